@@ -1,0 +1,59 @@
+/** Every reason Keyspring has to refuse or fail. Codes are API: add, never rename; each has a line in docs/errors.md. */
+export type ErrorCode =
+  // The request as HTTP.
+  | 'ERR_BODY_TOO_LARGE'
+  | 'ERR_MEDIA_TYPE_UNSUPPORTED'
+  | 'ERR_METHOD_NOT_ALLOWED'
+  | 'ERR_ROUTE_NOT_FOUND'
+  | 'ERR_REQUEST_FORWARDED'
+  // The document as XML and CPIX.
+  | 'ERR_XML_MALFORMED'
+  | 'ERR_XML_LIMIT'
+  | 'ERR_CPIX_INVALID'
+  // SPEKE, the ten strings of speke.md 3.
+  | 'ERR_SPEKE_CONTENT_ID_MISSING'
+  | 'ERR_SPEKE_CPIX_VERSION_MISSING'
+  | 'ERR_SPEKE_CPIX_VERSION_UNSUPPORTED'
+  | 'ERR_SPEKE_SCHEME_MISSING'
+  | 'ERR_SPEKE_SCHEME_COMBINATION'
+  | 'ERR_SPEKE_SCHEME_DRM_SYSTEM'
+  | 'ERR_SPEKE_VERSION_UNSUPPORTED'
+  | 'ERR_SPEKE_CONTRACT_MALFORMED'
+  | 'ERR_SPEKE_CONTRACT_UNSUPPORTED'
+  | 'ERR_SPEKE_CONTRACT_MISSING'
+  // What SPEKE has no string for.
+  | 'ERR_SPEKE_SCHEME_UNKNOWN'
+  | 'ERR_DRM_SYSTEM_UNKNOWN'
+  | 'ERR_SIGNALING_INVALID'
+  | 'ERR_RECIPIENT_INVALID'
+  | 'ERR_KID_CONFLICT'
+  | 'ERR_CONTENT_GONE'
+  // Decoders.
+  | 'ERR_PSSH_INVALID'
+  | 'ERR_PLAYREADY_OBJECT_INVALID'
+  | 'ERR_WIDEVINE_PSSH_DATA_INVALID'
+  | 'ERR_KEY_UNWRAP_FAILED'
+  // Keys at rest.
+  | 'ERR_SEAL_BROKEN'
+  | 'ERR_ROOT_KEY_MISSING'
+  | 'ERR_ROOT_KEY_FOREIGN'
+  | 'ERR_ROOT_KEY_INVALID'
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_STORE_SCHEMA_NEWER'
+  | 'ERR_OVERRIDE_EXISTS'
+  | 'ERR_OVERRIDE_INVALID'
+  // The server itself.
+  | 'ERR_CONFIG_INVALID'
+  | 'ERR_SELF_TEST_FAILED'
+  | 'ERR_OVERLOADED'
+
+/** The base of every error this project throws on purpose. Its message never holds a key, an IV, a token or a password. */
+export class KeyProviderError extends Error {
+  override readonly name: string = 'KeyProviderError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}

@@ -1,0 +1,25 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** A request as every runtime hands it over. */
+export interface Call {
+  readonly method: string
+  /** Path and query as they stood on the request line. */
+  readonly rawPath: string
+  /** Names in lower case. */
+  readonly headers: IncomingHttpHeaders
+  readonly bytes: Buffer
+  /** The address of the peer of the connection. */
+  readonly peer: string
+  /** The id in X-Request-Id and in the log. */
+  readonly requestId: string
+}
+
+/** What is sent back. X-Request-Id and Content-Length are added by the runtime. */
+export interface Reply {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+}
+
+/** Answers one call. It never throws: failures are replies. */
+export type Handler = (call: Call) => Promise<Reply> | Reply

@@ -1,0 +1,151 @@
+import type { ContentKeyClass, Kid, SystemId } from '../cenc.ts'
+
+/** A namespace of contents; it comes from the caller's credential alone. */
+export type Tenant = string
+
+/** What names a content. */
+export interface ContentRef {
+  readonly tenant: Tenant
+  readonly contentId: string
+}
+
+/** A key, with an optional IV and ready-made pssh boxes, stored instead of derived. Sealed before it gets here: no store sees a clear key. */
+export interface StoredOverride {
+  readonly contentKeyClass: ContentKeyClass
+  readonly kid: Kid
+  /** `key ‖ IV` or `key`, sealed. */
+  readonly sealed: Uint8Array
+  /** Ready-made pssh boxes by system; they are public. */
+  readonly pssh: Readonly<Record<SystemId, Uint8Array>>
+}
+
+/** A rule that gives a content key another kid. `undefined` matches any. */
+export interface KidOverride {
+  readonly intendedTrackType: string | undefined
+  readonly periodIndex: number | undefined
+  readonly kid: Kid
+}
+
+/** A content that was destroyed: it never gets keys again. */
+export interface Tombstone {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly reason: string
+}
+
+/** Everything that decides the keys of a content, read at one moment. */
+export interface StoredContent {
+  /** The content secret (32 bytes), sealed; undefined for a content that only has overrides. */
+  readonly sealedSecret: Uint8Array | undefined
+  readonly overrides: readonly StoredOverride[]
+  /** Whether `overrides` holds every override of the content; else it holds those of the kids asked for. */
+  readonly overridesComplete: boolean
+  readonly kidOverrides: readonly KidOverride[]
+  readonly tombstone: Tombstone | undefined
+}
+
+/** A data key of a tenant, wrapped by the root key. Generations count from 1. */
+export interface StoredDataKey {
+  readonly tenant: Tenant
+  readonly generation: number
+  readonly wrapped: Uint8Array
+}
+
+/**
+ * Where content secrets, overrides, kid overrides and tombstones live. Every adapter passes `test/store/secret-store-contract.ts`.
+ *
+ * A method that changes something resolves only when the change is durable. A method that cannot do its work rejects with
+ * ERR_STORE_UNAVAILABLE: it never answers as if nothing were stored.
+ */
+export interface SecretStore {
+  /** What is stored of a content, with the overrides of `kids` at least; undefined when nothing is. */
+  findContent(ref: ContentRef, kids: readonly Kid[]): Promise<StoredContent | undefined>
+
+  /** Stores the secret unless the content has one, a tombstone included, and returns what stands, as `findContent` would. */
+  putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[]): Promise<StoredContent>
+
+  /** Stores each override unless its (class, kid) is taken, and returns what stands. */
+  putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[]): Promise<StoredContent>
+
+  /** Stores or replaces an override. */
+  replaceOverride(ref: ContentRef, override: StoredOverride): Promise<void>
+
+  /** Removes an override; false when there was none. */
+  removeOverride(ref: ContentRef, contentKeyClass: ContentKeyClass, kid: Kid): Promise<boolean>
+
+  /** Every override of a content, for listing. */
+  listOverrides(ref: ContentRef): Promise<readonly StoredOverride[]>
+
+  /** Stores or replaces the rule of (track type, period index). */
+  putKidOverride(ref: ContentRef, rule: KidOverride): Promise<void>
+
+  /** Removes the rule of (track type, period index); false when there was none. */
+  removeKidOverride(ref: ContentRef, rule: Pick<KidOverride, 'intendedTrackType' | 'periodIndex'>): Promise<boolean>
+
+  /** Forgets the secret, overrides and kid overrides of a content and leaves a tombstone. */
+  putTombstone(ref: ContentRef, tombstone: Tombstone): Promise<void>
+
+  /** The data keys of a tenant, all generations. */
+  findDataKeys(tenant: Tenant): Promise<readonly StoredDataKey[]>
+
+  /** Stores a data key unless its (tenant, generation) is taken, and returns the one that stands. */
+  putDataKeyIfAbsent(dataKey: StoredDataKey): Promise<StoredDataKey>
+
+  /** One data key of each tenant, to see at start whether the root key is the right one. */
+  sampleDataKeys(): Promise<readonly StoredDataKey[]>
+
+  close(): Promise<void>
+}
+
+/** What was issued, for one key period of a content. A report: no answer depends on it. */
+export interface LedgerRecord extends ContentRef {
+  /** The period's id as the encryptor wrote it, or '' when the document has no periods. */
+  readonly periodId: string
+  readonly periodIndex: number | undefined
+  /** As written: xs:dateTime or xs:duration. */
+  readonly periodStart: string | undefined
+  readonly periodEnd: string | undefined
+  readonly keys: readonly LedgerKey[]
+  readonly client: string
+  readonly spekeVersion: string
+  /** Milliseconds since 1970 of the first and last request, and how many came between two flushes. */
+  readonly firstAt: number
+  readonly lastAt: number
+  readonly requests: number
+}
+
+export interface LedgerKey {
+  readonly kid: Kid
+  readonly contentKeyClass: ContentKeyClass
+  readonly commonEncryptionScheme: string
+  readonly intendedTrackTypes: readonly string[]
+  readonly systemIds: readonly SystemId[]
+}
+
+/** Where the ledger lives. Every adapter passes `test/store/ledger-store-contract.ts`. */
+export interface LedgerStore {
+  /** Adds the records, merging each with what stands for its (tenant, contentId, periodId). Returns the kids found in both classes. */
+  record(records: readonly LedgerRecord[]): Promise<readonly (ContentRef & { readonly kid: Kid })[]>
+
+  /** The periods in which a kid was issued. */
+  findByKid(tenant: Tenant, kid: Kid): Promise<readonly LedgerRecord[]>
+
+  /** The periods of a content, newest first, at most `limit`. */
+  findByContent(ref: ContentRef, limit: number): Promise<readonly LedgerRecord[]>
+
+  /** Forgets at most `limit` periods last asked for before `lastAt`; how many were forgotten. */
+  prune(lastAt: number, limit: number): Promise<number>
+
+  close(): Promise<void>
+}
+
+/** What wraps data keys. Every adapter passes `test/kms/root-key-contract.ts`. */
+export interface RootKey {
+  /** Wraps a data key; `context` (the tenant and generation) must be given again to unwrap. */
+  wrap(dataKey: Uint8Array, context: Readonly<Record<string, string>>): Promise<Uint8Array>
+
+  /** The data key, or undefined when another root key wrapped it. Throws ERR_SEAL_BROKEN when ours did and it does not open. */
+  unwrap(wrapped: Uint8Array, context: Readonly<Record<string, string>>): Promise<Uint8Array | undefined>
+
+  close(): Promise<void>
+}

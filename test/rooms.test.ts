@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { test } from 'node:test'
+
+/** Which rooms each room may import, besides itself and the root files of `src/`. docs/architecture.md explains it. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  xml: [],
+  cpix: ['xml'],
+  drm: ['xml'],
+  keys: [],
+  speke: ['xml', 'cpix', 'drm', 'keys'],
+  store: ['keys'],
+  kms: ['keys'],
+  http: ['speke', 'keys'],
+  server: ['xml', 'cpix', 'drm', 'keys', 'speke', 'store', 'kms', 'http'],
+  cli: ['xml', 'cpix', 'drm', 'keys', 'speke', 'store', 'kms', 'http', 'server'],
+}
+
+/** The packages each room may import. `node:` modules are free, except those of NODE_ONLY. */
+const MAY_USE: Record<string, readonly string[]> = {
+  server: ['zod', 'yaml', 'pino', 'prom-client'],
+  cli: ['commander', 'picocolors'],
+}
+
+/** Rooms that reach the world: no other may import these modules. */
+const WORLD = ['node:fs', 'node:fs/promises', 'node:http', 'node:sqlite', 'node:worker_threads', 'node:net']
+const MAY_REACH_THE_WORLD = ['store', 'kms', 'http', 'server', 'cli']
+
+const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g
+
+for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
+  const [room = '', ...rest] = file.split(sep)
+  const isRootFile = rest.length === 0
+  const source = readFileSync(join('src', file), 'utf8')
+  const targets = [...source.matchAll(IMPORT)].map(([, target = '']) => target)
+  const typeOnly = new Set([...source.matchAll(/import type [^;'"]*'([^']+)'/g)].map(([, target = '']) => target))
+
+  test(`src/${file} imports only what its room may`, () => {
+    const allowed = isRootFile ? [] : [room, ...(MAY_IMPORT[room] ?? assert.fail(`no room ${room} in the map`))]
+    for (const target of targets) {
+      if (target.startsWith('.')) {
+        const [other = '', ...inside] = relative('src', join('src', file, '..', target)).split(sep)
+        if (inside.length > 0) assert.ok(allowed.includes(other), `${file} must not import ${other}/`)
+      } else if (!target.startsWith('node:')) {
+        assert.ok(!isRootFile && MAY_USE[room]?.includes(target), `${file} must not use the package ${target}`)
+      } else if (WORLD.includes(target) && !typeOnly.has(target)) {
+        assert.ok(MAY_REACH_THE_WORLD.includes(room), `${file} must not import ${target}`)
+      }
+    }
+  })
+
+  test(`src/${file} reads the environment and the clock only where it may`, () => {
+    if (room !== 'server' && room !== 'cli') assert.doesNotMatch(source, /process\.env|Date\.now\(\)/)
+  })
+}
+
+test('no room has an index.ts, a barrel', () => {
+  for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' }))
+    assert.ok(!file.endsWith('index.ts'), file)
+})
