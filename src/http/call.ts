@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { KeyProviderError } from '../errors.ts'
 
 /** A request as every runtime hands it over. */
 export interface Call {
@@ -12,6 +13,8 @@ export interface Call {
   readonly peer: string
   /** The id in X-Request-Id and in the log. */
   readonly requestId: string
+  /** Why the runtime did not take the body; `bytes` is empty then. Any other refusal goes before it. */
+  readonly fault?: KeyProviderError | undefined
 }
 
 /** What is sent back. X-Request-Id and Content-Length are added by the runtime. */

@@ -1,0 +1,84 @@
+import { type ErrorCode, KeyProviderError } from '../errors.ts'
+import type { Reply } from './call.ts'
+
+/** The status of every code. A new code does not build until it has a line here. @see speke.md 2.3 */
+export const STATUS: Record<ErrorCode, number> = {
+  ERR_BODY_TOO_LARGE: 413,
+  ERR_MEDIA_TYPE_UNSUPPORTED: 415,
+  ERR_METHOD_NOT_ALLOWED: 405,
+  ERR_ROUTE_NOT_FOUND: 404,
+  // Not 421: that invites the client to try again on another connection, which mends nothing here.
+  ERR_REQUEST_FORWARDED: 403,
+
+  ERR_XML_MALFORMED: 400,
+  ERR_XML_LIMIT: 413,
+  ERR_CPIX_INVALID: 422,
+
+  ERR_SPEKE_CONTENT_ID_MISSING: 422,
+  ERR_SPEKE_CPIX_VERSION_MISSING: 422,
+  ERR_SPEKE_CPIX_VERSION_UNSUPPORTED: 422,
+  ERR_SPEKE_SCHEME_MISSING: 422,
+  ERR_SPEKE_SCHEME_COMBINATION: 422,
+  ERR_SPEKE_SCHEME_DRM_SYSTEM: 422,
+  ERR_SPEKE_VERSION_UNSUPPORTED: 422,
+  ERR_SPEKE_CONTRACT_MALFORMED: 422,
+  ERR_SPEKE_CONTRACT_UNSUPPORTED: 422,
+  ERR_SPEKE_CONTRACT_MISSING: 422,
+
+  ERR_SPEKE_SCHEME_UNKNOWN: 422,
+  ERR_DRM_SYSTEM_UNKNOWN: 422,
+  ERR_SIGNALING_INVALID: 422,
+  ERR_RECIPIENT_INVALID: 422,
+  ERR_KID_CONFLICT: 422,
+  ERR_CONTENT_GONE: 410,
+
+  ERR_PSSH_INVALID: 500,
+  ERR_PLAYREADY_OBJECT_INVALID: 500,
+  ERR_WIDEVINE_PSSH_DATA_INVALID: 500,
+  ERR_KEY_UNWRAP_FAILED: 500,
+
+  ERR_SEAL_BROKEN: 500,
+  ERR_ROOT_KEY_MISSING: 500,
+  ERR_ROOT_KEY_FOREIGN: 500,
+  ERR_ROOT_KEY_INVALID: 500,
+  ERR_STORE_UNAVAILABLE: 503,
+  ERR_STORE_SCHEMA_NEWER: 500,
+  ERR_OVERRIDE_EXISTS: 500,
+  ERR_OVERRIDE_INVALID: 500,
+
+  ERR_CONFIG_INVALID: 500,
+  ERR_SELF_TEST_FAILED: 500,
+  ERR_OVERLOADED: 503,
+}
+
+/** The path is right, the method is not; `allow` says which would be. */
+export class MethodNotAllowedError extends KeyProviderError {
+  override readonly name = 'MethodNotAllowedError'
+  readonly allow: string
+
+  constructor(allow: string) {
+    super('ERR_METHOD_NOT_ALLOWED', `expected the method ${allow}`)
+    this.allow = allow
+  }
+}
+
+const RETRY_AFTER_SECONDS = '2'
+
+/** The reply to a failure: a 4XX is its bare message, as SPEKE asks; a 5XX tells the caller nothing of its cause. */
+export function toReply(error: unknown): Reply {
+  const status = error instanceof KeyProviderError ? STATUS[error.code] : 500
+  if (status === 503) {
+    return textReply(503, 'temporarily unavailable, try again', { 'retry-after': RETRY_AFTER_SECONDS })
+  }
+  if (!(error instanceof KeyProviderError) || status >= 500) return textReply(500, 'internal error')
+  return textReply(status, error.message, error instanceof MethodNotAllowedError ? { allow: error.allow } : {})
+}
+
+/** A reply of one line of plain text, never to be kept by a cache. */
+export function textReply(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Reply {
+  return {
+    status,
+    headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers },
+    body: text,
+  }
+}

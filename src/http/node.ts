@@ -1,0 +1,188 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { readBody } from './body.ts'
+import type { Call, Handler, Reply } from './call.ts'
+import { toReply } from './errors.ts'
+import { requestIdOf } from './request-id.ts'
+
+export interface ListenOptions {
+  readonly host: string
+  /** 0: any free port. */
+  readonly port: number
+  readonly handler: Handler
+  readonly limits: ListenLimits
+  /** Told of what never became a call: bytes that are no HTTP, headers too large or too slow. */
+  readonly onUnreadable?: (unreadable: { readonly status: number; readonly peer: string; requestId: string }) => void
+  /** Told of what went wrong after the handler, which nobody else would hear of. */
+  readonly onError?: (error: unknown) => void
+}
+
+export interface ListenLimits {
+  readonly bodyBytes: number
+  readonly connections: number
+  readonly headersTimeoutMs: number
+  readonly requestTimeoutMs: number
+}
+
+export interface Listener {
+  readonly address: { readonly host: string; readonly port: number }
+  /** Accepts nothing more, finishes the requests in flight, and cuts what is still open after `deadlineMs`. */
+  close(deadlineMs: number): Promise<void>
+}
+
+const KEEP_ALIVE_MS = 65_000
+const MAX_HEADER_BYTES = 16 * 1024
+/** How long a refused body is read on, to nowhere: a socket closed over unread bytes is reset, and the refusal with it. */
+const LINGER_MS = 2_000
+
+/** Serves `handler` over HTTP/1.1. Rejects when the address cannot be listened on. */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  const { host, port, handler, limits } = options
+  const onError = options.onError ?? (() => undefined)
+  const answering = new WeakSet<Socket>()
+  let draining = false
+
+  const send = (response: ServerResponse, requestId: string, reply: Reply): void => {
+    const { status, headers, body } = reply
+    const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+    const all: Record<string, string | number> = { ...headers, 'x-request-id': requestId, 'content-length': length }
+    if (draining) all.connection = 'close'
+    response.writeHead(status, all)
+    response.end(body)
+  }
+
+  const refuse = (request: IncomingMessage, response: ServerResponse, requestId: string, reply: Reply): void => {
+    const { status, headers, body } = reply
+    const length = Buffer.byteLength(body)
+    response.writeHead(status, {
+      ...headers,
+      'x-request-id': requestId,
+      'content-length': length,
+      connection: 'close',
+    })
+    response.write(body)
+    const finish = (): void => {
+      clearTimeout(timer)
+      response.end()
+    }
+    const timer = setTimeout(finish, LINGER_MS)
+    request.on('data', () => undefined)
+    request.once('end', finish)
+    request.once('close', finish)
+  }
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    readBody(request, limits.bodyBytes, (bytes, fault) => {
+      const { socket } = request
+      answering.add(socket)
+      const requestId = requestIdOf(request.headers['x-request-id'])
+      const settle = (reply: Reply): void => {
+        try {
+          if (fault === undefined) send(response, requestId, reply)
+          else refuse(request, response, requestId, reply)
+        } catch (error) {
+          onError(error)
+          socket.destroy()
+        }
+        if (fault === undefined) answering.delete(socket)
+      }
+      const fail = (error: unknown): void => {
+        onError(error)
+        settle(toReply(error))
+      }
+      const call: Call = {
+        method: request.method ?? '',
+        rawPath: request.url ?? '',
+        headers: request.headers,
+        bytes,
+        peer: socket.remoteAddress ?? '',
+        requestId,
+        fault,
+      }
+      try {
+        const reply = handler(call)
+        if (reply instanceof Promise) reply.then(settle, fail)
+        else settle(reply)
+      } catch (error) {
+        fail(error)
+      }
+    })
+  }
+
+  const server = createServer(
+    {
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+      connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headersTimeoutMs / 2)),
+    },
+    onRequest,
+  )
+  server.maxConnections = limits.connections
+  server.maxRequestsPerSocket = 0
+  // A body that will be refused by its announced size is not asked for. @see RFC 9110, 10.1.1
+  server.on('checkContinue', (request, response) => {
+    if (Number(request.headers['content-length'] ?? 0) <= limits.bodyBytes) response.writeContinue()
+    onRequest(request, response)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (!socket.writable || error.code === 'ECONNRESET' || answering.has(socket)) {
+      socket.destroy()
+      return
+    }
+    const { status, text } = UNREADABLE[error.code ?? ''] ?? { status: '400 Bad Request', text: 'not an HTTP request' }
+    const requestId = requestIdOf(undefined)
+    options.onUnreadable?.({ status: Number.parseInt(status, 10), peer: socket.remoteAddress ?? '', requestId })
+    socket.end(
+      `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nConnection: close\r\nX-Request-Id: ${requestId}\r\n\r\n${text}`,
+      () => socket.destroy(),
+    )
+  })
+
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+
+  await started(server, host, port)
+  const { address, port: bound } = server.address() as AddressInfo
+  return {
+    address: { host: address, port: bound },
+    close: (deadlineMs) => {
+      draining = true
+      const done = closed(server, deadlineMs)
+      // Node takes a connection on which nothing was ever said for a busy one.
+      for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+      return done
+    },
+  }
+}
+
+/** What is said to a peer whose bytes did not become a request, by the code of Node's error. */
+const UNREADABLE: Readonly<Record<string, { readonly status: string; readonly text: string }>> = {
+  HPE_HEADER_OVERFLOW: { status: '431 Request Header Fields Too Large', text: 'the headers are too large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: '408 Request Timeout', text: 'the request took too long to arrive' },
+}
+
+function started(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+function closed(server: Server, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), deadlineMs)
+    server.close(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
+}
