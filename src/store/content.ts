@@ -1,0 +1,13 @@
+import { KeyProviderError } from '../errors.ts'
+import type { ContentRef } from '../keys/store.ts'
+
+/** Up to so many overrides of a content are read whatever kids were asked for; beyond, only those of the kids. */
+export const COMPLETE_OVERRIDES = 64
+
+/** A write to a content that was destroyed. */
+export function contentGone({ tenant, contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_CONTENT_GONE',
+    `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} was destroyed; nothing can be stored for it`,
+  )
+}

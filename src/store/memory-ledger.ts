@@ -1,0 +1,61 @@
+import type { Kid } from '../cenc.ts'
+import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
+import type { ContentRef, LedgerRecord, LedgerStore } from '../keys/store.ts'
+
+interface Content {
+  readonly periods: Map<string, LedgerRecord>
+  /** The ledgerKeyIds of all its periods. */
+  keys: Set<string>
+}
+
+/** The ledger in memory. */
+export function memoryLedgerStore(): Omit<LedgerStore, 'close'> {
+  const contents = new Map<string, Content>()
+
+  return {
+    async record(records) {
+      const conflicts: (ContentRef & { readonly kid: Kid })[] = []
+      for (const record of records) {
+        const { tenant, contentId, periodId } = record
+        const content: Content = contents.get(idOf(record)) ?? { periods: new Map(), keys: new Set() }
+        contents.set(idOf(record), content)
+        for (const { kid, contentKeyClass } of record.keys) {
+          const id = ledgerKeyId({ kid, contentKeyClass })
+          const other = ledgerKeyId({ kid, contentKeyClass: contentKeyClass === 'clear' ? 'drm' : 'clear' })
+          if (content.keys.has(other) && !content.keys.has(id)) conflicts.push({ tenant, contentId, kid })
+          content.keys.add(id)
+        }
+        const standing = content.periods.get(periodId)
+        content.periods.set(periodId, standing === undefined ? record : mergeLedgerRecords(standing, record))
+      }
+      return conflicts
+    },
+
+    async findByKid(tenant, kid) {
+      return [...contents.values()]
+        .flatMap(({ periods }) => [...periods.values()])
+        .filter((record) => record.tenant === tenant && record.keys.some((key) => key.kid === kid))
+        .sort(newestFirst)
+    },
+
+    async findByContent(ref, limit) {
+      return [...(contents.get(idOf(ref))?.periods.values() ?? [])].sort(newestFirst).slice(0, limit)
+    },
+
+    async prune(lastAt, limit) {
+      let pruned = 0
+      for (const [id, content] of contents) {
+        const old = [...content.periods.values()].filter((record) => record.lastAt < lastAt).slice(0, limit - pruned)
+        if (old.length === 0) continue
+        for (const { periodId } of old) content.periods.delete(periodId)
+        pruned += old.length
+        content.keys = new Set([...content.periods.values()].flatMap((record) => record.keys.map(ledgerKeyId)))
+        if (content.periods.size === 0) contents.delete(id)
+      }
+      return pruned
+    },
+  }
+}
+
+const idOf = ({ tenant, contentId }: ContentRef): string => JSON.stringify([tenant, contentId])
+const newestFirst = (a: LedgerRecord, b: LedgerRecord): number => b.lastAt - a.lastAt || b.firstAt - a.firstAt

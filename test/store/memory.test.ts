@@ -1,0 +1,6 @@
+import { memoryStore } from '../../src/store/memory.ts'
+import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { secretStoreContract } from './secret-store-contract.ts'
+
+secretStoreContract('memory', async () => memoryStore())
+ledgerStoreContract('memory', async () => memoryStore())
