@@ -1,0 +1,100 @@
+/** Code units of markup. */
+export const TAB = 0x09
+export const LF = 0x0a
+export const CR = 0x0d
+export const SPACE = 0x20
+export const BANG = 0x21
+export const QUOTE = 0x22
+export const AMP = 0x26
+export const APOS = 0x27
+export const SLASH = 0x2f
+export const COLON = 0x3a
+export const LT = 0x3c
+export const EQUALS = 0x3d
+export const GT = 0x3e
+export const QUESTION = 0x3f
+export const RIGHT_BRACKET = 0x5d
+
+/**
+ * Finds what no document may hold. Text decoded from UTF-8 has no lone surrogates.
+ * @see XML 1.0, 2.2, production 2
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
+export const FORBIDDEN = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/
+
+/** Whether a code point is a Char. @see XML 1.0, 2.2, production 2 */
+export function isChar(code: number): boolean {
+  if (code < SPACE) return code === TAB || code === LF || code === CR
+  return code <= 0xd7ff || (code >= 0xe000 && code <= 0xfffd) || (code >= 0x10000 && code <= 0x10ffff)
+}
+
+/** Whether a code unit is white space. @see XML 1.0, 2.3, production 3 */
+export function isSpace(code: number): boolean {
+  return code === SPACE || code === LF || code === TAB || code === CR
+}
+
+/** The offset of the first character from `at` on that is not white space. */
+export function skipSpace(source: string, at: number): number {
+  while (at < source.length && isSpace(source.charCodeAt(at))) at++
+  return at
+}
+
+/** Whether a code point may begin a name; the colon may not. @see Namespaces in XML 1.0, production 4 */
+export function isNameStart(code: number): boolean {
+  return code < 0x80 ? (ASCII_NAME[code] ?? 0) === START : within(NAME_START_RANGES, code)
+}
+
+/** Whether a code point may stand in a qualified name, the colon included. @see XML 1.0, 2.3, production 4a */
+export function isNameChar(code: number): boolean {
+  if (code < 0x80) return ASCII_NAME[code] !== 0
+  return within(NAME_START_RANGES, code) || within(NAME_RANGES, code)
+}
+
+/** The offset just past the name characters that begin at `at`. */
+export function nameEnd(source: string, at: number): number {
+  while (at < source.length) {
+    const code = source.charCodeAt(at)
+    if (code < 0x80) {
+      if (ASCII_NAME[code] === 0) break
+      at++
+    } else {
+      const point = source.codePointAt(at) ?? 0
+      if (!isNameChar(point)) break
+      at += point > 0xffff ? 2 : 1
+    }
+  }
+  return at
+}
+
+const START = 1
+const INSIDE = 2
+const ASCII_NAME = Uint8Array.from({ length: 0x80 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  if (/[A-Za-z_]/.test(character)) return START
+  return /[-.0-9:]/.test(character) ? INSIDE : 0
+})
+
+const NAME_START_RANGES = [
+  [0xc0, 0xd6],
+  [0xd8, 0xf6],
+  [0xf8, 0x2ff],
+  [0x370, 0x37d],
+  [0x37f, 0x1fff],
+  [0x200c, 0x200d],
+  [0x2070, 0x218f],
+  [0x2c00, 0x2fef],
+  [0x3001, 0xd7ff],
+  [0xf900, 0xfdcf],
+  [0xfdf0, 0xfffd],
+  [0x10000, 0xeffff],
+] as const
+const NAME_RANGES = [
+  [0xb7, 0xb7],
+  [0x300, 0x36f],
+  [0x203f, 0x2040],
+] as const
+
+function within(ranges: readonly (readonly [number, number])[], code: number): boolean {
+  for (const [first, last] of ranges) if (code >= first && code <= last) return true
+  return false
+}

@@ -1,0 +1,39 @@
+/** `text` as character data. Throws RangeError for a character that XML 1.0 does not allow. @see XML 1.0, 2.4 */
+export function escapeText(text: string): string {
+  if (!SPECIAL.test(text)) return text
+  refuseForbidden(text)
+  return text.replace(/[&<>\r]/g, escaped)
+}
+
+/**
+ * `value` as it stands in an attribute, whatever its quotes. Throws RangeError for a character that XML 1.0 does not allow.
+ * @see XML 1.0, 3.3.3: white space that is not a reference would be read as a space
+ */
+export function escapeAttribute(value: string): string {
+  if (!SPECIAL.test(value)) return value
+  refuseForbidden(value)
+  return value.replace(/[&<>"'\t\n\r]/g, escaped)
+}
+
+const REFERENCES: ReadonlyMap<string, string> = new Map([
+  ['&', '&amp;'],
+  ['<', '&lt;'],
+  ['>', '&gt;'],
+  ['"', '&quot;'],
+  ["'", '&apos;'],
+  ['\t', '&#9;'],
+  ['\n', '&#10;'],
+  ['\r', '&#13;'],
+])
+
+// All that is not sure to stand for itself; surrogates are looked at more closely.
+const SPECIAL = /[^ !#-%(-;=?-\ud7ff\ue000-\ufffd]/
+const FORBIDDEN = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
+
+function escaped(character: string): string {
+  return REFERENCES.get(character) ?? character
+}
+
+function refuseForbidden(text: string): void {
+  if (FORBIDDEN.test(text)) throw new RangeError('a character that XML 1.0 does not allow')
+}
