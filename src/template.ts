@@ -113,12 +113,23 @@ export function toSkeleton<F extends Filling>(template: Template<F>): Skeleton<F
   return { bytes, holes: placed }
 }
 
+/** The template as UTF-8 bytes, filled: for a template that is used once. */
+export function fillOnce<F extends Filling>(template: Template<F>, filling: F): Buffer {
+  const { bytes, holes } = toSkeleton(template)
+  fillHoles(bytes, holes, filling)
+  return bytes
+}
+
 /** A fresh copy of the skeleton with every hole filled. */
 export function fillSkeleton<F extends Filling>(skeleton: Skeleton<F>, filling: F): Buffer {
   const bytes = Buffer.allocUnsafeSlow(skeleton.bytes.length)
   skeleton.bytes.copy(bytes)
-  for (const { at, hole } of skeleton.holes) bytes.write(hole.render(filling), at, hole.length, 'latin1')
+  fillHoles(bytes, skeleton.holes, filling)
   return bytes
+}
+
+function fillHoles<F extends Filling>(bytes: Buffer, holes: Skeleton<F>['holes'], filling: F): void {
+  for (const { at, hole } of holes) bytes.write(hole.render(filling), at, hole.length, 'latin1')
 }
 
 /** A hole computed from another. Templates that share a part share its holes, so each is computed once a filling. */

@@ -1,4 +1,23 @@
-import type { Tenant } from '../keys/store.ts'
+import { hash } from 'node:crypto'
+import { boundedCache } from '../bounded-cache.ts'
+import type { KeyAndIv, Kid } from '../cenc.ts'
+import { type Recipient, recipientError, validityProblem } from '../cpix/delivery-data.ts'
+import { createDocumentEncryption } from '../cpix/encryption.ts'
+import { KeyProviderError } from '../errors.ts'
+import type { ContentKeys, OpenContent, WantedKey } from '../keys/content-keys.ts'
+import type { ContentRef, LedgerRecord, Tenant } from '../keys/store.ts'
+import { fillOnce, fillSkeleton, type Skeleton, type Template, toSkeleton } from '../template.ts'
+import type { XmlLimits } from '../xml/limits.ts'
+import { readXml } from '../xml/reader.ts'
+import { describeAnswer, ledgerRecords } from './describe.ts'
+import { answeredKids } from './kid-overrides.ts'
+import { type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
+import type { SignalingProfile, SpekePolicy } from './profile.ts'
+import { readSpekeDocument, type SpekeDocument } from './request.ts'
+import type { FindDrmSystem } from './schemes.ts'
+import { createSignaler, type SignalingWarning } from './signaler.ts'
+import type { PlayerUrls } from './urls.ts'
+import { readSpekeVersion } from './versions.ts'
 
 /** A SPEKE request as it came in. */
 export interface SpekeRequest {
@@ -22,3 +41,168 @@ export interface SpekeAnswer {
 
 /** Answers a CPIX request document with a CPIX response document; throws KeyProviderError for what it refuses. */
 export type AnswerSpeke = (request: SpekeRequest) => Promise<SpekeAnswer>
+
+/** What an answer needs of the world. */
+export interface AnswerOptions {
+  readonly contentKeys: ContentKeys
+  readonly findDrmSystem: FindDrmSystem
+  readonly profileFor: (caller: {
+    readonly tenant: Tenant
+    readonly client: string
+    readonly contentId: string
+  }) => SignalingProfile
+  readonly policy: SpekePolicy
+  readonly xmlLimits: Partial<XmlLimits>
+  readonly urls: PlayerUrls
+  /** Told of each answer; must return at once. */
+  readonly record: (records: readonly LedgerRecord[], now: number) => void
+  readonly warn: (warning: AnswerWarning) => void
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes: (size: number) => Uint8Array
+}
+
+/** Something an operator should know of a request that was answered. */
+export type AnswerWarning =
+  | SignalingWarning
+  | { readonly kind: 'certificate-validity'; readonly path: string; readonly problem: string }
+
+/** An answer as far as it is known without its keys. It holds no key and nothing computed from one. */
+interface PreparedAnswer {
+  readonly ref: ContentRef
+  readonly kids: readonly Kid[]
+  readonly wanted: readonly WantedKey[]
+  readonly recipients: readonly Recipient[] | undefined
+  readonly records: readonly LedgerRecord[]
+  /** What of the stored content the layout depends on. */
+  readonly signalingRevision: string
+  readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
+}
+
+const MAX_PREPARED_BYTES = 24 * 1024 * 1024
+const MAX_SEEN_ONCE = 20_000
+
+/**
+ * Makes the function that answers SPEKE requests. Prepared answers are kept by a hash of the request, so that an encryptor
+ * which repeats itself costs a hash, its keys and a copy; a request is kept the second time it is seen.
+ */
+export function createAnswer(options: AnswerOptions): AnswerSpeke {
+  const prepared = boundedCache<PreparedAnswer>(
+    MAX_PREPARED_BYTES,
+    ({ layout, kids }) => sizeOf(layout) + kids.length * 64,
+  )
+  const seenOnce = boundedCache<true>(MAX_SEEN_ONCE, () => 1)
+  const signal = createSignaler(options.urls, options.warn)
+
+  async function prepare(request: SpekeRequest, open?: OpenContent): Promise<[PreparedAnswer, OpenContent]> {
+    const document = readSpekeDocument(
+      request.versionHeader,
+      readXml(request.bytes, options.xmlLimits),
+      options.findDrmSystem,
+      options.policy,
+    )
+    const ref = { tenant: request.tenant, contentId: document.contentId }
+    const kids = document.contentKeys.map(({ kid }) => kid)
+    const content = open ?? (await options.contentKeys.open(ref, kids))
+    return [prepareAnswer(document, request, content, kids), content]
+  }
+
+  function prepareAnswer(
+    document: SpekeDocument,
+    request: SpekeRequest,
+    content: OpenContent,
+    kids: readonly Kid[],
+  ): PreparedAnswer {
+    const { tenant, client } = request
+    const { contentId } = document
+    const profile = options.profileFor({ tenant, client, contentId })
+    const keys = describeAnswer(document, answeredKids(document.contentKeys, content.kidOverrides), profile)
+    const ref = { tenant, contentId }
+    return {
+      ref,
+      kids,
+      wanted: wantedKeys(keys),
+      recipients: document.recipients,
+      records: ledgerRecords(document, keys, { tenant, client }, options.now()),
+      signalingRevision: content.signalingRevision,
+      layout: layoutAnswer(document, keys, signal(ref, keys, profile, content), profile),
+    }
+  }
+
+  return async (request) => {
+    readSpekeVersion(request.versionHeader)
+    const cacheKey = `${request.tenant}\n${request.client}\n${request.versionHeader}\n${hash('sha256', request.bytes, 'base64')}`
+    let answer = prepared.get(cacheKey)
+    let content: OpenContent
+    if (answer === undefined) {
+      ;[answer, content] = await prepare(request)
+      if (seenOnce.get(cacheKey)) {
+        answer = { ...answer, layout: toSkeleton(answer.layout as Template<AnswerFilling>) }
+        prepared.set(cacheKey, answer)
+      } else {
+        seenOnce.set(cacheKey, true)
+      }
+    } else {
+      content = await options.contentKeys.open(answer.ref, answer.kids)
+      if (content.signalingRevision !== answer.signalingRevision) [answer] = await prepare(request, content)
+    }
+
+    refuseInvalidCertificates(answer.recipients, options)
+    const { keys, first } = await content.issue(answer.wanted)
+    const filling = toFilling(answer, keys, options.randomBytes)
+    const body = 'text' in answer.layout ? fillOnce(answer.layout, filling) : fillSkeleton(answer.layout, filling)
+    options.record(answer.records, options.now())
+    return { body, contentId: answer.ref.contentId, keys: keys.length, first }
+  }
+}
+
+/** A certificate may expire while its request is remembered, so its time is looked at for every answer. */
+function refuseInvalidCertificates(
+  recipients: readonly Recipient[] | undefined,
+  { policy, now, warn }: AnswerOptions,
+): void {
+  for (const recipient of recipients ?? []) {
+    const problem = validityProblem(recipient, now())
+    if (problem === undefined) continue
+    if (policy.certificateValidity === 'reject') throw recipientError(recipient.path, problem)
+    warn({ kind: 'certificate-validity', path: recipient.path, problem })
+  }
+}
+
+function toFilling(
+  { wanted, recipients }: PreparedAnswer,
+  keys: readonly KeyAndIv[],
+  randomBytes: (size: number) => Uint8Array,
+): AnswerFilling {
+  const keyOf = new Map<Kid, KeyAndIv>()
+  for (const [i, { kid }] of wanted.entries()) {
+    const key = keys[i]
+    if (key !== undefined) keyOf.set(kid, key)
+  }
+  const keyAndIv = (kid: Kid): KeyAndIv => {
+    const key = keyOf.get(kid)
+    if (key === undefined) throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'a key of the answer was not issued')
+    return key
+  }
+  const memo = new Map<object, string>()
+  if (recipients === undefined) {
+    return { memo, keyAndIv, wrappedFor: () => refuseClear(), encrypted: () => refuseClear() }
+  }
+  const encryption = createDocumentEncryption(randomBytes)
+  const wrapped = recipients.map((recipient) => encryption.wrapFor(recipient))
+  const encrypted = new Map(wanted.map(({ kid }) => [kid, encryption.encrypt(keyAndIv(kid).contentKey)]))
+  return {
+    memo,
+    keyAndIv,
+    wrappedFor: (recipient) => wrapped[recipient] ?? refuseClear(),
+    encrypted: (kid) => encrypted.get(kid) ?? refuseClear(),
+  }
+}
+
+function refuseClear(): never {
+  throw new Error('the answer has a place for an encrypted key that was not encrypted')
+}
+
+function sizeOf(layout: PreparedAnswer['layout']): number {
+  return ('text' in layout ? layout.text.length : layout.bytes.length) + layout.holes.length * 200
+}

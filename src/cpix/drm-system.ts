@@ -1,0 +1,85 @@
+import type { Kid, SystemId } from '../cenc.ts'
+import type { XmlElement } from '../xml/document.ts'
+import { attributeOf } from '../xml/reader.ts'
+import { attributeError, elementError } from './error.ts'
+import { KID, requiredAttribute, SYSTEM_ID } from './fields.ts'
+import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from './names.ts'
+
+/** The children that hold one value each, by namespace and local name. */
+const SLOTS = {
+  [CPIX_NAMESPACE]: {
+    PSSH: 'pssh',
+    ContentProtectionData: 'contentProtectionData',
+    SmoothStreamingProtectionHeaderData: 'smoothStreamingProtectionHeaderData',
+    URIExtXKey: 'uriExtXKey',
+  },
+  [SPEKE_NAMESPACE]: {
+    ProtectionHeader: 'protectionHeader',
+    KeyFormat: 'keyFormat',
+    KeyFormatVersions: 'keyFormatVersions',
+  },
+} as const
+type SlotsOf = typeof SLOTS
+export type DrmSystemSlot = { [N in keyof SlotsOf]: SlotsOf[N][keyof SlotsOf[N]] }[keyof SlotsOf]
+
+/** An HLSSignalingData element and the playlist it is for, as sent. */
+export interface HlsSignalingData {
+  readonly element: XmlElement
+  readonly playlist: string | undefined
+}
+
+/** What a request asks of one DRM system for one key. @see CPIX 2.3, DRMSystem; speke.md 4 */
+export interface DrmSystemRequest {
+  readonly element: XmlElement
+  readonly kid: Kid
+  readonly systemId: SystemId
+  /** The system id as the request spells it. */
+  readonly systemIdText: string
+  /** The elements to fill: only those the request contains. */
+  readonly slots: Readonly<Partial<Record<DrmSystemSlot, XmlElement>>>
+  readonly hlsSignalingData: readonly HlsSignalingData[]
+}
+
+/** Reads the DRM systems of a request. Refuses a kid that is no content key's and a (systemId, kid) that occurs twice. */
+export function readDrmSystems(elements: readonly XmlElement[], kids: ReadonlySet<Kid>): readonly DrmSystemRequest[] {
+  const seen = new Set<string>()
+  return elements.map((element) => {
+    const system = readDrmSystem(element)
+    if (!kids.has(system.kid)) throw attributeError(element, 'kid', 'no ContentKey has this kid')
+    const pair = system.systemId + system.kid
+    if (seen.has(pair)) throw elementError(element, 'another DRMSystem has the same systemId and kid')
+    seen.add(pair)
+    return system
+  })
+}
+
+function readDrmSystem(element: XmlElement): DrmSystemRequest {
+  const slots: Partial<Record<DrmSystemSlot, XmlElement>> = {}
+  const hlsSignalingData: HlsSignalingData[] = []
+  for (const child of element.children) {
+    const isHls = child.namespace === CPIX_NAMESPACE && child.local === 'HLSSignalingData'
+    const slot = slotOf(child)
+    if (!isHls && slot === undefined) continue
+    if (child.children.length > 0) throw elementError(child, 'expected text or nothing, not elements')
+    if (slot === undefined) {
+      hlsSignalingData.push({ element: child, playlist: attributeOf(child, 'playlist') })
+      continue
+    }
+    if (slots[slot] !== undefined) throw elementError(child, `a DRMSystem has one ${child.local}`)
+    slots[slot] = child
+  }
+  return {
+    element,
+    kid: requiredAttribute(element, 'kid', KID),
+    systemId: requiredAttribute(element, 'systemId', SYSTEM_ID),
+    systemIdText: attributeOf(element, 'systemId') ?? '',
+    slots,
+    hlsSignalingData,
+  }
+}
+
+function slotOf({ namespace, local }: XmlElement): DrmSystemSlot | undefined {
+  if (namespace !== CPIX_NAMESPACE && namespace !== SPEKE_NAMESPACE) return undefined
+  const names: Readonly<Record<string, DrmSystemSlot>> = SLOTS[namespace]
+  return Object.hasOwn(names, local) ? names[local] : undefined
+}

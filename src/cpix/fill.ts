@@ -1,0 +1,106 @@
+import { concat, type Filling, holeOf, type Part, type Template } from '../template.ts'
+import type { XmlElement } from '../xml/document.ts'
+import { prefixInScope } from '../xml/reader.ts'
+import type { Recipient } from './delivery-data.ts'
+import { ENCRYPTED_KEY_BYTES, type EncryptedValue, VALUE_MAC_BYTES, type WrappedKeys } from './encryption.ts'
+import { AES256_CBC, HMAC_SHA512, PSKC_NAMESPACE, RSA_OAEP_MGF1P, XMLENC_NAMESPACE } from './names.ts'
+
+/**
+ * The elements that a key provider adds. Each takes the element it goes into, for the prefixes in scope there: a namespace
+ * that has none is declared on the added element itself.
+ */
+
+/** `Data` with the key in the clear. `plainValue` is the base64 of the key. @see CPIX 2.3, ContentKey */
+export function plainData<F extends Filling>(within: XmlElement, plainValue: Part<F>): Template<F> {
+  const { cpix, pskc, declarePskc } = names(within)
+  return concat<F>(
+    `<${cpix}Data><${pskc}Secret${declarePskc}><${pskc}PlainValue>`,
+    plainValue,
+    `</${pskc}PlainValue></${pskc}Secret></${cpix}Data>`,
+  )
+}
+
+/** `Data` with the key encrypted under the document key. */
+export function encryptedData<F extends Filling>(
+  within: XmlElement,
+  value: (filling: F) => EncryptedValue,
+): Template<F> {
+  const { cpix, pskc, declarePskc } = names(within)
+  return concat<F>(
+    `<${cpix}Data><${pskc}Secret${declarePskc}>`,
+    encryptedValue(within, AES256_CBC, ENCRYPTED_KEY_BYTES, value),
+    `</${pskc}Secret></${cpix}Data>`,
+  )
+}
+
+/** `DocumentKey` and `MACMethod` for one recipient, in the shape that AWS documents (speke.md 9, A-19, A-20). */
+export function deliveryData<F extends Filling>(
+  { deliveryKey, modulusBytes }: Pick<Recipient, 'deliveryKey' | 'modulusBytes'>,
+  wrapped: (filling: F) => WrappedKeys,
+): Template<F> {
+  const { cpix, pskc, declarePskc } = names(deliveryKey)
+  const wrappedKey = (key: keyof WrappedKeys): Template<F> =>
+    encryptedValue(deliveryKey, RSA_OAEP_MGF1P, modulusBytes, (filling) => wrapped(filling)[key])
+  return concat<F>(
+    `<${cpix}DocumentKey Algorithm="${AES256_CBC}"><${cpix}Data><${pskc}Secret${declarePskc}>`,
+    wrappedKey('documentKey'),
+    `</${pskc}Secret></${cpix}Data></${cpix}DocumentKey>`,
+    `<${cpix}MACMethod Algorithm="${HMAC_SHA512}"><${cpix}Key${declarePskc}>`,
+    wrappedKey('macKey'),
+    `</${cpix}Key></${cpix}MACMethod>`,
+  )
+}
+
+/** `HDCPData`: the level for HLS as an attribute, the fragment for DASH as base64. @see CPIX 2.4, HDCPData */
+export function hdcpData(within: XmlElement, level: string | undefined, fragment: string | undefined): string {
+  const { cpix } = names(within)
+  const attribute = level === undefined ? '' : ` HLSHDCPLevel="${level}"`
+  const child =
+    fragment === undefined ? '' : `<${cpix}HDCPOutputProtectionData>${fragment}</${cpix}HDCPOutputProtectionData>`
+  return `<${cpix}HDCPData${attribute}>${child}</${cpix}HDCPData>`
+}
+
+function encryptedValue<F extends Filling>(
+  within: XmlElement,
+  algorithm: string,
+  cipherBytes: number,
+  value: (filling: F) => EncryptedValue,
+): Template<F> {
+  const { pskc, enc, declareEnc } = names(within)
+  return concat<F>(
+    `<${pskc}EncryptedValue${declareEnc}><${enc}EncryptionMethod Algorithm="${algorithm}"/><${enc}CipherData><${enc}CipherValue>`,
+    holeOf<F>(base64Length(cipherBytes), (filling) => value(filling).cipherValue),
+    `</${enc}CipherValue></${enc}CipherData></${pskc}EncryptedValue><${pskc}ValueMAC>`,
+    holeOf<F>(base64Length(VALUE_MAC_BYTES), (filling) => value(filling).valueMac),
+    `</${pskc}ValueMAC>`,
+  )
+}
+
+/** How to write names inside an element of a CPIX document: prefixes with their colon, declarations with their space. */
+function names(within: XmlElement): Record<'cpix' | 'pskc' | 'enc' | 'declarePskc' | 'declareEnc', string> {
+  const [pskc, declarePskc] = prefixFor(within, PSKC_NAMESPACE, 'pskc')
+  const [enc, declareEnc] = prefixFor(within, XMLENC_NAMESPACE, 'enc', pskc)
+  return { cpix: withColon(within.prefix), pskc, declarePskc, enc, declareEnc }
+}
+
+/** A prefix in scope, or one to declare that hides neither the element's own nor `taken`. */
+function prefixFor(
+  within: XmlElement,
+  namespace: string,
+  fallback: string,
+  taken = '',
+): [prefix: string, declaration: string] {
+  const inScope = prefixInScope(within, namespace)
+  if (inScope !== undefined) return [withColon(inScope), '']
+  const hidden = [within.prefix, taken.slice(0, -1)]
+  const free = [fallback, `${fallback}1`, `${fallback}2`].find((prefix) => !hidden.includes(prefix)) ?? fallback
+  return [`${free}:`, ` xmlns:${free}="${namespace}"`]
+}
+
+function withColon(prefix: string): string {
+  return prefix === '' ? '' : `${prefix}:`
+}
+
+function base64Length(bytes: number): number {
+  return Math.ceil(bytes / 3) * 4
+}

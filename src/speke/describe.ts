@@ -1,0 +1,66 @@
+import type { CommonEncryptionScheme, Kid } from '../cenc.ts'
+import type { LedgerKey, LedgerRecord } from '../keys/store.ts'
+import type { AnsweredKey } from './layout.ts'
+import type { SignalingProfile } from './profile.ts'
+import type { RequestedKey, SpekeDocument } from './request.ts'
+
+/** The scheme of each key: a SPEKE 1.0 document has one that its systems imply, else the profile's. @see drm-signaling.md 12 */
+export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
+  return (
+    key.scheme ??
+    request.drmSystems.find(({ system }) => system.impliedScheme)?.system.impliedScheme ??
+    profile.v1.scheme
+  )
+}
+
+/**
+ * The requested keys with what the answer says of each. An unasked IV goes only where the scheme has a constant one: in
+ * counter mode packagers would start the counter from it, and two renditions would share a keystream. @see speke.md 5.3
+ */
+export function describeAnswer(
+  request: SpekeDocument,
+  kids: ReadonlyMap<Kid, Kid>,
+  profile: SignalingProfile,
+): readonly AnsweredKey[] {
+  return request.contentKeys.map((key) => {
+    const scheme = schemeOf(request, key, profile)
+    const unasked = profile.explicitIv === 'always' || scheme === 'cbcs' ? 'derived' : undefined
+    return { ...key, scheme, answeredKid: kids.get(key.kid) ?? key.kid, answeredIv: key.explicitIv ?? unasked }
+  })
+}
+
+/** The ledger's records of an answer, one for each key period; times and counts are the ledger's. */
+export function ledgerRecords(
+  request: SpekeDocument,
+  keys: readonly AnsweredKey[],
+  caller: { readonly tenant: string; readonly client: string },
+  now: number,
+): readonly LedgerRecord[] {
+  const periods = request.periods.length === 0 ? [undefined] : request.periods
+  return periods.map((period) => ({
+    tenant: caller.tenant,
+    contentId: request.contentId,
+    periodId: period?.id ?? '',
+    periodIndex: period?.index,
+    periodStart: period?.start,
+    periodEnd: period?.end,
+    keys: keys
+      .filter((key) => period === undefined || key.periods.length === 0 || key.periods.includes(period))
+      .map((key) => ledgerKey(request, key)),
+    client: caller.client,
+    spekeVersion: request.version.header,
+    firstAt: now,
+    lastAt: now,
+    requests: 1,
+  }))
+}
+
+function ledgerKey({ drmSystems }: SpekeDocument, key: AnsweredKey): LedgerKey {
+  return {
+    kid: key.answeredKid,
+    contentKeyClass: key.contentKeyClass,
+    commonEncryptionScheme: key.commonEncryptionScheme ?? key.scheme,
+    intendedTrackTypes: key.intendedTrackTypes,
+    systemIds: drmSystems.filter(({ kid }) => kid === key.kid).map(({ systemId }) => systemId),
+  }
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { type KeyAndIv, type Kid, toKid } from '../../src/cenc.ts'
+import { CPIX_NAMESPACE } from '../../src/cpix/names.ts'
+import { DRM_SYSTEMS } from '../../src/drm/systems.ts'
+import type { ContentKeys, OpenContent, WantedKey } from '../../src/keys/content-keys.ts'
+import type { LedgerRecord } from '../../src/keys/store.ts'
+import { type AnswerOptions, type AnswerWarning, createAnswer } from '../../src/speke/answer.ts'
+import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../../src/speke/profile.ts'
+import { playerUrls } from '../../src/speke/urls.ts'
+import type { XmlDocument, XmlElement } from '../../src/xml/document.ts'
+import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
+
+/** The DASH-IF ClearKey sample pair: the vectors of DRM signalling are made with it. */
+export const VECTOR_KID = '9eb4050d-e44b-4802-932e-27d75083e266'
+export const VECTOR_KEY = Buffer.from('166634c675823c235a4a9446fad52e4d', 'hex')
+
+/** Keys for a test: the vector's pair, and for any other kid something that differs by class, kid and use. */
+export function testKey({ kid, contentKeyClass }: WantedKey): KeyAndIv {
+  const bytes = (use: string): Buffer =>
+    createHash('sha256').update(`${use} ${contentKeyClass} ${kid}`).digest().subarray(0, 16)
+  return { contentKey: kid === VECTOR_KID ? VECTOR_KEY : bytes('key'), explicitIv: bytes('iv') }
+}
+
+export interface Setup extends Partial<Pick<AnswerOptions, 'policy' | 'now' | 'findDrmSystem'>> {
+  readonly profile?: Partial<typeof DEFAULT_PROFILE>
+  readonly content?: Partial<Pick<OpenContent, 'kidOverrides' | 'signalingRevision' | 'pssh'>>
+}
+
+/** What one request came to. */
+export interface Outcome {
+  readonly xml: string
+  readonly document: XmlDocument
+  readonly warnings: readonly AnswerWarning[]
+  readonly records: readonly LedgerRecord[]
+  readonly issued: readonly WantedKey[]
+}
+
+/** An answering machine over keys that a test knows, and what it was told of the last answer. */
+export function answering(setup: Setup = {}) {
+  const warnings: AnswerWarning[] = []
+  const records: LedgerRecord[] = []
+  const issued: WantedKey[] = []
+  const content: OpenContent = {
+    kidOverrides: [],
+    signalingRevision: '',
+    pssh: () => undefined,
+    ...setup.content,
+    async issue(wanted) {
+      issued.push(...wanted)
+      return { keys: wanted.map(testKey), first: true }
+    },
+  }
+  const contentKeys: ContentKeys = { open: async () => content }
+  const answer = createAnswer({
+    contentKeys,
+    findDrmSystem: (systemId, major) => {
+      const system = DRM_SYSTEMS.get(systemId)
+      return system?.spekeMajors.includes(major) ? system : undefined
+    },
+    profileFor: () => ({ ...DEFAULT_PROFILE, ...setup.profile }),
+    policy: DEFAULT_POLICY,
+    xmlLimits: {},
+    urls: playerUrls('https://keys.example.com'),
+    record: (added) => records.push(...added),
+    warn: (warning) => warnings.push(warning),
+    now: () => Date.UTC(2026, 10, 21),
+    randomBytes,
+    ...(setup.policy && { policy: setup.policy }),
+    ...(setup.now && { now: setup.now }),
+    ...(setup.findDrmSystem && { findDrmSystem: setup.findDrmSystem }),
+  })
+  return async (versionHeader: string | undefined, xml: string): Promise<Outcome> => {
+    for (const list of [warnings, records, issued]) list.length = 0
+    const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant: 'default', client: 'test' })
+    const text = Buffer.from(body).toString()
+    return { xml: text, document: readXml(body), warnings: [...warnings], records: [...records], issued: [...issued] }
+  }
+}
+
+/** All elements of a local name, in document order. */
+export function elementsOf({ root }: XmlDocument, local: string): XmlElement[] {
+  const found: XmlElement[] = []
+  const visit = (element: XmlElement): void => {
+    if (element.local === local) found.push(element)
+    for (const child of element.children) visit(child)
+  }
+  visit(root)
+  return found
+}
+
+/** The DRMSystem of a system and kid. */
+export function drmSystemOf(document: XmlDocument, systemId: string, kid: string): XmlElement {
+  const found = elementsOf(document, 'DRMSystem').find(
+    (element) => attributeOf(element, 'systemId') === systemId && attributeOf(element, 'kid') === kid,
+  )
+  return found ?? assert.fail(`no DRMSystem ${systemId} ${kid}`)
+}
+
+/** The text of a child, or of the HLSSignalingData for a playlist (`HLSSignalingData@media`). */
+export function childText(document: XmlDocument, parent: XmlElement, name: string): string | undefined {
+  const [local, playlist] = name.split('@')
+  const child = parent.children.find(
+    (candidate) =>
+      candidate.local === local && (playlist === undefined || attributeOf(candidate, 'playlist') === playlist),
+  )
+  return child && textOf(document, child)
+}
+
+/** The decoded text of such a child. */
+export function decodedText(document: XmlDocument, parent: XmlElement, name: string): string {
+  return Buffer.from(childText(document, parent, name) ?? assert.fail(`no ${name}`), 'base64').toString()
+}
+
+/** The clear keys of an answer by kid as written, base64. */
+export function plainKeys(document: XmlDocument): Record<string, string> {
+  return Object.fromEntries(
+    elementsOf(document, 'ContentKey').map((element) => {
+      assert.equal(element.namespace, CPIX_NAMESPACE)
+      const value = element.children.find(({ local }) => local === 'Data')?.children[0]?.children[0]
+      return [attributeOf(element, 'kid'), value && textOf(document, value)]
+    }),
+  )
+}
+
+/** A kid of a test's own text. */
+export function kidOf(text: string): Kid {
+  return toKid(text) ?? assert.fail(`not a kid: ${text}`)
+}
