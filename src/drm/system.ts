@@ -61,6 +61,10 @@ export interface DrmSystem {
   readonly impliedScheme?: CommonEncryptionScheme
   /** Whether ContentProtectionData of a v2 request is removed from the answer rather than left empty (FairPlay). */
   readonly refusesContentProtectionData?: boolean
+  /** Whether ContentProtectionData of a SPEKE 1.0 request is filled; of other systems it is left empty. @see speke.md 5.2 */
+  readonly fillsContentProtectionDataInV1?: true
+  /** The longest URI its devices take, in bytes, scheme included; answers beyond it are warned of. */
+  readonly maxUriBytes?: number
   /** Which other kids its signalling depends on; absent: only its own. */
   readonly dependsOnKids?: (settings: SignalingSettings) => 'own' | 'period' | 'document'
   signal(input: SignalInput): Signaling
