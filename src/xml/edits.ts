@@ -43,9 +43,8 @@ export function applyEdits<F extends Filling>(source: string, edits: readonly Ed
   return { text: text + source.slice(from), holes }
 }
 
-/** Replaces the text of an element that has no child elements by `part`, which is markup; comments stay, behind it. */
+/** Makes `part`, which is markup, the content of an element. Comments that stood directly in it stay, behind `part`. */
 export function setContent<F extends Filling>(document: XmlDocument, element: XmlElement, part: Part<F>): Edit<F> {
-  if (element.children.length > 0) throw new RangeError(`the element ${element.name} has child elements`)
   if (element.selfClosing) return opening(element, part)
   const comments = commentsOf(document.source, element)
   const replacement = comments === '' ? part : concat(part, comments)
@@ -127,14 +126,25 @@ function compare<F extends Filling>(left: Edit<F>, right: Edit<F>): number {
   return left.start - right.start || Number(left.end > left.start) - Number(right.end > right.start)
 }
 
+/** The comments that stand directly in the element. */
 function commentsOf(source: string, element: XmlElement): string {
+  if (!element.hasText) return ''
   let comments = ''
+  let child = 0
   let at = source.indexOf('<', element.contentStart)
   while (at < element.contentEnd) {
-    const isComment = source.startsWith('<!--', at)
-    const end = isComment ? source.indexOf('-->', at + '<!--'.length) : source.indexOf(']]>', at)
-    if (isComment) comments += source.slice(at, end + 3)
-    at = source.indexOf('<', end + 3)
+    const next = element.children[child]
+    let end: number
+    if (at === next?.start) {
+      end = next.end
+      child++
+    } else if (source.startsWith('<!--', at)) {
+      end = source.indexOf('-->', at + '<!--'.length) + '-->'.length
+      comments += source.slice(at, end)
+    } else {
+      end = source.indexOf(']]>', at) + ']]>'.length
+    }
+    at = source.indexOf('<', end)
   }
   return comments
 }

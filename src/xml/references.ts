@@ -1,4 +1,5 @@
 import { AMP, CR, isChar, LF, TAB } from './characters.ts'
+import { malformed, type XmlError } from './error.ts'
 
 /**
  * The character a reference stands for, where `at` is its `&` and `semicolon` its `;`. Undefined where it is malformed or
@@ -11,16 +12,10 @@ export function referencedText(source: string, at: number, semicolon: number): s
 }
 
 /**
- * An attribute value, normalized and with references resolved, from the raw text between its quotes. References must
- * be well-formed: `onBadReference` makes the error for one that is not.
+ * An attribute value, normalized and with references resolved, from the raw text between its quotes.
  * @see XML 1.0, 2.11 and 3.3.3
  */
-export function normalizeValue(
-  source: string,
-  from: number,
-  to: number,
-  onBadReference: (at: number) => Error,
-): string {
+export function normalizeValue(source: string, from: number, to: number): string {
   let value = ''
   let plain = from
   for (let at = from; at < to; at++) {
@@ -28,7 +23,7 @@ export function normalizeValue(
     if (code === AMP) {
       const semicolon = source.indexOf(';', at)
       const text = semicolon < to ? referencedText(source, at, semicolon) : undefined
-      if (text === undefined) throw onBadReference(at)
+      if (text === undefined) throw badReference(source, at)
       value += source.slice(plain, at) + text
       at = semicolon
       plain = at + 1
@@ -39,6 +34,11 @@ export function normalizeValue(
     }
   }
   return value + source.slice(plain, to)
+}
+
+/** The error for a reference that is malformed or names an entity nobody declared. */
+export function badReference(source: string, at: number): XmlError {
+  return malformed(source, at, 'only &amp; &lt; &gt; &quot; &apos; and references to allowed characters may follow "&"')
 }
 
 /**
