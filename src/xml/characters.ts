@@ -74,27 +74,15 @@ const ASCII_NAME = Uint8Array.from({ length: 0x80 }, (_, code) => {
   return /[-.0-9:]/.test(character) ? INSIDE : 0
 })
 
-const NAME_START_RANGES = [
-  [0xc0, 0xd6],
-  [0xd8, 0xf6],
-  [0xf8, 0x2ff],
-  [0x370, 0x37d],
-  [0x37f, 0x1fff],
-  [0x200c, 0x200d],
-  [0x2070, 0x218f],
-  [0x2c00, 0x2fef],
-  [0x3001, 0xd7ff],
-  [0xf900, 0xfdcf],
-  [0xfdf0, 0xfffd],
-  [0x10000, 0xeffff],
-] as const
-const NAME_RANGES = [
-  [0xb7, 0xb7],
-  [0x300, 0x36f],
-  [0x203f, 0x2040],
-] as const
+// First and last of each range, one pair after the other.
+// biome-ignore format: pairs
+const NAME_START_RANGES = Uint32Array.of(
+  0xc0, 0xd6, 0xd8, 0xf6, 0xf8, 0x2ff, 0x370, 0x37d, 0x37f, 0x1fff, 0x200c, 0x200d, 0x2070, 0x218f, 0x2c00, 0x2fef,
+  0x3001, 0xd7ff, 0xf900, 0xfdcf, 0xfdf0, 0xfffd, 0x10000, 0xeffff,
+)
+const NAME_RANGES = Uint32Array.of(0xb7, 0xb7, 0x300, 0x36f, 0x203f, 0x2040)
 
-function within(ranges: readonly (readonly [number, number])[], code: number): boolean {
-  for (const [first, last] of ranges) if (code >= first && code <= last) return true
+function within(ranges: Uint32Array, code: number): boolean {
+  for (let i = 0; i < ranges.length; i += 2) if (code >= (ranges[i] ?? 0) && code <= (ranges[i + 1] ?? 0)) return true
   return false
 }

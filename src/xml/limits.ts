@@ -5,6 +5,8 @@ export interface XmlLimits {
   readonly elements: number
   /** Attributes of one element, namespace declarations included. */
   readonly attributes: number
+  /** Attributes of all elements together. */
+  readonly allAttributes: number
   /** Characters of one attribute value, one CDATA section, or the text between two tags or comments. */
   readonly textLength: number
   /** Characters of a name, prefix included. */
@@ -16,6 +18,7 @@ export const XML_LIMITS: XmlLimits = {
   depth: 32,
   elements: 20_000,
   attributes: 64,
+  allAttributes: 40_000,
   textLength: 64 * 1024,
   nameLength: 256,
 }

@@ -25,7 +25,10 @@ export function readName(source: string, at: number, known: NameTable, maxLength
     if (code < 0x80 ? !isNameChar(code) : true) break
     hash = (Math.imul(hash, 31) + code) | 0
   }
-  if (end < source.length && source.charCodeAt(end) >= 0x80) end = nameEnd(source, end)
+  if (end < source.length && source.charCodeAt(end) >= 0x80) {
+    end = nameEnd(source, end)
+    hash = Math.imul(hash, 31) + (end - at) + source.charCodeAt(at) + source.charCodeAt(end - 1)
+  }
   const length = end - at
   const slot = hash & (SLOTS - 1)
   const same = known[slot]

@@ -3,7 +3,7 @@ import type { XmlElement } from './document.ts'
 import { malformed, overLimit, shownName, type XmlError } from './error.ts'
 import type { XmlLimits } from './limits.ts'
 import { restore } from './namespaces.ts'
-import { badReference, referencedText } from './references.ts'
+import { badReference, referencedCharacter } from './references.ts'
 import { NO_CHILDREN, newParser, type OpenElement, type Parser, readStartTag } from './start-tag.ts'
 
 /**
@@ -65,7 +65,7 @@ function readText({ source, limits, at: start }: Parser): number {
     if (code === LT) break
     if (code === AMP) {
       const semicolon = source.indexOf(';', at)
-      if (semicolon === -1 || referencedText(source, at, semicolon) === undefined) throw badReference(source, at)
+      if (semicolon === -1 || referencedCharacter(source, at, semicolon) === -1) throw badReference(source, at)
       at = semicolon
     } else if (code === RIGHT_BRACKET && source.startsWith(']]>', at)) {
       throw malformed(source, at, '"]]>" is not allowed in text')

@@ -86,8 +86,8 @@ function characterData(source: string, from: number, to: number): string {
   let text = ''
   for (;;) {
     const markup = source.indexOf('<', from)
-    if (markup === -1 || markup >= to) return text + resolveText(source.slice(from, to))
-    text += resolveText(source.slice(from, markup))
+    if (markup === -1 || markup >= to) return text + resolveText(source, from, to)
+    text += resolveText(source, from, markup)
     const isComment = source.startsWith('<!--', markup)
     const end = isComment ? source.indexOf('-->', markup + '<!--'.length) : source.indexOf(']]>', markup)
     if (!isComment) text += normalizeLines(source.slice(markup + '<![CDATA['.length, end))

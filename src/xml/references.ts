@@ -1,39 +1,18 @@
-import { AMP, CR, isChar, LF, TAB } from './characters.ts'
+import { Buffer } from 'node:buffer'
+import { AMP, CR, isChar, LF, SPACE, TAB } from './characters.ts'
 import { malformed, type XmlError } from './error.ts'
 
 /**
- * The character a reference stands for, where `at` is its `&` and `semicolon` its `;`. Undefined where it is malformed or
- * names an entity other than the five predefined ones.
+ * The code point of the character a reference stands for, where `at` is its `&` and `semicolon` its `;`; -1 where the
+ * reference is malformed or names an entity other than the five predefined ones.
  * @see XML 1.0, 4.1 and 4.6
  */
-export function referencedText(source: string, at: number, semicolon: number): string | undefined {
-  if (source[at + 1] === '#') return characterReference(source, at + 2, semicolon)
-  return semicolon - at <= LONGEST_PREDEFINED ? PREDEFINED.get(source.slice(at + 1, semicolon)) : undefined
-}
-
-/**
- * An attribute value, normalized and with references resolved, from the raw text between its quotes.
- * @see XML 1.0, 2.11 and 3.3.3
- */
-export function normalizeValue(source: string, from: number, to: number): string {
-  let value = ''
-  let plain = from
-  for (let at = from; at < to; at++) {
-    const code = source.charCodeAt(at)
-    if (code === AMP) {
-      const semicolon = source.indexOf(';', at)
-      const text = semicolon < to ? referencedText(source, at, semicolon) : undefined
-      if (text === undefined) throw badReference(source, at)
-      value += source.slice(plain, at) + text
-      at = semicolon
-      plain = at + 1
-    } else if (code === LF || code === TAB || code === CR) {
-      value += `${source.slice(plain, at)} `
-      if (code === CR && source.charCodeAt(at + 1) === LF) at++
-      plain = at + 1
-    }
+export function referencedCharacter(source: string, at: number, semicolon: number): number {
+  if (source.charCodeAt(at + 1) === HASH) return characterReference(source, at + 2, semicolon)
+  for (const { reference, code } of PREDEFINED) {
+    if (semicolon - at + 1 === reference.length && source.startsWith(reference, at)) return code
   }
-  return value + source.slice(plain, to)
+  return -1
 }
 
 /** The error for a reference that is malformed or names an entity nobody declared. */
@@ -42,13 +21,20 @@ export function badReference(source: string, at: number): XmlError {
 }
 
 /**
- * The text of character data without markup: line ends normalized, references resolved. The reader has checked them.
+ * An attribute value, normalized and with references resolved, from the raw text between its quotes.
+ * @see XML 1.0, 2.11 and 3.3.3
+ */
+export function normalizeValue(source: string, from: number, to: number): string {
+  return resolved(source, from, to, true)
+}
+
+/**
+ * Character data between two pieces of markup: line ends normalized, references resolved.
  * @see XML 1.0, 2.11
  */
-export function resolveText(raw: string): string {
-  const lines = normalizeLines(raw)
-  if (!lines.includes('&')) return lines
-  return lines.replace(/&[^;]*;/g, (reference) => referencedText(reference, 0, reference.length - 1) ?? reference)
+export function resolveText(source: string, from: number, to: number): string {
+  const raw = source.slice(from, to)
+  return raw.includes('&') || raw.includes('\r') ? resolved(source, from, to, false) : raw
 }
 
 /** Text with every line end as \n. @see XML 1.0, 2.11 */
@@ -56,27 +42,58 @@ export function normalizeLines(raw: string): string {
   return raw.includes('\r') ? raw.replace(/\r\n?/g, '\n') : raw
 }
 
-const PREDEFINED: ReadonlyMap<string, string> = new Map([
-  ['amp', '&'],
-  ['lt', '<'],
-  ['gt', '>'],
-  ['quot', '"'],
-  ['apos', "'"],
-])
-const LONGEST_PREDEFINED = '&quot'.length
+const HASH = 0x23
+const PREDEFINED = [
+  { reference: '&amp;', code: 0x26 },
+  { reference: '&lt;', code: 0x3c },
+  { reference: '&gt;', code: 0x3e },
+  { reference: '&quot;', code: 0x22 },
+  { reference: '&apos;', code: 0x27 },
+] as const
 
-function characterReference(source: string, from: number, semicolon: number): string | undefined {
+/** Written into one buffer of UTF-16: no reference is shorter than what it stands for, and 64 KiB may hold 13 000. */
+function resolved(source: string, from: number, to: number, isValue: boolean): string {
+  const units = Buffer.allocUnsafe(2 * (to - from))
+  let length = 0
+  const write = (unit: number): void => {
+    units[length++] = unit & 0xff
+    units[length++] = unit >> 8
+  }
+  for (let at = from; at < to; at++) {
+    const code = source.charCodeAt(at)
+    if (code === AMP) {
+      const semicolon = source.indexOf(';', at)
+      const point = semicolon < to ? referencedCharacter(source, at, semicolon) : -1
+      if (point === -1) throw badReference(source, at)
+      if (point > 0xffff) {
+        write(0xd7c0 + (point >> 10))
+        write(0xdc00 + (point & 0x3ff))
+      } else {
+        write(point)
+      }
+      at = semicolon
+    } else if (code === CR) {
+      write(isValue ? SPACE : LF)
+      if (source.charCodeAt(at + 1) === LF) at++
+    } else {
+      write(isValue && (code === LF || code === TAB) ? SPACE : code)
+    }
+  }
+  return units.toString('utf16le', 0, length)
+}
+
+function characterReference(source: string, from: number, semicolon: number): number {
   const isHex = source[from] === 'x'
   const radix = isHex ? 16 : 10
   const digits = isHex ? from + 1 : from
-  if (digits >= semicolon) return undefined
+  if (digits >= semicolon) return -1
   let value = 0
   for (let at = digits; at < semicolon; at++) {
     const digit = digitOf(source.charCodeAt(at))
-    if (digit >= radix || value > 0x10ffff) return undefined
+    if (digit >= radix || value > 0x10ffff) return -1
     value = value * radix + digit
   }
-  return isChar(value) ? String.fromCodePoint(value) : undefined
+  return isChar(value) ? value : -1
 }
 
 function digitOf(code: number): number {

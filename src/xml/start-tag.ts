@@ -17,6 +17,7 @@ export interface Parser {
   at: number
   depth: number
   elements: number
+  attributes: number
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -35,7 +36,7 @@ Object.freeze(NO_ATTRIBUTES)
 Object.freeze(NO_CHILDREN)
 
 export function newParser(source: string, at: number, limits: XmlLimits): Parser {
-  return { source, limits, at, elements: 0, depth: 0, names: [], scope: newScope(), owners: [] }
+  return { source, limits, at, elements: 0, attributes: 0, depth: 0, names: [], scope: newScope(), owners: [] }
 }
 
 /** Reads the start tag at the `<` where the parser stands. @see XML 1.0, 3.1, productions 40 and 44 */
@@ -91,6 +92,9 @@ function readAttributes(parser: Parser): Mutable<XmlAttribute>[] {
     if (at === parser.at) throw malformed(source, at, 'white space, ">" or "/>" was expected')
     if (attributes.length === limits.attributes)
       throw overLimit(source, at, `an element has more than ${limits.attributes} attributes`)
+    if (parser.attributes === limits.allAttributes)
+      throw overLimit(source, at, `more than ${limits.allAttributes} attributes`)
+    parser.attributes++
     const qname = readName(source, at, parser.names, limits.nameLength)
     const attribute = readAttribute(parser, qname, at)
     if (qname.prefix === 'xmlns' || qname.name === 'xmlns') {

@@ -298,6 +298,7 @@ describe('limits', () => {
     ['depth', /^line 1, column 7: elements are nested more than 2 deep$/],
     ['elements', /^line 1, column 12: more than 3 elements$/],
     ['attributes', /an element has more than 2 attributes$/],
+    ['allAttributes', /^line 1, column 17: more than 2 attributes$/],
     ['textLength', /is longer than 4 characters$/],
     ['nameLength', /a name is longer than 5 characters$/],
   ]
@@ -310,6 +311,7 @@ describe('limits', () => {
     },
     elements: { limit: 3, fits: ['<a><b/><b/></a>'], breaks: ['<a><b/><c/><d/></a>'] },
     attributes: { limit: 2, fits: ['<a b="" c=""/>'], breaks: ['<a b="" c="" d=""/>', '<a b="" xmlns="" d=""/>'] },
+    allAttributes: { limit: 2, fits: ['<a b=""><c d=""/></a>'], breaks: ['<a b=""><c d="" e=""/></a>'] },
     textLength: {
       limit: 4,
       fits: ['<a>1234<b/>1234</a>', '<a b="1234"/>', '<a><![CDATA[1234]]></a>', '<a><!-- 12345 --></a>'],
@@ -327,7 +329,7 @@ describe('limits', () => {
     })
   }
 
-  test('stand by themselves: 1 MiB, 32 deep, 20 000 elements, 64 attributes, 64 KiB of text, names of 256', () => {
+  test('stand by themselves: 1 MiB, 32 deep, 20 000 elements, 64 attributes each, 40 000 in all, 64 KiB of text, names of 256', () => {
     const limit = { code: 'ERR_XML_LIMIT' }
     const nested = (depth: number): string => '<a>'.repeat(depth) + '</a>'.repeat(depth)
     const attributes = (count: number): string =>
@@ -337,6 +339,7 @@ describe('limits', () => {
       (over) => nested(32 + over),
       (over) => `<a>${'<b/>'.repeat(19_999 + over)}</a>`,
       (over) => attributes(64 + over),
+      (over) => `<a>${attributes(50).repeat(800)}<b${over === 0 ? '' : ' c=""'}/></a>`,
       (over) => `<a>${'b'.repeat(64 * 1024 + over)}</a>`,
       (over) => `<a b="${'b'.repeat(64 * 1024 + over)}"/>`,
       (over) => `<${'a'.repeat(256 + over)}/>`,
