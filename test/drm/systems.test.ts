@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { systemIdOf } from '../../src/cenc.ts'
+import { base64Of } from '../../src/drm/base64.ts'
 import { signalElements } from '../../src/drm/elements.ts'
 import { DRM_SYSTEM_EXAMPLES } from '../../src/drm/examples.ts'
 import { hlsAes128V1 } from '../../src/drm/hls-aes-128.ts'
+import { playReadyObjectTemplate } from '../../src/drm/playready-object.ts'
 import { DRM_SYSTEMS, withSystems } from '../../src/drm/systems.ts'
 import { drmSystemFromTemplate } from '../../src/drm/template-system.ts'
-import { fillText } from '../../src/template.ts'
+import { concat, fillText, holeOf } from '../../src/template.ts'
 import { readXml } from '../../src/xml/reader.ts'
 import { hlsAttributesOf, inputWith, KEY, settingsWith, testFilling } from './signaling.ts'
 
@@ -96,6 +98,11 @@ for (const system of everySystem) {
     })
   })
 }
+
+test('the same bytes are encoded once: what carries them shares their holes', () => {
+  const object = concat('a', playReadyObjectTemplate(holeOf(12, () => 'Li2mIbro9Kc=')))
+  assert.equal(base64Of(object), base64Of(object))
+})
 
 test('what holes share is computed once an answer', () => {
   const playready = everySystem.find(({ name }) => name === 'PlayReady') ?? assert.fail()
