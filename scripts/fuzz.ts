@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { DRM_SYSTEMS } from '../src/drm/systems.ts'
+import type { Call } from '../src/http/call.ts'
+import { createHandler, routes } from '../src/http/routes.ts'
+import { createContentKeys } from '../src/keys/keyring.ts'
+import { openKeys } from '../src/keys/open-keys.ts'
+import type { RootKey } from '../src/keys/store.ts'
+import { createAnswer } from '../src/speke/answer.ts'
+import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../src/speke/profile.ts'
+import { playerUrls } from '../src/speke/urls.ts'
+import { memoryStore } from '../src/store/memory.ts'
+import { readXml } from '../src/xml/reader.ts'
+import { requestOf } from './bench/documents.ts'
+import { mutate, random } from './fuzz/mutate.ts'
+
+/**
+ * Posts mutated requests to the whole key provider, without a port: none may crash it, make it answer 5xx, or be answered
+ * 200 with a document that cannot be read. The same seed makes the same requests.
+ */
+const { values: flags } = parseArgs({
+  options: { inputs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+})
+const inputs = Number(flags.inputs)
+const next = random(Number(flags.seed))
+
+const EXAMPLES = 'docs/examples'
+const seeds: readonly (readonly [version: string | undefined, xml: string])[] = [
+  ...readdirSync(EXAMPLES)
+    .filter((name) => name.endsWith('.xml'))
+    .map((name) => readFileSync(join(EXAMPLES, name), 'utf8'))
+    .map((xml) => [versionOf(xml), xml] as const),
+  ['2.0', requestOf(2, 3, 'fuzz')],
+  ['2.0', requestOf(8, 3, 'fuzz')],
+]
+
+function versionOf(xml: string): string | undefined {
+  return /version="2\.3"/.test(xml) ? '2.0' : /version="2\.4"/.test(xml) ? '2.1' : undefined
+}
+
+const rootKey: RootKey = { wrap: async (key) => key, unwrap: async (wrapped) => wrapped, close: async () => undefined }
+const store = memoryStore()
+const { dataKeys } = await openKeys({
+  store,
+  openRootKey: async () => ({ rootKey, created: true }),
+  rootKeyName: 'fuzz',
+  randomBytes,
+})
+const handle = createHandler({
+  routes: routes({
+    answer: createAnswer({
+      contentKeys: createContentKeys({
+        store,
+        dataKeys,
+        policy: 'derived',
+        now: () => performance.now(),
+        randomBytes,
+        onStale: raise,
+      }),
+      findDrmSystem: (systemId, major) => {
+        const system = DRM_SYSTEMS.get(systemId)
+        return system?.spekeMajors.includes(major) ? system : undefined
+      },
+      profileFor: () => DEFAULT_PROFILE,
+      policy: DEFAULT_POLICY,
+      xmlLimits: {},
+      urls: playerUrls('https://keys.example.com'),
+      record: () => undefined,
+      warn: () => undefined,
+      now: () => Date.now(),
+      randomBytes,
+    }),
+    identify: () => ({ tenant: 'default', client: 'fuzz' }),
+    userAgent: 'keyspring/fuzz',
+    basePaths: [],
+    isReady: async () => true,
+    renderMetrics: async () => ({ contentType: 'text/plain', text: '' }),
+  }),
+  checks: [],
+  observe: (_call, _route, _reply, error) => {
+    lastError = error
+  },
+  now: () => performance.now(),
+})
+
+let lastError: unknown
+const statuses = new Map<number, number>()
+const times = new Float64Array(inputs)
+let slowest = { ms: 0, at: -1 }
+
+process.on('unhandledRejection', raise)
+for (let i = 0; i < inputs; i++) {
+  const [version, xml] = seeds[Math.floor(next() * seeds.length)] ?? fail('no seeds')
+  const { bytes, versionHeader } = mutate(next, Buffer.from(xml), version)
+  const call: Call = {
+    method: 'POST',
+    rawPath: '/speke/v2.0/copyProtection',
+    headers: versionHeader === undefined ? {} : { 'x-speke-version': versionHeader },
+    bytes,
+    peer: '127.0.0.1',
+    requestId: String(i),
+  }
+  const startedAt = performance.now()
+  const { status, body } = await handle(call)
+  const ms = performance.now() - startedAt
+  times[i] = ms
+  if (ms > slowest.ms) slowest = { ms, at: i }
+  statuses.set(status, (statuses.get(status) ?? 0) + 1)
+  if (status >= 500)
+    fail(`input ${i} (seed ${flags.seed}) was answered ${status}: ${inspectError(lastError)}\n${bytes}`)
+  if (status === 200) readXml(Buffer.from(body), { bytes: 1 << 26, elements: 1 << 20, textLength: 1 << 24 })
+  if (i % 5000 === 0) process.stderr.write(`\r${i} of ${inputs}`)
+}
+process.stderr.write('\r\x1b[K')
+
+times.sort()
+const at = (share: number): string => (times[Math.min(inputs - 1, Math.floor(inputs * share))] ?? 0).toFixed(2)
+console.log(`${inputs} inputs, seed ${flags.seed}: 0 crashes, 0 answers of 5xx`)
+console.log(
+  [...statuses]
+    .toSorted(([a], [b]) => a - b)
+    .map(([status, count]) => `${status}: ${count}`)
+    .join(', '),
+)
+console.log(
+  `milliseconds: median ${at(0.5)}, 99 % ${at(0.99)}, 99.99 % ${at(0.9999)}, slowest ${slowest.ms.toFixed(2)} (input ${slowest.at})`,
+)
+
+function raise(error: unknown): never {
+  throw error
+}
+
+function fail(problem: string): never {
+  console.error(problem)
+  process.exit(1)
+}
+
+function inspectError(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
