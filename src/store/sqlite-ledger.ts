@@ -1,0 +1,72 @@
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import type { Kid } from '../cenc.ts'
+import { mergeLedgerRecords } from '../keys/ledger-merge.ts'
+import type { ContentRef, LedgerRecord, Tenant } from '../keys/store.ts'
+
+/** A kid that was issued in both classes. */
+export type LedgerConflict = ContentRef & { readonly kid: Kid }
+
+export interface SqliteLedgerReads {
+  findByKid(tenant: Tenant, kid: Kid): readonly LedgerRecord[]
+  findByContent(ref: ContentRef, limit: number): readonly LedgerRecord[]
+}
+
+export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
+  const byKid = db.prepare(
+    `SELECT record FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid WHERE tenant = ? AND kid = ?)
+     ORDER BY last_at DESC, first_at DESC`,
+  )
+  const byContent = db.prepare(
+    `SELECT record FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
+  )
+  return {
+    findByKid: (tenant, kid) => byKid.all(tenant, kid).map(toRecord),
+    findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toRecord),
+  }
+}
+
+export function sqliteLedgerWrites(db: DatabaseSync) {
+  const find = db.prepare('SELECT record FROM ledger_period WHERE tenant = ? AND content_id = ? AND period_id = ?')
+  const put = db.prepare(
+    `INSERT INTO ledger_period (tenant, content_id, period_id, first_at, last_at, record) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (tenant, content_id, period_id) DO UPDATE
+     SET first_at = excluded.first_at, last_at = excluded.last_at, record = excluded.record
+     RETURNING id`,
+  )
+  const ofKid = 'WHERE tenant = ? AND kid = ? AND content_id = ? AND class = ?'
+  const hasKid = db.prepare(`SELECT 1 FROM ledger_kid ${ofKid} LIMIT 1`)
+  const putKid = db.prepare(
+    'INSERT INTO ledger_kid (tenant, kid, content_id, class, period) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const prune = db.prepare(
+    'DELETE FROM ledger_period WHERE id IN (SELECT id FROM ledger_period WHERE last_at < ? ORDER BY last_at LIMIT ?)',
+  )
+
+  const putRecord = (given: LedgerRecord): readonly LedgerConflict[] => {
+    const { tenant, contentId, periodId } = given
+    const standing = find.get(tenant, contentId, periodId)
+    const record = standing === undefined ? given : mergeLedgerRecords(toRecord(standing), given)
+    const json = JSON.stringify(record)
+    const period = put.get(tenant, contentId, periodId, record.firstAt, record.lastAt, json)?.id ?? null
+    const conflicts: LedgerConflict[] = []
+    for (const { kid, contentKeyClass } of given.keys) {
+      const isKnown = hasKid.get(tenant, kid, contentId, contentKeyClass) !== undefined
+      const other = contentKeyClass === 'clear' ? 'drm' : 'clear'
+      if (!isKnown && hasKid.get(tenant, kid, contentId, other) !== undefined)
+        conflicts.push({ tenant, contentId, kid })
+      putKid.run(tenant, kid, contentId, contentKeyClass, period)
+    }
+    return conflicts
+  }
+
+  return {
+    record: (records: readonly LedgerRecord[]) => records.flatMap(putRecord),
+    prune: (lastAt: number, limit: number) => Number(prune.run(lastAt, limit).changes),
+  }
+}
+
+function toRecord(row: Record<string, SQLOutputValue>): LedgerRecord {
+  const { periodIndex, periodStart, periodEnd, ...record } = JSON.parse(String(row.record)) as LedgerRecord
+  // JSON leaves out what is undefined.
+  return { ...record, periodIndex, periodStart, periodEnd }
+}

@@ -1,0 +1,89 @@
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { LedgerStore, SecretStore } from '../keys/store.ts'
+import { onEngine, storeUnavailable, toEngineError } from './sqlite-error.ts'
+import { sqliteLedgerReads } from './sqlite-ledger.ts'
+import { openSqliteQueue } from './sqlite-queue.ts'
+import { sqliteReads } from './sqlite-reads.ts'
+import { migrate } from './sqlite-schema.ts'
+
+export interface SqliteStoreOptions {
+  /** The file of the store. Its directory is made when only that is missing. */
+  readonly file: string
+  /** Whether a store may be made where there is none. */
+  readonly create?: boolean
+  /** How long a write waits for another process. */
+  readonly busyTimeoutMs?: number
+  /** How large the file may grow; by default as large as the disk allows. */
+  readonly maxBytes?: number
+}
+
+/** A read never waits long for another process: it would stop the event loop. */
+const READ_BUSY_TIMEOUT_MS = 100
+const PAGE_SIZE = 4096
+/** What is durable survives the loss of power: every commit waits for the disk. What is destroyed is overwritten. */
+const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;'
+
+/** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
+export function openSqliteStore(options: SqliteStoreOptions): SecretStore & LedgerStore {
+  const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
+  prepareFile(file, create)
+  const { db, reads, ledger } = onEngine(file, () => openReader(file, busyTimeoutMs))
+  const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
+  const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit })
+  let closing: Promise<void> | undefined
+
+  return {
+    findContent: async (ref, kids) => onEngine(file, () => reads.findContent(ref, kids)),
+    listOverrides: async (ref) => onEngine(file, () => reads.listOverrides(ref)),
+    findDataKeys: async (tenant) => onEngine(file, () => reads.findDataKeys(tenant)),
+    sampleDataKeys: async () => onEngine(file, () => reads.sampleDataKeys()),
+    findByKid: async (tenant, kid) => onEngine(file, () => ledger.findByKid(tenant, kid)),
+    findByContent: async (ref, count) => onEngine(file, () => ledger.findByContent(ref, count)),
+
+    putSecretIfAbsent: (...values) => queue.write('putSecretIfAbsent', ...values),
+    putOverridesIfAbsent: (...values) => queue.write('putOverridesIfAbsent', ...values),
+    replaceOverride: (...values) => queue.write('replaceOverride', ...values),
+    removeOverride: (...values) => queue.write('removeOverride', ...values),
+    putKidOverride: (...values) => queue.write('putKidOverride', ...values),
+    removeKidOverride: (...values) => queue.write('removeKidOverride', ...values),
+    putTombstone: (...values) => queue.write('putTombstone', ...values),
+    putDataKeyIfAbsent: (...values) => queue.write('putDataKeyIfAbsent', ...values),
+    record: (...values) => queue.write('record', ...values),
+    prune: (...values) => queue.write('prune', ...values),
+
+    close() {
+      closing ??= queue.close().finally(() => db.close())
+      return closing
+    },
+  }
+}
+
+function openReader(file: string, busyTimeoutMs: number) {
+  const db = new DatabaseSync(file, { timeout: busyTimeoutMs })
+  try {
+    db.exec(PRAGMAS)
+    migrate(db, file)
+    db.exec(`PRAGMA busy_timeout = ${READ_BUSY_TIMEOUT_MS}; PRAGMA query_only = ON;`)
+    return { db, reads: sqliteReads(db), ledger: sqliteLedgerReads(db) }
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+/** Makes the file, and its directory, so that its owner alone can read it. SQLite gives the files beside it the same mode. */
+function prepareFile(file: string, create: boolean): void {
+  if (existsSync(file)) return
+  try {
+    if (!create) throw new Error('there is no such file')
+    if (!existsSync(dirname(file))) mkdirSync(dirname(file), { mode: 0o700 })
+    closeSync(openSync(file, 'ax', 0o600))
+  } catch (error) {
+    // Another process may have made it just now.
+    if (!existsSync(file)) throw storeUnavailable(file, { ...toEngineError(error), errcode: CANTOPEN }, error)
+  }
+}
+
+const CANTOPEN = 14

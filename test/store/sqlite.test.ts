@@ -1,0 +1,16 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { secretStoreContract } from './secret-store-contract.ts'
+
+const scratch = mkdtempSync(join(tmpdir(), 'keyspring-sqlite-'))
+after(() => rmSync(scratch, { recursive: true }))
+
+let files = 0
+const open = async () => openSqliteStore({ file: join(scratch, `${files++}.db`) })
+
+secretStoreContract('sqlite', open)
+ledgerStoreContract('sqlite', open)
