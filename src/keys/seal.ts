@@ -40,15 +40,15 @@ export function seal(dataKey: DataKey, context: SealContext, clear: Uint8Array, 
   return new Uint8Array(Buffer.concat([header, nonce, ...ciphertext]))
 }
 
-/** The generation of the data key that sealed `blob`. Throws ERR_SEAL_BROKEN when the blob is none of ours. */
-export function sealGeneration(blob: Uint8Array, context: SealContext): number {
-  if (blob.length < HEADER + NONCE + TAG || blob[0] !== VERSION) throw sealBroken(context)
+/** The generation of the data key that sealed `blob`, or undefined when it is no seal of this version. */
+export function sealGeneration(blob: Uint8Array): number | undefined {
+  if (blob.length < HEADER + NONCE + TAG || blob[0] !== VERSION) return undefined
   return new DataView(blob.buffer, blob.byteOffset, blob.length).getUint32(1)
 }
 
 /** What was sealed. Whatever is wrong (altered, cut, moved to another row, another data key) is one ERR_SEAL_BROKEN. */
-export function unseal(dataKey: KeyObject, context: SealContext, blob: Uint8Array): Buffer {
-  sealGeneration(blob, context)
+export function unseal(dataKey: KeyObject | undefined, context: SealContext, blob: Uint8Array): Buffer {
+  if (dataKey === undefined || sealGeneration(blob) === undefined) throw sealBroken(context)
   const ciphertext = blob.subarray(HEADER + NONCE, blob.length - TAG)
   const decipher = createDecipheriv(ALGORITHM, dataKey, blob.subarray(HEADER, HEADER + NONCE), { authTagLength: TAG })
   decipher.setAAD(additionalData(context)).setAuthTag(blob.subarray(blob.length - TAG))
@@ -63,7 +63,7 @@ export function unseal(dataKey: KeyObject, context: SealContext, blob: Uint8Arra
 }
 
 /** The one error of everything sealed that does not open. */
-export function sealBroken(context: SealContext, cause?: unknown): KeyProviderError {
+function sealBroken(context: SealContext, cause?: unknown): KeyProviderError {
   const { kind, ref } = context
   const what = kind === 'override' ? `override of ${context.contentKeyClass} kid ${context.kid}` : 'content secret'
   return new KeyProviderError(

@@ -46,7 +46,7 @@ for (const vector of vectors) {
       )
     })
     test('opens from these bytes', () => assert.deepEqual(new Uint8Array(unseal(key, context, blob)), clear))
-    test('tells the generation of its data key', () => assert.equal(sealGeneration(blob, context), vector.generation))
+    test('tells the generation of its data key', () => assert.equal(sealGeneration(blob), vector.generation))
     test('refuses every truncation', () => {
       for (let length = 0; length < blob.length; length++) {
         assert.throws(() => unseal(key, context, blob.subarray(0, length)), refused)
@@ -91,7 +91,7 @@ test('unseal inverts seal', () => {
     fc.property(name, name, fc.uint8Array({ minLength: 1 }), generation, (tenant, contentId, clear, number) => {
       const context: SealContext = { kind: 'content-secret', ref: { tenant, contentId } }
       const blob = seal({ generation: number, key }, context, clear, randomBytes)
-      assert.equal(sealGeneration(blob, context), number)
+      assert.equal(sealGeneration(blob), number)
       assert.deepEqual(new Uint8Array(unseal(key, context, blob)), clear)
     }),
   )

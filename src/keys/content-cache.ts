@@ -1,0 +1,130 @@
+import type { Kid } from '../cenc.ts'
+import { KeyProviderError } from '../errors.ts'
+import { boundedCache } from './bounded-cache.ts'
+import type { OpenContent } from './content-keys.ts'
+import type { DataKeys } from './data-keys.ts'
+import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
+import type { ContentRef, SecretStore, StoredContent } from './store.ts'
+
+/** A content in memory, as it stood when it was read. */
+export interface CachedContent {
+  readonly snapshot: Snapshot
+  readonly opened: Promise<OpenContent>
+  readonly validUntil: number
+}
+
+/** The contents in memory. Those of which nothing is stored are not kept. */
+export interface ContentCache {
+  /** The content, when it is young enough and knows the overrides of `kids`. */
+  fresh(id: string, kids: readonly Kid[]): CachedContent | undefined
+  /** The content from the store; from memory, loudly, while the store is away. Requests for one content share a reading. */
+  load(ref: ContentRef, kids: readonly Kid[]): Promise<CachedContent>
+  /** Takes what the store said after a write. */
+  enter(ref: ContentRef, stored: StoredContent, kids: readonly Kid[]): Promise<CachedContent>
+}
+
+export interface ContentCacheOptions {
+  readonly store: Pick<SecretStore, 'findContent'>
+  readonly dataKeys: DataKeys
+  readonly now: () => number
+  readonly revalidateMs: number
+  readonly maxEntries: number
+  readonly onStale: (error: KeyProviderError) => void
+  /** Makes what callers see of a snapshot. */
+  readonly openContent: (ref: ContentRef, snapshot: Snapshot) => OpenContent
+}
+
+/** A content with more overrides than are read at once keeps those of so many kids. */
+const MAX_COVERED = 64
+/** While the store is away it is asked for the same content no more often than this. */
+const RETRY_MS = 1_000
+
+/** What names a content in memory: no two contents share it. */
+export function contentCacheId({ tenant, contentId }: ContentRef): string {
+  return `${tenant.length}:${tenant}${contentId}`
+}
+
+export function createContentCache(options: ContentCacheOptions): ContentCache {
+  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, openContent } = options
+  const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
+  const loading = new Map<string, Promise<CachedContent>>()
+
+  const keep = (ref: ContentRef, snapshot: Snapshot, validUntil: number): CachedContent => {
+    const before = cache.get(contentCacheId(ref))
+    const opened = before?.snapshot === snapshot ? before.opened : Promise.resolve(openContent(ref, snapshot))
+    const content = { snapshot, opened, validUntil }
+    if (snapshot !== NOTHING_STORED) cache.set(contentCacheId(ref), content)
+    return content
+  }
+
+  /** Uses `before` although the store did not confirm it. */
+  const keepStale = (ref: ContentRef, before: Snapshot, error: KeyProviderError): CachedContent => {
+    onStale(error)
+    return keep(ref, before, now() + Math.min(RETRY_MS, revalidateMs))
+  }
+
+  const read = async (ref: ContentRef, wanted: readonly Kid[]): Promise<CachedContent> => {
+    const before = cache.get(contentCacheId(ref))?.snapshot
+    const kids = kidsToRead(before, wanted)
+    const validUntil = now() + revalidateMs
+    try {
+      const stored = await store.findContent(ref, kids)
+      if (before !== undefined && isLost(before, stored)) throw secretLost(ref)
+      if (stored === undefined) return keep(ref, NOTHING_STORED, validUntil)
+      const snapshot = await openSnapshot(dataKeys, ref, stored, kids, before)
+      const targets = stored.kidOverrides.map(({ kid }) => kid)
+      if (covers(snapshot, targets)) return keep(ref, snapshot, validUntil)
+      // The kids that rules give instead will be asked for too.
+      const all = [...new Set([...wanted, ...targets])]
+      const again = (await store.findContent(ref, all)) ?? stored
+      return keep(ref, await openSnapshot(dataKeys, ref, again, all, snapshot), validUntil)
+    } catch (error) {
+      const isAway = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
+      if (isAway && before !== undefined && covers(before, wanted)) return keepStale(ref, before, error)
+      throw error
+    }
+  }
+
+  return {
+    fresh(id, kids) {
+      const content = cache.get(id)
+      return content !== undefined && now() < content.validUntil && covers(content.snapshot, kids) ? content : undefined
+    },
+
+    async load(ref, kids) {
+      const id = contentCacheId(ref)
+      for (let running = loading.get(id); running !== undefined; running = loading.get(id)) {
+        const content = await running
+        if (covers(content.snapshot, kids)) return content
+      }
+      const reading = read(ref, kids).finally(() => loading.delete(id))
+      loading.set(id, reading)
+      return reading
+    },
+
+    async enter(ref, stored, kids) {
+      const before = cache.get(contentCacheId(ref))?.snapshot
+      const validUntil = now() + revalidateMs
+      return keep(ref, await openSnapshot(dataKeys, ref, stored, kids, before), validUntil)
+    },
+  }
+}
+
+/** A content that is not known as a whole is read with the kids known so far, so that they stay known. */
+function kidsToRead(before: Snapshot | undefined, wanted: readonly Kid[]): readonly Kid[] {
+  if (before?.covered === undefined) return wanted
+  const all = [...new Set([...before.covered, ...wanted])]
+  return all.length <= MAX_COVERED ? all : wanted
+}
+
+function isLost({ sealedSecret }: Snapshot, stored: StoredContent | undefined): boolean {
+  return sealedSecret !== undefined && stored?.sealedSecret === undefined && stored?.tombstone === undefined
+}
+
+function secretLost({ tenant, contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_STORE_UNAVAILABLE',
+    `the store has lost the secret of content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}; ` +
+      'its keys are issued from memory until this process ends: restore the store from a backup',
+  )
+}

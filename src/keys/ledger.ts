@@ -1,0 +1,178 @@
+import type { Kid } from '../cenc.ts'
+import { mergeLedgerRecords } from './ledger-merge.ts'
+import type { ContentRef, LedgerRecord, LedgerStore } from './store.ts'
+
+/** What is recorded of a request, without its time. Build it once and give the same object each time: that is the cheap way. */
+export type LedgerEntry = Omit<LedgerRecord, 'firstAt' | 'lastAt' | 'requests'>
+
+/** A kid that was issued both as `clear` and as `drm`. */
+export type LedgerConflict = ContentRef & { readonly kid: Kid }
+
+/** The report of what was issued. It is written late and may be lost; no answer waits for it. */
+export interface Ledger {
+  /** Counts a request for the period of `entry`. Never throws. */
+  record(entry: LedgerEntry): void
+  /** Writes what was recorded so far. A failure goes to `onError`; the records are kept for the next time. */
+  flush(): Promise<void>
+  /** Writes what is left. What cannot be written is lost, and counted. */
+  close(): Promise<void>
+}
+
+export interface LedgerOptions {
+  readonly store: LedgerStore
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** How long a record waits at most before it is written. */
+  readonly flushMs?: number
+  /** How many records may wait. */
+  readonly maxRecords?: number
+  /** Told how many requests went unrecorded. */
+  readonly onLoss?: (requests: number) => void
+  readonly onConflict?: (conflicts: readonly LedgerConflict[]) => void
+  readonly onError?: (error: unknown) => void
+  /** Runs `task` once after `ms`; the result cancels it. */
+  readonly schedule?: (task: () => void, ms: number) => () => void
+}
+
+interface Waiting {
+  entry: LedgerEntry
+  readonly firstAt: number
+  lastAt: number
+  requests: number
+}
+
+/** Records are written in batches of this size, so that other writes come between. */
+const BATCH = 200
+
+export function createLedger(options: LedgerOptions): Ledger {
+  const { store, now, flushMs = 1_000, maxRecords = 50_000, schedule = scheduleTimeout } = options
+  const { onLoss = () => {}, onConflict = () => {}, onError = () => {} } = options
+  /** By the caller's object, which is the fast way, and by the period it stands for. */
+  let byEntry = new Map<LedgerEntry, Waiting>()
+  let byPeriod = new Map<string, Waiting>()
+  let failed: readonly LedgerRecord[] = []
+  let cancel: (() => void) | undefined
+  let flushing: Promise<void> | undefined
+
+  let isClosed = false
+
+  const scheduleFlush = (): void => {
+    if (isClosed) return
+    cancel ??= schedule(() => {
+      cancel = undefined
+      void flush()
+    }, flushMs)
+  }
+
+  const record = (entry: LedgerEntry): void => {
+    const at = now()
+    const waiting = byEntry.get(entry) ?? join(entry, at)
+    if (waiting === undefined) {
+      onLoss(1)
+    } else {
+      waiting.requests++
+      waiting.lastAt = at
+    }
+  }
+
+  /** Where the requests of an object not seen since the last flush are counted; undefined when there is no room. */
+  const join = (entry: LedgerEntry, at: number): Waiting | undefined => {
+    const id = periodKey(entry)
+    let waiting = byPeriod.get(id)
+    if (waiting === undefined) {
+      if (isClosed || byPeriod.size + failed.length >= maxRecords) return undefined
+      waiting = { entry, firstAt: at, lastAt: at, requests: 0 }
+      byPeriod.set(id, waiting)
+      scheduleFlush()
+    } else {
+      const { keys } = mergeLedgerRecords(toRecord(waiting), { ...entry, firstAt: at, lastAt: at, requests: 0 })
+      waiting.entry = { ...entry, keys }
+    }
+    if (byEntry.size < maxRecords) byEntry.set(entry, waiting)
+    return waiting
+  }
+
+  const flush = (): Promise<void> => {
+    flushing ??= write().finally(() => {
+      flushing = undefined
+      if (byPeriod.size + failed.length > 0) scheduleFlush()
+    })
+    return flushing
+  }
+
+  /** Takes everything that waits and writes it, batch by batch; what a failure leaves waits again. */
+  const write = async (): Promise<void> => {
+    cancel?.()
+    cancel = undefined
+    failed = mergeAll([...failed, ...Array.from(byPeriod.values(), toRecord)])
+    byEntry = new Map()
+    byPeriod = new Map()
+    try {
+      while (failed.length > 0) {
+        const conflicts = await store.record(failed.slice(0, BATCH))
+        failed = failed.slice(BATCH)
+        if (conflicts.length > 0) onConflict(conflicts)
+      }
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  return {
+    record,
+    flush,
+    async close() {
+      isClosed = true
+      await flushing
+      await flush()
+      const lost = failed.reduce((sum, { requests }) => sum + requests, 0)
+      if (lost > 0) onLoss(lost)
+    },
+  }
+}
+
+export interface PruneOptions {
+  readonly store: Pick<LedgerStore, 'prune'>
+  readonly now: () => number
+  /** How long a period is kept after it was last asked for. */
+  readonly retentionMs?: number
+  readonly batch?: number
+}
+
+/** Forgets the periods that are older than the retention, some at a time; how many were forgotten. */
+export async function pruneLedger({
+  store,
+  now,
+  retentionMs = 7 * 86_400_000,
+  batch = 500,
+}: PruneOptions): Promise<number> {
+  const before = now() - retentionMs
+  let total = 0
+  for (let pruned = batch; pruned === batch; total += pruned) pruned = await store.prune(before, batch)
+  return total
+}
+
+/** Records of one period as one: a long outage must not fill the memory with its repetitions. */
+function mergeAll(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
+  const merged = new Map<string, LedgerRecord>()
+  for (const record of records) {
+    const id = periodKey(record)
+    const known = merged.get(id)
+    merged.set(id, known === undefined ? record : mergeLedgerRecords(known, record))
+  }
+  return [...merged.values()]
+}
+
+function toRecord({ entry, firstAt, lastAt, requests }: Waiting): LedgerRecord {
+  return { ...entry, firstAt, lastAt, requests }
+}
+
+function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {
+  return JSON.stringify([tenant, contentId, periodId])
+}
+
+function scheduleTimeout(task: () => void, ms: number): () => void {
+  const timer = setTimeout(task, ms)
+  timer.unref()
+  return () => clearTimeout(timer)
+}

@@ -1,0 +1,141 @@
+import { createHash, createSecretKey, type KeyObject } from 'node:crypto'
+import type { ContentKeyClass, KeyAndIv, Kid } from '../cenc.ts'
+import type { WantedKey } from './content-keys.ts'
+import type { DataKeys } from './data-keys.ts'
+import { assertIvIsNotKey, type Derivation, derivation } from './derive.ts'
+import { type SealContext, sealGeneration, unseal } from './seal.ts'
+import type { ContentRef, KidOverride, StoredContent, StoredOverride, Tombstone } from './store.ts'
+
+/** What is stored of a content, ready to answer from. Its secret is open; the keys of its overrides stay sealed. */
+export interface Snapshot {
+  readonly sealedSecret: Uint8Array | undefined
+  readonly derivation: Derivation | undefined
+  readonly overrides: ReadonlyMap<string, SealedOverride>
+  /** The kids whose overrides are known; undefined when all are. */
+  readonly covered: ReadonlySet<Kid> | undefined
+  readonly kidOverrides: readonly KidOverride[]
+  readonly signalingRevision: string
+  readonly tombstone: Tombstone | undefined
+}
+
+/** An override and the data key that opens it, when there is one. */
+export interface SealedOverride extends StoredOverride {
+  readonly dataKey: KeyObject | undefined
+}
+
+/** What a content of which nothing is stored answers from. */
+export const NOTHING_STORED: Snapshot = {
+  sealedSecret: undefined,
+  derivation: undefined,
+  overrides: new Map(),
+  covered: undefined,
+  kidOverrides: [],
+  signalingRevision: '',
+  tombstone: undefined,
+}
+
+/** Opens what was read for `kids`. `before`, an earlier snapshot of the same content, is used again as far as nothing changed. */
+export async function openSnapshot(
+  dataKeys: DataKeys,
+  ref: ContentRef,
+  stored: StoredContent,
+  kids: readonly Kid[],
+  before: Snapshot | undefined,
+): Promise<Snapshot> {
+  const { sealedSecret, kidOverrides, tombstone } = stored
+  const isSameSecret = sameBytes(before?.sealedSecret, sealedSecret)
+  const isPlain = isNothingBeside(stored, stored.overrides.length)
+  if (before !== undefined && isSameSecret && isPlain && isNothingBeside(before, before.overrides.size)) return before
+  const overrides = await Promise.all(
+    stored.overrides.map(async (override) => {
+      return { ...override, dataKey: await findDataKey(dataKeys, ref, override.sealed) }
+    }),
+  )
+  return {
+    sealedSecret,
+    derivation: isSameSecret ? before?.derivation : await openSecret(dataKeys, ref, sealedSecret),
+    overrides: new Map(overrides.map((override) => [wantedId(override), override])),
+    covered: stored.overridesComplete ? undefined : new Set(kids),
+    kidOverrides,
+    signalingRevision: signalingRevision(stored),
+    tombstone,
+  }
+}
+
+/** Whether the overrides of every kid of `kids` are known. */
+export function covers({ covered }: Snapshot, kids: readonly Kid[]): boolean {
+  return covered === undefined || kids.every((kid) => covered.has(kid))
+}
+
+/** Opens the key and IV of an override; its IV is derived from the content secret when it has none, undefined without one. */
+export function openOverride(
+  ref: ContentRef,
+  override: SealedOverride,
+  from: Derivation | undefined,
+): KeyAndIv | undefined {
+  const { contentKeyClass, kid, dataKey, sealed } = override
+  const context = overrideContext(ref, override)
+  const clear = unseal(dataKey, context, sealed)
+  const explicitIv = clear.length > 16 ? clear.subarray(16) : from?.explicitIv(contentKeyClass, kid)
+  if (explicitIv === undefined) return undefined
+  const keyAndIv = { contentKey: clear.subarray(0, 16), explicitIv }
+  assertIvIsNotKey(keyAndIv)
+  return keyAndIv
+}
+
+/** Where an override belongs. */
+export function overrideContext(ref: ContentRef, { contentKeyClass, kid }: WantedKey): SealContext {
+  return { kind: 'override', ref, contentKeyClass, kid }
+}
+
+/** What names a key within a content. */
+export function wantedId({
+  contentKeyClass,
+  kid,
+}: {
+  readonly contentKeyClass: ContentKeyClass
+  readonly kid: Kid
+}): string {
+  return contentKeyClass + kid
+}
+
+export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)
+}
+
+async function openSecret(
+  dataKeys: DataKeys,
+  ref: ContentRef,
+  sealedSecret: Uint8Array | undefined,
+): Promise<Derivation | undefined> {
+  if (sealedSecret === undefined) return undefined
+  const dataKey = await findDataKey(dataKeys, ref, sealedSecret)
+  const secret = unseal(dataKey, { kind: 'content-secret', ref }, sealedSecret)
+  const key = createSecretKey(secret)
+  secret.fill(0)
+  return derivation(key, ref)
+}
+
+async function findDataKey(dataKeys: DataKeys, ref: ContentRef, sealed: Uint8Array): Promise<KeyObject | undefined> {
+  const generation = sealGeneration(sealed)
+  return generation === undefined ? undefined : dataKeys.find(ref.tenant, generation)
+}
+
+/** Whether there is nothing but a secret, as for nearly every content. */
+function isNothingBeside(content: Pick<StoredContent, 'kidOverrides' | 'tombstone'>, overrides: number): boolean {
+  return overrides === 0 && content.kidOverrides.length === 0 && content.tombstone === undefined
+}
+
+function signalingRevision({ kidOverrides, overrides }: StoredContent): string {
+  const boxes = overrides.flatMap((override) =>
+    Object.entries(override.pssh).map(([systemId, box]) => [
+      wantedId(override),
+      systemId,
+      Buffer.from(box).toString('hex'),
+    ]),
+  )
+  if (kidOverrides.length === 0 && boxes.length === 0) return ''
+  const rules = kidOverrides.map((rule) => [rule.intendedTrackType ?? null, rule.periodIndex ?? null, rule.kid])
+  const canonical = [rules, boxes].map((rows) => rows.map((row) => JSON.stringify(row)).sort())
+  return createHash('sha256').update(JSON.stringify(canonical)).digest('hex').slice(0, 32)
+}
