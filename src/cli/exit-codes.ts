@@ -1,0 +1,36 @@
+import { type ErrorCode, KeyProviderError } from '../errors.ts'
+
+/** What the process ends with. @see docs/cli.md, "Exit codes" */
+export const EXIT = {
+  done: 0,
+  /** Something that was not foreseen, or the system refused: a port that is taken. */
+  failed: 1,
+  /** Wrong usage, or a configuration that cannot be followed. */
+  usage: 2,
+  /** The store or the root key cannot be used. */
+  keys: 3,
+  /** What is stored stands against it: an override that exists, a content that is gone. */
+  refused: 4,
+} as const
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
+
+/** The codes that do not end with `failed`. */
+const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
+  ERR_CONFIG_INVALID: EXIT.usage,
+  ERR_OVERRIDE_INVALID: EXIT.usage,
+  ERR_PSSH_INVALID: EXIT.usage,
+  ERR_STORE_UNAVAILABLE: EXIT.keys,
+  ERR_STORE_SCHEMA_NEWER: EXIT.keys,
+  ERR_SEAL_BROKEN: EXIT.keys,
+  ERR_ROOT_KEY_MISSING: EXIT.keys,
+  ERR_ROOT_KEY_FOREIGN: EXIT.keys,
+  ERR_ROOT_KEY_INVALID: EXIT.keys,
+  ERR_OVERRIDE_EXISTS: EXIT.refused,
+  ERR_KID_CONFLICT: EXIT.refused,
+  ERR_CONTENT_GONE: EXIT.refused,
+}
+
+/** The exit code of something thrown. */
+export function exitCodeOf(error: unknown): ExitCode {
+  return (error instanceof KeyProviderError ? EXIT_OF[error.code] : undefined) ?? EXIT.failed
+}

@@ -1,0 +1,94 @@
+import { Command, CommanderError, Option } from 'commander'
+import { packageVersion } from '../server/version.ts'
+import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { describeError } from './report.ts'
+
+const program = new Command('keyspring')
+  .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
+  .version(packageVersion(), '-V, --version')
+  .showHelpAfterError('hint: keyspring --help')
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'keyspring: ')) })
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Examples:
+  keyspring serve                                            try it on http://127.0.0.1:8080
+  keyspring config init --encryptor mediapackage-v2 --out keyspring.yaml
+  keyspring serve --config keyspring.yaml
+  keyspring config check --config keyspring.yaml
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored.`,
+  )
+
+program
+  .command('serve')
+  .description('answer SPEKE requests until stopped')
+  .option('--host <host>', 'address to listen on (default 127.0.0.1)')
+  .option('--port <port>', 'port to listen on, 0 for any free one (default 8080)')
+  .option('--data <dir>', 'directory of the store and the root key (default ./data)')
+  .option('--config <file>', 'YAML file of settings')
+  .option('--public-url <url>', 'where players reach this server, for key URLs in answers')
+  .option('--allow-anonymous', 'serve whoever asks, on any address: every caller gets keys')
+  .option('--log-requests', 'log a line for each request')
+  .action(async (options) => (await import('./serve.ts')).serve(options))
+
+const config = program.command('config').description('settings')
+config
+  .command('check')
+  .description('report every problem of the configuration')
+  .option('--config <file>', 'YAML file of settings')
+  .option('--host <host>', 'as for serve')
+  .option('--public-url <url>', 'as for serve')
+  .option('--allow-anonymous', 'as for serve')
+  .action(async (options) => (await import('./config-check.ts')).configCheck(options))
+config
+  .command('init')
+  .description('write a configuration to start from')
+  .addOption(new Option('--encryptor <name>', 'what will ask for keys').choices(ENCRYPTOR_NAMES).makeOptionMandatory())
+  .option('--out <file>', 'file to write, which must not exist (default: standard output)')
+  .action(async (options) => (await import('./config-init.ts')).configInit(options))
+
+const override = program
+  .command('override')
+  .description('keys that are given instead of derived, and kids instead of asked')
+const ofContent = (command: Command): Command =>
+  command
+    .requiredOption('--content-id <id>', 'the content')
+    .option('--tenant <tenant>', 'its tenant', 'default')
+    .option('--data <dir>', 'as for serve')
+    .option('--config <file>', 'as for serve')
+const ofKey = (command: Command): Command =>
+  command
+    .option('--kid <kid>', 'the kid of the key')
+    .addOption(new Option('--class <class>', 'class of the content key').choices(['drm', 'clear']).default('drm'))
+    .option('--track-type <type>', 'of a rule: the intendedTrackType it matches (default any)')
+    .option('--period-index <index>', 'of a rule: the key period it matches (default any)')
+    .option('--force', 'although keys may have been given out already')
+    .option('--reason <text>', 'why it is forced')
+
+ofKey(ofContent(override.command('add').description('store a key for a kid, or a rule that replaces kids')))
+  .option('--key-file <file>', 'the key: 16 bytes, 32 hex digits or base64; - for standard input')
+  .option('--iv-file <file>', 'its IV, likewise')
+  .option('--pssh <system=file...>', 'a ready-made pssh box of a DRM system')
+  .option('--new-kid <kid>', 'make a rule: content keys that match it get this kid')
+  .action(async (options) => (await import('./override.ts')).add(options))
+ofContent(override.command('list').description('print kids and classes, never keys'))
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./override.ts')).list(options))
+ofKey(ofContent(override.command('remove').description('remove the key of a kid, or a rule')))
+  .option('--rule', 'remove the rule of --track-type and --period-index')
+  .action(async (options) => (await import('./override.ts')).remove(options))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has printed it; its own code is 1 for every wrong usage.
+    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
+  } else {
+    process.stderr.write(`${describeError(error)}\n`)
+    process.exitCode = exitCodeOf(error)
+  }
+}

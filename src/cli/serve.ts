@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs'
+import { isAbsolute, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Config, readConfig } from '../server/config.ts'
+import type { ConfigFlags, ConfigSources } from '../server/config-sources.ts'
+import { createLog, type Log } from '../server/log.ts'
+import { type RunningServer, startServer } from '../server/start.ts'
+import { packageVersion } from '../server/version.ts'
+
+/** Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
+export async function serve({ config: file, ...flags }: ConfigFlags & { readonly config?: string }): Promise<void> {
+  const sources: ConfigSources = { file, environment: process.env, flags }
+  const config = readConfig(sources)
+  const version = packageVersion()
+  const [log, metrics, assembly] = await Promise.all([
+    createLog(config.logLevel),
+    import('../server/metrics.ts').then(({ createMetrics }) => createMetrics(version)),
+    import('../server/assemble.ts'),
+  ])
+  const keyProvider = await assembly.assemble(config, log, metrics)
+  let server: RunningServer
+  try {
+    server = await startServer(config, { keyProvider, log, metrics, version })
+  } catch (error) {
+    await keyProvider.close()
+    throw error
+  }
+
+  for (const line of [...keyProvider.notices, ...greeting(config, server)]) process.stderr.write(`${line}\n`)
+  obeySignals(server, log, sources)
+}
+
+function obeySignals(server: RunningServer, log: Log, sources: ConfigSources): void {
+  const stop = (): void => {
+    log.info({}, 'draining')
+    server.close().then(
+      () => leave(log, 0),
+      (error: unknown) => {
+        process.stderr.write(`keyspring: not closed cleanly: ${error instanceof Error ? error.message : 'unknown'}\n`)
+        leave(log, 1)
+      },
+    )
+  }
+  // Once: a second signal ends the process at once, as if nobody listened.
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+  process.on('SIGHUP', () => {
+    try {
+      server.reload(readConfig(sources))
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : 'unknown'
+      log.error({ problem }, 'configuration refused, the old one stays')
+    }
+  })
+}
+
+function leave(log: Log, code: number): void {
+  log.flush()
+  process.exit(code)
+}
+
+const SAMPLE = fileURLToPath(new URL('../../docs/examples/widevine-playready-cenc.xml', import.meta.url))
+
+function greeting(config: Config, { url }: RunningServer): readonly string[] {
+  const place = config.store === 'memory' ? 'in memory, lost when it stops' : resolve(config.data)
+  const lines = [`keyspring listens on ${url}, keys ${place}`]
+  if (config.allowAnonymous) lines.push('anonymous callers are allowed: whoever reaches this address gets keys')
+  if (existsSync(SAMPLE)) {
+    const header = "-H 'Content-Type: application/xml' -H 'X-Speke-Version: 2.0'"
+    lines.push('try:', `  curl -s ${header} --data-binary @${shellPath(SAMPLE)} ${url}/speke/v2.0/copyProtection`)
+  }
+  return lines
+}
+
+/** A path as a shell takes it, short where it is below the working directory. */
+function shellPath(path: string): string {
+  const near = relative(process.cwd(), path)
+  const shown = near.startsWith('..') || isAbsolute(near) ? path : near
+  return /^[\w./~+-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`
+}

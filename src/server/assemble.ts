@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto'
+import { selfTestSignaling } from '../drm/self-test.ts'
+import { DRM_SYSTEMS } from '../drm/systems.ts'
+import { createContentKeys } from '../keys/keyring.ts'
+import { createLedger, type Ledger, pruneLedger } from '../keys/ledger.ts'
+import { openKeys } from '../keys/open-keys.ts'
+import { selfTestKeys } from '../keys/self-test.ts'
+import type { LedgerStore } from '../keys/store.ts'
+import { type AnswerWarning, createAnswer } from '../speke/answer.ts'
+import { playerUrls } from '../speke/urls.ts'
+import type { Config } from './config.ts'
+import { drmSystemFinder } from './drm-systems.ts'
+import type { KeyProvider } from './key-provider.ts'
+import { type Log, toLoggedError } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { openStore } from './open-store.ts'
+import { profileChooser } from './profiles.ts'
+
+const PRUNE_EVERY_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+/** The key provider of a configuration: the one place that knows every adapter. */
+export async function assemble(config: Config, log: Log, metrics: Metrics): Promise<KeyProvider> {
+  selfTestKeys()
+  selfTestSignaling(DRM_SYSTEMS)
+  const { store, openRootKey, rootKeyName } = await openStore(config)
+  try {
+    const { rootKey, dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
+    const contentKeys = createContentKeys({
+      store,
+      dataKeys,
+      policy: config.contentKeys.policy,
+      now: () => performance.now(),
+      randomBytes,
+      onStale: (error) => log.warn({ code: error.code, problem: error.message }, 'store away, answering from memory'),
+    })
+    const ledger = createLedger({
+      store,
+      now: () => Date.now(),
+      onLoss: (lost) => {
+        metrics.ledgerLost(lost)
+        log.warn({ lost }, 'requests lost to the ledger')
+      },
+      onConflict: (conflicts) => {
+        for (const { tenant, contentId, kid } of conflicts) {
+          log.warn({ tenant, contentId, kid }, 'a kid was issued as clear and as drm: it has two keys')
+        }
+      },
+      onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
+    })
+    const stopPruning = pruneRegularly(store, config.ledger.retentionDays * DAY_MS, log)
+
+    return {
+      answerWith: (settings, publicUrl) => {
+        const chooseProfile = profileChooser(settings.signalingProfiles, settings.signalingProfile, settings.contents)
+        const { missingVersionHeader, strictContract, contract } = settings.speke
+        const { bytes, depth, elements, contentKeys: keys, drmSystems, recipients } = limitsOf(settings)
+        return createAnswer({
+          contentKeys,
+          findDrmSystem: drmSystemFinder(settings.drmSystems),
+          profileFor: ({ contentId }) => chooseProfile(contentId),
+          policy: {
+            missingVersionHeader,
+            strictContract,
+            contract,
+            certificateValidity: settings.contentKeyEncryption.validity,
+            limits: { contentKeys: keys, drmSystems, recipients },
+          },
+          xmlLimits: { bytes, depth, elements },
+          urls: playerUrls(publicUrl),
+          record: (records) => recordAll(ledger, records),
+          warn: (warning) => logWarning(log, warning),
+          now: () => Date.now(),
+          randomBytes,
+        })
+      },
+      isReady: async () => {
+        await store.sampleDataKeys()
+        return true
+      },
+      notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
+      async close() {
+        stopPruning()
+        await ledger.close()
+        await store.close()
+        await rootKey.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+function limitsOf({ limits }: Config) {
+  return { ...limits, bytes: limits.bodyBytes }
+}
+
+function recordAll(ledger: Ledger, records: readonly Parameters<Ledger['record']>[0][]): void {
+  for (const record of records) ledger.record(record)
+}
+
+function logWarning(log: Log, warning: AnswerWarning): void {
+  if (warning.kind === 'uri-too-long') {
+    const { tenant, contentId, kid, system, bytes } = warning
+    log.warn({ tenant, contentId, kid, problem: `${system}: ${bytes} bytes` }, 'a URI is longer than players take')
+  } else {
+    log.warn({ problem: `${warning.path}: ${warning.problem}` }, 'a recipient has a certificate that is not valid now')
+  }
+}
+
+function pruneRegularly(store: LedgerStore, retentionMs: number, log: Log): () => void {
+  const timer = setInterval(() => {
+    pruneLedger({ store, now: () => Date.now(), retentionMs }).catch((error: unknown) =>
+      log.error({ error: toLoggedError(error) }, 'the ledger could not be pruned'),
+    )
+  }, PRUNE_EVERY_MS)
+  timer.unref()
+  return () => clearInterval(timer)
+}

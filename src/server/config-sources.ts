@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs'
+import { LineCounter, parseDocument } from 'yaml'
+import { environmentName, fromText, SETTINGS, type Setting } from './settings-table.ts'
+
+/** Where settings come from; a flag wins over the environment, the environment over the file, the file over the default. */
+export interface ConfigSources {
+  /** The YAML file that `--config` names; without it KEYSPRING_CONFIG may name one. */
+  readonly file?: string | undefined
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly flags?: ConfigFlags
+  /** Whether a server is to listen by it, which needs more to be right. Default true. */
+  readonly serves?: boolean
+}
+
+/** The settings that `keyspring serve` takes as flags, as they were typed. */
+export interface ConfigFlags {
+  readonly host?: string | undefined
+  readonly port?: string | undefined
+  readonly data?: string | undefined
+  readonly publicUrl?: string | undefined
+  readonly allowAnonymous?: boolean | undefined
+  readonly logRequests?: boolean | undefined
+}
+
+/** All settings as one tree that nobody has checked yet. */
+export interface RawConfig {
+  readonly tree: Readonly<Record<string, unknown>>
+  /** What a setting was called where it was given: `KEYSPRING_PORT`, `--port`; by its path. */
+  readonly names: ReadonlyMap<string, string>
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+  readonly problems: readonly string[]
+}
+
+/** Gathers the settings of all sources. What cannot be read is a problem, by name and never by value. */
+export function gatherSettings({ file: given, environment, flags = {} }: ConfigSources): RawConfig {
+  const problems: string[] = []
+  const names = new Map<string, string>()
+  const file = given ?? environment[FILE_VARIABLE]
+  const tree = file === undefined ? {} : readYaml(file, problems)
+
+  const known = new Set([FILE_VARIABLE])
+  for (const { path, kind } of SETTINGS) {
+    const name = environmentName(path)
+    known.add(name).add(`${name}_FILE`)
+    const text = readVariable(environment, name, problems)
+    if (text === undefined) continue
+    put(tree, path, fromText(kind, text))
+    names.set(path, environment[name] === undefined ? `${name}_FILE` : name)
+  }
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith('KEYSPRING_') && !known.has(name)) problems.push(`${name}: unknown setting`)
+  }
+
+  for (const [path, value] of Object.entries(flags)) {
+    if (value === undefined) continue
+    put(tree, path, typeof value === 'string' ? fromText(kindOf(path), value) : value)
+    names.set(path, flagName(path))
+  }
+  return { tree, names, file, problems }
+}
+
+const FILE_VARIABLE = 'KEYSPRING_CONFIG'
+
+/** The variable, or the content of the file that its `_FILE` twin names, without the line end editors put there. */
+function readVariable(environment: ConfigSources['environment'], name: string, problems: string[]): string | undefined {
+  const twin = `${name}_FILE`
+  const file = environment[twin]
+  if (file === undefined) return environment[name]
+  if (environment[name] !== undefined) {
+    problems.push(`${twin}: ${name} is set too: expected one of the two`)
+    return undefined
+  }
+  return readText(twin, file, problems)?.replace(/\r?\n$/, '')
+}
+
+function readYaml(file: string, problems: string[]): Record<string, unknown> {
+  const text = readText('config file', file, problems)
+  if (text === undefined) return {}
+  const lineCounter = new LineCounter()
+  // The library's own messages quote the line, which may hold a secret.
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
+  for (const { code, pos } of document.errors) {
+    const { line, col } = lineCounter.linePos(pos[0])
+    problems.push(
+      `config file, line ${line}, column ${col}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
+    )
+  }
+  if (document.errors.length > 0) return {}
+  const tree: unknown = document.toJS({ maxAliasCount: 100 })
+  if (tree === null || tree === undefined) return {}
+  if (isTree(tree)) return tree
+  problems.push('config file: expected settings, each with its name')
+  return {}
+}
+
+function readText(name: string, file: string, problems: string[]): string | undefined {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
+    problems.push(`${name}: cannot be read (${reason})`)
+    return undefined
+  }
+}
+
+/** Puts `value` where `path` says. What stands in the way and is no section is left: the schema reports it. */
+function put(tree: Record<string, unknown>, path: string, value: unknown): void {
+  const steps = path.split('.')
+  const last = steps.pop() ?? ''
+  let place = tree
+  for (const step of steps) {
+    const next = place[step] ?? {}
+    if (!isTree(next)) return
+    place[step] = next
+    place = next
+  }
+  place[last] = value
+}
+
+function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function kindOf(path: string): Setting['kind'] {
+  return SETTINGS.find((setting) => setting.path === path)?.kind ?? 'text'
+}
+
+function flagName(path: string): string {
+  return `--${path.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}

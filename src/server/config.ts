@@ -1,0 +1,101 @@
+import { type SystemId, systemIdOf } from '../cenc.ts'
+import type { DrmSystem } from '../drm/system.ts'
+import { KeyProviderError } from '../errors.ts'
+import { isLoopbackAddress } from '../http/loopback.ts'
+import type { SignalingProfile } from '../speke/profile.ts'
+import { readSection, SECTIONS, type SectionName, type Sections } from './config-schema.ts'
+import { type ConfigSources, gatherSettings } from './config-sources.ts'
+import { toDrmSystems } from './drm-systems.ts'
+import { type ContentRule, toProfiles } from './profiles.ts'
+
+/** Everything that can be set, checked and frozen. @see docs/config.md */
+export interface Config extends Readonly<Omit<Sections, 'signalingProfiles' | 'contents' | 'speke' | 'drmSystems'>> {
+  readonly speke: Readonly<Omit<Sections['speke'], 'hlsAes128SystemIds'>>
+  /** The systems that answers can signal: those of this build, those described, and the other ids of HLS AES-128. */
+  readonly drmSystems: ReadonlyMap<SystemId, DrmSystem>
+  readonly signalingProfiles: ReadonlyMap<string, SignalingProfile>
+  readonly contents: readonly ContentRule[]
+  /** Without a trailing slash; undefined: the address that is listened on, which only the listener knows. */
+  readonly publicUrl: string | undefined
+  /** Whether only this machine can reach the address that is listened on. */
+  readonly loopback: boolean
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+}
+
+/**
+ * Reads the configuration and reports every problem together, by the name it has where it was given and never by its
+ * value: a value may be a secret.
+ */
+export function readConfig(sources: ConfigSources): Config {
+  const { tree, names, file, problems: unread } = gatherSettings(sources)
+  const problems = [...unread]
+  const report = (path: string, problem: string): void => {
+    problems.push(`${nameOf(path, names)}: ${problem}`)
+  }
+
+  const section = <Name extends SectionName>(name: Name): Sections[Name] => {
+    const { value, problems: found } = readSection(name, tree[name])
+    for (const { path, problem } of found) report(path, problem)
+    return value
+  }
+  for (const name of Object.keys(tree)) if (!Object.hasOwn(SECTIONS, name)) report(name, 'unknown setting')
+
+  const { hlsAes128SystemIds, ...speke } = section('speke')
+  const written = section('signalingProfiles')
+  const drmSystems = toDrmSystems(section('drmSystems'), hlsAes128SystemIds.map(systemIdOf), report)
+  const host = section('host')
+  const config: Config = {
+    host,
+    port: section('port'),
+    data: section('data'),
+    store: section('store'),
+    publicUrl: section('publicUrl')?.replace(/\/+$/, ''),
+    allowAnonymous: section('allowAnonymous'),
+    trustProxy: section('trustProxy'),
+    logRequests: section('logRequests'),
+    logLevel: section('logLevel'),
+    limits: section('limits'),
+    speke,
+    contentKeys: section('contentKeys'),
+    contentKeyEncryption: section('contentKeyEncryption'),
+    ledger: section('ledger'),
+    signalingProfile: section('signalingProfile'),
+    signalingProfiles: toProfiles(written, [...drmSystems.values()], report),
+    contents: section('contents'),
+    drmSystems,
+    loopback: isLoopbackAddress(host),
+    file,
+  }
+
+  const profileNames = new Set([...config.signalingProfiles.keys(), ...Object.keys(Object(tree.signalingProfiles))])
+  const requireProfile = (path: string, name: string): void => {
+    if (!profileNames.has(name)) report(path, 'no signalling profile has this name')
+  }
+  requireProfile('signalingProfile', config.signalingProfile)
+  for (const [i, rule] of config.contents.entries())
+    requireProfile(`contents.${i}.signalingProfile`, rule.signalingProfile)
+  if (sources.serves !== false && !config.loopback) {
+    if (!config.allowAnonymous) {
+      report('host', 'other machines could ask for keys, and nobody has to authenticate: --allow-anonymous permits it')
+    }
+    if (tree.publicUrl === undefined) {
+      report('publicUrl', 'is not set: key URLs in answers need the address that players reach this server by')
+    }
+  }
+
+  if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
+  return deepFreeze(config)
+}
+
+/** What the setting at `path`, or the list it is in, was called where it was given. */
+function nameOf(path: string, names: ReadonlyMap<string, string>): string {
+  return names.get(path) ?? names.get(path.replace(/\.\d+$/, '')) ?? path
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const member of value instanceof Map ? value.values() : Object.values(value)) deepFreeze(member)
+  return value
+}

@@ -1,0 +1,14 @@
+import type { AnswerSpeke } from '../speke/answer.ts'
+import type { Config } from './config.ts'
+
+/** The keys and what answers with them: everything of the server but HTTP. */
+export interface KeyProvider {
+  /** Answers under `config`; made anew when the configuration is reloaded, over the same keys. */
+  answerWith(config: Config, publicUrl: string): AnswerSpeke
+  /** Whether keys can be created and read. */
+  isReady(): Promise<boolean>
+  /** What whoever starts the server must know, one sentence each. */
+  readonly notices: readonly string[]
+  /** Writes what is pending and closes the store. */
+  close(): Promise<void>
+}

@@ -1,0 +1,68 @@
+/** How the text of an environment variable or a flag becomes a setting. */
+export type TextKind = 'text' | 'number' | 'boolean' | 'list'
+
+/** A setting that can be given outside the file. */
+export interface Setting {
+  /** Its place in the configuration. */
+  readonly path: string
+  readonly kind: TextKind
+}
+
+/** Every setting that the environment may give, the file's lists of sections apart. */
+export const SETTINGS: readonly Setting[] = [
+  { path: 'host', kind: 'text' },
+  { path: 'port', kind: 'number' },
+  { path: 'data', kind: 'text' },
+  { path: 'store', kind: 'text' },
+  { path: 'publicUrl', kind: 'text' },
+  { path: 'allowAnonymous', kind: 'boolean' },
+  { path: 'trustProxy', kind: 'list' },
+  { path: 'logRequests', kind: 'boolean' },
+  { path: 'logLevel', kind: 'text' },
+  { path: 'limits.bodyBytes', kind: 'number' },
+  { path: 'limits.depth', kind: 'number' },
+  { path: 'limits.elements', kind: 'number' },
+  { path: 'limits.contentKeys', kind: 'number' },
+  { path: 'limits.drmSystems', kind: 'number' },
+  { path: 'limits.recipients', kind: 'number' },
+  { path: 'limits.connections', kind: 'number' },
+  { path: 'limits.headersTimeoutMs', kind: 'number' },
+  { path: 'limits.requestTimeoutMs', kind: 'number' },
+  { path: 'speke.basePaths', kind: 'list' },
+  { path: 'speke.missingVersionHeader', kind: 'text' },
+  { path: 'speke.strictContract', kind: 'boolean' },
+  { path: 'speke.contract.allKey', kind: 'text' },
+  { path: 'speke.contract.audioWithUhd', kind: 'text' },
+  { path: 'speke.hlsAes128SystemIds', kind: 'list' },
+  { path: 'contentKeys.policy', kind: 'text' },
+  { path: 'contentKeyEncryption.validity', kind: 'text' },
+  { path: 'ledger.retentionDays', kind: 'number' },
+  { path: 'signalingProfile', kind: 'text' },
+]
+
+/** The name of a setting in the environment: `limits.bodyBytes` is KEYSPRING_LIMITS_BODY_BYTES. */
+export function environmentName(path: string): string {
+  return `KEYSPRING_${path
+    .replaceAll('.', '_')
+    .replace(/([a-z\d])([A-Z])/g, '$1_$2')
+    .toUpperCase()}`
+}
+
+/** The value that `text` spells, or the text itself where it spells none: the schema then says what was expected. */
+export function fromText(kind: TextKind, text: string): unknown {
+  if (kind === 'number') return /^\d{1,15}$/.test(text) ? Number(text) : text
+  if (kind === 'boolean') return BOOLEANS.get(text) ?? text
+  if (kind === 'list')
+    return text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== '')
+  return text
+}
+
+const BOOLEANS = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+])
