@@ -1,7 +1,7 @@
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
 import { attributeError, elementError } from './error.ts'
-import { attribute, DATE_TIME, DURATION_SECONDS, type FieldType, requiredAttribute, UNSIGNED } from './fields.ts'
+import { attribute, DATE_TIME, DURATION_SECONDS, type FieldType, INDEX, requiredAttribute } from './fields.ts'
 
 /** A key period. Its times are echoed, never changed. @see CPIX 2.4, ContentKeyPeriod; speke.md 8 */
 export interface ContentKeyPeriod {
@@ -37,7 +37,7 @@ export function readContentKeyPeriods(elements: readonly XmlElement[]): readonly
     const interval = intervals[0]
     return {
       id,
-      index: attribute(element, 'index', UNSIGNED),
+      index: attribute(element, 'index', INDEX),
       start: interval && attributeOf(element, interval.from),
       end: interval && attributeOf(element, interval.to),
     }

@@ -17,17 +17,37 @@ export const KID: FieldType<Kid> = {
 }
 export const SYSTEM_ID: FieldType<SystemId> = { expected: 'a UUID', read: toSystemId }
 
-/** xs:boolean. */
+/** xs:boolean. White space around it means nothing, as around every type below. @see XML Schema 1.0, part 2, 4.3.6 */
 export const BOOLEAN: FieldType<boolean> = {
   expected: 'true, false, 1 or 0',
-  read: (text) => ({ true: true, 1: true, false: false, 0: false })[text.trim()],
+  read: (text) => BOOLEANS.get(BOOLEAN_TEXT.exec(text)?.[1] ?? ''),
 }
 
-/** A non-negative xs:integer up to 2^53. */
-export const UNSIGNED: FieldType<number> = {
+const BOOLEAN_TEXT = /^[ \t\r\n]*(true|false|1|0)[ \t\r\n]*$/
+const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+])
+
+const UNSIGNED = /^[ \t\r\n]*(?:\+?(\d+)|-0+)[ \t\r\n]*$/
+
+/** A non-negative xs:integer; what lies beyond 2^53 − 1 is read as that, since nobody counts so far. */
+export const COUNT: FieldType<number> = {
   expected: 'a whole number, 0 or more',
   read: (text) => {
-    const value = /^\s*\+?\d{1,16}\s*$/.test(text) ? Number(text) : Number.NaN
+    const match = UNSIGNED.exec(text)
+    return match === null ? undefined : Math.min(Number(match[1] ?? 0), Number.MAX_SAFE_INTEGER)
+  },
+}
+
+/** A non-negative xs:integer that tells one thing from another: beyond 2^53 − 1 it could not. */
+export const INDEX: FieldType<number> = {
+  expected: 'a whole number from 0 to 9007199254740991',
+  read: (text) => {
+    const match = UNSIGNED.exec(text)
+    const value = match === null ? Number.NaN : Number(match[1] ?? 0)
     return Number.isSafeInteger(value) ? value : undefined
   },
 }
@@ -36,34 +56,40 @@ export const UNSIGNED: FieldType<number> = {
 export const SIXTEEN_BYTES: FieldType<Uint8Array> = {
   expected: 'base64 of 16 bytes',
   read: (text) => {
-    const compact = /\s/.test(text) ? text.replaceAll(/\s+/g, '') : text
+    const compact = /[ \t\r\n]/.test(text) ? text.replaceAll(/[ \t\r\n]+/g, '') : text
     if (!/^[A-Za-z0-9+/]{22}(==)?$/.test(compact)) return undefined
     return Buffer.from(compact, 'base64')
   },
 }
 
+const DATE_TIME_TEXT =
+  /^[ \t\r\n]*(?<date>(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?<offset>Z|[+-](?:0\d|1[0-3]):[0-5]\d|[+-]14:00)?[ \t\r\n]*$/
+
 /** xs:dateTime, the offset optional. Its value is milliseconds since 1970, read as UTC without an offset. */
 export const DATE_TIME: FieldType<number> = {
   expected: 'a date and time such as 2026-10-01T12:00:00Z',
   read: (text) => {
-    const trimmed = text.trim()
-    if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?$/.test(trimmed)) return undefined
-    const time = Date.parse(/(Z|[+-]\d\d:\d\d)$/.test(trimmed) ? trimmed : `${trimmed}Z`)
+    const match = DATE_TIME_TEXT.exec(text)
+    if (match?.groups === undefined) return undefined
+    const [year, month, day] = match.slice(2, 5).map(Number)
+    // Date.parse takes 30 February for 2 March.
+    if (new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day)).getUTCDate() !== day) return undefined
+    const time = Date.parse(`${match.groups.date}${match.groups.offset ?? 'Z'}`)
     return Number.isNaN(time) ? undefined : time
   },
 }
 
 const DURATION =
-  /^(-?)P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?$/
+  /^[ \t\r\n]*P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?(?<![PT])[ \t\r\n]*$/
 
 /** xs:duration, not negative. Its value is seconds, a month counted as 30 days and a year as 365. */
 export const DURATION_SECONDS: FieldType<number> = {
   expected: 'a duration such as PT10M',
   read: (text) => {
-    const match = DURATION.exec(text.trim())
-    if (match === null || match[1] === '-' || /[PT]$/.test(text.trim())) return undefined
+    const match = DURATION.exec(text)
+    if (match === null) return undefined
     const [years = 0, months = 0, days = 0, hours = 0, minutes = 0, seconds = 0] = match
-      .slice(2)
+      .slice(1)
       .map((part) => Number(part ?? 0))
     return ((years * 365 + months * 30 + days) * 24 + hours) * 3600 + minutes * 60 + seconds
   },

@@ -1,7 +1,7 @@
 import type { Kid } from '../cenc.ts'
 import type { ContentKeyPeriod } from '../cpix/content-key-period.ts'
 import type { ContentKeyUsageRule } from '../cpix/content-key-usage-rule.ts'
-import { BOOLEAN, type FieldType, UNSIGNED } from '../cpix/fields.ts'
+import { BOOLEAN, COUNT, type FieldType } from '../cpix/fields.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf, pathOf } from '../xml/reader.ts'
 import { SpekeError } from './error.ts'
@@ -16,7 +16,7 @@ interface FilterShape {
 }
 
 const VIDEO_FILTER: FilterShape = {
-  attributes: { minPixels: UNSIGNED, maxPixels: UNSIGNED, hdr: BOOLEAN, minFps: UNSIGNED, maxFps: UNSIGNED },
+  attributes: { minPixels: COUNT, maxPixels: COUNT, hdr: BOOLEAN, minFps: COUNT, maxFps: COUNT },
   ranges: [
     ['minPixels', 'maxPixels'],
     ['minFps', 'maxFps'],
@@ -24,7 +24,7 @@ const VIDEO_FILTER: FilterShape = {
   ignored: ['wcg'],
 }
 const AUDIO_FILTER: FilterShape = {
-  attributes: { minChannels: UNSIGNED, maxChannels: UNSIGNED },
+  attributes: { minChannels: COUNT, maxChannels: COUNT },
   ranges: [['minChannels', 'maxChannels']],
   ignored: [],
 }

@@ -3,10 +3,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import { type KeyAndIv, type Kid, toKid } from '../../src/cenc.ts'
 import { CPIX_NAMESPACE } from '../../src/cpix/names.ts'
 import { DRM_SYSTEMS } from '../../src/drm/systems.ts'
+import { KeyProviderError } from '../../src/errors.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../src/keys/content-keys.ts'
 import type { LedgerRecord } from '../../src/keys/store.ts'
 import { type AnswerOptions, type AnswerWarning, createAnswer } from '../../src/speke/answer.ts'
-import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../../src/speke/profile.ts'
+import { DEFAULT_POLICY, DEFAULT_PROFILE, type SpekePolicy } from '../../src/speke/profile.ts'
 import { playerUrls } from '../../src/speke/urls.ts'
 import type { XmlDocument, XmlElement } from '../../src/xml/document.ts'
 import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
@@ -15,6 +16,9 @@ import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
 export const VECTOR_KID = '9eb4050d-e44b-4802-932e-27d75083e266'
 export const VECTOR_KEY = Buffer.from('166634c675823c235a4a9446fad52e4d', 'hex')
 
+/** The moment at which tests are answered. */
+export const NOW = Date.UTC(2026, 10, 21)
+
 /** Keys for a test: the vector's pair, and for any other kid something that differs by class, kid and use. */
 export function testKey({ kid, contentKeyClass }: WantedKey): KeyAndIv {
   const bytes = (use: string): Buffer =>
@@ -22,9 +26,17 @@ export function testKey({ kid, contentKeyClass }: WantedKey): KeyAndIv {
   return { contentKey: kid === VECTOR_KID ? VECTOR_KEY : bytes('key'), explicitIv: bytes('iv') }
 }
 
-export interface Setup extends Partial<Pick<AnswerOptions, 'policy' | 'now' | 'findDrmSystem'>> {
+export interface Setup
+  extends Partial<Pick<AnswerOptions, 'contentKeys' | 'findDrmSystem' | 'now' | 'randomBytes' | 'xmlLimits'>> {
+  readonly policy?: Partial<SpekePolicy>
   readonly profile?: Partial<typeof DEFAULT_PROFILE>
   readonly content?: Partial<Pick<OpenContent, 'kidOverrides' | 'signalingRevision' | 'pssh'>>
+}
+
+/** Who asks; a test that does not care leaves it out. */
+export interface Caller {
+  readonly tenant?: string
+  readonly client?: string
 }
 
 /** What one request came to. */
@@ -51,31 +63,46 @@ export function answering(setup: Setup = {}) {
       return { keys: wanted.map(testKey), first: true }
     },
   }
-  const contentKeys: ContentKeys = { open: async () => content }
+  const contentKeys: ContentKeys = setup.contentKeys ?? { open: async () => content }
   const answer = createAnswer({
     contentKeys,
-    findDrmSystem: (systemId, major) => {
-      const system = DRM_SYSTEMS.get(systemId)
-      return system?.spekeMajors.includes(major) ? system : undefined
-    },
+    findDrmSystem: setup.findDrmSystem ?? findBuiltIn,
     profileFor: () => ({ ...DEFAULT_PROFILE, ...setup.profile }),
-    policy: DEFAULT_POLICY,
-    xmlLimits: {},
+    policy: { ...DEFAULT_POLICY, ...setup.policy },
+    xmlLimits: setup.xmlLimits ?? {},
     urls: playerUrls('https://keys.example.com'),
     record: (added) => records.push(...added),
     warn: (warning) => warnings.push(warning),
-    now: () => Date.UTC(2026, 10, 21),
-    randomBytes,
-    ...(setup.policy && { policy: setup.policy }),
-    ...(setup.now && { now: setup.now }),
-    ...(setup.findDrmSystem && { findDrmSystem: setup.findDrmSystem }),
+    now: setup.now ?? (() => NOW),
+    randomBytes: setup.randomBytes ?? randomBytes,
   })
-  return async (versionHeader: string | undefined, xml: string): Promise<Outcome> => {
+  return async (
+    versionHeader: string | undefined,
+    xml: string,
+    { tenant = 'default', client = 'test' }: Caller = {},
+  ): Promise<Outcome> => {
     for (const list of [warnings, records, issued]) list.length = 0
-    const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant: 'default', client: 'test' })
+    const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
     const text = Buffer.from(body).toString()
     return { xml: text, document: readXml(body), warnings: [...warnings], records: [...records], issued: [...issued] }
   }
+}
+
+/** The systems of this build, as a server finds them. */
+export const findBuiltIn: AnswerOptions['findDrmSystem'] = (systemId, major) => {
+  const system = DRM_SYSTEMS.get(systemId)
+  return system?.spekeMajors.includes(major) ? system : undefined
+}
+
+/** The error an answer came to; fails when there was none, or none of ours. */
+export async function refusalOf(outcome: Promise<unknown>): Promise<KeyProviderError> {
+  try {
+    await outcome
+  } catch (error) {
+    assert.ok(error instanceof KeyProviderError, `not a refusal but ${error}`)
+    return error
+  }
+  return assert.fail('answered')
 }
 
 /** All elements of a local name, in document order. */
