@@ -56,7 +56,7 @@ export function readStartTag(parser: Parser, parent: OpenElement | undefined): O
   if (parser.depth === limits.depth)
     throw overLimit(source, start, `elements are nested more than ${limits.depth} deep`)
   if (!selfClosing) parser.depth++
-  const namespace = qname.prefix === 'xmlns' ? undefined : resolve(qname, scope)
+  const namespace = resolve(qname, scope)
   if (namespace === undefined) throw undeclared(parser, qname, start + 1)
   return {
     name: qname.name,

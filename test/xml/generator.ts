@@ -26,6 +26,12 @@ export function mutated(next: Random, source: string): string {
   return text.toWellFormed()
 }
 
+/** `bytes` with one bit changed: more often than not no longer UTF-8 where they were not ASCII. */
+export function withFlippedBit(next: Random, bytes: Uint8Array): Uint8Array {
+  const at = next(bytes.length)
+  return bytes.map((byte, i) => (i === at ? byte ^ (1 << next(8)) : byte))
+}
+
 const DECLARATIONS = [
   '<?xml version="1.0"?>',
   "<?xml version='1.0' encoding='utf-8' ?>",
