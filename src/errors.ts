@@ -6,6 +6,10 @@ export type ErrorCode =
   | 'ERR_METHOD_NOT_ALLOWED'
   | 'ERR_ROUTE_NOT_FOUND'
   | 'ERR_REQUEST_FORWARDED'
+  // Who is calling.
+  | 'ERR_UNAUTHENTICATED'
+  | 'ERR_FORBIDDEN'
+  | 'ERR_JWKS_UNAVAILABLE'
   // The document as XML and CPIX.
   | 'ERR_XML_MALFORMED'
   | 'ERR_XML_LIMIT'

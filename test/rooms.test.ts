@@ -9,16 +9,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cpix: ['xml'],
   drm: ['xml'],
   keys: [],
+  auth: ['keys'],
   speke: ['xml', 'cpix', 'drm', 'keys'],
-  store: ['keys'],
+  store: ['keys', 'auth'],
+  playback: ['keys', 'auth'],
   kms: ['keys'],
-  http: ['speke', 'keys'],
-  server: ['xml', 'cpix', 'drm', 'keys', 'speke', 'store', 'kms', 'http'],
-  cli: ['xml', 'cpix', 'drm', 'keys', 'speke', 'store', 'kms', 'http', 'server'],
+  http: ['speke', 'auth', 'keys'],
+  server: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'store', 'kms', 'http'],
+  cli: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'store', 'kms', 'http', 'server'],
 }
 
 /** The packages each room may import. `node:` modules are free, except those of NODE_ONLY. */
 const MAY_USE: Record<string, readonly string[]> = {
+  auth: ['jose'],
   server: ['zod', 'yaml', 'pino', 'prom-client'],
   cli: ['commander', 'picocolors'],
 }

@@ -10,6 +10,10 @@ export const STATUS: Record<ErrorCode, number> = {
   // Not 421: that invites the client to try again on another connection, which mends nothing here.
   ERR_REQUEST_FORWARDED: 403,
 
+  ERR_UNAUTHENTICATED: 401,
+  ERR_FORBIDDEN: 403,
+  ERR_JWKS_UNAVAILABLE: 503,
+
   ERR_XML_MALFORMED: 400,
   ERR_XML_LIMIT: 413,
   ERR_CPIX_INVALID: 422,

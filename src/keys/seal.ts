@@ -3,7 +3,7 @@ import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { CLASS_BYTE } from './derive.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
-import type { ContentRef } from './store.ts'
+import type { ContentRef, Tenant } from './store.ts'
 
 /** What a sealed value is and where it belongs: it opens nowhere else. */
 export type SealContext =
@@ -14,6 +14,7 @@ export type SealContext =
       readonly contentKeyClass: ContentKeyClass
       readonly kid: Kid
     }
+  | { readonly kind: 'client-credential'; readonly tenant: Tenant; readonly method: string; readonly id: string }
 
 /** A data key of a tenant, open. */
 export interface DataKey {
@@ -64,17 +65,29 @@ export function unseal(dataKey: KeyObject | undefined, context: SealContext, blo
 
 /** The one error of everything sealed that does not open. */
 function sealBroken(context: SealContext, cause?: unknown): KeyProviderError {
-  const { kind, ref } = context
-  const what = kind === 'override' ? `override of ${context.contentKeyClass} kid ${context.kid}` : 'content secret'
   return new KeyProviderError(
     'ERR_SEAL_BROKEN',
-    `the stored ${what} of content ${JSON.stringify(ref.contentId)} of tenant ${JSON.stringify(ref.tenant)} does not open: ` +
+    `the stored ${describe(context)} does not open: ` +
       'it was altered, damaged or moved from another row; restore it from a backup of the store',
     { cause },
   )
 }
 
+function describe(context: SealContext): string {
+  if (context.kind === 'client-credential') {
+    const { tenant, method, id } = context
+    return `${method} credential ${JSON.stringify(id)} of tenant ${JSON.stringify(tenant)}`
+  }
+  const { contentId, tenant } = context.ref
+  const what =
+    context.kind === 'override' ? `override of ${context.contentKeyClass} kid ${context.kid}` : 'content secret'
+  return `${what} of content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}`
+}
+
 function additionalData(context: SealContext): Buffer {
+  if (context.kind === 'client-credential') {
+    return lengthPrefixed([context.kind, context.tenant, context.method, context.id])
+  }
   const { kind, ref } = context
   const { contentKeyClass, kid } =
     kind === 'override'
