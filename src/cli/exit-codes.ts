@@ -1,6 +1,6 @@
 import { type ErrorCode, KeyProviderError } from '../errors.ts'
 
-/** What the process ends with. @see docs/cli.md, "Exit codes" */
+/** What the process ends with. `keyspring --help` lists them. */
 export const EXIT = {
   done: 0,
   /** Something that was not foreseen, or the system refused: a port that is taken. */

@@ -45,7 +45,7 @@ config
   .action(async (options) => (await import('./config-check.ts')).configCheck(options))
 config
   .command('init')
-  .description('write a configuration to start from')
+  .description('write a first configuration')
   .addOption(new Option('--encryptor <name>', 'what will ask for keys').choices(ENCRYPTOR_NAMES).makeOptionMandatory())
   .option('--out <file>', 'file to write, which must not exist (default: standard output)')
   .action(async (options) => (await import('./config-init.ts')).configInit(options))

@@ -2,8 +2,7 @@ import { type ErrorCode, KeyProviderError } from '../errors.ts'
 
 /** How to mend an error, beyond what its message says. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  ERR_CONFIG_INVALID:
-    'every setting is described in docs/config.md; `keyspring config init` writes a file to start from',
+  ERR_CONFIG_INVALID: 'every setting is described in docs/config.md; `keyspring config init` writes a first file',
   ERR_ROOT_KEY_MISSING: 'restore root.key from its backup: without it no key in the store can be opened',
   ERR_ROOT_KEY_FOREIGN: 'restore the root.key that belongs to this store',
   ERR_OVERRIDE_EXISTS: '--force --reason TEXT replaces it: players that have the old key will fail',

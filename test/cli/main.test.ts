@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { PACKAGE, run } from './run.ts'
+
+test('--help lists the commands, examples and exit codes on standard output', async () => {
+  const { code, stdout, stderr } = await run(['--help'])
+  assert.equal(code, 0)
+  assert.equal(stderr, '')
+  for (const expected of ['serve', 'config', 'override', 'Examples:', 'Exit codes: 0 done']) {
+    assert.ok(stdout.includes(expected), expected)
+  }
+})
+
+test('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8')) as { version: string }
+  assert.deepEqual(await run(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+for (const args of [
+  ['nonesuch'],
+  ['serve', '--nonesuch'],
+  ['serve', '--port'],
+  ['config', 'init'],
+  ['config', 'init', '--encryptor', 'nonesuch'],
+  ['override', 'add', '--kid', 'x'],
+]) {
+  test(`wrong usage ends with 2 and says so on standard error: ${args.join(' ')}`, async () => {
+    const { code, stdout, stderr } = await run(args)
+    assert.equal(code, 2)
+    assert.equal(stdout, '')
+    assert.match(stderr, /^keyspring: [a-z]/)
+    assert.match(stderr, /\nhint: /)
+  })
+}
+
+test('an older Node is told so in one line', async () => {
+  const pretend = "Object.defineProperty(process, 'versions', { value: { node: '22.1.0' } })"
+  const { code, stdout, stderr } = await run(['--version'], {
+    nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`],
+  })
+  assert.deepEqual(
+    { code, stdout, stderr },
+    { code: 2, stdout: '', stderr: 'keyspring: needs Node.js 24 or newer, this is 22.1.0\n' },
+  )
+})

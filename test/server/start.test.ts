@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type Config, readConfig } from '../../src/server/config.ts'
+import type { KeyProvider } from '../../src/server/key-provider.ts'
+import { type RunningServer, startServer } from '../../src/server/start.ts'
+import { keptLog, keptMetrics } from './fakes.ts'
+
+const configOf = (environment: Record<string, string> = {}): Config =>
+  readConfig({ environment: { KEYSPRING_PORT: '0', ...environment } })
+
+/** Answers with the profile's name and the public URL. */
+function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
+  return {
+    answerWith: (config, publicUrl) => async () => {
+      return { body: Buffer.from(`${config.signalingProfile} ${publicUrl}`), contentId: 'movie', keys: 1, first: false }
+    },
+    isReady: async () => true,
+    notices: [],
+    close: async () => {},
+    ...changes,
+  }
+}
+
+async function startWith(config: Config, keyProvider = keyProviderOf()) {
+  const { log, lines } = keptLog()
+  const { metrics, told } = keptMetrics()
+  return { server: await startServer(config, { keyProvider, log, metrics, version: '9.9.9' }), lines, told }
+}
+
+const ask = (server: RunningServer, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(`${server.url}/copyProtection`, {
+    method: 'POST',
+    body: '<CPIX/>',
+    headers: { 'content-type': 'text/xml', ...headers },
+  })
+
+test('the public URL is the address that is listened on, unless one is set', async () => {
+  const { server } = await startWith(configOf())
+  assert.equal(await (await ask(server)).text(), `default ${server.url}`)
+  await server.close()
+  const { server: other } = await startWith(configOf({ KEYSPRING_PUBLIC_URL: 'https://keys.example.com/' }))
+  assert.equal(await (await ask(other)).text(), 'default https://keys.example.com')
+  await other.close()
+})
+
+test('a reload changes answers, and says which settings need a restart', async () => {
+  const { server, lines } = await startWith(configOf())
+  server.reload(configOf({ KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' }))
+  assert.match(await (await ask(server)).text(), /^mediapackage-v2 /)
+  assert.equal(lines.at(-1)?.message, 'configuration reloaded')
+  server.reload(configOf({ KEYSPRING_PORT: '9', KEYSPRING_DATA: '/elsewhere' }))
+  assert.deepEqual(lines.at(-1)?.fields.settings, ['port', 'data'])
+  await server.close()
+})
+
+test('a forwarded request is refused until its proxy is trusted', async () => {
+  const { server } = await startWith(configOf())
+  const forwarded = { 'x-forwarded-for': '192.0.2.1' }
+  assert.equal((await ask(server, forwarded)).status, 403)
+  server.reload(configOf({ KEYSPRING_TRUST_PROXY: '127.0.0.1' }))
+  assert.equal((await ask(server, forwarded)).status, 200)
+  await server.close()
+})
+
+test('a configuration that cannot be answered by does not leave a listener behind', async () => {
+  const keyProvider = keyProviderOf({
+    answerWith: () => {
+      throw new Error('no')
+    },
+  })
+  await assert.rejects(startWith(configOf(), keyProvider), /no/)
+})
+
+for (const [what, isReady] of [
+  ['says no', async () => false],
+  ['fails', () => Promise.reject(new Error('hunter2'))],
+  ['does not answer', () => new Promise<boolean>(() => undefined)],
+] as const) {
+  test(`is not ready while the store ${what}`, async () => {
+    const { server } = await startWith(configOf(), keyProviderOf({ isReady }))
+    const response = await fetch(`${server.url}/readyz`)
+    assert.deepEqual({ status: response.status, text: await response.text() }, { status: 503, text: 'unready' })
+    assert.equal((await fetch(`${server.url}/livez`)).status, 200)
+    await server.close()
+  })
+}
+
+test('the keys are closed after the last answer', async () => {
+  const order: string[] = []
+  const asked = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const { server } = await startWith(
+    configOf(),
+    keyProviderOf({
+      answerWith: () => async () => {
+        asked.resolve()
+        await go.promise
+        order.push('answered')
+        return { body: Buffer.alloc(1), contentId: 'movie', keys: 1, first: false }
+      },
+      close: async () => void order.push('closed'),
+    }),
+  )
+  const response = ask(server)
+  await asked.promise
+  const closed = server.close()
+  go.resolve()
+  assert.equal((await response).status, 200)
+  await closed
+  assert.deepEqual(order, ['answered', 'closed'])
+})
+
+test('bytes that are no request are counted and logged', async () => {
+  const { server, lines, told } = await startWith(configOf())
+  const response = await fetch(`${server.url}/livez`, { headers: { 'x-long': 'a'.repeat(20_000) } })
+  assert.equal(response.status, 431)
+  assert.deepEqual(told, [['unreadable', 431]])
+  assert.equal(lines[0]?.message, 'not a request')
+  await server.close()
+})
