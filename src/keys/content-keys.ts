@@ -1,4 +1,5 @@
 import type { ContentKeyClass, KeyAndIv, Kid, SystemId } from '../cenc.ts'
+import type { KidLabel } from './derive.ts'
 import type { ContentRef, KidOverride } from './store.ts'
 
 /** A content key that a request asks for. */
@@ -14,6 +15,13 @@ export interface IssuedKeys {
   readonly first: boolean
 }
 
+/** Kids of a content's own making, in the order they were wanted. */
+export interface DerivedKids {
+  readonly kids: readonly Kid[]
+  /** Whether this request created the secret that they come from. */
+  readonly first: boolean
+}
+
 /** A content as one request sees it: what is stored of it, read at one moment and at most 5 s old. */
 export interface OpenContent {
   readonly kidOverrides: readonly KidOverride[]
@@ -23,6 +31,16 @@ export interface OpenContent {
   pssh(wanted: WantedKey): Readonly<Record<SystemId, Uint8Array>> | undefined
   /** The keys, created if need be: durable before this resolves. Throws ERR_CONTENT_GONE, ERR_STORE_UNAVAILABLE, ERR_SEAL_BROKEN. */
   issue(wanted: readonly WantedKey[]): Promise<IssuedKeys>
+  /**
+   * The content key that stands, or undefined where `issue` would have to create something: this creates nothing. The kid is
+   * one of those given to `open`. Throws ERR_CONTENT_GONE, ERR_SEAL_BROKEN.
+   */
+  find(wanted: WantedKey): Uint8Array | undefined
+  /**
+   * A kid for each list of parts, for callers that ask by something else than a kid: the same label and parts give the same kid
+   * for ever. Creates the content secret if need be. Throws as `issue` does.
+   */
+  deriveKids(label: KidLabel, parts: readonly (readonly string[])[]): Promise<DerivedKids>
 }
 
 /** The source of every content key. @see docs/architecture.md, "Content keys" */

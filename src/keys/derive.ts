@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject } from 'node:crypto'
-import { type ContentKeyClass, type KeyAndIv, type Kid, uuidBytes } from '../cenc.ts'
+import { type ContentKeyClass, type KeyAndIv, type Kid, kidOfBytes, uuidBytes } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { lengthPrefixed } from './length-prefixed.ts'
 import type { ContentRef } from './store.ts'
@@ -7,11 +7,16 @@ import type { ContentRef } from './store.ts'
 /** The byte that stands for a class in key derivation and in the context of a seal. It never changes. */
 export const CLASS_BYTE: Readonly<Record<ContentKeyClass, number>> = { clear: 0x01, drm: 0x02 }
 
+/** What kids are derived for; each use has a label of its own, so that no two uses share a kid. */
+export type KidLabel = 'keyspring/widevine-kid/v1'
+
 /** Derives the keys of one content from its secret. */
 export interface Derivation {
   keyAndIv(contentKeyClass: ContentKeyClass, kid: Kid): KeyAndIv
   /** The IV of an override that brings a key alone. */
   explicitIv(contentKeyClass: ContentKeyClass, kid: Kid): Uint8Array
+  /** HKDF-Expand(secret, label ‖ lp(tenant) ‖ lp(contentId) ‖ lp(part) …) to 16 bytes. */
+  kid(label: KidLabel, parts: readonly string[]): Kid
 }
 
 const CONTENT_KEY = 'keyspring/content-key/v1'
@@ -35,6 +40,10 @@ export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
       const keyAndIv = { contentKey: expandKey(classByte, kidBytes), explicitIv: expandIv(classByte, kidBytes) }
       assertIvIsNotKey(keyAndIv)
       return keyAndIv
+    },
+    kid(label, parts) {
+      const names = lengthPrefixed([ref.tenant, ref.contentId, ...parts])
+      return kidOfBytes(expand(secret, Buffer.concat([Buffer.from(label), names, Buffer.of(0x01)])))
     },
   }
 }

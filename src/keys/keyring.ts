@@ -5,7 +5,15 @@ import type { ContentKeys, IssuedKeys, OpenContent, WantedKey } from './content-
 import type { DataKeys } from './data-keys.ts'
 import { assertIvIsNotKey } from './derive.ts'
 import { type RandomBytes, seal } from './seal.ts'
-import { covers, openOverride, overrideContext, type Snapshot, sameBytes, wantedId } from './snapshot.ts'
+import {
+  covers,
+  openOverride,
+  openOverrideKey,
+  overrideContext,
+  type Snapshot,
+  sameBytes,
+  wantedId,
+} from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredOverride } from './store.ts'
 
 export interface ContentKeysOptions {
@@ -62,12 +70,21 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
         const keys = keysOf(ref, snapshot, wanted)
         return keys !== undefined ? { keys, first: false } : issueNew(ref, snapshot, wanted)
       },
+      find: (wanted) => findKey(ref, snapshot, wanted),
+      async deriveKids(label, parts) {
+        refuseGone(ref, snapshot)
+        const secret = snapshot.derivation === undefined ? await createSecret(ref, []) : { snapshot, first: false }
+        refuseGone(ref, secret.snapshot)
+        const from = secret.snapshot.derivation
+        if (from === undefined) throw keysVanished(ref)
+        return { kids: parts.map((part) => from.kid(label, part)), first: secret.first }
+      },
     }
   }
 
   /** The keys as far as everything they need is at hand, else undefined. */
   function keysOf(ref: ContentRef, snapshot: Snapshot, wanted: readonly WantedKey[]): readonly KeyAndIv[] | undefined {
-    if (snapshot.tombstone !== undefined) throw contentGone(ref, snapshot.tombstone.at)
+    refuseGone(ref, snapshot)
     if (snapshot.covered !== undefined && !covers(snapshot, kidsOf(wanted))) return undefined
     const keys: KeyAndIv[] = []
     for (const one of wanted) {
@@ -152,6 +169,19 @@ function randomKeyAndIv(randomBytes: RandomBytes): KeyAndIv {
   const keyAndIv = { contentKey: randomBytes(KEY_SIZE), explicitIv: randomBytes(KEY_SIZE) }
   assertIvIsNotKey(keyAndIv)
   return keyAndIv
+}
+
+/** What was issued, or would be without a write; under `random` too, for a secret gives the keys that are stored next. */
+function findKey(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): Uint8Array | undefined {
+  refuseGone(ref, snapshot)
+  if (!covers(snapshot, [wanted.kid])) throw new TypeError('find: expected a kid that was given to open')
+  const override = snapshot.overrides.get(wantedId(wanted))
+  if (override !== undefined) return openOverrideKey(ref, override)
+  return snapshot.derivation?.keyAndIv(wanted.contentKeyClass, wanted.kid).contentKey
+}
+
+function refuseGone(ref: ContentRef, { tombstone }: Snapshot): void {
+  if (tombstone !== undefined) throw contentGone(ref, tombstone.at)
 }
 
 function kidsOf(wanted: readonly WantedKey[]) {

@@ -21,6 +21,9 @@ const DERIVED: readonly { contentKeyClass: ContentKeyClass; contentKey: string; 
   },
 ]
 
+/** The kid of one track of that content, made likewise (test/vectors/derived-kids.json). */
+const DERIVED_KID = '1c3c6b44-d095-c0c5-b2e4-068fef75dae3'
+
 /** The secret above, sealed by AESGCM of Python's cryptography (test/vectors/seal.json). */
 const DATA_KEY = '404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f'
 const GENERATION = 7
@@ -32,12 +35,13 @@ const SEALED =
 export function selfTestKeys(): void {
   const kid = toKid(KID)
   if (kid === undefined) throw failed('reading a kid')
-  const { keyAndIv } = derivation(createSecretKey(fromHex(SECRET)), REF)
+  const { keyAndIv, kid: deriveKid } = derivation(createSecretKey(fromHex(SECRET)), REF)
   for (const { contentKeyClass, ...expected } of DERIVED) {
     const { contentKey, explicitIv } = keyAndIv(contentKeyClass, kid)
     if (toHex(contentKey) !== expected.contentKey) throw failed(`the derivation of a ${contentKeyClass} content key`)
     if (toHex(explicitIv) !== expected.explicitIv) throw failed(`the derivation of a ${contentKeyClass} IV`)
   }
+  if (deriveKid('keyspring/widevine-kid/v1', ['SD', '']) !== DERIVED_KID) throw failed('the derivation of a kid')
 
   const context: SealContext = { kind: 'content-secret', ref: REF }
   const key = createSecretKey(fromHex(DATA_KEY))

@@ -73,14 +73,18 @@ export function openOverride(
   override: SealedOverride,
   from: Derivation | undefined,
 ): KeyAndIv | undefined {
-  const { contentKeyClass, kid, dataKey, sealed } = override
-  const context = overrideContext(ref, override)
-  const clear = unseal(dataKey, context, sealed)
+  const { contentKeyClass, kid } = override
+  const clear = unsealOverride(ref, override)
   const explicitIv = clear.length > 16 ? clear.subarray(16) : from?.explicitIv(contentKeyClass, kid)
   if (explicitIv === undefined) return undefined
   const keyAndIv = { contentKey: clear.subarray(0, 16), explicitIv }
   assertIvIsNotKey(keyAndIv)
   return keyAndIv
+}
+
+/** Opens the key of an override that may have no IV: players are given none. */
+export function openOverrideKey(ref: ContentRef, override: SealedOverride): Uint8Array {
+  return unsealOverride(ref, override).subarray(0, 16)
 }
 
 /** Where an override belongs. */
@@ -101,6 +105,11 @@ export function wantedId({
 
 export function sameBytes(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
   return a === b || (a !== undefined && b !== undefined && Buffer.compare(a, b) === 0)
+}
+
+/** `key ‖ IV` or `key`. */
+function unsealOverride(ref: ContentRef, override: SealedOverride): Uint8Array {
+  return unseal(override.dataKey, overrideContext(ref, override), override.sealed)
 }
 
 async function openSecret(

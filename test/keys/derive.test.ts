@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { type ContentKeyClass, type Kid, kidOfBytes, toKid } from '../../src/cenc.ts'
-import { assertIvIsNotKey, derivation, expand } from '../../src/keys/derive.ts'
+import { assertIvIsNotKey, derivation, expand, type KidLabel } from '../../src/keys/derive.ts'
 
 interface ExpandVector {
   readonly name: string
@@ -24,6 +24,17 @@ interface KeyVector {
   readonly kid: string
   readonly contentKey: string
   readonly explicitIv: string
+}
+
+interface KidVector {
+  readonly name: string
+  readonly origin: string
+  readonly secret: string
+  readonly label: KidLabel
+  readonly tenant: string
+  readonly contentId: string
+  readonly parts: readonly string[]
+  readonly kid: string
 }
 
 const read = (name: string) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'))
@@ -47,6 +58,12 @@ for (const vector of read('content-keys') as KeyVector[]) {
     )
     assert.equal(hex(contentKey), vector.contentKey)
     assert.equal(hex(explicitIv), vector.explicitIv)
+  })
+}
+
+for (const vector of read('derived-kids') as KidVector[]) {
+  test(`derives the kid of ${vector.name} (${vector.origin})`, () => {
+    assert.equal(derivation(secretOf(vector.secret), vector).kid(vector.label, vector.parts), vector.kid)
   })
 }
 

@@ -62,6 +62,8 @@ export function answering(setup: Setup = {}) {
       issued.push(...wanted)
       return { keys: wanted.map(testKey), first: true }
     },
+    find: () => assert.fail('an answer issues keys'),
+    deriveKids: () => assert.fail('an answer takes the kids of its request'),
   }
   const contentKeys: ContentKeys = setup.contentKeys ?? { open: async () => content }
   const answer = createAnswer({
