@@ -2,7 +2,7 @@ import type { CommonEncryptionScheme, Kid } from '../cenc.ts'
 import type { LedgerKey, LedgerRecord } from '../keys/store.ts'
 import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
-import type { RequestedKey, SpekeDocument } from './request.ts'
+import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
 
 /** The scheme of each key: a SPEKE 1.0 document has one that its systems imply, else the profile's. @see drm-signaling.md 12 */
 export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
@@ -37,6 +37,11 @@ export function ledgerRecords(
   now: number,
 ): readonly LedgerRecord[] {
   const periods = request.periods.length === 0 ? [undefined] : request.periods
+  const systemsOf = Map.groupBy(request.drmSystems, ({ kid }) => kid)
+  const entries = keys.map((key) => ({
+    periods: new Set(key.periods),
+    entry: ledgerKey(request, key, systemsOf.get(key.kid) ?? []),
+  }))
   return periods.map((period) => ({
     tenant: caller.tenant,
     contentId: request.contentId,
@@ -44,9 +49,10 @@ export function ledgerRecords(
     periodIndex: period?.index,
     periodStart: period?.start,
     periodEnd: period?.end,
-    keys: keys
-      .filter((key) => period === undefined || key.periods.length === 0 || key.periods.includes(period))
-      .map((key) => ledgerKey(request, key)),
+    // A key whose rules name no period holds in each.
+    keys: entries
+      .filter((key) => period === undefined || key.periods.size === 0 || key.periods.has(period))
+      .map(({ entry }) => entry),
     client: caller.client,
     spekeVersion: request.version.header,
     firstAt: now,
@@ -55,12 +61,13 @@ export function ledgerRecords(
   }))
 }
 
-function ledgerKey({ drmSystems }: SpekeDocument, key: AnsweredKey): LedgerKey {
+function ledgerKey({ version }: SpekeDocument, key: AnsweredKey, systems: readonly RequestedSystem[]): LedgerKey {
   return {
     kid: key.answeredKid,
     contentKeyClass: key.contentKeyClass,
-    commonEncryptionScheme: key.commonEncryptionScheme ?? key.scheme,
+    // SPEKE 1.0 has no scheme: whatever stands in the attribute there was never looked at.
+    commonEncryptionScheme: version.major === 1 ? key.scheme : (key.commonEncryptionScheme ?? key.scheme),
     intendedTrackTypes: key.intendedTrackTypes,
-    systemIds: drmSystems.filter(({ kid }) => kid === key.kid).map(({ systemId }) => systemId),
+    systemIds: systems.map(({ systemId }) => systemId),
   }
 }

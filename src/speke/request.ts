@@ -61,7 +61,7 @@ export function readSpekeDocument(
   const kids = keys.map(({ kid }) => kid)
   const systems = readDrmSystems(systemElements, new Set(kids))
   for (const system of systems) refuseUnsoundPlaylists(version, system)
-  const periods = readPeriods(version, cpix)
+  const periods = readPeriods(version, cpix, policy.limits.contentKeys)
 
   const schemes = schemesOf(version, keys)
   if (version.major === 2) refuseMixedSchemes(keys)
@@ -90,8 +90,10 @@ function readContentId(version: SpekeVersion, cpix: Cpix): string {
     if (version.major === 2) throw new SpekeError('ERR_SPEKE_CONTENT_ID_MISSING')
     throw new CpixError(path, 'SPEKE 1.0 names the content here; it is missing or empty')
   }
-  if (contentId.length > MAX_CONTENT_ID) throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters`)
-  return contentId
+  if (contentId.length > MAX_CONTENT_ID && [...contentId].length > MAX_CONTENT_ID)
+    throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters`)
+  // A copy: a slice of the source would keep the whole request in memory for as long as its content is remembered.
+  return Buffer.from(contentId).toString()
 }
 
 function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
@@ -115,8 +117,10 @@ function refuseUnsoundPlaylists(version: SpekeVersion, { element, hlsSignalingDa
   }
 }
 
-function readPeriods(version: SpekeVersion, cpix: Cpix): readonly ContentKeyPeriod[] {
+/** A key has a key period, so there need be no more of these than of those. */
+function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly ContentKeyPeriod[] {
   const elements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
+  refuseTooMany(elements, limit, 'key periods')
   const periods = readContentKeyPeriods(elements)
   for (const [i, { index, start }] of periods.entries()) {
     const bounded = index !== undefined || (version.periodBounds === 'index-or-interval' && start !== undefined)

@@ -10,7 +10,8 @@ import type { SpekeVersion } from './tables/versions.ts'
 /** The system of an id in a SPEKE major, or undefined when this server cannot signal it. */
 export type FindDrmSystem = (systemId: SystemId, major: 1 | 2) => DrmSystem | undefined
 
-const SHOWN = /^[A-Za-z0-9_-]{1,32}$/
+/** What a message may quote: too short for a key in hex or base64. */
+const SHOWN = /^[A-Za-z0-9_-]{1,16}$/
 
 /** The scheme of each key. SPEKE 1.0 names none. @see speke.md 3 (E4), 4.3 */
 export function schemesOf(
