@@ -100,7 +100,7 @@ export function openSqliteQueue(data: WriterData): SqliteQueue {
 
   return {
     write(verb, ...values) {
-      const refused = ended ?? (closing === undefined ? undefined : storeUnavailable(data.file, CLOSED))
+      const refused = closing === undefined ? ended : storeUnavailable(data.file, CLOSED)
       if (refused !== undefined) return Promise.reject(refused)
       type Value = ReturnType<SqliteWrites[typeof verb]>
       return new Promise<Value>((resolve, reject) => {
@@ -118,11 +118,11 @@ export function openSqliteQueue(data: WriterData): SqliteQueue {
 
   async function drain(): Promise<void> {
     if (ended === undefined) {
-      worker.ref()
       await new Promise<void>((resolve) => {
         whenIdle = resolve
         schedule()
       })
+      worker.ref()
       worker.postMessage('close' satisfies WriterMessage)
     }
     await exited

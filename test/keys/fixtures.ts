@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { createSecretKey, randomBytes } from 'node:crypto'
+import type { ContentKeyClass, Kid } from '../../src/cenc.ts'
+import { toKid } from '../../src/cenc.ts'
+import { KeyProviderError } from '../../src/errors.ts'
+import type { ContentKeys, WantedKey } from '../../src/keys/content-keys.ts'
+import { createDataKeys, type DataKeys } from '../../src/keys/data-keys.ts'
+import { type ContentKeysOptions, createContentKeys } from '../../src/keys/keyring.ts'
+import { seal, unseal } from '../../src/keys/seal.ts'
+import type { ContentRef, RootKey, SecretStore } from '../../src/keys/store.ts'
+import { memoryStore } from '../../src/store/memory.ts'
+
+export const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
+
+export function kidOf(number: number): Kid {
+  return toKid(`00000000-0000-4000-8000-${String(number).padStart(12, '0')}`) ?? assert.fail()
+}
+
+export function wantedOf(number: number, contentKeyClass: ContentKeyClass = 'drm'): WantedKey {
+  return { contentKeyClass, kid: kidOf(number) }
+}
+
+/** A root key in memory; two of them do not open each other's data keys. */
+export function fakeRootKey(id: number): RootKey & { readonly unwraps: () => number } {
+  const key = createSecretKey(randomBytes(32))
+  const context = { kind: 'content-secret', ref: { tenant: 'root', contentId: 'root' } } as const
+  let unwraps = 0
+  return {
+    unwraps: () => unwraps,
+    wrap: async (dataKey) => seal({ generation: id, key }, context, dataKey, randomBytes),
+    unwrap: async (wrapped) => {
+      unwraps++
+      return wrapped[4] === id ? unseal(key, context, wrapped) : undefined
+    },
+    close: async () => {},
+  }
+}
+
+/** A store that can be away, and counts what it is asked. */
+export function flakyStore(store: SecretStore = memoryStore()) {
+  let isAway = false
+  let calls = 0
+  const handler: ProxyHandler<SecretStore> = {
+    get(target, verb) {
+      const method = Reflect.get(target, verb)
+      if (typeof method !== 'function' || verb === 'close') return method
+      return async (...values: unknown[]) => {
+        calls++
+        if (isAway) throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'the store is away')
+        return Reflect.apply(method, target, values)
+      }
+    },
+  }
+  return {
+    store: new Proxy(store, handler),
+    setAway: (away: boolean) => {
+      isAway = away
+    },
+    calls: () => calls,
+  }
+}
+
+/** Everything a test of content keys needs, on a clock of its own. */
+export function keyringOf(options: Partial<ContentKeysOptions> = {}) {
+  const flaky = flakyStore()
+  const store = options.store === undefined ? flaky.store : (options.store as SecretStore)
+  const dataKeys: DataKeys =
+    options.dataKeys ?? createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
+  const clock = { at: 1_000_000 }
+  const stale: KeyProviderError[] = []
+  const keys = createContentKeys({
+    policy: 'derived',
+    now: () => clock.at,
+    randomBytes,
+    onStale: (error) => stale.push(error),
+    ...options,
+    store,
+    dataKeys,
+  })
+  return { ...flaky, store, dataKeys, keys, clock, stale }
+}
+
+/** Opens a content and issues the keys of `wanted`, in hex. */
+export async function issue(keys: ContentKeys, wanted: readonly WantedKey[], ref: ContentRef = REF) {
+  const content = await keys.open(
+    ref,
+    wanted.map(({ kid }) => kid),
+  )
+  const issued = await content.issue(wanted)
+  return {
+    first: issued.first,
+    keys: issued.keys.map(({ contentKey, explicitIv }) => `${hex(contentKey)} ${hex(explicitIv)}`),
+  }
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}
