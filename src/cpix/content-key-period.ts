@@ -12,7 +12,11 @@ export interface ContentKeyPeriod {
   readonly end: string | undefined
 }
 
-const ID: FieldType<string> = { expected: 'an id', read: (text) => (text === '' ? undefined : text) }
+const MAX_ID = 256
+const ID: FieldType<string> = {
+  expected: `an id of 1 to ${MAX_ID} characters`,
+  read: (text) => (text === '' || text.length > MAX_ID ? undefined : text),
+}
 
 /** The two ways to bound a period, and how each is read. */
 const INTERVALS = [

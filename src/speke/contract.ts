@@ -33,6 +33,8 @@ const AUDIO_FILTER: FilterShape = {
 const ALL = 'ALL'
 /** 1920 × 1080: what lies above is UHD. */
 const MAX_HD_PIXELS = 2073600
+/** The ledger keeps track types; real ones have 30 characters at most. */
+const MAX_TRACK_TYPE = 256
 
 export interface EncryptionContract {
   readonly rules: readonly ContentKeyUsageRule[]
@@ -85,6 +87,8 @@ function refuseMalformedRule(
   const at = (problem: string): SpekeError => malformed(`${pathOf(rule.element)}: ${problem}`)
   if (rule.kid === undefined || !kids.has(rule.kid)) throw at('its kid is no ContentKey')
   if (!rule.intendedTrackType) throw at('intendedTrackType is missing')
+  if (rule.intendedTrackType.length > MAX_TRACK_TYPE)
+    throw at(`intendedTrackType is longer than ${MAX_TRACK_TYPE} characters`)
   const [unknown] = rule.unknown
   if (unknown !== undefined) throw at(`${unknown.local} is not supported`)
   if (strict && rule.bitrateFilters.length > 0) throw at('BitrateFilter is not supported')
@@ -109,6 +113,8 @@ function refuseMalformedRule(
 
 function refuseMalformedFilter(filter: XmlElement, shape: FilterShape, strict: boolean): void {
   const at = (problem: string): SpekeError => malformed(`${pathOf(filter)}: ${problem}`)
+  // What stands in it would narrow the filter, and so the key, in a way nobody here knows.
+  if (filter.children.length > 0) throw at('a filter has no children')
   const values: Record<string, unknown> = {}
   for (const { name, local, prefix, value } of filter.attributes) {
     if (name === 'xmlns' || prefix === 'xmlns') continue

@@ -77,7 +77,7 @@ export function readSpekeDocument(
   if (version.major === 2) refuseUnsupportedContract(contract, policy)
   const recipients = readRecipientList(cpix, policy.limits.recipients)
 
-  const contentKeys = describeKeys(keys, schemes, drmSystems, rules, periods)
+  const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
   return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
 }
 
@@ -151,6 +151,7 @@ function refuseSeveralKeys(keys: readonly XmlElement[], periods: readonly Conten
 }
 
 function describeKeys(
+  { major }: SpekeVersion,
   keys: readonly ContentKey[],
   schemes: ReadonlyMap<Kid, CommonEncryptionScheme>,
   systems: readonly RequestedSystem[],
@@ -169,7 +170,8 @@ function describeKeys(
       ...key,
       scheme: schemes.get(key.kid),
       contentKeyClass: clear ? 'clear' : 'drm',
-      intendedTrackTypes: ownRules.flatMap(({ intendedTrackType }) => intendedTrackType ?? []),
+      // Of SPEKE 1.0's rules only the key periods are looked at (speke.md 4.1).
+      intendedTrackTypes: major === 1 ? [] : ownRules.flatMap(({ intendedTrackType }) => intendedTrackType ?? []),
       periods: [...periodIds].flatMap((id) => (id === undefined ? [] : (periodOf.get(id) ?? []))),
     }
   })
