@@ -52,12 +52,7 @@ signalingProfile: mediapackage-v2
   'elemental-live': {
     title: 'AWS Elemental Live and Elemental Server (SPEKE 1.0)',
     setup: [V1_URL],
-    settings: `# HLS with FairPlay: the scheme of a SPEKE 1.0 document is implied by its systems, else it is this one.
-signalingProfiles:
-  default:
-    v1:
-      scheme: cbcs
-`,
+    settings: DEFAULT_PROFILE,
   },
   'shaka-packager': {
     title: 'Shaka Packager with CPIX encryption (SPEKE 2.0)',

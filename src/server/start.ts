@@ -82,7 +82,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     url,
     reload(next) {
       current = handlerOf(next, url)
-      const settings = NEED_RESTART.filter((name) => JSON.stringify(next[name]) !== JSON.stringify(config[name]))
+      const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
+      const settings = Object.keys(then).filter((name) => then[name] !== now[name])
       if (settings.length > 0) log.warn({ settings }, 'configuration reloaded, but these settings need a restart')
       else log.info({}, 'configuration reloaded')
     },
@@ -97,7 +98,23 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 /** The caller while nobody has to authenticate. */
 const ANYONE = { tenant: 'default', client: 'anonymous' }
 
-const NEED_RESTART = ['host', 'port', 'data', 'store', 'limits', 'contentKeys', 'ledger', 'logLevel'] as const
+/** The settings that a reload cannot change, by their names. */
+function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
+  const { host, port, data, store, logLevel, contentKeys, ledger, limits } = config
+  return {
+    host,
+    port,
+    data,
+    store,
+    logLevel,
+    'contentKeys.policy': contentKeys.policy,
+    'ledger.retentionDays': ledger.retentionDays,
+    'limits.bodyBytes': limits.bodyBytes,
+    'limits.connections': limits.connections,
+    'limits.headersTimeoutMs': limits.headersTimeoutMs,
+    'limits.requestTimeoutMs': limits.requestTimeoutMs,
+  }
+}
 
 const starting: Handler = () => ({ status: 503, headers: { 'retry-after': '1' }, body: 'starting' })
 

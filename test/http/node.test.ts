@@ -177,6 +177,17 @@ test('a sender that leaves before its answer does no harm', async () => {
   assert.deepEqual(errors, [])
 })
 
+test('a sender that leaves inside its body is no call, and the server stays', async () => {
+  const { handler, observed } = handlerOf(echo)
+  const server = await serve(handler)
+  const socket = connect(server.address.port, server.address.host)
+  await new Promise((resolve) => socket.write(`${post(9)}half`, resolve))
+  socket.destroy()
+  await new Promise((resolve) => socket.once('close', resolve))
+  assert.match(await exchange(server, `${post(7, 'Connection: close\r\n')}<CPIX/>`), /^HTTP\/1\.1 200 /)
+  assert.equal(observed.length, 1)
+})
+
 test('closing finishes the request in flight, closes idle connections and accepts no more', async () => {
   const arrived = Promise.withResolvers<void>()
   const go = Promise.withResolvers<void>()

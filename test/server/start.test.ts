@@ -48,17 +48,19 @@ test('a reload changes answers, and says which settings need a restart', async (
   server.reload(configOf({ KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' }))
   assert.match(await (await ask(server)).text(), /^mediapackage-v2 /)
   assert.equal(lines.at(-1)?.message, 'configuration reloaded')
-  server.reload(configOf({ KEYSPRING_PORT: '9', KEYSPRING_DATA: '/elsewhere' }))
+  server.reload(configOf({ KEYSPRING_PORT: '9', KEYSPRING_DATA: '/elsewhere', KEYSPRING_LIMITS_DEPTH: '9' }))
   assert.deepEqual(lines.at(-1)?.fields.settings, ['port', 'data'])
   await server.close()
 })
 
-test('a forwarded request is refused until its proxy is trusted', async () => {
+test('a forwarded request is refused until its proxy is trusted or everyone is', async () => {
   const { server } = await startWith(configOf())
   const forwarded = { 'x-forwarded-for': '192.0.2.1' }
   assert.equal((await ask(server, forwarded)).status, 403)
-  server.reload(configOf({ KEYSPRING_TRUST_PROXY: '127.0.0.1' }))
-  assert.equal((await ask(server, forwarded)).status, 200)
+  for (const lifted of ['KEYSPRING_TRUST_PROXY', 'KEYSPRING_ALLOW_ANONYMOUS']) {
+    server.reload(configOf({ [lifted]: lifted === 'KEYSPRING_TRUST_PROXY' ? '127.0.0.1' : 'true' }))
+    assert.equal((await ask(server, forwarded)).status, 200, lifted)
+  }
   await server.close()
 })
 
