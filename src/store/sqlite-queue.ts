@@ -29,10 +29,8 @@ const MAX_GROUP = 512
  * Gathers the writes that come while a group is being committed into the next group: one message, one transaction, one wait for
  * the disk. A ledger write travels alone with the secrets of every second group at most.
  */
-export function openSqliteQueue(data: WriterData): SqliteQueue {
-  const worker = new Worker(new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url), {
-    workerData: data,
-  })
+export function openSqliteQueue(data: WriterData, start: (data: WriterData) => Worker = startWriter): SqliteQueue {
+  const worker = start(data)
   const urgent: Waiting[] = []
   const patient: Waiting[] = []
   let group: readonly Waiting[] = []
@@ -96,6 +94,7 @@ export function openSqliteQueue(data: WriterData): SqliteQueue {
     group = []
     for (const { reject } of waiting) reject(ended)
     whenIdle?.()
+    void worker.terminate()
   }
 
   return {
@@ -127,6 +126,11 @@ export function openSqliteQueue(data: WriterData): SqliteQueue {
     }
     await exited
   }
+}
+
+/** The thread runs the file beside this one: `.ts` in the source tree, `.js` when built. */
+function startWriter(workerData: WriterData): Worker {
+  return new Worker(new URL(`./sqlite-writer${extname(import.meta.url)}`, import.meta.url), { workerData })
 }
 
 const CLOSED = { message: 'it was closed', errcode: undefined }
