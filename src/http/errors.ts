@@ -1,4 +1,5 @@
 import { type ErrorCode, KeyProviderError } from '../errors.ts'
+import { SpekeError } from '../speke/error.ts'
 import type { Reply } from './call.ts'
 
 /** The status of every code. A new code does not build until it has a line here. @see speke.md 2.3 */
@@ -36,6 +37,15 @@ export const STATUS: Record<ErrorCode, number> = {
   ERR_KID_CONFLICT: 422,
   ERR_CONTENT_GONE: 410,
 
+  ERR_LICENSE_REQUEST_INVALID: 400,
+  ERR_KEY_NOT_FOUND: 404,
+  ERR_KEY_GUARDS_DRM: 403,
+  ERR_ACCESS_UNAVAILABLE: 503,
+  ERR_RATE_LIMITED: 429,
+
+  // The API answers 200 and its own status word; this is for a failure that no such answer told.
+  ERR_WIDEVINE_REQUEST_REFUSED: 400,
+
   ERR_PSSH_INVALID: 500,
   ERR_PLAYREADY_OBJECT_INVALID: 500,
   ERR_WIDEVINE_PSSH_DATA_INVALID: 500,
@@ -66,6 +76,8 @@ export class MethodNotAllowedError extends KeyProviderError {
   }
 }
 
+/** Characters of the reason header. */
+const MAX_REASON = 512
 const RETRY_AFTER_SECONDS = '2'
 
 /** The reply to a failure: a 4XX is its bare message, as SPEKE asks; a 5XX tells the caller nothing of its cause. */
@@ -75,7 +87,14 @@ export function toReply(error: unknown): Reply {
     return textReply(503, 'temporarily unavailable, try again', { 'retry-after': RETRY_AFTER_SECONDS })
   }
   if (!(error instanceof KeyProviderError) || status >= 500) return textReply(500, 'internal error')
-  return textReply(status, error.message, error instanceof MethodNotAllowedError ? { allow: error.allow } : {})
+  return textReply(status, error.message, headersOf(error))
+}
+
+/** The strings of SPEKE are fixed and say little, so why and where stands in a header beside them. */
+function headersOf(error: KeyProviderError): Readonly<Record<string, string>> {
+  if (error instanceof MethodNotAllowedError) return { allow: error.allow }
+  if (!(error instanceof SpekeError) || error.detail === undefined) return {}
+  return { 'x-keyspring-reason': error.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON) }
 }
 
 /** A reply of one line of plain text, never to be kept by a cache. */

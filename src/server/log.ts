@@ -7,6 +7,8 @@ export interface LogFields {
   readonly status?: number | undefined
   readonly code?: string | undefined
   readonly problem?: string | undefined
+  /** Why and where, beside a fixed message. */
+  readonly detail?: string | undefined
   readonly tenant?: string | undefined
   readonly client?: string | undefined
   readonly peer?: string | undefined

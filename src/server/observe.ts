@@ -2,6 +2,7 @@ import { KeyProviderError } from '../errors.ts'
 import type { Call } from '../http/call.ts'
 import type { Route, RouteReply } from '../http/route.ts'
 import type { Observe } from '../http/routes.ts'
+import { SpekeError } from '../speke/error.ts'
 import { type Log, toLoggedError } from './log.ts'
 import type { Metrics, SpekeVersionLabel } from './metrics.ts'
 
@@ -44,7 +45,8 @@ function logFailure(
 ): void {
   const fields = { requestId, route: route?.name, status, peer, ms: Math.round(durationMs * 1_000) / 1_000 }
   if (status < 500 && error instanceof KeyProviderError) {
-    log.warn({ ...fields, code: error.code, problem: error.message }, 'refused')
+    const detail = error instanceof SpekeError ? error.detail : undefined
+    log.warn({ ...fields, code: error.code, problem: error.message, detail }, 'refused')
   } else {
     log.error({ ...fields, error: toLoggedError(error) }, 'failed')
   }
