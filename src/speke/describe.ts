@@ -4,13 +4,18 @@ import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
 
-/** The scheme of each key: a SPEKE 1.0 document has one that its systems imply, else the profile's. @see drm-signaling.md 12 */
+/**
+ * The scheme of a key. A SPEKE 1.0 document names none: it is what one of its systems implies for all, else the profile's,
+ * else, where no system of the key takes that one, theirs. @see drm-signaling.md 12
+ */
 export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
-  return (
-    key.scheme ??
-    request.drmSystems.find(({ system }) => system.impliedScheme)?.system.impliedScheme ??
-    profile.v1.scheme
-  )
+  if (key.scheme !== undefined) return key.scheme
+  const implied = request.drmSystems.find(({ system }) => system.impliedScheme)?.system.impliedScheme
+  if (implied !== undefined) return implied
+  const schemes = request.drmSystems
+    .filter(({ kid }) => kid === key.kid)
+    .flatMap(({ system }) => system.commonEncryptionSchemes)
+  return schemes.includes(profile.v1.scheme) ? profile.v1.scheme : (schemes[0] ?? profile.v1.scheme)
 }
 
 /**
