@@ -1,7 +1,6 @@
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { boundedCache } from './bounded-cache.ts'
-import type { OpenContent } from './content-keys.ts'
 import type { DataKeys } from './data-keys.ts'
 import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredContent } from './store.ts'
@@ -9,7 +8,6 @@ import type { ContentRef, SecretStore, StoredContent } from './store.ts'
 /** A content in memory, as it stood when it was read. */
 export interface CachedContent {
   readonly snapshot: Snapshot
-  readonly opened: Promise<OpenContent>
   readonly validUntil: number
 }
 
@@ -30,8 +28,6 @@ export interface ContentCacheOptions {
   readonly revalidateMs: number
   readonly maxEntries: number
   readonly onStale: (error: KeyProviderError) => void
-  /** Makes what callers see of a snapshot. */
-  readonly openContent: (ref: ContentRef, snapshot: Snapshot) => OpenContent
 }
 
 /** A content with more overrides than are read at once keeps those of so many kids. */
@@ -45,14 +41,12 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
 }
 
 export function createContentCache(options: ContentCacheOptions): ContentCache {
-  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, openContent } = options
+  const { store, dataKeys, now, revalidateMs, maxEntries, onStale } = options
   const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
   const loading = new Map<string, Promise<CachedContent>>()
 
   const keep = (ref: ContentRef, snapshot: Snapshot, validUntil: number): CachedContent => {
-    const before = cache.get(contentCacheId(ref))
-    const opened = before?.snapshot === snapshot ? before.opened : Promise.resolve(openContent(ref, snapshot))
-    const content = { snapshot, opened, validUntil }
+    const content = { snapshot, validUntil }
     if (snapshot !== NOTHING_STORED) cache.set(contentCacheId(ref), content)
     return content
   }

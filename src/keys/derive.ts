@@ -19,8 +19,9 @@ export interface Derivation {
   kid(label: KidLabel, parts: readonly string[]): Kid
 }
 
-const CONTENT_KEY = 'keyspring/content-key/v1'
-const EXPLICIT_IV = 'keyspring/explicit-iv/v1'
+const CONTENT_KEY = Buffer.from('keyspring/content-key/v1')
+const EXPLICIT_IV = Buffer.from('keyspring/explicit-iv/v1')
+const LABEL_SIZE = 24
 const LENGTH = 16
 
 /**
@@ -30,14 +31,12 @@ const LENGTH = 16
  * @see RFC 5869, 2.3
  */
 export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
-  const expandKey = expander(secret, CONTENT_KEY, ref)
-  const expandIv = expander(secret, EXPLICIT_IV, ref)
   return {
-    explicitIv: (contentKeyClass, kid) => expandIv(CLASS_BYTE[contentKeyClass], uuidBytes(kid)),
+    explicitIv: (contentKeyClass, kid) => expandLabeled(secret, EXPLICIT_IV, messageOf(ref, contentKeyClass, kid)),
     keyAndIv(contentKeyClass, kid) {
-      const classByte = CLASS_BYTE[contentKeyClass]
-      const kidBytes = uuidBytes(kid)
-      const keyAndIv = { contentKey: expandKey(classByte, kidBytes), explicitIv: expandIv(classByte, kidBytes) }
+      const message = messageOf(ref, contentKeyClass, kid)
+      const contentKey = expandLabeled(secret, CONTENT_KEY, message)
+      const keyAndIv = { contentKey, explicitIv: expandLabeled(secret, EXPLICIT_IV, message) }
       assertIvIsNotKey(keyAndIv)
       return keyAndIv
     },
@@ -63,15 +62,25 @@ export function assertIvIsNotKey({ contentKey, explicitIv }: KeyAndIv): void {
   }
 }
 
-/** What varies within a content is the class and the kid: the rest of the message is laid out once. */
-function expander(secret: KeyObject, label: string, { tenant, contentId }: ContentRef) {
-  const names = lengthPrefixed([tenant, contentId])
-  const message = Buffer.concat([Buffer.from(label), Buffer.alloc(1), names, Buffer.alloc(16), Buffer.of(0x01)])
-  const classAt = label.length
-  const kidAt = message.length - 17
-  return (classByte: number, kid: Uint8Array): Uint8Array => {
-    message[classAt] = classByte
-    message.set(kid, kidAt)
-    return expand(secret, message)
-  }
+function expandLabeled(secret: KeyObject, label: Uint8Array, message: Buffer): Uint8Array {
+  message.set(label)
+  return expand(secret, message)
+}
+
+/**
+ * Room for a label, then class ‖ lp(tenant) ‖ lp(contentId) ‖ kid ‖ 0x01. It is laid out anew for each key, in a quarter of a
+ * microsecond: laid out once for each content it would be the largest part of a content in memory.
+ */
+function messageOf({ tenant, contentId }: ContentRef, contentKeyClass: ContentKeyClass, kid: Kid): Buffer {
+  const tenantSize = Buffer.byteLength(tenant)
+  const contentIdSize = Buffer.byteLength(contentId)
+  const message = Buffer.allocUnsafe(LABEL_SIZE + 1 + 4 + tenantSize + 4 + contentIdSize + 16 + 1)
+  let at = message.writeUInt8(CLASS_BYTE[contentKeyClass], LABEL_SIZE)
+  at = message.writeUInt32BE(tenantSize, at)
+  at += message.write(tenant, at)
+  at = message.writeUInt32BE(contentIdSize, at)
+  at += message.write(contentId, at)
+  message.set(uuidBytes(kid), at)
+  message.writeUInt8(0x01, at + 16)
+  return message
 }

@@ -48,13 +48,13 @@ const KEY_SIZE = 16
 export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   const { store, dataKeys, policy, now, randomBytes } = options
   const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {} } = options
-  const cache = createContentCache({ store, dataKeys, now, revalidateMs, maxEntries, onStale, openContent })
+  const cache = createContentCache({ store, dataKeys, now, revalidateMs, maxEntries, onStale })
   const creating = new Map<string, Promise<Creation>>()
 
   return {
-    open(ref, kids) {
-      const content = cache.fresh(contentCacheId(ref), kids)
-      return content !== undefined ? content.opened : cache.load(ref, kids).then(({ opened }) => opened)
+    async open(ref, kids) {
+      const content = cache.fresh(contentCacheId(ref), kids) ?? (await cache.load(ref, kids))
+      return openContent(ref, content.snapshot)
     },
   }
 

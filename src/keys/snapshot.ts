@@ -8,7 +8,8 @@ import type { ContentRef, KidOverride, StoredContent, StoredOverride, Tombstone 
 
 /** What is stored of a content, ready to answer from. Its secret is open; the keys of its overrides stay sealed. */
 export interface Snapshot {
-  readonly sealedSecret: Uint8Array | undefined
+  /** One character a byte: a hundred thousand typed arrays would take three times the room. */
+  readonly sealedSecret: string | undefined
   readonly derivation: Derivation | undefined
   readonly overrides: ReadonlyMap<string, SealedOverride>
   /** The kids whose overrides are known; undefined when all are. */
@@ -42,8 +43,9 @@ export async function openSnapshot(
   kids: readonly Kid[],
   before: Snapshot | undefined,
 ): Promise<Snapshot> {
-  const { sealedSecret, kidOverrides, tombstone } = stored
-  const isSameSecret = sameBytes(before?.sealedSecret, sealedSecret)
+  const { kidOverrides, tombstone } = stored
+  const sealedSecret = stored.sealedSecret && Buffer.from(stored.sealedSecret).toString('latin1')
+  const isSameSecret = before?.sealedSecret === sealedSecret
   const isPlain = isNothingBeside(stored, stored.overrides.length)
   if (before !== undefined && isSameSecret && isPlain && isNothingBeside(before, before.overrides.size)) return before
   const overrides = await Promise.all(
@@ -53,10 +55,10 @@ export async function openSnapshot(
   )
   return {
     sealedSecret,
-    derivation: isSameSecret ? before?.derivation : await openSecret(dataKeys, ref, sealedSecret),
-    overrides: new Map(overrides.map((override) => [wantedId(override), override])),
+    derivation: isSameSecret ? before?.derivation : await openSecret(dataKeys, ref, stored.sealedSecret),
+    overrides: isPlain ? NOTHING_STORED.overrides : new Map(overrides.map((one) => [wantedId(one), one])),
     covered: stored.overridesComplete ? undefined : new Set(kids),
-    kidOverrides,
+    kidOverrides: isPlain ? NOTHING_STORED.kidOverrides : kidOverrides,
     signalingRevision: signalingRevision(stored),
     tombstone,
   }
