@@ -19,8 +19,8 @@ export interface Derivation {
   kid(label: KidLabel, parts: readonly string[]): Kid
 }
 
-const CONTENT_KEY = Buffer.from('keyspring/content-key/v1')
-const EXPLICIT_IV = Buffer.from('keyspring/explicit-iv/v1')
+const CONTENT_KEY = new TextEncoder().encode('keyspring/content-key/v1')
+const EXPLICIT_IV = new TextEncoder().encode('keyspring/explicit-iv/v1')
 const LABEL_SIZE = 24
 const LENGTH = 16
 
