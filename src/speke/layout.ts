@@ -19,7 +19,7 @@ import {
   setAttribute,
   setContent,
 } from '../xml/edits.ts'
-import { attributeOf } from '../xml/reader.ts'
+import { attributeOf, textOf } from '../xml/reader.ts'
 import { type SignalingProfile, settingFor } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
 
@@ -92,7 +92,8 @@ export function wantedKeys(keys: readonly AnsweredKey[]): readonly WantedKey[] {
 
 /** Signatures would be broken; CPIX@id and everything of SPEKE 1.0 has no place in an answer of SPEKE 2. @see speke.md 4.2 */
 function removeUnsupported({ version, cpix }: SpekeDocument, edits: Edit<AnswerFilling>[]): void {
-  for (const signature of cpix.signatures) edits.push(removeElement(cpix.document, signature))
+  const signatures = new Set(cpix.signatures)
+  for (const signature of signatures) edits.push(removeElement(cpix.document, signature))
   if (version.major === 1) return
   const id = cpix.element.attributes.find(({ name }) => name === 'id')
   if (id !== undefined) edits.push(removeAttribute(cpix.document, id))
@@ -102,7 +103,7 @@ function removeUnsupported({ version, cpix }: SpekeDocument, edits: Edit<AnswerF
       if (declares || attribute.namespace === SPEKE_NAMESPACE) edits.push(removeAttribute(cpix.document, attribute))
     }
     for (const child of element.children) {
-      if (cpix.signatures.includes(child)) continue
+      if (signatures.has(child)) continue
       const isOfV1 =
         child.namespace === SPEKE_NAMESPACE || (child.namespace === CPIX_NAMESPACE && child.local === 'URIExtXKey')
       if (isOfV1) edits.push(removeElement(cpix.document, child))
@@ -177,7 +178,7 @@ function fillDrmSystem(
   function fillOrEmpty(target: XmlElement, value: Template<KeyFilling> | undefined): void {
     if (value !== undefined) edits.push(setContent(document, target, value))
     // What does not apply stays the empty element it came as; stale text in it would be taken for signalling.
-    else if (target.hasText || target.children.length > 0) edits.push(setContent(document, target, ''))
+    else if (target.hasText && textOf(document, target).trim() !== '') edits.push(setContent(document, target, ''))
   }
 }
 
