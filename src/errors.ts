@@ -32,6 +32,14 @@ export type ErrorCode =
   | 'ERR_RECIPIENT_INVALID'
   | 'ERR_KID_CONFLICT'
   | 'ERR_CONTENT_GONE'
+  // What players ask for.
+  | 'ERR_LICENSE_REQUEST_INVALID'
+  | 'ERR_KEY_NOT_FOUND'
+  | 'ERR_KEY_GUARDS_DRM'
+  | 'ERR_ACCESS_UNAVAILABLE'
+  | 'ERR_RATE_LIMITED'
+  // The Widevine Common Encryption API: its answer says which of its own status words.
+  | 'ERR_WIDEVINE_REQUEST_REFUSED'
   // Decoders.
   | 'ERR_PSSH_INVALID'
   | 'ERR_PLAYREADY_OBJECT_INVALID'

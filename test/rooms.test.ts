@@ -14,9 +14,10 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   store: ['keys', 'auth'],
   playback: ['keys', 'auth'],
   kms: ['keys'],
-  http: ['speke', 'auth', 'keys'],
-  server: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'store', 'kms', 'http'],
-  cli: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'store', 'kms', 'http', 'server'],
+  widevine: ['drm', 'keys'],
+  http: ['speke', 'widevine', 'playback', 'auth', 'keys'],
+  server: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'widevine', 'playback', 'store', 'kms', 'http'],
+  cli: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'widevine', 'playback', 'store', 'kms', 'http', 'server'],
 }
 
 /** The packages each room may import. `node:` modules are free, except those of NODE_ONLY. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, KeyProviderError } from '../errors.ts'
+import { AccessError } from '../playback/access.ts'
 import { SpekeError } from '../speke/error.ts'
 import type { Reply } from './call.ts'
 
@@ -76,6 +77,17 @@ export class MethodNotAllowedError extends KeyProviderError {
   }
 }
 
+/** Somebody asks too often. */
+export class RateLimitedError extends KeyProviderError {
+  override readonly name = 'RateLimitedError'
+  readonly retryAfterSeconds: number
+
+  constructor(retryAfterSeconds: number) {
+    super('ERR_RATE_LIMITED', `too many requests: try again in ${retryAfterSeconds} s`)
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
 /** Characters of the reason header. */
 const MAX_REASON = 512
 const RETRY_AFTER_SECONDS = '2'
@@ -93,8 +105,16 @@ export function toReply(error: unknown): Reply {
 /** The strings of SPEKE are fixed and say little, so why and where stands in a header beside them. */
 function headersOf(error: KeyProviderError): Readonly<Record<string, string>> {
   if (error instanceof MethodNotAllowedError) return { allow: error.allow }
+  if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterSeconds) }
+  if (error instanceof AccessError) return challengeOf(error)
   if (!(error instanceof SpekeError) || error.detail === undefined) return {}
   return { 'x-keyspring-reason': error.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON) }
+}
+
+/** @see RFC 6750, 3 (WWW-Authenticate) */
+function challengeOf({ code, reason }: AccessError): Readonly<Record<string, string>> {
+  if (code !== 'ERR_UNAUTHENTICATED') return {}
+  return { 'www-authenticate': reason === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"' }
 }
 
 /** A reply of one line of plain text, never to be kept by a cache. */

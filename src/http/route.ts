@@ -1,11 +1,21 @@
 import type { Call, Reply } from './call.ts'
 
 /** The names of the routes in logs and metrics: a closed set, so that no label grows with traffic. */
-export type RouteName = 'copyProtection' | 'heartbeat' | 'livez' | 'readyz' | 'metrics'
+export type RouteName =
+  | 'copyProtection'
+  | 'heartbeat'
+  | 'livez'
+  | 'readyz'
+  | 'metrics'
+  | 'key'
+  | 'clearKeyLicense'
+  | 'widevineContentKey'
 
 /** A reply, with what the log wants to know of the keys in it. */
 export interface RouteReply extends Reply {
   readonly issued?: Issued
+  /** Why the caller was refused in the words of its protocol, under a status that does not tell: logged like any refusal. */
+  readonly failure?: unknown
 }
 
 /** What an answer held, in numbers and names. */
@@ -20,6 +30,7 @@ export interface Issued {
 /** What is served at one path. To add a route, write one file that makes one and one line in `routes.ts`. */
 export interface Route {
   readonly name: RouteName
+  /** As it is asked for, or with any one segment where it has `{name}`: such segments come last. */
   readonly path: string
   /** `GET` stands for HEAD too. */
   readonly method: 'GET' | 'POST'
@@ -27,6 +38,8 @@ export interface Route {
   readonly pathVersion?: string
   /** Headers of every reply of this route, errors included. */
   headers?(call: Call): Readonly<Record<string, string>>
-  /** Throws KeyProviderError for what it refuses. */
-  handle(call: Call): Promise<RouteReply> | RouteReply
+  /** Answers a preflight; without it OPTIONS is not served. @see https://fetch.spec.whatwg.org/#cors-preflight-fetch */
+  preflight?(call: Call): Reply
+  /** `segments` are what stood for the `{name}` of the path. Throws KeyProviderError for what it refuses. */
+  handle(call: Call, segments: readonly string[]): Promise<RouteReply> | RouteReply
 }

@@ -59,30 +59,34 @@ export function routes(options: RouteOptions): readonly Route[] {
 /** One handler for all routes: the checks, the route, its reply; a failure becomes a reply here and nowhere else. */
 export function createHandler(options: HandlerOptions): Handler {
   const { checks, observe, now } = options
-  const byPath = new Map(options.routes.map((route) => [route.path, route]))
+  const findRoute = routeFinder(options.routes)
 
-  const begin = (call: Call, route: Route | undefined): Promise<RouteReply> | RouteReply => {
+  const begin = (call: Call, found: FoundRoute | undefined): Promise<RouteReply> | RouteReply => {
     for (const check of checks) check(call)
-    if (route === undefined) {
+    if (found === undefined) {
       throw new KeyProviderError(
         'ERR_ROUTE_NOT_FOUND',
         'nothing is served at this path: SPEKE requests go to POST /copyProtection',
       )
     }
+    const { route, segments } = found
+    if (call.method === 'OPTIONS' && route.preflight !== undefined) return route.preflight(call)
     if (call.method !== route.method && !(call.method === 'HEAD' && route.method === 'GET')) {
-      throw new MethodNotAllowedError(route.method === 'GET' ? 'GET, HEAD' : route.method)
+      throw new MethodNotAllowedError(allowedMethods(route))
     }
     if (call.fault !== undefined) throw call.fault
-    return route.handle(call)
+    return route.handle(call, segments)
   }
 
   return async (call) => {
     const startedAt = now()
-    const route = byPath.get(call.rawPath) ?? byPath.get(toPath(call.rawPath))
+    const found = findRoute(call.rawPath)
+    const route = found?.route
     let reply: RouteReply
     let failure: unknown
     try {
-      reply = await begin(call, route)
+      reply = await begin(call, found)
+      failure = reply.failure
     } catch (error) {
       failure = error
       const refusal = toReply(error)
@@ -91,6 +95,45 @@ export function createHandler(options: HandlerOptions): Handler {
     observe(call, route, reply, failure, now() - startedAt)
     return reply
   }
+}
+
+interface FoundRoute {
+  readonly route: Route
+  readonly segments: readonly string[]
+}
+
+/** Finds the route of a path. One that is in the table as it stands, the usual case, costs one look. */
+function routeFinder(routes: readonly Route[]): (rawPath: string) => FoundRoute | undefined {
+  const isPattern = ({ path }: Route): boolean => path.includes('{')
+  const exact = routes.filter((route) => !isPattern(route))
+  const byPath = new Map(exact.map((route): [string, FoundRoute] => [route.path, { route, segments: [] }]))
+  const patterns = routes
+    .filter(isPattern)
+    .map((route) => ({ route, prefix: route.path.slice(0, route.path.indexOf('{')), count: countSegments(route.path) }))
+
+  const findPattern = (path: string): FoundRoute | undefined => {
+    for (const { route, prefix, count } of patterns) {
+      if (!path.startsWith(prefix)) continue
+      const segments = path.slice(prefix.length).split('/')
+      if (segments.length === count) return { route, segments }
+    }
+    return undefined
+  }
+
+  return (rawPath) => {
+    const asItStands = byPath.get(rawPath)
+    if (asItStands !== undefined) return asItStands
+    const path = toPath(rawPath)
+    return byPath.get(path) ?? findPattern(path)
+  }
+}
+
+function allowedMethods({ method, preflight }: Route): string {
+  return `${method === 'GET' ? 'GET, HEAD' : method}${preflight === undefined ? '' : ', OPTIONS'}`
+}
+
+function countSegments(pattern: string): number {
+  return pattern.split('{').length - 1
 }
 
 /** The path as the table has it: no query, no trailing slash, no origin. @see RFC 9112, 3.2.2 (absolute-form) */
