@@ -1,0 +1,42 @@
+import type { Tenant } from '../keys/store.ts'
+import { ForbiddenError } from './failure.ts'
+import { normalizeFingerprint } from './fingerprint.ts'
+import { matchesPattern } from './pattern.ts'
+
+/** What a client may be allowed: ask for keys as an encryptor, read what was issued, find keys by kid alone, administer. */
+export const SCOPES = ['keys:issue', 'keys:read', 'keys:resolve', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+/** An authenticated caller of a tenant. */
+export interface Client {
+  readonly name: string
+  readonly tenant: Tenant
+  readonly scopes: readonly Scope[]
+  /** Patterns in which `*` stands for any text. Absent: every content of the tenant. */
+  readonly contentIds?: readonly string[] | undefined
+  /** SHA-256 fingerprints of the certificates that keys may be encrypted for, in hex. Absent: any certificate. */
+  readonly recipientFingerprints?: readonly string[] | undefined
+  readonly signalingProfile?: string | undefined
+}
+
+/** What a client is about to do. */
+export interface Intent {
+  readonly scope: Scope
+  readonly contentId?: string | undefined
+  /** SHA-256 fingerprints of the certificates in DeliveryData. */
+  readonly recipientFingerprints?: readonly string[] | undefined
+}
+
+/** Throws ERR_FORBIDDEN, with nothing but the class of the reason, unless `client` may do what it intends. */
+export function authorize(client: Client, { scope, contentId, recipientFingerprints = [] }: Intent): void {
+  if (!client.scopes.includes(scope)) throw new ForbiddenError('scope')
+  if (contentId !== undefined && client.contentIds?.some((pattern) => matchesPattern(pattern, contentId)) === false) {
+    throw new ForbiddenError('content')
+  }
+  if (client.recipientFingerprints !== undefined && recipientFingerprints.length > 0) {
+    const pinned = new Set(client.recipientFingerprints.map(normalizeFingerprint))
+    if (!recipientFingerprints.every((one) => pinned.has(normalizeFingerprint(one)))) {
+      throw new ForbiddenError('recipient')
+    }
+  }
+}
