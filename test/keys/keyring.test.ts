@@ -31,6 +31,27 @@ for (const policy of ['derived', 'random'] as const) {
       assert.equal(issued.filter(({ first }) => first).length, 1)
     })
 
+    test('32 first requests at once are one write', async () => {
+      const memory = memoryStore()
+      let writes = 0
+      const counted = <V extends unknown[], R>(put: (...values: V) => R) => {
+        return (...values: V): R => {
+          writes++
+          return put(...values)
+        }
+      }
+      const { keys } = keyringOf({
+        policy,
+        store: {
+          ...memory,
+          putSecretIfAbsent: counted(memory.putSecretIfAbsent),
+          putOverridesIfAbsent: counted(memory.putOverridesIfAbsent),
+        },
+      })
+      await Promise.all(Array.from({ length: 32 }, () => issue(keys, BOTH)))
+      assert.equal(writes, 1)
+    })
+
     test('first requests of two processes agree', async () => {
       const { keys, store, dataKeys } = keyringOf({ policy })
       const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes })
