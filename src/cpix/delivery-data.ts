@@ -7,6 +7,7 @@ import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
 
 /** Whom an answer is encrypted for. @see CPIX 2.3, DeliveryData; speke.md 9 */
 export interface Recipient {
+  readonly element: XmlElement
   /** The DeliveryKey element: what is added for the recipient comes right after it. */
   readonly deliveryKey: XmlElement
   readonly path: string
@@ -22,6 +23,8 @@ export interface Recipient {
 
 const MIN_MODULUS_BITS = 2048
 const MAX_MODULUS_BITS = 4096
+/** Encrypting takes as long as the exponent has bits; in practice it is 65537. */
+const MAX_PUBLIC_EXPONENT = 2n ** 64n
 /** DER of an RSA-4096 certificate with many names stays well under this. */
 const MAX_CERTIFICATE_TEXT = 16 * 1024
 
@@ -55,7 +58,7 @@ function readRecipient(document: XmlDocument, element: XmlElement): Recipient {
   const certificate = descendant(deliveryKey, 'X509Data', 'X509Certificate')
   if (certificate === undefined) throw elementError(deliveryKey, 'expected X509Data/X509Certificate')
   const path = pathOf(certificate)
-  return { deliveryKey, path, ...readCertificate(textOf(document, certificate), path) }
+  return { element, deliveryKey, path, ...readCertificate(textOf(document, certificate), path) }
 }
 
 /** Where there are several certificates, the first is the recipient's own. */
@@ -67,7 +70,7 @@ function descendant(element: XmlElement, ...locals: string[]): XmlElement | unde
   return at
 }
 
-function readCertificate(text: string, path: string): Omit<Recipient, 'deliveryKey' | 'path'> {
+function readCertificate(text: string, path: string): Omit<Recipient, 'element' | 'deliveryKey' | 'path'> {
   const base64 = text.replaceAll(/[ \t\r\n]+/g, '')
   if (base64 === '') throw recipientError(path, 'is empty')
   if (base64.length > MAX_CERTIFICATE_TEXT)
@@ -82,6 +85,8 @@ function readCertificate(text: string, path: string): Omit<Recipient, 'deliveryK
   } catch (cause) {
     throw recipientError(path, 'cannot be read as X.509', cause)
   }
+  // X509Certificate takes PEM too, and leaves alone what follows the certificate.
+  if (!x509.raw.equals(der)) throw recipientError(path, 'is not the DER of one certificate')
   if (publicKey.asymmetricKeyType !== 'rsa') {
     throw recipientError(path, `holds a key of type ${publicKey.asymmetricKeyType}; content key encryption needs RSA`)
   }
@@ -92,7 +97,9 @@ function readCertificate(text: string, path: string): Omit<Recipient, 'deliveryK
       `holds an RSA key of ${modulusLength} bits; expected ${MIN_MODULUS_BITS} to ${MAX_MODULUS_BITS}`,
     )
   }
-  if (publicExponent < 3n) throw recipientError(path, 'holds an RSA key with a public exponent below 3')
+  if (publicExponent < 3n || publicExponent > MAX_PUBLIC_EXPONENT || publicExponent % 2n === 0n) {
+    throw recipientError(path, 'holds an RSA key whose public exponent is not an odd number from 3 to 2^64')
+  }
   return {
     publicKey,
     modulusBytes: Math.ceil(modulusLength / 8),

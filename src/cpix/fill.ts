@@ -1,5 +1,6 @@
 import { concat, type Filling, holeOf, type Part, type Template } from '../template.ts'
 import type { XmlElement } from '../xml/document.ts'
+import { escapeAttribute } from '../xml/escape.ts'
 import { prefixInScope } from '../xml/reader.ts'
 import type { Recipient } from './delivery-data.ts'
 import { ENCRYPTED_KEY_BYTES, type EncryptedValue, VALUE_MAC_BYTES, type WrappedKeys } from './encryption.ts'
@@ -35,12 +36,13 @@ export function encryptedData<F extends Filling>(
 
 /** `DocumentKey` and `MACMethod` for one recipient, in the shape that AWS documents (speke.md 9, A-19, A-20). */
 export function deliveryData<F extends Filling>(
-  { deliveryKey, modulusBytes }: Pick<Recipient, 'deliveryKey' | 'modulusBytes'>,
+  within: XmlElement,
+  { modulusBytes }: Pick<Recipient, 'modulusBytes'>,
   wrapped: (filling: F) => WrappedKeys,
 ): Template<F> {
-  const { cpix, pskc, declarePskc } = names(deliveryKey)
+  const { cpix, pskc, declarePskc } = names(within)
   const wrappedKey = (key: keyof WrappedKeys): Template<F> =>
-    encryptedValue(deliveryKey, RSA_OAEP_MGF1P, modulusBytes, (filling) => wrapped(filling)[key])
+    encryptedValue(within, RSA_OAEP_MGF1P, modulusBytes, (filling) => wrapped(filling)[key])
   return concat<F>(
     `<${cpix}DocumentKey Algorithm="${AES256_CBC}"><${cpix}Data><${pskc}Secret${declarePskc}>`,
     wrappedKey('documentKey'),
@@ -54,7 +56,7 @@ export function deliveryData<F extends Filling>(
 /** `HDCPData`: the level for HLS as an attribute, the fragment for DASH as base64. @see CPIX 2.4, HDCPData */
 export function hdcpData(within: XmlElement, level: string | undefined, fragment: string | undefined): string {
   const { cpix } = names(within)
-  const attribute = level === undefined ? '' : ` HLSHDCPLevel="${level}"`
+  const attribute = level === undefined ? '' : ` HLSHDCPLevel="${escapeAttribute(level)}"`
   const child =
     fragment === undefined ? '' : `<${cpix}HDCPOutputProtectionData>${fragment}</${cpix}HDCPOutputProtectionData>`
   return `<${cpix}HDCPData${attribute}>${child}</${cpix}HDCPData>`

@@ -189,7 +189,13 @@ function toFilling(
     return { memo, keyAndIv, wrappedFor: () => refuseClear(), encrypted: () => refuseClear() }
   }
   const encryption = createDocumentEncryption(randomBytes)
-  const wrapped = recipients.map((recipient) => encryption.wrapFor(recipient))
+  const wrapped = recipients.map((recipient) => {
+    try {
+      return encryption.wrapFor(recipient)
+    } catch (cause) {
+      throw recipientError(recipient.path, 'holds an RSA key that nothing can be encrypted with', cause)
+    }
+  })
   const encrypted = new Map(wanted.map(({ kid }) => [kid, encryption.encrypt(keyAndIv(kid).contentKey)]))
   return {
     memo,

@@ -75,12 +75,9 @@ export function layoutAnswer(
   }
   for (const { element, kid } of request.rules) setKid(element, kid && keyOf.get(kid), edits)
   for (const [i, recipient] of (request.recipients ?? []).entries()) {
-    edits.push(
-      insertAfter(
-        recipient.deliveryKey,
-        deliveryData<AnswerFilling>(recipient, (filling) => filling.wrappedFor(i)),
-      ),
-    )
+    const { element, deliveryKey } = recipient
+    const wrapped = deliveryData<AnswerFilling>(element, recipient, (filling) => filling.wrappedFor(i))
+    edits.push(insertAfter(deliveryKey, wrapped))
   }
   return applyEdits(request.cpix.document.source, edits)
 }
