@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { parse } from 'yaml'
+import { DRM_SYSTEM_EXAMPLES } from '../../src/drm/examples.ts'
+import { PLACEHOLDERS } from '../../src/drm/text-template.ts'
+import { readConfig } from '../../src/server/config.ts'
+import { readSection, SECTIONS, type SectionName, SIGNALING_PROFILE } from '../../src/server/config-schema.ts'
+import { environmentName, SETTINGS } from '../../src/server/settings-table.ts'
+import { DEFAULT_PROFILE } from '../../src/speke/profile.ts'
+import { blocksOf, codeIn, PAGES, pageOf, rowsOf, sectionOf } from './pages.ts'
+
+const page = pageOf('docs/config.md')
+const settings = rowsOf(sectionOf(page, 'Settings'))
+const outside = settings.filter((cells) => cells.length === 5)
+const inFileOnly = settings.filter((cells) => cells.length === 3)
+
+const defaults = Object.fromEntries(
+  (Object.keys(SECTIONS) as SectionName[]).map((name) => [name, readSection(name, undefined).value]),
+)
+const shown = (value: unknown): string => (value === undefined ? 'not set' : `\`${printed(value)}\``)
+const printed = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+test('docs/config.md has a row for each setting, with its variable and its default', () => {
+  const written = outside.map(([path, variable, , standard]) => [codeIn(path), codeIn(variable), standard])
+  const expected = SETTINGS.map(({ path }) => [path, environmentName(path), shown(at(defaults, path))])
+  assert.deepEqual(written, expected)
+})
+
+test('docs/config.md has a row for each setting that only the file can hold', () => {
+  const written = inFileOnly.map(([path, standard]) => [codeIn(path), standard])
+  const inFile = Object.keys(SECTIONS).filter((name) => !SETTINGS.some(({ path }) => path.split('.')[0] === name))
+  assert.deepEqual(
+    written,
+    inFile.map((name) => [name, shown(defaults[name])]),
+  )
+})
+
+test('every setting of the schema is one of these', () => {
+  const known = new Set([...SETTINGS.map(({ path }) => path), ...inFileOnly.map(([path]) => codeIn(path))])
+  for (const path of leaves(defaults)) assert.ok(known.has(path), `${path} has no row in docs/config.md`)
+})
+
+test('docs/config.md has a row for each member of a signalling profile, with its default', () => {
+  const written = rowsOf(sectionOf(page, 'Signalling profiles')).slice(0, membersOf(SIGNALING_PROFILE).length)
+  assert.deepEqual(written.map(([member]) => codeIn(member)).sort(), membersOf(SIGNALING_PROFILE).sort())
+  const { settings: ofSystems, ...rest } = DEFAULT_PROFILE
+  for (const [member, standard] of written) {
+    const path = codeIn(member) ?? ''
+    if (!path.includes('*')) assert.equal(standard, shown(at({ ...ofSystems, ...rest }, path)), path)
+  }
+})
+
+test('docs/config.md has a row for each member of a DRM system', () => {
+  const written = rowsOf(sectionOf(page, 'DRM systems by template')).map(([member]) => codeIn(member))
+  const members = membersOf(SECTIONS.drmSystems)
+  assert.deepEqual(written.slice(0, members.length).sort(), members.sort())
+})
+
+test('docs/config.md explains every placeholder', () => {
+  const written = rowsOf(sectionOf(page, 'Placeholders')).flatMap(
+    ([names = '']) => names.match(/(?<=\{)\w+(?=\})/g) ?? [],
+  )
+  assert.deepEqual(written.sort(), [...PLACEHOLDERS, 'pssh'].sort())
+})
+
+const directory = mkdtempSync(join(tmpdir(), 'keyspring-docs-'))
+after(() => rmSync(directory, { recursive: true }))
+
+/** Every block that a reader may save as a whole file. */
+const files = PAGES.flatMap((one) => {
+  const blocks = blocksOf(one).filter(
+    ({ language, text }) => language === 'yaml' && text.startsWith('# keyspring.yaml\n'),
+  )
+  return blocks.map(({ text }, i) => ({ title: `${one.file}, configuration ${i + 1}`, text }))
+})
+
+describe('configurations in the documentation', () => {
+  for (const { title, text } of files) {
+    test(`${title} is valid`, () => {
+      const file = join(directory, 'keyspring.yaml')
+      writeFileSync(file, text)
+      assert.doesNotThrow(() => readConfig({ file, environment: {} }))
+    })
+  }
+
+  test('the DRM systems to copy are those that the signalling is tested with', () => {
+    const copied = files.map(({ text }) => parse(text).drmSystems).find((systems) => systems?.length === 3)
+    assert.deepEqual(copied, DRM_SYSTEM_EXAMPLES)
+  })
+})
+
+function at(tree: unknown, path: string): unknown {
+  return path.split('.').reduce((place: unknown, step) => Object(place)[step], tree)
+}
+
+/** The paths of a tree whose values are no sections; an empty section is a value. */
+function leaves(tree: object, prefix = ''): readonly string[] {
+  return Object.entries(tree).flatMap(([name, value]) => {
+    const isSection = typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0
+    return isSection ? leaves(value, `${prefix}${name}.`) : [`${prefix}${name}`]
+  })
+}
+
+/** What a zod schema may have, by what is asked of it here. */
+interface Schema {
+  readonly shape?: Readonly<Record<string, Schema>>
+  readonly valueType?: Schema
+  readonly unwrap?: () => Schema
+}
+
+/** The members of a section, those of sections in it by `section.member`, of a section by name by `section.*.member`. */
+function membersOf(schema: Schema): readonly string[] {
+  const { shape = {} } = bare(schema)
+  return Object.entries(shape).flatMap(([name, member]) => {
+    const inner = bare(member)
+    if (inner.shape !== undefined) {
+      const members = membersOf(inner).map((path) => `${name}.${path}`)
+      // A section that may be left out as a whole has a row of its own.
+      return Object.hasOwn(inner.shape, 'encoding') ? [name, ...members] : members
+    }
+    const value = inner.valueType && bare(inner.valueType)
+    return value?.shape === undefined ? [name] : [name, ...membersOf(value).map((path) => `${name}.*.${path}`)]
+  })
+}
+
+function bare(schema: Schema): Schema {
+  return schema.shape === undefined && schema.unwrap !== undefined ? bare(schema.unwrap()) : schema
+}
