@@ -1,7 +1,7 @@
 import { createHash, type KeyObject, X509Certificate } from 'node:crypto'
 import { KeyProviderError } from '../errors.ts'
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
-import { pathOf, textOf } from '../xml/reader.ts'
+import { childrenOf, pathOf, textOf } from '../xml/reader.ts'
 import { elementError } from './error.ts'
 import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
 
@@ -34,7 +34,7 @@ export function readRecipients(document: XmlDocument, elements: readonly XmlElem
 }
 
 /** Refuses a recipient whose certificate is not valid at `now` (milliseconds since 1970), or returns why it is not. */
-export function validityProblem(recipient: Recipient, now: number): string | undefined {
+export function validityProblem(recipient: Pick<Recipient, 'validFrom' | 'validTo'>, now: number): string | undefined {
   if (now < recipient.validFrom) return `is not valid before ${new Date(recipient.validFrom).toISOString()}`
   if (now > recipient.validTo) return `expired on ${new Date(recipient.validTo).toISOString()}`
   return undefined
@@ -51,10 +51,9 @@ function readRecipient(document: XmlDocument, element: XmlElement): Recipient {
       throw elementError(child, 'a request names the recipient only; the key provider adds DocumentKey and MACMethod')
     }
   }
-  const deliveryKey = element.children.find(
-    (child) => child.namespace === CPIX_NAMESPACE && child.local === 'DeliveryKey',
-  )
+  const [deliveryKey, another] = childrenOf(element, CPIX_NAMESPACE, 'DeliveryKey')
   if (deliveryKey === undefined) throw elementError(element, 'DeliveryKey is missing')
+  if (another !== undefined) throw elementError(another, 'a DeliveryData has one DeliveryKey')
   const certificate = descendant(deliveryKey, 'X509Data', 'X509Certificate')
   if (certificate === undefined) throw elementError(deliveryKey, 'expected X509Data/X509Certificate')
   const path = pathOf(certificate)

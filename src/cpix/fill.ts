@@ -42,7 +42,7 @@ export function deliveryData<F extends Filling>(
 ): Template<F> {
   const { cpix, pskc, declarePskc } = names(within)
   const wrappedKey = (key: keyof WrappedKeys): Template<F> =>
-    encryptedValue(within, RSA_OAEP_MGF1P, modulusBytes, (filling) => wrapped(filling)[key])
+    encryptedValue(within, RSA_OAEP_MGF1P, modulusBytes, keyOf(wrapped, key))
   return concat<F>(
     `<${cpix}DocumentKey Algorithm="${AES256_CBC}"><${cpix}Data><${pskc}Secret${declarePskc}>`,
     wrappedKey('documentKey'),
@@ -60,6 +60,11 @@ export function hdcpData(within: XmlElement, level: string | undefined, fragment
   const child =
     fragment === undefined ? '' : `<${cpix}HDCPOutputProtectionData>${fragment}</${cpix}HDCPOutputProtectionData>`
   return `<${cpix}HDCPData${attribute}>${child}</${cpix}HDCPData>`
+}
+
+// A function of its own, or what is kept of an answer would hold on to the document that `within` is of.
+function keyOf<F extends Filling>(wrapped: (filling: F) => WrappedKeys, key: keyof WrappedKeys) {
+  return (filling: F): EncryptedValue => wrapped(filling)[key]
 }
 
 function encryptedValue<F extends Filling>(
@@ -80,23 +85,22 @@ function encryptedValue<F extends Filling>(
 
 /** How to write names inside an element of a CPIX document: prefixes with their colon, declarations with their space. */
 function names(within: XmlElement): Record<'cpix' | 'pskc' | 'enc' | 'declarePskc' | 'declareEnc', string> {
-  const [pskc, declarePskc] = prefixFor(within, PSKC_NAMESPACE, 'pskc')
-  const [enc, declareEnc] = prefixFor(within, XMLENC_NAMESPACE, 'enc', pskc)
-  return { cpix: withColon(within.prefix), pskc, declarePskc, enc, declareEnc }
+  const pskcInScope = prefixInScope(within, PSKC_NAMESPACE)
+  const encInScope = prefixInScope(within, XMLENC_NAMESPACE)
+  // What is declared must hide none of the other prefixes that are written inside it.
+  const pskc = pskcInScope ?? freePrefix('pskc', [within.prefix, encInScope])
+  const enc = encInScope ?? freePrefix('enc', [within.prefix, pskc])
+  return {
+    cpix: withColon(within.prefix),
+    pskc: withColon(pskc),
+    declarePskc: pskcInScope === undefined ? ` xmlns:${pskc}="${PSKC_NAMESPACE}"` : '',
+    enc: withColon(enc),
+    declareEnc: encInScope === undefined ? ` xmlns:${enc}="${XMLENC_NAMESPACE}"` : '',
+  }
 }
 
-/** A prefix in scope, or one to declare that hides neither the element's own nor `taken`. */
-function prefixFor(
-  within: XmlElement,
-  namespace: string,
-  fallback: string,
-  taken = '',
-): [prefix: string, declaration: string] {
-  const inScope = prefixInScope(within, namespace)
-  if (inScope !== undefined) return [withColon(inScope), '']
-  const hidden = [within.prefix, taken.slice(0, -1)]
-  const free = [fallback, `${fallback}1`, `${fallback}2`].find((prefix) => !hidden.includes(prefix)) ?? fallback
-  return [`${free}:`, ` xmlns:${free}="${namespace}"`]
+function freePrefix(fallback: string, taken: readonly (string | undefined)[]): string {
+  return [fallback, `${fallback}1`, `${fallback}2`].find((prefix) => !taken.includes(prefix)) ?? fallback
 }
 
 function withColon(prefix: string): string {

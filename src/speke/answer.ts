@@ -72,12 +72,15 @@ interface PreparedAnswer {
   readonly ref: ContentRef
   readonly kids: readonly Kid[]
   readonly wanted: readonly WantedKey[]
-  readonly recipients: readonly Recipient[] | undefined
+  /** Without their elements, which would keep the whole document. */
+  readonly recipients: readonly AnsweredRecipient[] | undefined
   readonly records: readonly LedgerRecord[]
   /** What of the stored content the layout depends on. */
   readonly signalingRevision: string
   readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
 }
+
+type AnsweredRecipient = Pick<Recipient, 'path' | 'publicKey' | 'validFrom' | 'validTo'>
 
 const MAX_PREPARED_BYTES = 24 * 1024 * 1024
 const MAX_SEEN_ONCE = 20_000
@@ -122,7 +125,12 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       ref,
       kids,
       wanted: wantedKeys(keys),
-      recipients: document.recipients,
+      recipients: document.recipients?.map(({ path, publicKey, validFrom, validTo }) => ({
+        path,
+        publicKey,
+        validFrom,
+        validTo,
+      })),
       records: ledgerRecords(document, keys, { tenant, client }, options.now()),
       signalingRevision: content.signalingRevision,
       layout: layoutAnswer(document, keys, signal(ref, keys, profile, content), profile),
@@ -158,7 +166,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
 
 /** A certificate may expire while its request is remembered, so its time is looked at for every answer. */
 function refuseInvalidCertificates(
-  recipients: readonly Recipient[] | undefined,
+  recipients: readonly AnsweredRecipient[] | undefined,
   { policy, now, warn }: AnswerOptions,
 ): void {
   for (const recipient of recipients ?? []) {

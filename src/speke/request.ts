@@ -132,14 +132,21 @@ function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly
   return periods
 }
 
-/** A DeliveryDataList asks for encryption even when it is empty: an answer in the clear would be a disclosure. */
+/**
+ * Whom to encrypt for. A DeliveryDataList asks for encryption even when it is empty, and so does what only looks like one:
+ * an answer in the clear would be a disclosure.
+ */
 function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
   const list = cpix.lists.DeliveryDataList
+  const stray = cpix.element.children.find((child) => child !== list && child.local.startsWith('DeliveryData'))
+  if (stray !== undefined) throw elementError(stray, 'expected DeliveryData in one DeliveryDataList, both of CPIX')
   if (list === undefined) return undefined
   const elements = entriesOf(list, 'DeliveryData')
   if (elements.length === 0)
     throw elementError(list, 'expected at least one DeliveryData: the keys would be for nobody')
   refuseTooMany(elements, limit, 'recipients')
+  const other = list.children.find((child) => !elements.includes(child))
+  if (other !== undefined) throw elementError(other, 'expected nothing but DeliveryData of CPIX')
   return readRecipients(cpix.document, elements)
 }
 
