@@ -10,7 +10,10 @@ const TRACK_TYPES = ['SD', 'HD', 'UHD1', 'UHD2', 'HDR', 'AUDIO', 'STEREO_AUDIO',
 /** The systems of a benchmark request: the first n. */
 const SYSTEMS = [WIDEVINE, PLAYREADY, FAIRPLAY]
 
-/** A SPEKE 2.0 request (cbcs, as CMAF for three systems needs it) for `keys` content keys in `systems` DRM systems. */
+/** The IV that MediaPackage makes when its operator gives none. */
+const IV = 'XwvaqRXqiqztaK7XvfTD0g=='
+
+/** A SPEKE 2.0 request as for CMAF (cbcs, with the encryptor's own explicitIV) for `keys` content keys in `systems` DRM systems. */
 export function requestOf(keys: number, systems: number, contentId: string, deliveryData = ''): string {
   const kids = Array.from({ length: keys }, (_, i) => `9eb4050d-e44b-4802-932e-27d75083e2${(16 + i).toString(16)}`)
   const trackType = (i: number): string =>
@@ -19,7 +22,9 @@ export function requestOf(keys: number, systems: number, contentId: string, deli
     `<cpix:CPIX contentId="${contentId}" version="2.3" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:enc="http://www.w3.org/2001/04/xmlenc#">`,
     deliveryData,
     '  <cpix:ContentKeyList>',
-    ...kids.map((kid) => `    <cpix:ContentKey kid="${kid}" commonEncryptionScheme="cbcs"></cpix:ContentKey>`),
+    ...kids.map(
+      (kid) => `    <cpix:ContentKey kid="${kid}" explicitIV="${IV}" commonEncryptionScheme="cbcs"></cpix:ContentKey>`,
+    ),
     '  </cpix:ContentKeyList>',
     '  <cpix:DRMSystemList>',
     ...SYSTEMS.slice(0, systems).flatMap((id) =>

@@ -36,9 +36,17 @@ export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
     keyAndIv(contentKeyClass, kid) {
       const message = messageOf(ref, contentKeyClass, kid)
       const contentKey = expandLabeled(secret, CONTENT_KEY, message)
-      const keyAndIv = { contentKey, explicitIv: expandLabeled(secret, EXPLICIT_IV, message) }
-      assertIvIsNotKey(keyAndIv)
-      return keyAndIv
+      let derived: Uint8Array | undefined
+      return {
+        contentKey,
+        // Most encryptors bring their own IV or want none, and an HMAC is a third of what a key costs.
+        get explicitIv() {
+          if (derived !== undefined) return derived
+          derived = expandLabeled(secret, EXPLICIT_IV, message)
+          assertIvIsNotKey({ contentKey, explicitIv: derived })
+          return derived
+        },
+      }
     },
     kid(label, parts) {
       const names = lengthPrefixed([ref.tenant, ref.contentId, ...parts])
