@@ -1,18 +1,25 @@
 import { KeyProviderError } from '../errors.ts'
 import type { Call, Handler } from './call.ts'
+import { type ClearKeyLicenseRouteOptions, clearKeyLicense } from './clearkey-license.ts'
 import { type CopyProtectionOptions, copyProtection } from './copy-protection.ts'
 import { MethodNotAllowedError, toReply } from './errors.ts'
 import { livez, readyz } from './health.ts'
 import { heartbeat } from './heartbeat.ts'
+import { type KeyRouteOptions, key } from './keys.ts'
 import type { Check } from './loopback.ts'
 import { metrics, type RenderMetrics } from './metrics.ts'
 import type { Route, RouteReply } from './route.ts'
+import { type WidevineRouteOptions, widevineContentKey } from './widevine.ts'
 
 export interface RouteOptions extends CopyProtectionOptions {
   /** More paths under which `/copyProtection` and `/heartbeat` are served. */
   readonly basePaths: readonly string[]
   readonly isReady: () => Promise<boolean>
   readonly renderMetrics: RenderMetrics
+  /** What players are served from; undefined: no key URLs and no licences. */
+  readonly player?: KeyRouteOptions & ClearKeyLicenseRouteOptions
+  /** What packagers with the Widevine key API are served from; undefined: that API is not served. */
+  readonly widevine?: WidevineRouteOptions
 }
 
 /** What is told of a call when its reply is made. `route` is undefined where there is none. */
@@ -44,6 +51,7 @@ const BASE_PATHS: readonly { readonly base: string; readonly pathVersion?: strin
 
 /** Every route there is. */
 export function routes(options: RouteOptions): readonly Route[] {
+  const { player, widevine } = options
   const answering = copyProtection(options)
   const beating = heartbeat(options.userAgent)
   const bases = [...BASE_PATHS, ...options.basePaths.map((path) => ({ base: toBasePath(path) }))]
@@ -53,6 +61,8 @@ export function routes(options: RouteOptions): readonly Route[] {
     livez,
     readyz(options.isReady),
     metrics(options.renderMetrics),
+    ...(player === undefined ? [] : [key(player), clearKeyLicense(player)]),
+    ...(widevine === undefined ? [] : [widevineContentKey(widevine)]),
   ]
 }
 
