@@ -137,22 +137,27 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     }
   }
 
+  function keep(cacheKey: string, answer: PreparedAnswer): PreparedAnswer {
+    const kept = 'text' in answer.layout ? { ...answer, layout: toSkeleton(answer.layout) } : answer
+    prepared.set(cacheKey, kept)
+    return kept
+  }
+
   return async (request) => {
     readSpekeVersion(request.versionHeader)
-    const cacheKey = `${request.tenant}\n${request.client}\n${request.versionHeader}\n${hash('sha256', request.bytes, 'base64')}`
+    const cacheKey = cacheKeyOf(request)
     let answer = prepared.get(cacheKey)
     let content: OpenContent
     if (answer === undefined) {
       ;[answer, content] = await prepare(request)
-      if (seenOnce.get(cacheKey)) {
-        answer = { ...answer, layout: toSkeleton(answer.layout as Template<AnswerFilling>) }
-        prepared.set(cacheKey, answer)
-      } else {
-        seenOnce.set(cacheKey, true)
-      }
+      if (seenOnce.get(cacheKey)) answer = keep(cacheKey, answer)
+      else seenOnce.set(cacheKey, true)
     } else {
       content = await options.contentKeys.open(answer.ref, answer.kids)
-      if (content.signalingRevision !== answer.signalingRevision) [answer] = await prepare(request, content)
+      if (content.signalingRevision !== answer.signalingRevision) {
+        ;[answer] = await prepare(request, content)
+        answer = keep(cacheKey, answer)
+      }
     }
 
     refuseInvalidCertificates(answer.recipients, options)
@@ -162,6 +167,12 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     options.record(answer.records, options.now())
     return { body, contentId: answer.ref.contentId, keys: keys.length, first }
   }
+}
+
+/** What names a request: no two that could be answered differently share it, whatever their callers are called. */
+function cacheKeyOf({ tenant, client, versionHeader = '', bytes }: SpekeRequest): string {
+  const caller = `${tenant.length}:${tenant}${client.length}:${client}`
+  return `${caller}${versionHeader}\n${hash('sha256', bytes, 'base64')}`
 }
 
 /** A certificate may expire while its request is remembered, so its time is looked at for every answer. */

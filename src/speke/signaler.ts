@@ -33,7 +33,7 @@ export function createSignaler(urls: PlayerUrls, warn: (warning: SignalingWarnin
   return (ref, keys, profile, content) => {
     const documentKids = keys.map(({ answeredKid }) => answeredKid)
     const clearKeyLicenseUrl = urls.clearKeyLicenseUrl(ref)
-    const prefix = `${profile.name}\n${ref.tenant}\n${ref.contentId}\n`
+    const prefix = `${profile.name}\n${ref.tenant.length}:${ref.tenant}${ref.contentId.length}:${ref.contentId}`
 
     return ({ system, systemId }, key) => {
       const kid = key.answeredKid
@@ -75,10 +75,9 @@ function otherKids(
   const scope = system.dependsOnKids?.(profile.settings) ?? 'own'
   if (scope === 'own') return []
   if (scope === 'document') return documentKids.filter((kid) => kid !== key.answeredKid)
+  const own = new Set(key.periods)
   const shares = (other: AnsweredKey): boolean =>
-    other.periods.length === 0 ||
-    key.periods.length === 0 ||
-    other.periods.some((period) => key.periods.includes(period))
+    own.size === 0 || other.periods.length === 0 || other.periods.some((period) => own.has(period))
   return keys.filter((other) => other !== key && shares(other)).map(({ answeredKid }) => answeredKid)
 }
 

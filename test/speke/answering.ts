@@ -53,18 +53,13 @@ export function answering(setup: Setup = {}) {
   const warnings: AnswerWarning[] = []
   const records: LedgerRecord[] = []
   const issued: WantedKey[] = []
-  const content: OpenContent = {
-    kidOverrides: [],
-    signalingRevision: '',
-    pssh: () => undefined,
+  const content = openContentOf({
     ...setup.content,
     async issue(wanted) {
       issued.push(...wanted)
       return { keys: wanted.map(testKey), first: true }
     },
-    find: () => assert.fail('an answer issues keys'),
-    deriveKids: () => assert.fail('an answer takes the kids of its request'),
-  }
+  })
   const contentKeys: ContentKeys = setup.contentKeys ?? { open: async () => content }
   const answer = createAnswer({
     contentKeys,
@@ -87,6 +82,18 @@ export function answering(setup: Setup = {}) {
     const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
     const text = Buffer.from(body).toString()
     return { xml: text, document: readXml(body), warnings: [...warnings], records: [...records], issued: [...issued] }
+  }
+}
+
+/** A content of which nothing is stored but what is said. */
+export function openContentOf(stored: Pick<OpenContent, 'issue'> & Partial<OpenContent>): OpenContent {
+  return {
+    kidOverrides: [],
+    signalingRevision: '',
+    pssh: () => undefined,
+    find: () => assert.fail('an answer issues keys'),
+    deriveKids: () => assert.fail('an answer takes the kids of its request'),
+    ...stored,
   }
 }
 
