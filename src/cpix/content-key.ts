@@ -41,7 +41,9 @@ function readContentKey(element: XmlElement): ContentKey {
         'a request asks for a key, it does not hold one; remove Data, or import the key as an override',
       )
     }
-    if (child.local === 'HDCPData') hdcpData = child
+    if (child.local !== 'HDCPData') continue
+    if (hdcpData !== undefined) throw elementError(child, 'a ContentKey has one HDCPData')
+    hdcpData = child
   }
   return {
     element,

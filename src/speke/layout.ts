@@ -67,7 +67,8 @@ export function layoutAnswer(
 ): Template<AnswerFilling> {
   const keyOf = new Map(keys.map((key) => [key.kid, key]))
   const edits: Edit<AnswerFilling>[] = []
-  removeUnsupported(request, edits)
+  const replaced = keys.flatMap((key) => (hdcpOf(request, key, profile) === undefined ? [] : (key.hdcpData ?? [])))
+  removeUnsupported(request, replaced, edits)
   for (const key of keys) fillContentKey(request, key, profile, edits)
   for (const drmSystem of request.drmSystems) {
     const key = keyOf.get(drmSystem.kid)
@@ -88,19 +89,23 @@ export function wantedKeys(keys: readonly AnsweredKey[]): readonly WantedKey[] {
 }
 
 /** Signatures would be broken; CPIX@id and everything of SPEKE 1.0 has no place in an answer of SPEKE 2. @see speke.md 4.2 */
-function removeUnsupported({ version, cpix }: SpekeDocument, edits: Edit<AnswerFilling>[]): void {
-  const signatures = new Set(cpix.signatures)
-  for (const signature of signatures) edits.push(removeElement(cpix.document, signature))
+function removeUnsupported(
+  { version, cpix }: SpekeDocument,
+  replaced: readonly XmlElement[],
+  edits: Edit<AnswerFilling>[],
+): void {
+  for (const signature of cpix.signatures) edits.push(removeElement(cpix.document, signature))
   if (version.major === 1) return
   const id = cpix.element.attributes.find(({ name }) => name === 'id')
   if (id !== undefined) edits.push(removeAttribute(cpix.document, id))
+  const gone = new Set([...cpix.signatures, ...replaced])
   const visit = (element: XmlElement): void => {
     for (const attribute of element.attributes) {
       const declares = attribute.namespace === XMLNS_NAMESPACE && attribute.value === SPEKE_NAMESPACE
       if (declares || attribute.namespace === SPEKE_NAMESPACE) edits.push(removeAttribute(cpix.document, attribute))
     }
     for (const child of element.children) {
-      if (signatures.has(child)) continue
+      if (gone.has(child)) continue
       const isOfV1 =
         child.namespace === SPEKE_NAMESPACE || (child.namespace === CPIX_NAMESPACE && child.local === 'URIExtXKey')
       if (isOfV1) edits.push(removeElement(cpix.document, child))
@@ -111,12 +116,13 @@ function removeUnsupported({ version, cpix }: SpekeDocument, edits: Edit<AnswerF
 }
 
 function fillContentKey(
-  { cpix, version, recipients }: SpekeDocument,
+  request: SpekeDocument,
   key: AnsweredKey,
   profile: SignalingProfile,
   edits: Edit<AnswerFilling>[],
 ): void {
-  const { element, answeredKid } = key
+  const { cpix, recipients } = request
+  const { element, answeredKid, hdcpData: asked } = key
   setKid(element, key, edits)
   if (key.explicitIv === undefined && key.answeredIv !== undefined) {
     edits.push(
@@ -127,10 +133,15 @@ function fillContentKey(
       ),
     )
   }
-  const hdcp = version.returnsProtectionLevels ? settingFor(profile.hdcp, key.intendedTrackTypes) : undefined
-  if (hdcp !== undefined && key.hdcpData === undefined) {
+  const hdcp = hdcpOf(request, key, profile)
+  if (hdcp !== undefined) {
     const fragment = hdcp.version === undefined ? undefined : hdcpOutputProtectionData(hdcp.version)
-    edits.push(appendContent(cpix.document, element, hdcpData(element, hdcp.level, fragment)))
+    const replacement = hdcpData(element, hdcp.level, fragment)
+    edits.push(
+      asked === undefined
+        ? appendContent(cpix.document, element, replacement)
+        : { start: asked.start, end: asked.end, replacement },
+    )
   }
   const data =
     recipients === undefined
@@ -140,6 +151,10 @@ function fillContentKey(
         )
       : encryptedData<AnswerFilling>(element, (filling) => filling.encrypted(answeredKid))
   edits.push(appendContent(cpix.document, element, data))
+}
+
+function hdcpOf({ version }: SpekeDocument, key: AnsweredKey, { hdcp }: SignalingProfile) {
+  return version.returnsProtectionLevels ? settingFor(hdcp, key.intendedTrackTypes) : undefined
 }
 
 function fillDrmSystem(
