@@ -106,13 +106,13 @@ function leaves(tree: object, prefix = ''): readonly string[] {
 
 /** What a zod schema may have, by what is asked of it here. */
 interface Schema {
-  readonly shape?: Readonly<Record<string, Schema>>
-  readonly valueType?: Schema
-  readonly unwrap?: () => Schema
+  readonly shape?: Readonly<Record<string, object>>
+  readonly valueType?: object
+  readonly unwrap?: () => object
 }
 
 /** The members of a section, those of sections in it by `section.member`, of a section by name by `section.*.member`. */
-function membersOf(schema: Schema): readonly string[] {
+function membersOf(schema: object): string[] {
   const { shape = {} } = bare(schema)
   return Object.entries(shape).flatMap(([name, member]) => {
     const inner = bare(member)
@@ -126,6 +126,7 @@ function membersOf(schema: Schema): readonly string[] {
   })
 }
 
-function bare(schema: Schema): Schema {
-  return schema.shape === undefined && schema.unwrap !== undefined ? bare(schema.unwrap()) : schema
+function bare(schema: object): Schema {
+  const one: Schema = schema
+  return one.shape === undefined && one.unwrap !== undefined ? bare(one.unwrap()) : one
 }
