@@ -10,6 +10,8 @@ import { checkValidity } from './credential.ts'
 import { AuthenticationError } from './failure.ts'
 import type { AuthMethod } from './method.ts'
 import { authorizationOf } from './presented.ts'
+import { checkedRealm } from './realm.ts'
+import { createTurns } from './turns.ts'
 
 export interface BasicOptions {
   readonly clients: ClientDirectory
@@ -19,8 +21,10 @@ export interface BasicOptions {
   readonly realm: string
   /** How many proven credentials are remembered. */
   readonly maxRemembered?: number
-  /** How many hashes may be under way: each takes about 0.1 s of a core. */
+  /** How many hashes may be under way: each takes about 0.1 s of a core, and a thread that others need too. */
   readonly maxHashing?: number
+  /** How many may wait for that: all encryptors come at once after a restart. */
+  readonly maxWaiting?: number
 }
 
 /** N = 2^14, r = 8, p = 5: 16 MB each. @see OWASP Password Storage Cheat Sheet, scrypt */
@@ -34,9 +38,11 @@ const HASH_BYTES = 32
  * @see RFC 7617
  */
 export function basic(options: BasicOptions): AuthMethod {
-  const { clients, now, randomBytes, realm, maxRemembered = 10_000, maxHashing = 8 } = options
+  const { clients, now, randomBytes, maxRemembered = 10_000, maxHashing = 2, maxWaiting = 64 } = options
+  const realm = checkedRealm(options.realm)
   const processKey = createSecretKey(randomBytes(32))
   const proven = boundedCache<true>(maxRemembered, () => 1)
+  const takeTurn = createTurns(maxHashing, maxWaiting)
   const underWay = new Map<string, Promise<boolean>>()
   const nobody = printHash({ cost: COST, salt: randomBytes(16), hash: randomBytes(HASH_BYTES) })
 
@@ -44,10 +50,7 @@ export function basic(options: BasicOptions): AuthMethod {
   const hashing = (digest: string, password: string, passwordHash: string): Promise<boolean> => {
     const running = underWay.get(digest)
     if (running !== undefined) return running
-    if (underWay.size >= maxHashing) {
-      throw new KeyProviderError('ERR_OVERLOADED', 'too many passwords are being checked at this moment: try again')
-    }
-    const checking = fitsHash(password, passwordHash).finally(() => underWay.delete(digest))
+    const checking = takeTurn(() => fitsHash(password, passwordHash)).finally(() => underWay.delete(digest))
     underWay.set(digest, checking)
     return checking
   }

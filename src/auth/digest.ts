@@ -16,6 +16,7 @@ import {
 import { AuthenticationError } from './failure.ts'
 import type { AuthMethod } from './method.ts'
 import { authorizationOf, type Presented } from './presented.ts'
+import { checkedRealm } from './realm.ts'
 
 export interface DigestOptions {
   readonly clients: ClientDirectory
@@ -51,7 +52,8 @@ const HEX = /^(?:[0-9a-f]{2})+$/i
  * @see RFC 7616; RFC 2617, 3
  */
 export function digest(options: DigestOptions): AuthMethod {
-  const { clients, secrets, nonceKey, realm, now, randomBytes } = options
+  const { clients, secrets, nonceKey, now, randomBytes } = options
+  const realm = checkedRealm(options.realm)
   const { algorithms = ['SHA-256', 'MD5'], nonceLifetimeMs = 60_000, maxFollowedNonces = 50_000 } = options
   const nonces = createDigestNonces({
     key: nonceKey,

@@ -59,6 +59,7 @@ const AMZ_DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD'
 const SCHEME = SIGV4_ALGORITHM.toLowerCase()
 const REQUIRED_HEADERS = ['host', 'x-amz-date']
+const MAX_SIGNED_HEADERS = 64
 
 /**
  * AWS Signature Version 4 with access keys that are issued here, in the Authorization header. What is signed is the raw path
@@ -150,6 +151,7 @@ function readAuthorization(text: string): SigV4Authorization {
     region === undefined ||
     service === undefined ||
     params?.size !== 3 ||
+    signedHeaders.length > MAX_SIGNED_HEADERS ||
     !SIGNATURE.test(signature)
   ) {
     throw new AuthenticationError('malformed')

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { basic, hashPassword, readBasic } from '../../src/auth/basic.ts'
+import { createClientDirectory } from '../../src/auth/client-directory.ts'
 import type { Credential } from '../../src/auth/credential.ts'
 import { directoryOf, ENCODER, flips, now, presenting, refuses, verified } from './presenting.ts'
 
@@ -27,7 +28,7 @@ describe('basic', () => {
     const method = make()
     const presented = presenting({ authorization: `Basic ${ALADDIN}` })
     assert.equal(await verified(method, presented), ENCODER)
-    const full = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1 })
+    const full = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1, maxWaiting: 0 })
     await full.verify(presented)
     const stranger = full.verify(presenting({ authorization: `Basic ${encoded('nobody', 'at all')}` }))
     // The only hash that may run is under way, so this one can only come from memory.
@@ -36,18 +37,36 @@ describe('basic', () => {
   })
 
   test('hashes a credential once for all requests that bring it at the same time', async () => {
-    const method = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1 })
+    const method = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1, maxWaiting: 0 })
     const presented = presenting({ authorization: `Basic ${ALADDIN}` })
     const all = await Promise.all(Array.from({ length: 20 }, () => method.verify(presented)))
     assert.ok(all.every((client) => client === ENCODER))
   })
 
   test('says that it is busy rather than hash too many passwords at once', async () => {
-    const method = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1 })
+    const method = basic({ clients: directoryOf(credential), now, randomBytes, realm, maxHashing: 1, maxWaiting: 0 })
     const first = method.verify(presenting({ authorization: `Basic ${ALADDIN}` }))
     const second = async () => method.verify(presenting({ authorization: `Basic ${encoded('Aladdin', 'x')}` }))
     await assert.rejects(second, { code: 'ERR_OVERLOADED' })
     assert.equal(await first, ENCODER)
+  })
+
+  test('lets the encryptors that come together after a restart wait for their turn', async () => {
+    const users = ['a', 'b', 'c'].map((id) => ({ ...credential, id }))
+    const method = basic({
+      clients: createClientDirectory(users.map(registered)),
+      now,
+      randomBytes,
+      realm,
+      maxHashing: 1,
+    })
+    const all = users.map(async ({ id }) =>
+      method.verify(presenting({ authorization: `Basic ${encoded(id, 'open sesame')}` })),
+    )
+    assert.deepEqual(
+      (await Promise.all(all)).map(({ name }) => name),
+      ['a', 'b', 'c'],
+    )
   })
 
   test('forgets a password that was changed', async () => {
@@ -90,6 +109,16 @@ describe('basic', () => {
     )
   })
 })
+
+test('refuses a realm that would break out of its quotes', () => {
+  for (const bad of ['', 'a"b', 'a\\b', 'a\r\nb', 'é']) {
+    assert.throws(() => basic({ clients: directoryOf(), now, randomBytes, realm: bad }), { code: 'ERR_CONFIG_INVALID' })
+  }
+})
+
+function registered(one: Credential) {
+  return { client: { ...ENCODER, name: one.id }, credentials: [one] }
+}
 
 function encoded(user: string, password: string): string {
   return Buffer.from(`${user}:${password}`).toString('base64')
