@@ -27,7 +27,7 @@ export function testKey({ kid, contentKeyClass }: WantedKey): KeyAndIv {
 }
 
 export interface Setup
-  extends Partial<Pick<AnswerOptions, 'contentKeys' | 'findDrmSystem' | 'now' | 'randomBytes' | 'xmlLimits'>> {
+  extends Partial<Pick<AnswerOptions, 'contentKeys' | 'findDrmSystem' | 'now' | 'randomBytes' | 'urls' | 'xmlLimits'>> {
   readonly policy?: Partial<SpekePolicy>
   readonly profile?: Partial<typeof DEFAULT_PROFILE>
   readonly content?: Partial<Pick<OpenContent, 'kidOverrides' | 'signalingRevision' | 'pssh'>>
@@ -67,7 +67,7 @@ export function answering(setup: Setup = {}) {
     profileFor: () => ({ ...DEFAULT_PROFILE, ...setup.profile }),
     policy: { ...DEFAULT_POLICY, ...setup.policy },
     xmlLimits: setup.xmlLimits ?? {},
-    urls: playerUrls('https://keys.example.com'),
+    urls: setup.urls ?? playerUrls('https://keys.example.com'),
     record: (added) => records.push(...added),
     warn: (warning) => warnings.push(warning),
     now: setup.now ?? (() => NOW),
