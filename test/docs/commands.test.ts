@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { ENCRYPTOR_NAMES } from '../../src/cli/encryptor-names.ts'
+import { PACKAGE, run } from '../cli/run.ts'
+import { blocksOf, PAGES, pageOf } from './pages.ts'
+
+/** The commands of shell blocks, their continued lines joined. */
+const commands = PAGES.flatMap((page) =>
+  blocksOf(page)
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n'))
+    .map((line) => ({ file: page.file, line: line.trim() })),
+)
+
+const keyspring = commands.flatMap(({ file, line }) => {
+  const words = /^(?:npx )?keyspring (.*)$/.exec(line)?.[1]?.split(/\s+/)
+  return words === undefined ? [] : [{ file, line, words }]
+})
+
+const help = new Map<string, Promise<string>>()
+
+/** What the help of a command says; fails for a command that there is not. */
+function helpOf(names: readonly string[]): Promise<string> {
+  const key = names.join(' ')
+  const known =
+    help.get(key) ??
+    run([...names, '--help']).then(({ code, stdout, stderr }) => {
+      assert.equal(code, 0, stderr)
+      assert.ok(stdout.startsWith(`Usage: keyspring ${key} `), `there is no command ${key}`)
+      return stdout
+    })
+  help.set(key, known)
+  return known
+}
+
+describe('commands in the documentation', () => {
+  for (const { file, line, words } of keyspring) {
+    test(`${file}: ${line}`, async () => {
+      const names = words.slice(
+        0,
+        words.findIndex((word) => word.startsWith('-')),
+      )
+      const text = await helpOf(names)
+      for (const option of words.filter((word) => word.startsWith('--'))) {
+        assert.match(text, new RegExp(`^ +(?:-\\w, )?${option}(?: |$)`, 'm'), `${names.join(' ')} has no ${option}`)
+      }
+      const encryptor = words[words.indexOf('--encryptor') + 1] ?? ''
+      if (words.includes('--encryptor'))
+        assert.ok((ENCRYPTOR_NAMES as readonly string[]).includes(encryptor), encryptor)
+    })
+  }
+
+  test('there are some', () => assert.ok(keyspring.length > 10))
+})
+
+test('the README names every encryptor that config init knows', () => {
+  const named = [...pageOf('README.md').text.matchAll(/\| `--encryptor ([\w-]+)` \|/g)].map(([, name]) => name)
+  assert.deepEqual(named.sort(), [...ENCRYPTOR_NAMES].sort())
+})
+
+test('files that a command posts are there', () => {
+  for (const { file, line } of commands) {
+    for (const [, path = ''] of line.matchAll(/(?:@|cpix_request_file )(docs\/\S+)/g)) {
+      assert.ok(existsSync(join(PACKAGE, path)), `${file}: ${path}`)
+    }
+  }
+})
