@@ -1,26 +1,7 @@
 import { z } from 'zod'
 import { COMMON_ENCRYPTION_SCHEMES, toSystemId } from '../cenc.ts'
+import { fileName, line, list, oneOf, section, text, url, wholeNumber, yesOrNo } from './config-fields.ts'
 
-// Messages say what is expected and never what was got: a value may be a secret that slipped into the wrong place.
-
-const wholeNumber = (least: number, most: number) => {
-  const error = `expected a whole number from ${least} to ${most}`
-  return z.int({ error }).min(least, { error }).max(most, { error })
-}
-const yesOrNo = z.boolean({ error: 'expected true or false' })
-const text = (expected: string, fits: (value: string) => boolean) =>
-  z.string({ error: `expected ${expected}` }).refine(fits, { error: `expected ${expected}` })
-const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
-  z.enum(values, { error: `expected ${values.join(' or ')}` })
-const list = <T extends z.ZodType>(item: T) => z.array(item, { error: 'expected a list' })
-const section = <T extends z.ZodRawShape>(shape: T) =>
-  z.strictObject(shape, {
-    error: ({ code }) => (code === 'unrecognized_keys' ? undefined : 'expected a section of settings'),
-  })
-
-const line = text('one line of text', (value) => value.length > 0 && value.length <= 1_024 && !/[\p{Cc}]/u.test(value))
-const fileName = text('a path', (value) => value.length > 0 && !value.includes('\0'))
-const url = text('an http or https URL', isUrl)
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
 const profileName = text('a name of letters, digits, dots and dashes', (value) => /^[\w.-]{1,64}$/.test(value))
 const templateText = text('text of at most 64 KB', (value) => value.length <= 65_536)
@@ -133,10 +114,4 @@ function problemsOf(name: string, issue: z.core.$ZodIssue): readonly SchemaProbl
   }
   if (issue.code === 'invalid_key') return issue.issues.map(({ message }) => ({ path, problem: `name: ${message}` }))
   return [{ path, problem: issue.message }]
-}
-
-function isUrl(value: string): boolean {
-  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/i.test(value) || !URL.canParse(value)) return false
-  const { username, password } = new URL(value)
-  return username === '' && password === ''
 }
