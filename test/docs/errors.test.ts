@@ -26,8 +26,10 @@ test('the ten refusals of SPEKE stand in a table of their own', () => {
 for (const code of SPEKE_CODES) {
   test(`docs/errors.md says ${code} in SPEKE's words`, () => {
     const row = rows.find(([cell]) => codeIn(cell) === code)
-    const of = { ERR_SPEKE_SCHEME_MISSING: 'KID', ERR_SPEKE_SCHEME_DRM_SYSTEM: 'SYSTEM' }[code] ?? ''
-    assert.equal(codeIn(row?.[2]), new SpekeError(code as ConstructorParameters<typeof SpekeError>[0], { of }).message)
+    assert.equal(
+      codeIn(row?.[2]),
+      new SpekeError(code as ConstructorParameters<typeof SpekeError>[0], { of: '…' }).message,
+    )
   })
 }
 
