@@ -16,6 +16,9 @@ import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
 export const VECTOR_KID = '9eb4050d-e44b-4802-932e-27d75083e266'
 export const VECTOR_KEY = Buffer.from('166634c675823c235a4a9446fad52e4d', 'hex')
 
+/** An answer may be larger than any request. */
+const ANSWER_LIMITS = { bytes: 64 * 1024 * 1024, elements: 100_000 }
+
 /** The moment at which tests are answered. */
 export const NOW = Date.UTC(2026, 10, 21)
 
@@ -81,7 +84,8 @@ export function answering(setup: Setup = {}) {
     for (const list of [warnings, records, issued]) list.length = 0
     const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
     const text = Buffer.from(body).toString()
-    return { xml: text, document: readXml(body), warnings: [...warnings], records: [...records], issued: [...issued] }
+    const document = readXml(body, ANSWER_LIMITS)
+    return { xml: text, document, warnings: [...warnings], records: [...records], issued: [...issued] }
   }
 }
 
