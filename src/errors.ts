@@ -54,6 +54,11 @@ export type ErrorCode =
   | 'ERR_STORE_SCHEMA_NEWER'
   | 'ERR_OVERRIDE_EXISTS'
   | 'ERR_OVERRIDE_INVALID'
+  // What the encryptor's side meets: another key provider, or its own usage.
+  | 'ERR_KEY_PROVIDER_UNREACHABLE'
+  | 'ERR_KEY_PROVIDER_REFUSED'
+  | 'ERR_ANSWER_INVALID'
+  | 'ERR_USAGE_INVALID'
   // The server itself.
   | 'ERR_CONFIG_INVALID'
   | 'ERR_SELF_TEST_FAILED'

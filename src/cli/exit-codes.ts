@@ -9,8 +9,10 @@ export const EXIT = {
   usage: 2,
   /** The store or the root key cannot be used. */
   keys: 3,
-  /** What is stored stands against it: an override that exists, a content that is gone. */
+  /** What is stored stands against it: an override that exists, a content that is gone. Or the key provider that was asked. */
   refused: 4,
+  /** The key provider that was asked gave an answer that cannot be used. */
+  answer: 5,
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 
@@ -19,6 +21,7 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_CONFIG_INVALID: EXIT.usage,
   ERR_OVERRIDE_INVALID: EXIT.usage,
   ERR_PSSH_INVALID: EXIT.usage,
+  ERR_USAGE_INVALID: EXIT.usage,
   ERR_STORE_UNAVAILABLE: EXIT.keys,
   ERR_STORE_SCHEMA_NEWER: EXIT.keys,
   ERR_SEAL_BROKEN: EXIT.keys,
@@ -28,6 +31,8 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_OVERRIDE_EXISTS: EXIT.refused,
   ERR_KID_CONFLICT: EXIT.refused,
   ERR_CONTENT_GONE: EXIT.refused,
+  ERR_KEY_PROVIDER_REFUSED: EXIT.refused,
+  ERR_ANSWER_INVALID: EXIT.answer,
 }
 
 /** The exit code of something thrown. */

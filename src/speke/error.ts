@@ -1,31 +1,15 @@
-import { type ErrorCode, KeyProviderError } from '../errors.ts'
-
-/**
- * The ten refusals of SPEKE, word for word: encryptors and test suites compare them. `$` stands for the kid or system id as
- * the request spells it. @see speke.md 3
- */
-const MESSAGES = {
-  ERR_SPEKE_CONTENT_ID_MISSING: 'Missing CPIX@contentId',
-  ERR_SPEKE_CPIX_VERSION_MISSING: 'Missing CPIX@version',
-  ERR_SPEKE_CPIX_VERSION_UNSUPPORTED: 'Unsupported CPIX@version',
-  ERR_SPEKE_SCHEME_MISSING: 'Missing ContentKey@commonEncryptionScheme for KID $',
-  ERR_SPEKE_SCHEME_COMBINATION: 'Non compliant ContentKey@commonEncryptionScheme combination',
-  ERR_SPEKE_SCHEME_DRM_SYSTEM: 'ContentKey@commonEncryptionScheme non compatible with DRMSystem $',
-  ERR_SPEKE_VERSION_UNSUPPORTED: 'Unsupported SPEKE version',
-  ERR_SPEKE_CONTRACT_MALFORMED: 'Malformed encryption contract',
-  ERR_SPEKE_CONTRACT_UNSUPPORTED: 'Requested CPIX encryption contract not supported',
-  ERR_SPEKE_CONTRACT_MISSING: 'Missing CPIX encryption contract',
-} as const satisfies Partial<Record<ErrorCode, string>>
+import { KeyProviderError } from '../errors.ts'
+import { SPEKE_REFUSALS, type SpekeRefusal } from './tables/refusals.ts'
 
 /** A refusal in SPEKE's own words. `detail` says why and where, for the log: the message itself is fixed. */
 export class SpekeError extends KeyProviderError {
   override readonly name = 'SpekeError'
   readonly detail: string | undefined
 
-  constructor(code: keyof typeof MESSAGES, options: { readonly of?: string; readonly detail?: string } = {}) {
+  constructor(code: SpekeRefusal, options: { readonly of?: string; readonly detail?: string } = {}) {
     super(
       code,
-      MESSAGES[code].replace('$', () => options.of ?? ''),
+      SPEKE_REFUSALS[code].replace('$', () => options.of ?? ''),
     )
     this.detail = options.detail
   }
