@@ -1,18 +1,11 @@
-import {
-  createLocalJWKSet,
-  createRemoteJWKSet,
-  customFetch,
-  type FetchImplementation,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-} from 'jose'
-import { KeyProviderError } from '../errors.ts'
+import { createLocalJWKSet, type FetchImplementation, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import type { ClientDirectory } from './client-directory.ts'
 import { checkValidity } from './credential.ts'
 import { AuthenticationError } from './failure.ts'
 import { verifyJwt } from './jwt-verify.ts'
 import type { AuthMethod } from './method.ts'
 import { authorizationOf, type Presented } from './presented.ts'
+import { remoteKeySet } from './remote-key-set.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** The algorithms taken where none are named: public keys only. @see RFC 8725, 3.1 */
@@ -39,7 +32,6 @@ export interface JwtOptions {
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/
 /** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
 const REMEMBER_MS = 300_000
-const LOOPBACK = ['127.0.0.1', '[::1]', 'localhost']
 
 /**
  * JSON Web Tokens of an issuer, in Authorization: Bearer. `iss`, `aud` and `exp` have to be there and to fit.
@@ -88,12 +80,5 @@ function tokenOf(presented: Presented): string {
 }
 
 function keySource({ jwks, fetch }: JwtOptions): JWTVerifyGetKey {
-  if (!(jwks instanceof URL)) return createLocalJWKSet(jwks)
-  if (jwks.protocol !== 'https:' && !(jwks.protocol === 'http:' && LOOPBACK.includes(jwks.hostname))) {
-    throw new KeyProviderError(
-      'ERR_CONFIG_INVALID',
-      `the key set (JWKS) of ${jwks.host} has to be fetched by https: whoever can change it on the way could sign tokens`,
-    )
-  }
-  return createRemoteJWKSet(jwks, fetch === undefined ? {} : { [customFetch]: fetch })
+  return jwks instanceof URL ? remoteKeySet(jwks, fetch) : createLocalJWKSet(jwks)
 }

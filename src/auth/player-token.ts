@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import { SignJWT } from 'jose'
+import { type FetchImplementation, SignJWT } from 'jose'
 import { type Kid, toKid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, Tenant } from '../keys/store.ts'
 import { AuthenticationError } from './failure.ts'
 import { verifyJwt } from './jwt-verify.ts'
 import { matchesPattern } from './pattern.ts'
+import { remoteKeySet } from './remote-key-set.ts'
 import { createVerifiedTokens } from './verified-tokens.ts'
 
 /** The algorithms of player tokens, and the keys each is checked with: a key is used with its own algorithm alone. */
@@ -40,6 +41,10 @@ export interface PlayerGrant {
 
 export interface PlayerTokensOptions {
   readonly keys: readonly PlayerTokenKey[]
+  /** Where the issuer publishes more public keys (JWKS): `https:` only, or `http:` of this machine. */
+  readonly jwks?: URL
+  /** How that is fetched. */
+  readonly fetch?: FetchImplementation
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly audience?: string
@@ -54,17 +59,24 @@ export interface PlayerTokens {
 /** The audience of every player token, so that no other token of the same keys is one. */
 export const PLAYER_AUDIENCE = 'keyspring:player'
 
+/** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
+const REMEMBER_MS = 300_000
+
 /** Checks player tokens. One that was verified is remembered until it expires. @see RFC 7519 */
 export function createPlayerTokens(options: PlayerTokensOptions): PlayerTokens {
   const { now, audience = PLAYER_AUDIENCE, maxRemembered = 50_000 } = options
   const keys = new Map(options.keys.map((one) => [one.id, checkedKey(one)]))
+  const published = options.jwks === undefined ? undefined : remoteKeySet(options.jwks, options.fetch)
   const verified = createVerifiedTokens<PlayerGrant>(maxRemembered, now)
 
   const check = async (token: string): Promise<PlayerGrant> => {
     const payload = await verifyJwt(
       token,
-      ({ kid, alg }) => {
+      (header, jws) => {
+        const { kid, alg } = header
         const found = keys.get(kid ?? '')
+        // A published key is public, so never the secret of HS256: the key set refuses that algorithm itself.
+        if (found === undefined && published !== undefined) return published(header, jws)
         if (found === undefined) throw new AuthenticationError('unknown')
         // Else the public key of RS256 could be taken as the secret of HS256. RFC 8725, 3.1
         if (found.algorithm !== alg) throw new AuthenticationError('mismatch')
@@ -73,7 +85,11 @@ export function createPlayerTokens(options: PlayerTokensOptions): PlayerTokens {
       { audience, algorithms: Object.keys(KEYS), requiredClaims: ['exp'], currentDate: new Date(now()) },
     )
     const grant = readGrant(payload)
-    verified.set(token, grant, grant.expiresAt)
+    verified.set(
+      token,
+      grant,
+      published === undefined ? grant.expiresAt : Math.min(grant.expiresAt, now() + REMEMBER_MS),
+    )
     return grant
   }
 

@@ -152,3 +152,57 @@ test('a grant covers its tenant, contents and kids alone', () => {
   assert.equal(grantCovers(grant, { ...here, tenant: 'other' }), false)
   assert.equal(grantCovers(grant, { ...here, contentId: 'show-1' }), false)
 })
+
+describe('player tokens by a published key set', () => {
+  const url = new URL('https://issuer.example/jwks.json')
+  const published = [
+    { ...ed.publicKey.export({ format: 'jwk' }), kid: 'EdDSA', alg: 'EdDSA' },
+    { ...rsa.publicKey.export({ format: 'jwk' }), kid: 'RS256', alg: 'RS256' },
+    // Nobody should publish a secret; one that does gives no tokens.
+    { ...secret.export({ format: 'jwk' }), kid: 'HS256', alg: 'HS256' },
+  ]
+  const serving = (answer: () => Response, now = () => NOW) =>
+    createPlayerTokens({ keys: [], jwks: url, fetch: async () => answer(), now })
+  const tokens = serving(() => Response.json({ keys: published }))
+
+  for (const algorithm of ['EdDSA', 'RS256'] as const) {
+    test(`grant by ${algorithm} what was minted`, async () => {
+      const token = await mintPlayerToken(signing(algorithm), grant, NOW)
+      assert.deepEqual(await tokens.verify(token), grant)
+    })
+  }
+
+  test('are not taken by a secret, though one is published', async () => {
+    const token = await mintPlayerToken(signing('HS256'), grant, NOW)
+    await assert.rejects(async () => tokens.verify(token), refused('mismatch'))
+  })
+
+  test('are not decided while the key set cannot be read', async () => {
+    const away = serving(() => new Response('', { status: 500 }))
+    const token = await mintPlayerToken(signing('EdDSA'), grant, NOW)
+    await assert.rejects(async () => away.verify(token), { code: 'ERR_JWKS_UNAVAILABLE' })
+  })
+
+  test('need one look at the key set for many requests', async () => {
+    let time = NOW
+    let asked = 0
+    const counting = serving(
+      () => {
+        asked++
+        return Response.json({ keys: published })
+      },
+      () => time,
+    )
+    const token = await mintPlayerToken(signing('EdDSA'), { ...grant, expiresAt: NOW + 3_600_000 }, NOW)
+    await counting.verify(token)
+    time += 299_000
+    await counting.verify(token)
+    assert.equal(asked, 1)
+  })
+
+  test('want https, but for a key set of this machine', () => {
+    const at = (address: string) => () => createPlayerTokens({ keys: [], jwks: new URL(address), now: () => NOW })
+    assert.throws(at('http://issuer.example/jwks.json'), { code: 'ERR_CONFIG_INVALID' })
+    assert.doesNotThrow(at('http://127.0.0.1:9/jwks.json'))
+  })
+})
