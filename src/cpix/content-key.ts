@@ -1,4 +1,5 @@
 import type { Kid } from '../cenc.ts'
+import { detached } from '../detached.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
 import { attributeError, elementError } from './error.ts'
@@ -30,7 +31,7 @@ export function readContentKeys(elements: readonly XmlElement[]): readonly Conte
 }
 
 function readContentKey(element: XmlElement): ContentKey {
-  const kid = requiredAttribute(element, 'kid', KID)
+  const kid = detached(requiredAttribute(element, 'kid', KID))
   attribute(element, 'explicitIV', SIXTEEN_BYTES)
   let hdcpData: XmlElement | undefined
   for (const child of element.children) {

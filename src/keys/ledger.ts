@@ -47,8 +47,8 @@ const BATCH = 200
 export function createLedger(options: LedgerOptions): Ledger {
   const { store, now, flushMs = 1_000, maxRecords = 50_000, schedule = scheduleTimeout } = options
   const { onLoss = () => {}, onConflict = () => {}, onError = () => {} } = options
-  /** By the caller's object, which is the fast way, and by the period it stands for. */
-  let byEntry = new Map<LedgerEntry, Waiting>()
+  /** By the caller's object, which is the fast way and must not keep it alive, and by the period it stands for. */
+  let byEntry = new WeakMap<LedgerEntry, Waiting>()
   let byPeriod = new Map<string, Waiting>()
   let failed: readonly LedgerRecord[] = []
   let cancel: (() => void) | undefined
@@ -88,7 +88,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       const { keys } = mergeLedgerRecords(toRecord(waiting), { ...entry, firstAt: at, lastAt: at, requests: 0 })
       waiting.entry = { ...entry, keys }
     }
-    if (byEntry.size < maxRecords) byEntry.set(entry, waiting)
+    byEntry.set(entry, waiting)
     return waiting
   }
 
@@ -105,7 +105,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     cancel?.()
     cancel = undefined
     failed = mergeAll([...failed, ...Array.from(byPeriod.values(), toRecord)])
-    byEntry = new Map()
+    byEntry = new WeakMap()
     byPeriod = new Map()
     try {
       while (failed.length > 0) {

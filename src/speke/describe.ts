@@ -1,4 +1,5 @@
 import type { CommonEncryptionScheme, Kid } from '../cenc.ts'
+import { detached } from '../detached.ts'
 import type { LedgerKey, LedgerRecord } from '../keys/store.ts'
 import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
@@ -50,10 +51,10 @@ export function ledgerRecords(
   return periods.map((period) => ({
     tenant: caller.tenant,
     contentId: request.contentId,
-    periodId: period?.id ?? '',
+    periodId: detached(period?.id ?? ''),
     periodIndex: period?.index,
-    periodStart: period?.start,
-    periodEnd: period?.end,
+    periodStart: period?.start && detached(period.start),
+    periodEnd: period?.end && detached(period.end),
     // A key whose rules name no period holds in each.
     keys: entries
       .filter((key) => period === undefined || key.periods.size === 0 || key.periods.has(period))
@@ -71,8 +72,8 @@ function ledgerKey({ version }: SpekeDocument, key: AnsweredKey, systems: readon
     kid: key.answeredKid,
     contentKeyClass: key.contentKeyClass,
     // SPEKE 1.0 has no scheme: whatever stands in the attribute there was never looked at.
-    commonEncryptionScheme: version.major === 1 ? key.scheme : (key.commonEncryptionScheme ?? key.scheme),
-    intendedTrackTypes: key.intendedTrackTypes,
-    systemIds: systems.map(({ systemId }) => systemId),
+    commonEncryptionScheme: version.major === 1 ? key.scheme : detached(key.commonEncryptionScheme ?? key.scheme),
+    intendedTrackTypes: key.intendedTrackTypes.map(detached),
+    systemIds: systems.map(({ system }) => system.systemId),
   }
 }

@@ -6,6 +6,7 @@ import { type Recipient, readRecipients } from '../cpix/delivery-data.ts'
 import { type Cpix, entriesOf, readCpix, requiredEntries } from '../cpix/document.ts'
 import { type DrmSystemRequest, readDrmSystems } from '../cpix/drm-system.ts'
 import { CpixError, elementError } from '../cpix/error.ts'
+import { detached } from '../detached.ts'
 import type { DrmSystem } from '../drm/system.ts'
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
 import { refuseMalformedContract, refuseMissingContract, refuseUnsupportedContract } from './contract.ts'
@@ -92,8 +93,7 @@ function readContentId(version: SpekeVersion, cpix: Cpix): string {
   }
   if (contentId.length > MAX_CONTENT_ID && [...contentId].length > MAX_CONTENT_ID)
     throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters`)
-  // A copy: a slice of the source would keep the whole request in memory for as long as its content is remembered.
-  return Buffer.from(contentId).toString()
+  return detached(contentId)
 }
 
 function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
