@@ -94,9 +94,13 @@ const cases: readonly Case[] = [
 ].filter(({ name }) => name.includes(flags.only))
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-bench-'))
-const server = spawn(process.execPath, ['bin/keyspring.js', 'serve', '--port', '0', '--data', join(scratch, 'data')], {
-  stdio: ['ignore', 'ignore', 'pipe'],
-})
+const server = spawn(
+  process.execPath,
+  ['--max-semi-space-size=16', 'bin/keyspring.js', 'serve', '--port', '0', '--data', join(scratch, 'data')],
+  {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  },
+)
 const echo = spawn(process.execPath, ['scripts/bench/echo.ts', scratch], { stdio: ['ignore', 'pipe', 'inherit'] })
 process.on('exit', () => {
   server.kill()

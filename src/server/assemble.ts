@@ -30,6 +30,7 @@ export async function assemble(config: Config, log: Log, metrics: Metrics): Prom
       store,
       dataKeys,
       policy: config.contentKeys.policy,
+      maxEntries: config.limits.cachedContents,
       now: () => performance.now(),
       randomBytes,
       onStale: (error) => log.warn({ code: error.code, problem: error.message }, 'store away, answering from memory'),

@@ -63,6 +63,7 @@ export const SECTIONS = {
     drmSystems: wholeNumber(1, 32_768).default(2_048),
     recipients: wholeNumber(1, 256).default(32),
     connections: wholeNumber(1, 1_000_000).default(10_000),
+    cachedContents: wholeNumber(100, 10_000_000).default(10_000),
     headersTimeoutMs: wholeNumber(100, 600_000).default(5_000),
     requestTimeoutMs: wholeNumber(100, 600_000).default(10_000),
   }).prefault({}),

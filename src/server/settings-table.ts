@@ -26,6 +26,7 @@ export const SETTINGS: readonly Setting[] = [
   { path: 'limits.drmSystems', kind: 'number' },
   { path: 'limits.recipients', kind: 'number' },
   { path: 'limits.connections', kind: 'number' },
+  { path: 'limits.cachedContents', kind: 'number' },
   { path: 'limits.headersTimeoutMs', kind: 'number' },
   { path: 'limits.requestTimeoutMs', kind: 'number' },
   { path: 'speke.basePaths', kind: 'list' },

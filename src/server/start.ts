@@ -111,6 +111,7 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     'ledger.retentionDays': ledger.retentionDays,
     'limits.bodyBytes': limits.bodyBytes,
     'limits.connections': limits.connections,
+    'limits.cachedContents': limits.cachedContents,
     'limits.headersTimeoutMs': limits.headersTimeoutMs,
     'limits.requestTimeoutMs': limits.requestTimeoutMs,
   }
