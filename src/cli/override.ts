@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../cenc.ts'
+import { type ContentKeyClass, type Kid, toKid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { openKeys } from '../keys/open-keys.ts'
 import {
@@ -17,6 +16,7 @@ import type { ContentRef, KidOverride } from '../keys/store.ts'
 import { type Config, readConfig } from '../server/config.ts'
 import { openStore } from '../server/open-store.ts'
 import { readKeyFile } from './key-file.ts'
+import { readPsshFiles } from './pssh-file.ts'
 
 /** The options that every `override` command takes. */
 interface ContentOptions {
@@ -150,17 +150,6 @@ function toRule({ trackType, periodIndex }: RuleOptions): Omit<KidOverride, 'kid
     intendedTrackType: trackType,
     periodIndex: periodIndex === undefined ? undefined : Number(periodIndex),
   }
-}
-
-function readPsshFiles(pairs: readonly string[]): Readonly<Record<SystemId, Uint8Array>> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const [system = '', ...file] = pair.split('=')
-      const systemId = toSystemId(system)
-      if (systemId === undefined || file.length === 0) throw wrongUsage('--pssh: expected SYSTEM_ID=FILE')
-      return [systemId, readFileSync(file.join('='))]
-    }),
-  )
 }
 
 function readKid(option: string, text: string): Kid {

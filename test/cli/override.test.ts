@@ -8,6 +8,10 @@ const directory = temporaryDirectory()
 const data = join(directory, 'data')
 const KID = '3f1c9a52-6b0e-4d87-9c34-1e5a70b2d801'
 const KEY = Buffer.from('c0ffee00112233445566778899aabbcc', 'hex')
+/** @see drm-signaling.md 3.2, cenc */
+const WIDEVINE_BOX = 'AAAAOHBzc2gAAAAA7e+LqXnWSs6jyCfc1R0h7QAAABgSEJ60BQ3kS0gCky4n11CD4mZI49yVmwY='
+const PLAYREADY = '9a04f079-9840-4286-ab92-e65be0885f95'
+const COMMON_PSSH = '1077efec-c0b2-4d02-ace3-3c1e52e2fb4b'
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
 
 const override = (verb: string, args: readonly string[], stdin?: string | Uint8Array): Promise<Run> =>
@@ -69,7 +73,7 @@ test('lists as JSON what may be told', async () => {
   const iv = join(directory, 'iv')
   const pssh = join(directory, 'pssh=box')
   writeFileSync(iv, Buffer.alloc(16, 7))
-  writeFileSync(pssh, Buffer.alloc(32))
+  writeFileSync(pssh, WIDEVINE_BOX)
   const content = ['--content-id', 'json']
   const added = await override(
     'add',
@@ -86,6 +90,40 @@ test('lists as JSON what may be told', async () => {
     kidOverrides: [{ intendedTrackType: 'AUDIO', periodIndex: 3, kid: KID }],
   })
 })
+
+for (const [spelling, content] of [
+  ['bytes', Buffer.from(WIDEVINE_BOX, 'base64')],
+  ['hex', Buffer.from(WIDEVINE_BOX, 'base64').toString('hex')],
+  ['base64', `${WIDEVINE_BOX}\n`],
+] as const) {
+  test(`takes a pssh box as ${spelling}`, async () => {
+    const file = join(directory, `box-${spelling}`)
+    writeFileSync(file, content)
+    const args = ['--content-id', `box-${spelling}`, '--kid', KID, '--key-file', '-', '--pssh', `${WIDEVINE}=${file}`]
+    const { code, stderr } = await override('add', args, KEY)
+    assert.equal(code, 0, stderr)
+  })
+}
+
+for (const [what, systemId, content] of [
+  ['no box', WIDEVINE, Buffer.alloc(32)],
+  ['half a box', WIDEVINE, Buffer.from(WIDEVINE_BOX, 'base64').subarray(0, 40)],
+  ["another system's box", COMMON_PSSH, WIDEVINE_BOX],
+  [
+    'a PlayReady box without a PlayReady object',
+    PLAYREADY,
+    '00000024707373680000000' + `09a04f07998404286ab92e65be0885f950000000401000000`,
+  ],
+] as const) {
+  test(`refuses ${what} when it is added, not when an encryptor asks`, async () => {
+    const file = join(directory, 'damaged')
+    writeFileSync(file, content)
+    const args = ['--content-id', 'damaged', '--kid', KID, '--key-file', '-', '--pssh', `${systemId}=${file}`]
+    const { code, stdout, stderr } = await override('add', args, KEY)
+    assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
+    assert.match(stderr, /^keyspring: --pssh: /)
+  })
+}
 
 test('removes a key and a rule', async () => {
   const content = ['--content-id', 'removed']
