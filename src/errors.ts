@@ -52,6 +52,7 @@ export type ErrorCode =
   | 'ERR_ROOT_KEY_INVALID'
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_STORE_SCHEMA_NEWER'
+  | 'ERR_STORE_SCHEMA_OLDER'
   | 'ERR_OVERRIDE_EXISTS'
   | 'ERR_OVERRIDE_INVALID'
   // What the encryptor's side meets: another key provider, or its own usage.

@@ -39,6 +39,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** The packages each room may import. `node:` modules are free, except those of NODE_ONLY. */
 const MAY_USE: Record<string, readonly string[]> = {
   auth: ['jose'],
+  store: ['pg'],
+  kms: ['@aws-sdk/client-kms'],
   server: ['zod', 'yaml', 'pino', 'prom-client'],
   cli: ['commander', 'picocolors'],
 }

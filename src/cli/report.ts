@@ -6,6 +6,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_ROOT_KEY_MISSING: 'restore root.key from its backup: without it no key in the store can be opened',
   ERR_ROOT_KEY_FOREIGN: 'restore the root.key that belongs to this store',
   ERR_OVERRIDE_EXISTS: '--force --reason TEXT replaces it: players that have the old key will fail',
+  ERR_STORE_SCHEMA_OLDER: '`keyspring store migrate` brings the schema up to date; back the store up first',
   ERR_STORE_SCHEMA_NEWER: 'run the newer Keyspring that wrote this store',
 }
 

@@ -97,6 +97,42 @@ export interface SecretStore {
   close(): Promise<void>
 }
 
+/** A sealed value to be replaced by the same one under another data key. */
+export interface Reseal extends ContentRef {
+  /** The override that is meant, or undefined for the content secret. */
+  readonly override: Pick<StoredOverride, 'contentKeyClass' | 'kid'> | undefined
+  readonly before: Uint8Array
+  readonly after: Uint8Array
+}
+
+/** How many sealed values there are under one data key. */
+export interface SealCount {
+  readonly tenant: Tenant
+  readonly generation: number
+  readonly rows: number
+}
+
+/** What operators do to a store as a whole: copying, rotation, counting. Every adapter passes `test/store/maintenance-contract.ts`. */
+export interface StoreMaintenance {
+  /** The contents of which something is stored, in an order of the store's own, after `after`, at most `limit`. */
+  listContents(after: ContentRef | undefined, limit: number): Promise<readonly ContentRef[]>
+
+  /** The data keys of every tenant, all generations. */
+  listDataKeys(): Promise<readonly StoredDataKey[]>
+
+  /** Stores another wrapping of a data key if `before` is the one that stands; false when it is not. */
+  rewrapDataKey(dataKey: StoredDataKey, before: Uint8Array): Promise<boolean>
+
+  /** Removes a data key that no sealed value needs; false, and nothing removed, when one does. No value can be sealed with it afterwards. */
+  removeDataKey(tenant: Tenant, generation: number): Promise<boolean>
+
+  /** Replaces each sealed value whose `before` stands; how many were. */
+  reseal(values: readonly Reseal[]): Promise<number>
+
+  /** The sealed values by data key; data keys without any count 0. */
+  countSeals(): Promise<readonly SealCount[]>
+}
+
 /** What was issued, for one key period of a content. A report: no answer depends on it. */
 export interface LedgerRecord extends ContentRef {
   /** The period's id as the encryptor wrote it, or '' when the document has no periods. */

@@ -11,3 +11,11 @@ export function contentGone({ tenant, contentId }: ContentRef): KeyProviderError
     `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} was destroyed; nothing can be stored for it`,
   )
 }
+
+/** A row that was written is not there: somebody else removes rows, or a replica was named as the primary. */
+export function rowGone(): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_STORE_UNAVAILABLE',
+    'the store does not return a row just written: check that it is the primary, and that nobody else removes rows',
+  )
+}

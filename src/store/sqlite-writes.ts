@@ -10,8 +10,9 @@ import type {
   Tombstone,
 } from '../keys/store.ts'
 import { contentGone } from './content.ts'
+import { toMatch, toPsshJson } from './rows.ts'
 import { type LedgerConflict, sqliteLedgerWrites } from './sqlite-ledger.ts'
-import { sqliteReads, toMatch, toPsshJson } from './sqlite-reads.ts'
+import { sqliteReads } from './sqlite-reads.ts'
 
 /** Every write, as it runs inside a transaction of the writer's thread. */
 export interface SqliteWrites {

@@ -1,0 +1,167 @@
+import { KeyProviderError } from '../errors.ts'
+import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } from './migration.ts'
+import { codeOf } from './postgres-error.ts'
+import type { PostgresPool } from './postgres-pool.ts'
+
+/**
+ * The schema of PostgreSQL, in SQL that CockroachDB and YugabyteDB take too. Names are escaped text (`escapeName`). The foreign keys
+ * to data_key keep a generation from being removed while a value needs it, whatever any node does meanwhile.
+ */
+const MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'contents, overrides, data keys and the ledger',
+    sql: `
+      CREATE TABLE keyspring_data_key (
+        tenant TEXT NOT NULL,
+        generation BIGINT NOT NULL,
+        wrapped BYTEA NOT NULL,
+        PRIMARY KEY (tenant, generation)
+      );
+      CREATE TABLE keyspring_content (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        sealed_secret BYTEA,
+        generation BIGINT,
+        tombstone_at BIGINT,
+        tombstone_reason TEXT,
+        PRIMARY KEY (tenant, content_id),
+        FOREIGN KEY (tenant, generation) REFERENCES keyspring_data_key (tenant, generation)
+      );
+      CREATE TABLE keyspring_override (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        kid UUID NOT NULL,
+        class TEXT NOT NULL,
+        sealed BYTEA NOT NULL,
+        generation BIGINT,
+        pssh TEXT NOT NULL,
+        PRIMARY KEY (tenant, content_id, kid, class),
+        FOREIGN KEY (tenant, generation) REFERENCES keyspring_data_key (tenant, generation)
+      );
+      CREATE TABLE keyspring_kid_override (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        track_type TEXT NOT NULL,
+        period_index TEXT NOT NULL,
+        kid UUID NOT NULL,
+        PRIMARY KEY (tenant, content_id, track_type, period_index)
+      );
+      CREATE TABLE keyspring_ledger_period (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        period_id TEXT NOT NULL,
+        first_at BIGINT NOT NULL,
+        last_at BIGINT NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (tenant, content_id, period_id)
+      );
+      CREATE INDEX keyspring_ledger_period_by_time ON keyspring_ledger_period (last_at);
+      CREATE TABLE keyspring_ledger_kid (
+        tenant TEXT NOT NULL,
+        kid UUID NOT NULL,
+        content_id TEXT NOT NULL,
+        class TEXT NOT NULL,
+        period_id TEXT NOT NULL,
+        PRIMARY KEY (tenant, kid, content_id, class, period_id),
+        FOREIGN KEY (tenant, content_id, period_id)
+          REFERENCES keyspring_ledger_period (tenant, content_id, period_id) ON DELETE CASCADE
+      );
+      CREATE INDEX keyspring_ledger_kid_by_period ON keyspring_ledger_kid (tenant, content_id, period_id)`,
+  },
+  {
+    name: 'sealed values by data key',
+    sql: `
+      CREATE INDEX keyspring_content_by_generation ON keyspring_content (tenant, generation);
+      CREATE INDEX keyspring_override_by_generation ON keyspring_override (tenant, generation)`,
+  },
+]
+
+/** The schema this version of keyspring writes. */
+export const POSTGRES_SCHEMA_VERSION = MIGRATIONS.length
+
+/** What was done to bring a schema up to date. */
+export interface MigrationReport {
+  readonly from: number
+  readonly to: number
+  readonly applied: readonly string[]
+}
+
+/** Brings the schema up to date, step by step, each in one transaction; several processes may do so at once. */
+export async function migratePostgres(pool: PostgresPool): Promise<MigrationReport> {
+  await makeHistory(pool)
+  const from = (await readHistory(pool)).length
+  const applied: string[] = []
+  for (;;) {
+    const history = await readHistory(pool)
+    const [next] = pendingMigrations(pool.name, MIGRATIONS, history)
+    if (next === undefined) return { from, to: history.length, applied }
+    if (await apply(pool, history.length + 1, next)) applied.push(next.name)
+  }
+}
+
+/** Throws unless the schema is the one of this version: ERR_STORE_SCHEMA_NEWER, or ERR_STORE_SCHEMA_OLDER with the way to mend it. */
+export async function requirePostgresSchema(pool: PostgresPool): Promise<void> {
+  const history = (await hasHistory(pool)) ? await readHistory(pool) : []
+  const pending = pendingMigrations(pool.name, MIGRATIONS, history)
+  if (pending.length === 0) return
+  throw new KeyProviderError(
+    'ERR_STORE_SCHEMA_OLDER',
+    `the store ${pool.name} has schema ${history.length}, and this keyspring needs ${MIGRATIONS.length}: ` +
+      'run `keyspring store migrate`, or serve with --migrate',
+  )
+}
+
+const HISTORY = {
+  find: {
+    name: 'keyspring-find-history',
+    text: `SELECT 1 FROM information_schema.tables
+      WHERE table_name = 'keyspring_migration' AND table_schema = current_schema()`,
+  },
+  read: {
+    name: 'keyspring-read-history',
+    text: 'SELECT version, name, checksum FROM keyspring_migration ORDER BY version',
+  },
+  make: {
+    name: 'keyspring-make-history',
+    text: `CREATE TABLE IF NOT EXISTS keyspring_migration (
+      version INT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at TIMESTAMPTZ NOT NULL DEFAULT now())`,
+  },
+  put: {
+    name: 'keyspring-put-history',
+    text: 'INSERT INTO keyspring_migration (version, name, checksum) VALUES ($1, $2, $3) ON CONFLICT (version) DO NOTHING',
+  },
+}
+
+async function hasHistory(pool: PostgresPool): Promise<boolean> {
+  return (await pool.run(HISTORY.find, [])).rows.length > 0
+}
+
+async function makeHistory(pool: PostgresPool): Promise<void> {
+  if (await hasHistory(pool)) return
+  try {
+    await pool.run(HISTORY.make, [])
+  } catch (error) {
+    // Another process made it at this moment: IF NOT EXISTS does not see what is not committed yet.
+    const code = codeOf(error instanceof Error ? error.cause : undefined)
+    if (code !== '23505' && code !== '42P07') throw error
+  }
+}
+
+async function readHistory(pool: PostgresPool): Promise<readonly AppliedMigration[]> {
+  const { rows } = await pool.run(HISTORY.read, [])
+  return rows.map(({ version, name, checksum }) => {
+    return { version: Number(version), name: String(name), checksum: String(checksum) }
+  })
+}
+
+/** One step; false when another process did it. The row of the history is the lock: a second process waits for it. */
+function apply(pool: PostgresPool, version: number, migration: Migration): Promise<boolean> {
+  return pool.transaction(async (run) => {
+    const { count } = await run(HISTORY.put, [version, migration.name, checksumOf(migration)])
+    if (count === 0) return false
+    for (const [index, text] of migration.sql.split(';\n').entries()) {
+      await run({ name: `keyspring-migration-${version}-${index}`, text }, [])
+    }
+    return true
+  })
+}
