@@ -10,8 +10,11 @@ export interface Authenticated {
   readonly method: string
 }
 
-/** Tells who is calling. Throws an AuthenticationError with the challenges of every method. */
-export type Authenticate = (presented: Presented) => Promise<Authenticated>
+/**
+ * Tells who is calling, at once where the method can. Throws, or rejects with, an AuthenticationError with the challenges of
+ * every method.
+ */
+export type Authenticate = (presented: Presented) => Promise<Authenticated> | Authenticated
 
 /** Asks the one method whose credential is presented. Two credentials at once are refused: which one counts would be a guess. */
 export function createAuthenticate(methods: readonly AuthMethod[]): Authenticate {
@@ -22,18 +25,25 @@ export function createAuthenticate(methods: readonly AuthMethod[]): Authenticate
     return new AuthenticationError(reason, method?.name, [...new Set(challenges)])
   }
 
-  return async (presented) => {
+  return (presented) => {
+    const fail = (error: unknown, method: AuthMethod): never => {
+      throw error instanceof AuthenticationError ? refuse(presented, error.reason, method) : error
+    }
     for (const candidates of byPlace) {
-      const recognizing = candidates.filter((method) => method.recognizes(presented))
-      const [method, second] = recognizing
+      const [method, second] = candidates.filter((one) => one.recognizes(presented))
       if (method === undefined) continue
       if (second !== undefined) throw refuse(presented, 'ambiguous')
       if (method.place === 'request' && isRepeated(presented, 'authorization'))
         throw refuse(presented, 'ambiguous', method)
       try {
-        return { client: await method.verify(presented), method: method.name }
+        const client = method.verify(presented)
+        if (!(client instanceof Promise)) return { client, method: method.name }
+        return client.then(
+          (found) => ({ client: found, method: method.name }),
+          (error: unknown) => fail(error, method),
+        )
       } catch (error) {
-        throw error instanceof AuthenticationError ? refuse(presented, error.reason, method) : error
+        return fail(error, method)
       }
     }
     throw refuse(presented, 'missing')

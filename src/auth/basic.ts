@@ -4,6 +4,7 @@ import { boundedCache } from '../bounded-cache.ts'
 import { KeyProviderError } from '../errors.ts'
 import { lengthPrefixed } from '../keys/length-prefixed.ts'
 import type { RandomBytes } from '../keys/seal.ts'
+import type { Client } from './client.ts'
 import type { ClientDirectory } from './client-directory.ts'
 import { sameBytes } from './constant-time.ts'
 import { checkValidity } from './credential.ts'
@@ -60,20 +61,22 @@ export function basic(options: BasicOptions): AuthMethod {
     place: 'request',
     challenges: ({ secure }) => (secure ? [`Basic realm="${realm}", charset="UTF-8"`] : []),
     recognizes: (presented) => authorizationOf(presented, 'basic') !== undefined,
-    async verify(presented) {
+    verify(presented) {
       if (!presented.secure) throw new AuthenticationError('insecure')
       const { user, password } = readBasic(authorizationOf(presented, 'basic') ?? '')
       const found = clients.find('basic', user)
       const passwordHash = found?.credential.passwordHash ?? nobody
       // The stored hash is part of it: a password that was changed is not remembered.
       const digest = digestOf(processKey, [user, password, passwordHash])
-      const known = proven.get(digest) !== undefined
-      const fits = known || (await hashing(digest, password, passwordHash))
-      if (found === undefined) throw new AuthenticationError('unknown')
-      if (!fits) throw new AuthenticationError('mismatch')
-      if (!known) proven.set(digest, true)
-      checkValidity(found.credential, now())
-      return found.client
+      const clientIf = (fits: boolean): Client => {
+        if (found === undefined) throw new AuthenticationError('unknown')
+        if (!fits) throw new AuthenticationError('mismatch')
+        proven.set(digest, true)
+        checkValidity(found.credential, now())
+        return found.client
+      }
+      if (proven.get(digest) !== undefined) return clientIf(true)
+      return hashing(digest, password, passwordHash).then(clientIf)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Client } from './client.ts'
-import type { Credential, CredentialMethod } from './credential.ts'
+import type { Credential } from './credential.ts'
 
 /** A client and what it proves itself by. */
 export interface RegisteredClient {
@@ -7,13 +7,15 @@ export interface RegisteredClient {
   readonly credentials: readonly Credential[]
 }
 
-/** Where clients live that are not in the configuration. No store sees a secret: what is needed in the clear is sealed. */
+/**
+ * Where clients live that are not in the configuration. No store sees a secret: what is needed in the clear is sealed. Every
+ * adapter passes `test/store/client-store-contract.ts`.
+ */
 export interface ClientStore {
-  list(): Promise<readonly RegisteredClient[]>
-  /** The client that has the credential. */
-  findByCredential(method: CredentialMethod, id: string): Promise<RegisteredClient | undefined>
+  /** Every client, by name. */
+  listClients(): Promise<readonly RegisteredClient[]>
   /** Adds the client, or replaces the one of the same name with all its credentials. */
-  put(registered: RegisteredClient): Promise<void>
+  putClient(registered: RegisteredClient): Promise<void>
   /** Whether there was a client of that name. */
-  remove(name: string): Promise<boolean>
+  removeClient(name: string): Promise<boolean>
 }

@@ -29,14 +29,14 @@ export interface Intent {
 
 /** Throws ERR_FORBIDDEN, with nothing but the class of the reason, unless `client` may do what it intends. */
 export function authorize(client: Client, { scope, contentId, recipientFingerprints = [] }: Intent): void {
-  if (!client.scopes.includes(scope)) throw new ForbiddenError('scope')
+  if (!client.scopes.includes(scope)) throw new ForbiddenError('scope', client.name)
   if (contentId !== undefined && client.contentIds?.some((pattern) => matchesPattern(pattern, contentId)) === false) {
-    throw new ForbiddenError('content')
+    throw new ForbiddenError('content', client.name)
   }
   if (client.recipientFingerprints !== undefined && recipientFingerprints.length > 0) {
     const pinned = new Set(client.recipientFingerprints.map(normalizeFingerprint))
     if (!recipientFingerprints.every((one) => pinned.has(normalizeFingerprint(one)))) {
-      throw new ForbiddenError('recipient')
+      throw new ForbiddenError('recipient', client.name)
     }
   }
 }

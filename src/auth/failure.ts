@@ -44,9 +44,12 @@ export type ForbiddenReason = 'scope' | 'content' | 'recipient'
 export class ForbiddenError extends KeyProviderError {
   override readonly name = 'ForbiddenError'
   readonly reason: ForbiddenReason
+  /** Its name, for the log. */
+  readonly client: string | undefined
 
-  constructor(reason: ForbiddenReason) {
+  constructor(reason: ForbiddenReason, client?: string) {
     super('ERR_FORBIDDEN', `the client is not allowed to do this: ${reason}`)
     this.reason = reason
+    this.client = client
   }
 }

@@ -1,4 +1,5 @@
 import { createLocalJWKSet, type FetchImplementation, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import type { Client } from './client.ts'
 import type { ClientDirectory } from './client-directory.ts'
 import { checkValidity } from './credential.ts'
 import { AuthenticationError } from './failure.ts'
@@ -59,18 +60,22 @@ export function jwt(options: JwtOptions): AuthMethod {
     return subject
   }
 
+  const clientOf = (subject: string): Client => {
+    const found = clients.find('jwt', subject)
+    if (found === undefined || found.credential.issuer !== issuer) throw new AuthenticationError('unknown')
+    checkValidity(found.credential, now())
+    return found.client
+  }
+
   return {
     name: 'jwt',
     place: 'request',
     challenges: () => ['Bearer realm="keyspring"'],
     recognizes: (presented) => JWT.test(tokenOf(presented)),
-    async verify(presented) {
+    verify(presented) {
       const token = tokenOf(presented)
-      const subject = verified.get(token) ?? (await subjectOf(token))
-      const found = clients.find('jwt', subject)
-      if (found === undefined || found.credential.issuer !== issuer) throw new AuthenticationError('unknown')
-      checkValidity(found.credential, now())
-      return found.client
+      const subject = verified.get(token)
+      return subject === undefined ? subjectOf(token).then(clientOf) : clientOf(subject)
     },
   }
 }

@@ -34,7 +34,7 @@ function bySigV4(): Presented {
 }
 
 async function failure(presented: Presented): Promise<AuthenticationError> {
-  const error: unknown = await authenticate(presented).catch((reason: unknown) => reason)
+  const error: unknown = await (async () => authenticate(presented))().catch((reason: unknown) => reason)
   assert.ok(error instanceof AuthenticationError, inspect(error))
   return error
 }
@@ -109,7 +109,7 @@ describe('createAuthenticate', () => {
         },
       },
     ])
-    await assert.rejects(broken(presenting()), RangeError)
+    assert.throws(() => broken(presenting()), RangeError)
   })
 
   test('with nobody configured every method refuses all that is presented', async () => {
@@ -135,7 +135,7 @@ describe('createAuthenticate', () => {
       bySigV4(),
       presenting({}, { clientCertificate }),
     ]) {
-      await assert.rejects(nobody(given), { code: 'ERR_UNAUTHENTICATED', reason: 'unknown' })
+      await assert.rejects(async () => nobody(given), { code: 'ERR_UNAUTHENTICATED', reason: 'unknown' })
     }
   })
 })
