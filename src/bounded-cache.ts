@@ -14,6 +14,10 @@ export function boundedCache<V>(maxSize: number, sizeOf: (value: V, key: string)
   let youngSize = 0
   const put = (key: string, value: V): void => {
     const size = sizeOf(value, key)
+    const replaced = young.get(key)
+    if (replaced !== undefined) youngSize -= sizeOf(replaced, key)
+    young.delete(key)
+    old.delete(key)
     if (size > maxSize / 2) return
     if (youngSize + size > maxSize / 2) {
       old = young
@@ -29,7 +33,6 @@ export function boundedCache<V>(maxSize: number, sizeOf: (value: V, key: string)
       if (value !== undefined) return value
       const kept = old.get(key)
       if (kept === undefined) return undefined
-      old.delete(key)
       put(key, kept)
       return kept
     },

@@ -1,6 +1,6 @@
+import { boundedCache } from '../bounded-cache.ts'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import { boundedCache } from './bounded-cache.ts'
 import type { DataKeys } from './data-keys.ts'
 import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredContent } from './store.ts'
