@@ -68,11 +68,18 @@ export function createDocumentEncryption(randomBytes: (size: number) => Uint8Arr
   }
 }
 
+/** One document's keys, for whoever could unwrap them. */
+export interface OpenedEncryption {
+  decrypt(value: EncryptedValue): Uint8Array
+  /** Whether the MAC of a value is that of its ciphertext: for what is not encrypted under the document key. */
+  isAuthentic(value: EncryptedValue): boolean
+}
+
 /** Reads what `createDocumentEncryption` writes: one document's keys, for the holder of a private key. Every failure is the same one. */
 export function openDocumentEncryption(
   wrapped: { readonly documentKey: string; readonly macKey: string },
   privateKey: KeyObject,
-): { decrypt(value: EncryptedValue): Uint8Array } {
+): OpenedEncryption {
   const unwrap = (cipherValue: string, size: number): KeyObject => {
     const options = { key: privateKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }
     const bytes = attempt(() => privateDecrypt(options, Buffer.from(cipherValue, 'base64')))
@@ -81,13 +88,17 @@ export function openDocumentEncryption(
   }
   const documentKey = unwrap(wrapped.documentKey, DOCUMENT_KEY_BYTES)
   const macKey = unwrap(wrapped.macKey, MAC_KEY_BYTES)
+  const isAuthentic = ({ cipherValue, valueMac }: EncryptedValue): boolean => {
+    const mac = createHmac('sha512', macKey).update(Buffer.from(cipherValue, 'base64')).digest()
+    const given = Buffer.from(valueMac, 'base64')
+    return given.length === mac.length && timingSafeEqual(given, mac)
+  }
   return {
-    decrypt({ cipherValue, valueMac }) {
-      const cipher = Buffer.from(cipherValue, 'base64')
-      const mac = createHmac('sha512', macKey).update(cipher).digest()
-      const given = Buffer.from(valueMac, 'base64')
+    isAuthentic,
+    decrypt(value) {
+      const cipher = Buffer.from(value.cipherValue, 'base64')
       // The MAC comes first: without it CBC padding would answer questions.
-      if (given.length !== mac.length || !timingSafeEqual(given, mac) || cipher.length < ENCRYPTED_KEY_BYTES) {
+      if (!isAuthentic(value) || cipher.length < ENCRYPTED_KEY_BYTES) {
         throw new KeyProviderError('ERR_KEY_UNWRAP_FAILED', FAILED)
       }
       const aes = createDecipheriv('aes-256-cbc', documentKey, cipher.subarray(0, IV_BYTES))

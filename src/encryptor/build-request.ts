@@ -23,7 +23,7 @@ export interface RequestPlan {
   readonly kidOf: (track: string, period: RequestedPeriod | undefined) => Kid
   /** The IV to send for a kid; undefined: none. */
   readonly ivOf: (kid: Kid) => Uint8Array | undefined
-  /** DER of the certificates to encrypt the keys for. */
+  /** DER of the certificates to encrypt the keys for; none: keys in the clear. */
   readonly certificates: readonly Uint8Array[]
 }
 
@@ -41,6 +41,8 @@ export interface RequestedDrmSystem {
   readonly kid: Kid
   readonly systemId: SystemId
   readonly slots: readonly Slot[]
+  /** Those of them that must come back filled: the others are asked for whatever the system. */
+  readonly required: readonly Slot[]
 }
 
 /** A request and what it asks for: an answer is read against it. */
@@ -122,11 +124,11 @@ function keysOf({ version, tracks, periods, scheme, kidOf, ivOf }: RequestPlan):
 
 function drmSystemsOf(plan: RequestPlan, keys: readonly RequestedKey[]): readonly RequestedDrmSystem[] {
   const { shape, systems } = plan
-  const ask = ({ kid }: RequestedKey, system: EncryptorSystem): RequestedDrmSystem => ({
-    kid,
-    systemId: system.systemId,
-    slots: slotsOf(plan, system),
-  })
+  const ask = ({ kid }: RequestedKey, system: EncryptorSystem): RequestedDrmSystem => {
+    const slots = slotsOf(plan, system)
+    const required = slots.filter((slot) => system.slots[plan.version.major].includes(slot))
+    return { kid, systemId: system.systemId, slots, required }
+  }
   return shape.systemsBy === 'key'
     ? keys.flatMap((key) => systems.map((system) => ask(key, system)))
     : systems.flatMap((system) => keys.map((key) => ask(key, system)))
