@@ -27,7 +27,12 @@ export interface SpekeRequest {
   readonly tenant: Tenant
   /** The name of the authenticated caller, for the ledger. */
   readonly client: string
+  /** Asked before any key is made; undefined where every caller may have everything. */
+  readonly authorize?: AuthorizeContent | undefined
 }
+
+/** Throws for a content that the caller may not have, or recipients (SHA-256 of their certificates, in hex) that it must not encrypt for. */
+export type AuthorizeContent = (contentId: string, recipientFingerprints: readonly string[]) => void
 
 /** An answer document and what the log wants to know of it. */
 export interface SpekeAnswer {
@@ -80,7 +85,7 @@ interface PreparedAnswer {
   readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
 }
 
-type AnsweredRecipient = Pick<Recipient, 'path' | 'publicKey' | 'validFrom' | 'validTo'>
+type AnsweredRecipient = Pick<Recipient, 'path' | 'publicKey' | 'fingerprint' | 'validFrom' | 'validTo'>
 
 const MAX_PREPARED_BYTES = 24 * 1024 * 1024
 const MAX_SEEN_ONCE = 20_000
@@ -104,6 +109,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       options.findDrmSystem,
       options.policy,
     )
+    request.authorize?.(document.contentId, document.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
     const ref = { tenant: request.tenant, contentId: document.contentId }
     const kids = document.contentKeys.map(({ kid }) => kid)
     const content = open ?? (await options.contentKeys.open(ref, kids))
@@ -125,9 +131,10 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       ref,
       kids,
       wanted: wantedKeys(keys),
-      recipients: document.recipients?.map(({ path, publicKey, validFrom, validTo }) => ({
+      recipients: document.recipients?.map(({ path, publicKey, fingerprint, validFrom, validTo }) => ({
         path,
         publicKey,
+        fingerprint,
         validFrom,
         validTo,
       })),
@@ -153,6 +160,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       if (seenOnce.get(cacheKey)) answer = keep(cacheKey, answer)
       else seenOnce.set(cacheKey, true)
     } else {
+      request.authorize?.(answer.ref.contentId, answer.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
       content = await options.contentKeys.open(answer.ref, answer.kids)
       if (content.signalingRevision !== answer.signalingRevision) {
         ;[answer] = await prepare(request, content)

@@ -105,7 +105,7 @@ function refuseMalformedRule(
     const pair = rule.videoFilters.length === 1 && rule.audioFilters.length === 1
     if (components.length > 1 || !pair || !bare)
       throw at('ALL stands alone, with one bare VideoFilter and one bare AudioFilter')
-  } else if (filters !== components.length && !(filters === 1 && components.length > 1)) {
+  } else if (filters !== components.length && filters !== 1) {
     // One merged filter for several parts is what AWS's own presets 7 and 8 send (speke.md A-16).
     throw at(`${components.length} track types need ${components.length} filters or one merged filter, not ${filters}`)
   }

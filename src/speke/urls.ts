@@ -7,13 +7,17 @@ export interface PlayerUrls {
   clearKeyLicenseUrl(ref: ContentRef): string
 }
 
-/** URLs under a public base URL, which has no trailing slash. They never come from a Host header. */
-export function playerUrls(publicUrl: string): PlayerUrls {
+/**
+ * URLs under a public base URL, which has no trailing slash. They never come from a Host header. `query` stands behind each as
+ * it is: a placeholder for whoever signs the URLs of manifests.
+ */
+export function playerUrls(publicUrl: string, query?: string): PlayerUrls {
+  const behind = query === undefined ? '' : `?${query}`
   return {
     keyUrl: ({ tenant, contentId }, kid) =>
-      `${publicUrl}/keys/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}/${kid}`,
+      `${publicUrl}/keys/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}/${kid}${behind}`,
     clearKeyLicenseUrl: ({ tenant, contentId }) =>
-      `${publicUrl}/license/clearkey/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}`,
+      `${publicUrl}/license/clearkey/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}${behind}`,
   }
 }
 

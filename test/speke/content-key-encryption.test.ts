@@ -214,6 +214,7 @@ describe('where the names of an encrypted answer come from', () => {
     'enc is bound to pskc': bare.replace('<cpix:CPIX ', `<cpix:CPIX xmlns:enc="${PSKC_NAMESPACE}" `),
     'pskc is bound to enc': bare.replace('<cpix:CPIX ', `<cpix:CPIX xmlns:pskc="${XMLENC_NAMESPACE}" `),
     'cpix has the prefix enc': bare.replaceAll('cpix:', 'enc:').replace('xmlns:cpix=', 'xmlns:enc='),
+    'cpix has the prefix pskc': bare.replaceAll('cpix:', 'pskc:').replace('xmlns:cpix=', 'xmlns:pskc='),
     'enc is the default namespace': asked.replace('<cpix:CPIX ', `<cpix:CPIX xmlns="${XMLENC_NAMESPACE}" `),
     'a child follows the DeliveryKey': asked.replace(
       '</cpix:DeliveryKey>',

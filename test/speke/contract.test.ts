@@ -321,6 +321,15 @@ describe('one key over tracks of different worth (E9, A-27)', () => {
     }
   }
 
+  test('a key that is for all in one period may be for UHD in another', async () => {
+    const inPeriod = (id: string, filters: string): string => `<cpix:KeyPeriodFilter periodId="${id}"/>${filters}`
+    const parts = {
+      periods: '<cpix:ContentKeyPeriod id="p1" index="1"/><cpix:ContentKeyPeriod id="p2" index="2"/>',
+      rules: rule(KID, 'ALL', inPeriod('p1', A + V)) + rule(KID, 'UHD', inPeriod('p2', V)),
+    }
+    assert.equal(await verdictOn(one, parts), 'answered')
+  })
+
   test('by default one key for all is answered, and one for audio and UHD is not', async () => {
     assert.equal(await verdictOn(one, { rules: CONTRACTS.ALL }), 'answered')
     assert.equal(await verdictOn(one, { rules: CONTRACTS['AUDIO+UHD'] }), E9)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { systemIdOf } from '../../src/cenc.ts'
 import { encodePssh } from '../../src/drm/pssh.ts'
 import type { KidOverride } from '../../src/keys/store.ts'
 import { attributeOf } from '../../src/xml/reader.ts'
@@ -201,11 +202,11 @@ describe('a ready-made pssh box', () => {
   const { object } =
     vectors<PlayReadyVectors>('playready.json').objects.find(({ version }) => version === '4.1.0.0') ?? assert.fail()
   const widevineBox = encodePssh({
-    systemId: WIDEVINE as never,
+    systemId: systemIdOf(WIDEVINE),
     kids: [],
     data: fromHex('0801120b636f6e74656e742d303031'),
   })
-  const playreadyBox = encodePssh({ systemId: PLAYREADY as never, kids: [], data: Buffer.from(object, 'base64') })
+  const playreadyBox = encodePssh({ systemId: systemIdOf(PLAYREADY), kids: [], data: Buffer.from(object, 'base64') })
   const content = {
     signalingRevision: 'r1',
     pssh: ({ kid }: { kid: string }) =>
