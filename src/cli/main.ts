@@ -81,6 +81,25 @@ ofKey(ofContent(override.command('remove').description('remove the key of a kid,
   .option('--rule', 'remove the rule of --track-type and --period-index')
   .action(async (options) => (await import('./override.ts')).remove(options))
 
+const token = program.command('token').description('what players prove with that they may have keys')
+const ofPlayers = (command: Command): Command =>
+  command
+    .option('--tenant <tenant>', 'its tenant', 'default')
+    .option('--ttl <time>', 'how long it is valid: 30s, 10m, 6h, 1d', '1h')
+    .option('--key-id <id>', 'which key to sign with')
+    .option('--config <file>', 'as for serve')
+ofPlayers(token.command('mint').description('print a player token (JWT)'))
+  .requiredOption('--content-id <pattern...>', 'the contents it opens; * stands for any text')
+  .option('--kid <kid...>', 'these keys of them alone')
+  .option('--subject <name>', 'whom to count its requests for')
+  .option('--key-file <file>', 'a private key in PEM, or a key set (default: playback.jwt.secret)')
+  .action(async (options) => (await import('./token.ts')).mint(options))
+ofPlayers(token.command('sign-url').description('print the signed URL of a key or of licences'))
+  .requiredOption('--content-id <id>', 'the content')
+  .option('--kid <kid>', 'the kid of the key')
+  .option('--license', 'of its ClearKey licences instead')
+  .action(async (options) => (await import('./token.ts')).signedUrl(options))
+
 try {
   await program.parseAsync()
 } catch (error) {

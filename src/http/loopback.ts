@@ -59,6 +59,19 @@ function isForwarded({ headers }: Call): boolean {
   return false
 }
 
+/** The address of who calls: that of the peer, or of the last hop that the trusted proxies before it name. */
+export function clientAddress(trustProxy: readonly string[]): (call: Call) => string {
+  const trusted = new Set(trustProxy)
+  return ({ peer, headers }) => {
+    const near = withoutMapping(peer)
+    if (!trusted.has(near)) return near
+    // What stands further left was written by whoever it names.
+    const hops = String(headers['x-forwarded-for'] ?? '').split(',')
+    const far = hops.map((hop) => withoutMapping(hop.trim())).findLast((hop) => hop !== '' && !trusted.has(hop))
+    return far ?? near
+  }
+}
+
 /** The IPv4 address inside an IPv6 one, as a listener on both sees it. @see RFC 4291, 2.5.5.2 */
 function withoutMapping(address: string): string {
   return address.startsWith('::ffff:') ? address.slice(7) : address

@@ -6,15 +6,19 @@ import { createLedger, type Ledger, pruneLedger } from '../keys/ledger.ts'
 import { openKeys } from '../keys/open-keys.ts'
 import { selfTestKeys } from '../keys/self-test.ts'
 import type { LedgerStore } from '../keys/store.ts'
+import { issuedClasses } from '../playback/issued-classes.ts'
 import { type AnswerWarning, createAnswer } from '../speke/answer.ts'
 import { playerUrls } from '../speke/urls.ts'
+import { getContentKey } from '../widevine/get-content-key.ts'
 import type { Config } from './config.ts'
 import { drmSystemFinder } from './drm-systems.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { type Log, toLoggedError } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { openStore } from './open-store.ts'
+import { playerRoutes } from './playback.ts'
 import { profileChooser } from './profiles.ts'
+import { authenticateSigners } from './widevine-signers.ts'
 
 const PRUNE_EVERY_MS = 3_600_000
 const DAY_MS = 86_400_000
@@ -49,6 +53,10 @@ export async function assemble(config: Config, log: Log, metrics: Metrics): Prom
       },
       onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
     })
+    const playedKeys = {
+      contentKeys,
+      issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
+    }
     const stopPruning = pruneRegularly(store, config.ledger.retentionDays * DAY_MS, log)
 
     return {
@@ -68,12 +76,27 @@ export async function assemble(config: Config, log: Log, metrics: Metrics): Prom
             limits: { contentKeys: keys, drmSystems, recipients },
           },
           xmlLimits: { bytes, depth, elements },
-          urls: playerUrls(publicUrl),
+          urls: playerUrls(publicUrl, settings.playback.urlQuery),
           record: (records) => recordAll(ledger, records),
           warn: (warning) => logWarning(log, warning),
           now: () => Date.now(),
           randomBytes,
         })
+      },
+      playersWith: (settings) => playerRoutes(playedKeys, settings),
+      widevineWith: (settings) => {
+        const { signers } = settings.widevine
+        const anyone = signers.length === 0 && (settings.loopback || settings.allowAnonymous)
+        if (signers.length === 0 && !anyone) return undefined
+        const chooseProfile = profileChooser(settings.signalingProfiles, settings.signalingProfile, settings.contents)
+        return {
+          getContentKey: getContentKey({
+            contentKeys,
+            authenticate: authenticateSigners(signers, anyone),
+            settingsFor: ({ contentId }) => chooseProfile(contentId).settings.widevine,
+            record: (records) => recordAll(ledger, records),
+          }),
+        }
       },
       isReady: async () => {
         await store.sampleDataKeys()

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { COMMON_ENCRYPTION_SCHEMES, toSystemId } from '../cenc.ts'
 import { fileName, line, list, oneOf, section, text, url, wholeNumber, yesOrNo } from './config-fields.ts'
+import { PLAYBACK, WIDEVINE } from './playback-settings.ts'
 
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
 const profileName = text('a name of letters, digits, dots and dashes', (value) => /^[\w.-]{1,64}$/.test(value))
@@ -84,6 +85,8 @@ export const SECTIONS = {
   signalingProfiles: z.record(profileName, SIGNALING_PROFILE, { error: 'expected a section of profiles' }).default({}),
   contents: list(section({ contentId: line, signalingProfile: profileName })).default([]),
   drmSystems: list(DRM_SYSTEM).default([]),
+  playback: PLAYBACK,
+  widevine: WIDEVINE,
 }
 export type SectionName = keyof typeof SECTIONS
 export type Sections = { readonly [Name in SectionName]: z.infer<(typeof SECTIONS)[Name]> }

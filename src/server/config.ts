@@ -6,15 +6,22 @@ import type { SignalingProfile } from '../speke/profile.ts'
 import { readSection, SECTIONS, type SectionName, type Sections } from './config-schema.ts'
 import { type ConfigSources, gatherSettings } from './config-sources.ts'
 import { toDrmSystems } from './drm-systems.ts'
+import { type Playback, toPlayback } from './playback-config.ts'
 import { type ContentRule, toProfiles } from './profiles.ts'
+import { type Signer, toSigners } from './widevine-signers.ts'
 
 /** Everything that can be set, checked and frozen. @see docs/config.md */
-export interface Config extends Readonly<Omit<Sections, 'signalingProfiles' | 'contents' | 'speke' | 'drmSystems'>> {
+export interface Config
+  extends Readonly<
+    Omit<Sections, 'signalingProfiles' | 'contents' | 'speke' | 'drmSystems' | 'playback' | 'widevine'>
+  > {
   readonly speke: Readonly<Omit<Sections['speke'], 'hlsAes128SystemIds'>>
   /** The systems that answers can signal: those of this build, those described, and the other ids of HLS AES-128. */
   readonly drmSystems: ReadonlyMap<SystemId, DrmSystem>
   readonly signalingProfiles: ReadonlyMap<string, SignalingProfile>
   readonly contents: readonly ContentRule[]
+  readonly playback: Playback
+  readonly widevine: { readonly signers: readonly Signer[] }
   /** Without a trailing slash; undefined: the address that is listened on, which only the listener knows. */
   readonly publicUrl: string | undefined
   /** Whether only this machine can reach the address that is listened on. */
@@ -45,13 +52,16 @@ export function readConfig(sources: ConfigSources): Config {
   const written = section('signalingProfiles')
   const drmSystems = toDrmSystems(section('drmSystems'), hlsAes128SystemIds.map(systemIdOf), report)
   const host = section('host')
+  const loopback = isLoopbackAddress(host)
+  const allowAnonymous = section('allowAnonymous')
+  const openUnsaid = loopback || allowAnonymous || sources.serves === false
   const config: Config = {
     host,
     port: section('port'),
     data: section('data'),
     store: section('store'),
     publicUrl: section('publicUrl')?.replace(/\/+$/, ''),
-    allowAnonymous: section('allowAnonymous'),
+    allowAnonymous,
     trustProxy: section('trustProxy'),
     logRequests: section('logRequests'),
     logLevel: section('logLevel'),
@@ -64,7 +74,9 @@ export function readConfig(sources: ConfigSources): Config {
     signalingProfiles: toProfiles(written, [...drmSystems.values()], report),
     contents: section('contents'),
     drmSystems,
-    loopback: isLoopbackAddress(host),
+    playback: toPlayback(section('playback'), openUnsaid, report),
+    widevine: { signers: toSigners(section('widevine').signers, report) },
+    loopback,
     file,
   }
 

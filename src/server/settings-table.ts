@@ -39,6 +39,22 @@ export const SETTINGS: readonly Setting[] = [
   { path: 'contentKeyEncryption.validity', kind: 'text' },
   { path: 'ledger.retentionDays', kind: 'number' },
   { path: 'signalingProfile', kind: 'text' },
+  { path: 'playback.access', kind: 'text' },
+  { path: 'playback.origins', kind: 'list' },
+  { path: 'playback.serveDrmKeys', kind: 'list' },
+  { path: 'playback.urlQuery', kind: 'text' },
+  { path: 'playback.token.cookie', kind: 'text' },
+  { path: 'playback.token.query', kind: 'text' },
+  { path: 'playback.rateLimit.perSecond', kind: 'number' },
+  { path: 'playback.rateLimit.burst', kind: 'number' },
+  { path: 'playback.jwt.secret', kind: 'text' },
+  { path: 'playback.jwt.jwks', kind: 'text' },
+  { path: 'playback.jwt.audience', kind: 'text' },
+  { path: 'playback.signedUrl.secret', kind: 'text' },
+  { path: 'playback.signedUrl.keyFiles', kind: 'list' },
+  { path: 'playback.callback.url', kind: 'text' },
+  { path: 'playback.callback.timeoutMs', kind: 'number' },
+  { path: 'playback.callback.maxTtlSeconds', kind: 'number' },
 ]
 
 /** The name of a setting in the environment: `limits.bodyBytes` is KEYSPRING_LIMITS_BODY_BYTES. */

@@ -52,11 +52,18 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
         basePaths: settings.speke.basePaths,
         isReady,
         renderMetrics: metrics.render,
+        player: keyProvider.playersWith(settings),
+        ...widevineOf(settings),
       }),
       checks: settings.allowAnonymous ? [] : [onlyLocalCalls(settings.trustProxy)],
       observe: observeWith({ log, metrics, logRequests: settings.logRequests }),
       now: () => performance.now(),
     })
+
+  const widevineOf = (settings: Config) => {
+    const widevine = keyProvider.widevineWith(settings)
+    return widevine === undefined ? {} : { widevine }
+  }
 
   let current: Handler | undefined
   const listener = await listen({

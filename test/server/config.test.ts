@@ -206,6 +206,7 @@ test('every problem of every source is reported, by the name it has there', () =
     'KEYSPRING_STORE',
     'limits.depth',
     'logLevel',
+    'playback.access',
     'publicUrl',
   ])
 })
@@ -216,9 +217,10 @@ test('a file that is not there is refused', () => {
 
 test('other addresses than loopback need --allow-anonymous and a public URL', () => {
   const problems = problemsOf({ flags: { host: '0.0.0.0' } })
-  assert.equal(problems.length, 2)
-  assert.match(problems[0] ?? '', /^--host: .*--allow-anonymous/)
-  assert.match(problems[1] ?? '', /^publicUrl: is not set/)
+  assert.equal(problems.length, 3)
+  assert.match(problems[0] ?? '', /^playback\.access: is not set/)
+  assert.match(problems[1] ?? '', /^--host: .*--allow-anonymous/)
+  assert.match(problems[2] ?? '', /^publicUrl: is not set/)
   const { loopback, publicUrl } = read({
     flags: { host: '0.0.0.0', allowAnonymous: true, publicUrl: 'https://keys.example.com/' },
   })

@@ -1,12 +1,25 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openAccess } from '../../src/playback/access.ts'
+import { corsOf } from '../../src/playback/cors.ts'
 import { type Config, readConfig } from '../../src/server/config.ts'
 import type { KeyProvider } from '../../src/server/key-provider.ts'
+import type { PlayerRouteOptions } from '../../src/server/playback.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { keptLog, keptMetrics } from './fakes.ts'
 
 const configOf = (environment: Record<string, string> = {}): Config =>
   readConfig({ environment: { KEYSPRING_PORT: '0', ...environment } })
+
+const PLAYERS: PlayerRouteOptions = {
+  access: openAccess,
+  cors: corsOf([]),
+  token: {},
+  addressOf: ({ peer }) => peer,
+  now: () => 0,
+  deliverKey: async () => assert.fail('no player asks'),
+  issueLicense: async () => assert.fail('no player asks'),
+}
 
 /** Answers with the profile's name and the public URL. */
 function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
@@ -14,6 +27,8 @@ function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
     answerWith: (config, publicUrl) => async () => {
       return { body: Buffer.from(`${config.signalingProfile} ${publicUrl}`), contentId: 'movie', keys: 1, first: false }
     },
+    playersWith: () => PLAYERS,
+    widevineWith: () => undefined,
     isReady: async () => true,
     notices: [],
     close: async () => {},
