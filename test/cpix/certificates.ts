@@ -32,7 +32,21 @@ export function rsaPublicKey(modulusLength: number, exponent: Uint8Array = Buffe
   const modulus = randomBytes(modulusLength / 8)
   modulus.writeUInt8(modulus.readUInt8(0) | 0x80, 0)
   modulus.writeUInt8(modulus.readUInt8(modulus.length - 1) | 1, modulus.length - 1)
-  const jwk = { kty: 'RSA', n: modulus.toString('base64url'), e: Buffer.from(exponent).toString('base64url') }
+  return publicKeyOf(modulus, exponent)
+}
+
+/** One whose modulus is even: it can be read, but nothing can be encrypted with it. */
+export function evenPublicKey(): KeyObject {
+  const modulus = Buffer.alloc(256, 0xaa)
+  return publicKeyOf(modulus, Buffer.from('010001', 'hex'))
+}
+
+function publicKeyOf(modulus: Uint8Array, exponent: Uint8Array): KeyObject {
+  const jwk = {
+    kty: 'RSA',
+    n: Buffer.from(modulus).toString('base64url'),
+    e: Buffer.from(exponent).toString('base64url'),
+  }
   return createPublicKey({ key: jwk, format: 'jwk' })
 }
 

@@ -12,7 +12,7 @@ import { openDocumentEncryption } from '../../src/cpix/encryption.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../src/cpix/names.ts'
 import type { XmlDocument, XmlElement } from '../../src/xml/document.ts'
 import { attributeOf, textOf } from '../../src/xml/reader.ts'
-import { certificateOf, rsaKeys, rsaPublicKey } from '../cpix/certificates.ts'
+import { certificateOf, evenPublicKey, rsaKeys, rsaPublicKey } from '../cpix/certificates.ts'
 import { answering, elementsOf, NOW, plainKeys, refusalOf } from './answering.ts'
 import { FAIRPLAY, KID, KID_2, KIDS, type Parts, PLAYREADY, requestFor, WIDEVINE } from './documents.ts'
 
@@ -266,6 +266,7 @@ describe('a certificate that nothing can or may be encrypted for is refused, and
     'RSA with the exponent 1': certificateOf({ publicKey: rsaPublicKey(2048, Buffer.of(1)) }),
     'RSA with an even exponent': certificateOf({ publicKey: rsaPublicKey(2048, Buffer.of(4)) }),
     'RSA with an exponent of 1024 bits': certificateOf({ publicKey: rsaPublicKey(2048, Buffer.alloc(128, 0xff)) }),
+    'RSA with an even modulus': certificateOf({ publicKey: evenPublicKey() }),
     'RSA for signatures only': certificateOf(generateKeyPairSync('rsa-pss', { modulusLength: 2048 })),
     'an elliptic curve': certificateOf(ec),
     Ed25519: certificateOf(generateKeyPairSync('ed25519')),
