@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../errors.ts'
-import type { ContentRef } from '../keys/store.ts'
+import type { ContentRef, Tenant } from '../keys/store.ts'
 
 /** Up to so many overrides of a content are read whatever kids were asked for; beyond, only those of the kids. */
 export const COMPLETE_OVERRIDES = 64
@@ -17,5 +17,13 @@ export function rowGone(): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
     'the store does not return a row just written: check that it is the primary, and that nobody else removes rows',
+  )
+}
+
+/** A value that was sealed with a data key removed meanwhile: nothing could open it. */
+export function dataKeyRemoved(tenant: Tenant): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_STORE_UNAVAILABLE',
+    `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: ask again in a minute`,
   )
 }

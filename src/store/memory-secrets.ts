@@ -1,4 +1,5 @@
 import type { Kid } from '../cenc.ts'
+import { sealGeneration } from '../keys/seal.ts'
 import type {
   ContentRef,
   KidOverride,
@@ -6,9 +7,10 @@ import type {
   StoredContent,
   StoredDataKey,
   StoredOverride,
+  StoreMaintenance,
   Tombstone,
 } from '../keys/store.ts'
-import { COMPLETE_OVERRIDES, contentGone } from './content.ts'
+import { COMPLETE_OVERRIDES, contentGone, dataKeyRemoved } from './content.ts'
 
 interface Row {
   sealedSecret: Uint8Array | undefined
@@ -18,9 +20,13 @@ interface Row {
 }
 
 /** Secrets in memory. */
-export function memorySecretStore(): Omit<SecretStore, 'close'> {
+export function memorySecretStore(): Omit<SecretStore, 'close'> & StoreMaintenance {
   const contents = new Map<string, Row>()
   const dataKeys = new Map<string, StoredDataKey>()
+  const removed = new Set<string>()
+  const refuseRemoved = ({ tenant }: ContentRef, sealed: Uint8Array): void => {
+    if (removed.has(JSON.stringify([tenant, sealGeneration(sealed)]))) throw dataKeyRemoved(tenant)
+  }
 
   const find = (ref: ContentRef): Row | undefined => contents.get(idOf(ref))
   /** The row to write to; a destroyed content has none. */
@@ -47,12 +53,14 @@ export function memorySecretStore(): Omit<SecretStore, 'close'> {
     },
 
     async putSecretIfAbsent(ref, sealedSecret, kids) {
+      refuseRemoved(ref, sealedSecret)
       const row = rowOf(ref)
       if (row.tombstone === undefined) row.sealedSecret ??= new Uint8Array(sealedSecret)
       return readContent(row, kids)
     },
 
     async putOverridesIfAbsent(ref, overrides) {
+      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
       const row = rowOf(ref)
       for (const override of row.tombstone === undefined ? overrides : []) {
         const id = overrideId(override)
@@ -65,6 +73,7 @@ export function memorySecretStore(): Omit<SecretStore, 'close'> {
     },
 
     async replaceOverride(ref, override) {
+      refuseRemoved(ref, override.sealed)
       writableRowOf(ref).overrides.set(overrideId(override), copyOverride(override))
     },
 
@@ -109,7 +118,73 @@ export function memorySecretStore(): Omit<SecretStore, 'close'> {
         ...new Map([...dataKeys.values()].sort(byGeneration).map((dataKey) => [dataKey.tenant, dataKey])).values(),
       ]
     },
+
+    async listContents(after, limit) {
+      return [...contents]
+        .filter(([id, row]) => isStored(row) && (after === undefined || id > idOf(after)))
+        .map(([id]) => id)
+        .sort()
+        .slice(0, limit)
+        .map((id) => {
+          const [tenant, contentId] = JSON.parse(id) as [string, string]
+          return { tenant, contentId }
+        })
+    },
+
+    async listDataKeys() {
+      return [...dataKeys.values()].sort((a, b) =>
+        a.tenant === b.tenant ? byGeneration(a, b) : a.tenant < b.tenant ? -1 : 1,
+      )
+    },
+
+    async rewrapDataKey({ tenant, generation, wrapped }, before) {
+      const id = JSON.stringify([tenant, generation])
+      const standing = dataKeys.get(id)
+      if (standing === undefined || !isSame(standing.wrapped, before)) return false
+      dataKeys.set(id, { tenant, generation, wrapped: new Uint8Array(wrapped) })
+      return true
+    },
+
+    async removeDataKey(tenant, generation) {
+      if (sealsOf(tenant, generation) > 0 || !dataKeys.delete(JSON.stringify([tenant, generation]))) return false
+      removed.add(JSON.stringify([tenant, generation]))
+      return true
+    },
+
+    async reseal(values) {
+      let resealed = 0
+      for (const { override, before, after, ...ref } of values) {
+        const row = find(ref)
+        const id = override === undefined ? undefined : overrideId(override)
+        const standing = id === undefined ? undefined : row?.overrides.get(id)
+        if (row === undefined || !isSame(id === undefined ? row.sealedSecret : standing?.sealed, before)) continue
+        if (id === undefined) row.sealedSecret = new Uint8Array(after)
+        else if (standing !== undefined) row.overrides.set(id, { ...standing, sealed: new Uint8Array(after) })
+        resealed++
+      }
+      return resealed
+    },
+
+    async countSeals() {
+      return (await this.listDataKeys()).map(({ tenant, generation }) => {
+        return { tenant, generation, rows: sealsOf(tenant, generation) }
+      })
+    },
   }
+
+  function sealsOf(tenant: string, generation: number): number {
+    let rows = 0
+    for (const [id, row] of contents) {
+      if ((JSON.parse(id) as [string, string])[0] !== tenant) continue
+      const seals = [row.sealedSecret, ...Array.from(row.overrides.values(), ({ sealed }) => sealed)]
+      rows += seals.filter((one) => one !== undefined && sealGeneration(one) === generation).length
+    }
+    return rows
+  }
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
+  return a !== undefined && Buffer.compare(a, b) === 0
 }
 
 function readContent(row: Row, kids: readonly Kid[]): StoredContent {

@@ -29,10 +29,10 @@ export function pendingMigrations(
   applied: readonly AppliedMigration[],
 ): readonly Migration[] {
   if (applied.length > migrations.length) {
-    const newest = applied.at(-1)
+    const { name = '' } = applied.at(-1) ?? {}
     throw new KeyProviderError(
       'ERR_STORE_SCHEMA_NEWER',
-      `the store ${store} has schema ${applied.length}${newest === undefined ? '' : ` (${newest.name})`}, and this keyspring ` +
+      `the store ${store} has schema ${applied.length}${name === '' ? '' : ` (${name})`}, and this keyspring ` +
         `knows up to ${migrations.length}: run the newer keyspring that wrote it, or restore a backup from before the upgrade`,
     )
   }

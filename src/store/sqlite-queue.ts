@@ -21,8 +21,8 @@ interface Waiting extends Write {
   readonly reject: (error: KeyProviderError) => void
 }
 
-/** Reports: they let everything else pass. */
-const PATIENT: ReadonlySet<keyof SqliteWrites> = new Set(['record', 'prune'])
+/** Reports and upkeep: they let everything else pass. */
+const PATIENT: ReadonlySet<keyof SqliteWrites> = new Set(['record', 'prune', 'reseal', 'countSeals'])
 const MAX_GROUP = 512
 
 /**

@@ -1,9 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { KeyProviderError } from '../errors.ts'
+import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } from './migration.ts'
 
-/** The steps from an empty file to the present schema. A step that was released is never changed; a new one is added. */
-const MIGRATIONS: readonly string[] = [
-  `
+/** The steps from an empty file to the present schema. */
+const MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'contents, overrides, data keys and the ledger',
+    sql: `
   CREATE TABLE content (
     tenant TEXT NOT NULL,
     content_id TEXT NOT NULL,
@@ -62,18 +64,38 @@ const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX ledger_kid_by_period ON ledger_kid (period);
   `,
+  },
+  {
+    name: 'data keys that were removed',
+    sql: `
+  CREATE TABLE removed_data_key (
+    tenant TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (tenant, generation)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  },
 ]
 
 /** The schema this version of keyspring writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length
 
+const HISTORY = `CREATE TABLE IF NOT EXISTS migration (
+  version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT`
+
 /** Brings the schema up to date, in one transaction. Throws ERR_STORE_SCHEMA_NEWER for that of a later version. */
 export function migrate(db: DatabaseSync, file: string): void {
-  if (versionOf(db, file) === SCHEMA_VERSION) return
+  if (pendingMigrations(file, MIGRATIONS, historyOf(db)).length === 0) return
   db.exec('BEGIN IMMEDIATE')
   try {
+    db.exec(HISTORY)
+    const put = db.prepare('INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)')
     // Another process may have been first.
-    for (const step of MIGRATIONS.slice(versionOf(db, file))) db.exec(step)
+    for (const step of pendingMigrations(file, MIGRATIONS, historyOf(db))) {
+      const version = MIGRATIONS.indexOf(step) + 1
+      if (version > versionOf(db)) db.exec(step.sql)
+      put.run(version, step.name, checksumOf(step))
+    }
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     db.exec('COMMIT')
   } catch (error) {
@@ -82,12 +104,20 @@ export function migrate(db: DatabaseSync, file: string): void {
   }
 }
 
-function versionOf(db: DatabaseSync, file: string): number {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.user_version)
-  if (version <= SCHEMA_VERSION) return version
-  throw new KeyProviderError(
-    'ERR_STORE_SCHEMA_NEWER',
-    `the store ${file} has schema ${version}, and this keyspring knows up to ${SCHEMA_VERSION}: ` +
-      'run the newer keyspring that wrote it, or restore a backup from before the upgrade',
-  )
+/** The steps a file has had. A file that says a later version than it has steps is of that version all the same. */
+function historyOf(db: DatabaseSync): readonly AppliedMigration[] {
+  const hasHistory = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration'").get()
+  const rows = hasHistory === undefined ? [] : db.prepare('SELECT * FROM migration ORDER BY version').all()
+  const history = rows.map(({ version, name, checksum }) => {
+    return { version: Number(version), name: String(name), checksum: String(checksum) }
+  })
+  const later = Array.from({ length: Math.max(0, versionOf(db) - SCHEMA_VERSION) }, (_, i) => {
+    return { version: SCHEMA_VERSION + i + 1, name: '', checksum: '' }
+  })
+  if (later.length === 0 || history.length > SCHEMA_VERSION) return history
+  return [...MIGRATIONS.map((one, i) => ({ version: i + 1, name: one.name, checksum: checksumOf(one) })), ...later]
+}
+
+function versionOf(db: DatabaseSync): number {
+  return Number(db.prepare('PRAGMA user_version').get()?.user_version)
 }

@@ -9,13 +9,14 @@ import type {
   StoredOverride,
   Tombstone,
 } from '../keys/store.ts'
-import { contentGone } from './content.ts'
+import { contentGone, dataKeyRemoved } from './content.ts'
 import { toMatch, toPsshJson } from './rows.ts'
 import { type LedgerConflict, sqliteLedgerWrites } from './sqlite-ledger.ts'
+import { removedDataKeys, type SqliteMaintenanceWrites, sqliteMaintenanceWrites } from './sqlite-maintenance.ts'
 import { sqliteReads } from './sqlite-reads.ts'
 
 /** Every write, as it runs inside a transaction of the writer's thread. */
-export interface SqliteWrites {
+export interface SqliteWrites extends SqliteMaintenanceWrites {
   putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[]): StoredContent
   putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[]): StoredContent
   replaceOverride(ref: ContentRef, override: StoredOverride): void
@@ -60,6 +61,10 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
   const refuseGone = (ref: ContentRef): void => {
     if (isGone.get(ref.tenant, ref.contentId) !== undefined) throw contentGone(ref)
   }
+  const isRemoved = removedDataKeys(db)
+  const refuseRemoved = ({ tenant }: ContentRef, sealed: Uint8Array): void => {
+    if (isRemoved(tenant, sealed)) throw dataKeyRemoved(tenant)
+  }
   const standing = (ref: ContentRef, kids: readonly Kid[]): StoredContent => {
     const content = reads.findContent(ref, kids)
     if (content === undefined) throw new Error('a row just written is gone')
@@ -72,19 +77,23 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
 
   return {
     ...sqliteLedgerWrites(db),
+    ...sqliteMaintenanceWrites(db),
 
     putSecretIfAbsent(ref, sealedSecret, kids) {
+      refuseRemoved(ref, sealedSecret)
       putSecret.run(ref.tenant, ref.contentId, sealedSecret)
       return standing(ref, kids)
     },
     putOverridesIfAbsent(ref, overrides) {
       const kids = overrides.map(({ kid }) => kid)
       if (isGone.get(ref.tenant, ref.contentId) !== undefined) return standing(ref, kids)
+      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
       for (const override of overrides) putOverride.run(...overrideValues(ref, override))
       return standing(ref, kids)
     },
     replaceOverride(ref, override) {
       refuseGone(ref)
+      refuseRemoved(ref, override.sealed)
       replaceOverride.run(...overrideValues(ref, override))
     },
     removeOverride({ tenant, contentId }, contentKeyClass, kid) {

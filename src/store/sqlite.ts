@@ -1,9 +1,10 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { LedgerStore, SecretStore } from '../keys/store.ts'
+import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import { onEngine, storeUnavailable, toEngineError } from './sqlite-error.ts'
 import { sqliteLedgerReads } from './sqlite-ledger.ts'
+import { sqliteMaintenanceReads } from './sqlite-maintenance.ts'
 import { openSqliteQueue } from './sqlite-queue.ts'
 import { sqliteReads } from './sqlite-reads.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -26,10 +27,10 @@ const PAGE_SIZE = 4096
 const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;'
 
 /** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
-export function openSqliteStore(options: SqliteStoreOptions): SecretStore & LedgerStore {
+export function openSqliteStore(options: SqliteStoreOptions): SecretStore & LedgerStore & StoreMaintenance {
   const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
   prepareFile(file, create)
-  const { db, reads, ledger } = onEngine(file, () => openReader(file, busyTimeoutMs))
+  const { db, reads, ledger, upkeep } = onEngine(file, () => openReader(file, busyTimeoutMs))
   const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
   const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit })
   let closing: Promise<void> | undefined
@@ -41,6 +42,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SecretStore & Ledg
     sampleDataKeys: async () => onEngine(file, () => reads.sampleDataKeys()),
     findByKid: async (tenant, kid) => onEngine(file, () => ledger.findByKid(tenant, kid)),
     findByContent: async (ref, count) => onEngine(file, () => ledger.findByContent(ref, count)),
+    listContents: async (after, count) => onEngine(file, () => upkeep.listContents(after, count)),
+    listDataKeys: async () => onEngine(file, () => upkeep.listDataKeys()),
 
     putSecretIfAbsent: (...values) => queue.write('putSecretIfAbsent', ...values),
     putOverridesIfAbsent: (...values) => queue.write('putOverridesIfAbsent', ...values),
@@ -52,6 +55,10 @@ export function openSqliteStore(options: SqliteStoreOptions): SecretStore & Ledg
     putDataKeyIfAbsent: (...values) => queue.write('putDataKeyIfAbsent', ...values),
     record: (...values) => queue.write('record', ...values),
     prune: (...values) => queue.write('prune', ...values),
+    rewrapDataKey: (...values) => queue.write('rewrapDataKey', ...values),
+    removeDataKey: (...values) => queue.write('removeDataKey', ...values),
+    reseal: (...values) => queue.write('reseal', ...values),
+    countSeals: () => queue.write('countSeals'),
 
     close() {
       closing ??= queue.close().finally(() => db.close())
@@ -66,7 +73,7 @@ function openReader(file: string, busyTimeoutMs: number) {
     db.exec(PRAGMAS)
     migrate(db, file)
     db.exec(`PRAGMA busy_timeout = ${READ_BUSY_TIMEOUT_MS}; PRAGMA query_only = ON;`)
-    return { db, reads: sqliteReads(db), ledger: sqliteLedgerReads(db) }
+    return { db, reads: sqliteReads(db), ledger: sqliteLedgerReads(db), upkeep: sqliteMaintenanceReads(db) }
   } catch (error) {
     db.close()
     throw error

@@ -1,6 +1,7 @@
 import { after } from 'node:test'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { maintenanceContract } from './maintenance-contract.ts'
 import { startPostgres } from './postgres-server.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
@@ -11,3 +12,4 @@ const open = async () => openPostgresStore({ url: await postgres.newUrl(), migra
 
 secretStoreContract('postgres', open)
 ledgerStoreContract('postgres', open)
+maintenanceContract('postgres', open)

@@ -177,6 +177,32 @@ describe('the sqlite store in trouble', () => {
     })
   })
 
+  test('a schema whose steps were changed is refused', async () => {
+    const file = newFile()
+    await openSqliteStore({ file }).close()
+    const db = new DatabaseSync(file)
+    db.exec("UPDATE migration SET checksum = 'other' WHERE version = 1")
+    db.close()
+    assert.throws(() => openSqliteStore({ file }), {
+      code: 'ERR_STORE_UNAVAILABLE',
+      message: /had step 1 .* of another/,
+    })
+  })
+
+  test('a store from before steps had a history keeps what it has', async () => {
+    const file = newFile()
+    const store = openSqliteStore({ file })
+    await store.putSecretIfAbsent(REF, Uint8Array.of(1), [])
+    await store.close()
+    const db = new DatabaseSync(file)
+    db.exec('DROP TABLE migration; DROP TABLE removed_data_key; PRAGMA user_version = 1')
+    db.close()
+    const again = openSqliteStore({ file })
+    assert.deepEqual((await again.findContent(REF, []))?.sealedSecret, Uint8Array.of(1))
+    assert.deepEqual(await again.countSeals(), [])
+    await again.close()
+  })
+
   test('a store that must exist is not made', () => {
     const file = newFile()
     assert.throws(() => openSqliteStore({ file, create: false }), unavailable(file, /cannot be opened/))

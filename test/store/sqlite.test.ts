@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { maintenanceContract } from './maintenance-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-sqlite-'))
@@ -14,3 +15,4 @@ const open = async () => openSqliteStore({ file: join(scratch, `${files++}.db`) 
 
 secretStoreContract('sqlite', open)
 ledgerStoreContract('sqlite', open)
+maintenanceContract('sqlite', open)
