@@ -167,13 +167,17 @@ describe('the signalling of a kid is not that of the same kid asked for in anoth
     rule(kid, `T${kid}${id}`, `<cpix:KeyPeriodFilter periodId="${id}"/><cpix:VideoFilter/>`)
   const periods = '<cpix:ContentKeyPeriod id="a" index="1"/><cpix:ContentKeyPeriod id="b" index="2"/>'
   const boxes = { kids: [KID, KID_2], systems: [COMMON_PSSH] }
-  const withIv = (iv: string): string =>
+  const withIv = (iv: string, systemId: string = FAIRPLAY): string =>
     requestFor(
-      { systems: [FAIRPLAY] },
+      { systems: [systemId] },
       { contentKeys: `<cpix:ContentKey kid="${KID}" commonEncryptionScheme="cbcs" explicitIV="${iv}"/>` },
     )
   const PAIRS: Readonly<Record<string, readonly [string, string]>> = {
     'its scheme': [requestFor({ scheme: 'cenc' }), requestFor({ scheme: 'cbcs' })],
+    'its scheme, under one IV': [
+      withIv('L6jzdXrXAFbCJGBuMrrKrA==', WIDEVINE),
+      withIv('L6jzdXrXAFbCJGBuMrrKrA==', WIDEVINE).replace('"cbcs"', '"cenc"'),
+    ],
     'its IV': [withIv('L6jzdXrXAFbCJGBuMrrKrA=='), withIv('XwvaqRXqiqztaK7XvfTD0g==')],
     'an IV and none': [withIv('L6jzdXrXAFbCJGBuMrrKrA=='), requestFor({ scheme: 'cbcs', systems: [FAIRPLAY] })],
     'the keys of its period': [

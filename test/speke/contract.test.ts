@@ -349,6 +349,10 @@ describe('SPEKE 1.0 looks at no contract', () => {
     test(`${what} is echoed`, async () => assert.ok((await v1(rules)).xml.includes(rules)))
   }
 
+  test('a track type there is not taken for one in the ledger', async () => {
+    assert.deepEqual((await v1(rule(KID, 'x'.repeat(300), ''))).records[0]?.keys[0]?.intendedTrackTypes, [])
+  })
+
   test('several keys are refused, since it has one for a key period', async () => {
     const parts = { root: 'id="movie"', rules: '' }
     const { code, message } = await refusalOf(answering()(undefined, requestFor({ kids: two }, parts)))

@@ -168,6 +168,14 @@ describe('without what was added an answer is the request', () => {
     )
   })
 
+  test('elements named as properties of objects', async () => {
+    const named = '<cpix:constructor><x/></cpix:constructor><cpix:constructor/><cpix:__proto__/>'
+    const request = requestFor()
+      .replace('<cpix:PSSH/>', `<cpix:PSSH/>${named}`)
+      .replaceAll('</cpix:CPIX>', `${named}</cpix:CPIX>`)
+    await assertOnlyAdded('2.0', request)
+  })
+
   test('a byte order mark is not text', async () => {
     const { xml } = await answering()('2.0', `\ufeff${requestFor()}`)
     assert.ok(xml.startsWith('<cpix:CPIX'))

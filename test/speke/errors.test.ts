@@ -321,7 +321,9 @@ describe('what SPEKE has no string for is refused with its place', () => {
 
   test('a root of another namespace', async () => {
     const xml = requestFor().replace('urn:dashif:org:cpix', 'urn:dashif:org:cpix:2.3')
-    assert.equal((await refusalOf(answering()('2.0', xml))).code, 'ERR_CPIX_INVALID')
+    const { code, message } = await refusalOf(answering()('2.0', xml))
+    assert.equal(code, 'ERR_CPIX_INVALID')
+    assert.match(message, /the root element must be CPIX of the namespace urn:dashif:org:cpix$/)
   })
 
   test('more keys, systems or periods than the policy allows', async () => {

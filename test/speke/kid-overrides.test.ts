@@ -69,6 +69,7 @@ describe('the most specific rule gives the kid', () => {
     ['a track type that is not there', [override(A, 'VIDE')], [k0, k1, k2, k3]],
     ['a track type in other letters', [override(A, 'audio')], [k0, k1, k2, k3]],
     ['a track type named as a property of objects', [override(A, 'constructor')], [k0, k1, k2, k3]],
+    ['a track type before a period for one key', [override(A, undefined, 1), override(B, 'AUDIO')], [A, B, k2, k3]],
     ['a period and a track type', [override(A, 'VIDEO', 1)], [A, k1, k2, k3]],
     ['a period that is not there', [override(A, 'VIDEO', 3)], [k0, k1, k2, k3]],
     ['both before a track type', [override(A, 'VIDEO'), override(B, 'VIDEO', 1)], [B, k1, A, k3]],

@@ -5,6 +5,7 @@ import { attributeOf, textOf } from '../../src/xml/reader.ts'
 import { vectors } from '../drm/vectors.ts'
 import { answering, elementsOf, refusalOf, type Setup } from './answering.ts'
 import {
+  AES_128,
   documentOf,
   FAIRPLAY,
   KID,
@@ -201,10 +202,10 @@ describe('what a profile says of protection levels', () => {
   })
 
   test('robustness is not put on an element that is not filled', async () => {
-    const drmSystems = `<cpix:DRMSystem kid="${KID}" systemId="${FAIRPLAY}"><cpix:PSSH/></cpix:DRMSystem>`
-    const settings = { robustness: { [systemIdOf(FAIRPLAY)]: { '*': 'x' } } }
-    const request = requestFor({ scheme: 'cbcs' }, { drmSystems, root: ROOT_21 })
-    assert.doesNotMatch((await answering({ profile: settings })('2.1', request)).xml, /robustness/)
+    const drmSystems = `<cpix:DRMSystem kid="${KID}" systemId="${AES_128}"><cpix:ContentProtectionData/></cpix:DRMSystem>`
+    const settings = { robustness: { [systemIdOf(AES_128)]: { '*': 'x' } } }
+    const request = requestFor({ scheme: 'cbc1' }, { drmSystems, root: ROOT_21 })
+    assert.ok((await answering({ profile: settings })('2.1', request)).xml.includes('<cpix:ContentProtectionData/>'))
   })
 
   test('attributes of the request are replaced, not repeated', async () => {
