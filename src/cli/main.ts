@@ -3,6 +3,7 @@ import { packageVersion } from '../server/version.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { describeError } from './report.ts'
+import { addRequestCommand } from './request-command.ts'
 
 const program = new Command('keyspring')
   .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
@@ -18,8 +19,10 @@ Examples:
   keyspring config init --encryptor mediapackage-v2 --out keyspring.yaml
   keyspring serve --config keyspring.yaml
   keyspring config check --config keyspring.yaml
+  keyspring request http://127.0.0.1:8080/copyProtection     ask it, or any other key provider, for keys
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored.`,
+Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored
+or by the key provider that was asked, 5 its answer cannot be used.`,
   )
 
 program
@@ -99,6 +102,8 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
   .option('--kid <kid>', 'the kid of the key')
   .option('--license', 'of its ClearKey licences instead')
   .action(async (options) => (await import('./token.ts')).signedUrl(options))
+
+addRequestCommand(program)
 
 try {
   await program.parseAsync()

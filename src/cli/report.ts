@@ -7,6 +7,8 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_ROOT_KEY_FOREIGN: 'restore the root.key that belongs to this store',
   ERR_OVERRIDE_EXISTS: '--force --reason TEXT replaces it: players that have the old key will fail',
   ERR_STORE_SCHEMA_OLDER: '`keyspring store migrate` brings the schema up to date; back the store up first',
+  ERR_ANSWER_INVALID: 'an encryptor would stop here; docs/guides/request-keys-by-hand.md says what is checked',
+  ERR_USAGE_INVALID: 'keyspring request --help',
   ERR_STORE_SCHEMA_NEWER: 'run the newer Keyspring that wrote this store',
 }
 
@@ -24,7 +26,9 @@ export function describeError(error: unknown): string {
   if (error instanceof KeyProviderError) {
     const [first = '', ...more] = error.message.split('\n')
     const lines =
-      more.length === 0 ? [first] : [`${more.length + 1} problems`, ...[first, ...more].map((line) => `  ${line}`)]
+      more.length === 0 || error.code === 'ERR_KEY_PROVIDER_REFUSED'
+        ? [first, ...more]
+        : [`${more.length + 1} problems`, ...[first, ...more].map((line) => `  ${line}`)]
     const hint = HINTS[error.code]
     return ['keyspring: ', lines.join('\n'), hint === undefined ? '' : `\nhint: ${hint}`].join('')
   }

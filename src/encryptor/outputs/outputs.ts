@@ -1,0 +1,14 @@
+import { bento4 } from './bento4.ts'
+import { cpix } from './cpix.ts'
+import { dotenv } from './dotenv.ts'
+import { ffmpeg } from './ffmpeg.ts'
+import { gpac } from './gpac.ts'
+import { json } from './json.ts'
+import type { Output } from './output.ts'
+import { shaka } from './shaka.ts'
+import { table } from './table.ts'
+
+/** What `--format` takes. */
+export const OUTPUTS: ReadonlyMap<string, Output> = new Map(
+  [table, json, cpix, shaka, ffmpeg, bento4, gpac, dotenv].map((output) => [output.name, output]),
+)
