@@ -8,6 +8,7 @@ import type {
   StoredDataKey,
   StoredOverride,
   StoreMaintenance,
+  Tenant,
   Tombstone,
 } from '../keys/store.ts'
 import { COMPLETE_OVERRIDES, contentGone, dataKeyRemoved } from './content.ts'
@@ -20,7 +21,10 @@ interface Row {
 }
 
 /** Secrets in memory. */
-export function memorySecretStore(): Omit<SecretStore, 'close'> & StoreMaintenance {
+export function memorySecretStore(
+  /** How many clients need a data key. */
+  clientsSealedBy: (tenant: Tenant, generation: number) => number = () => 0,
+): Omit<SecretStore, 'close'> & StoreMaintenance {
   const contents = new Map<string, Row>()
   const dataKeys = new Map<string, StoredDataKey>()
   const removed = new Set<string>()
@@ -173,7 +177,7 @@ export function memorySecretStore(): Omit<SecretStore, 'close'> & StoreMaintenan
   }
 
   function sealsOf(tenant: string, generation: number): number {
-    let rows = 0
+    let rows = clientsSealedBy(tenant, generation)
     for (const [id, row] of contents) {
       if ((JSON.parse(id) as [string, string])[0] !== tenant) continue
       const seals = [row.sealedSecret, ...Array.from(row.overrides.values(), ({ sealed }) => sealed)]

@@ -74,6 +74,18 @@ const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX keyspring_content_by_generation ON keyspring_content (tenant, generation);
       CREATE INDEX keyspring_override_by_generation ON keyspring_override (tenant, generation)`,
   },
+  {
+    name: 'clients',
+    sql: `
+      CREATE TABLE keyspring_client (name TEXT NOT NULL PRIMARY KEY, registered TEXT NOT NULL);
+      CREATE TABLE keyspring_client_seal (
+        name TEXT NOT NULL REFERENCES keyspring_client (name) ON DELETE CASCADE,
+        tenant TEXT NOT NULL,
+        generation BIGINT NOT NULL,
+        PRIMARY KEY (name, tenant, generation),
+        FOREIGN KEY (tenant, generation) REFERENCES keyspring_data_key (tenant, generation)
+      )`,
+  },
 ]
 
 /** The schema this version of keyspring writes. */

@@ -1,6 +1,8 @@
+import type { ClientStore } from '../auth/client-store.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { Secret } from '../secret.ts'
+import { postgresClients } from './postgres-clients.ts'
 import { postgresLedger } from './postgres-ledger.ts'
 import { postgresMaintenance } from './postgres-maintenance.ts'
 import { openPostgresPool, type PostgresPool, type PostgresPoolOptions } from './postgres-pool.ts'
@@ -20,7 +22,7 @@ export interface PostgresStoreOptions extends PostgresPoolOptions {
 /** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
-): Promise<SecretStore & LedgerStore & StoreMaintenance> {
+): Promise<SecretStore & LedgerStore & ClientStore & StoreMaintenance> {
   const { replicas = [], migrate = false, onReplicaAway = () => {} } = options
   const primary = await openPostgresPool(options)
   const followers: PostgresPool[] = []
@@ -44,6 +46,7 @@ export async function openPostgresStore(
     ...postgresWrites(primary, reads),
     ...postgresLedger(primary),
     ...postgresMaintenance(primary),
+    ...postgresClients(primary),
     ...reads,
 
     /** From a replica as far as it knows the content; what it does not know is asked of the primary, for it may be new. */

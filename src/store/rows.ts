@@ -63,7 +63,8 @@ export function toBytes(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : damaged('bytes')
 }
 
-function damaged(expected: string): never {
+/** The refusal of a row that is not as keyspring writes them. */
+export function damaged(expected: string): never {
   throw new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
     `the store holds a row that keyspring did not write: expected ${expected}; restore the store from a backup`,

@@ -60,10 +60,11 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
     `tenant = :tenant AND substr(${column}, 1, 5) = :head AND length(${column}) >= 33`
   const count = db.prepare(
     `SELECT (SELECT count(*) FROM content WHERE ${isOf('sealed_secret')})
-      + (SELECT count(*) FROM override WHERE ${isOf('sealed')}) AS rows`,
+      + (SELECT count(*) FROM override WHERE ${isOf('sealed')})
+      + (SELECT count(*) FROM client_seal WHERE tenant = :tenant AND generation = :generation) AS rows`,
   )
   const rowsOf = (tenant: Tenant, generation: number): number =>
-    Number(count.get({ tenant, head: headOf(generation) })?.rows)
+    Number(count.get({ tenant, generation, head: headOf(generation) })?.rows)
 
   return {
     rewrapDataKey: ({ tenant, generation, wrapped }, before) =>

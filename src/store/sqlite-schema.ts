@@ -75,6 +75,22 @@ const MIGRATIONS: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   },
+  {
+    name: 'clients',
+    sql: `
+  CREATE TABLE client (
+    name TEXT NOT NULL PRIMARY KEY,
+    registered TEXT NOT NULL -- JSON
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE client_seal ( -- the data keys that the credentials of clients need
+    name TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    PRIMARY KEY (name, tenant, generation)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  },
 ]
 
 /** The schema this version of keyspring writes. */

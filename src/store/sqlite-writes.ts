@@ -11,12 +11,13 @@ import type {
 } from '../keys/store.ts'
 import { contentGone, dataKeyRemoved } from './content.ts'
 import { toMatch, toPsshJson } from './rows.ts'
+import { type SqliteClientWrites, sqliteClientWrites } from './sqlite-clients.ts'
 import { type LedgerConflict, sqliteLedgerWrites } from './sqlite-ledger.ts'
 import { removedDataKeys, type SqliteMaintenanceWrites, sqliteMaintenanceWrites } from './sqlite-maintenance.ts'
 import { sqliteReads } from './sqlite-reads.ts'
 
 /** Every write, as it runs inside a transaction of the writer's thread. */
-export interface SqliteWrites extends SqliteMaintenanceWrites {
+export interface SqliteWrites extends SqliteMaintenanceWrites, SqliteClientWrites {
   putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[]): StoredContent
   putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[]): StoredContent
   replaceOverride(ref: ContentRef, override: StoredOverride): void
@@ -77,6 +78,7 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
 
   return {
     ...sqliteLedgerWrites(db),
+    ...sqliteClientWrites(db),
     ...sqliteMaintenanceWrites(db),
 
     putSecretIfAbsent(ref, sealedSecret, kids) {

@@ -1,7 +1,9 @@
 import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { ClientStore } from '../auth/client-store.ts'
 import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import { sqliteClientReads } from './sqlite-clients.ts'
 import { onEngine, storeUnavailable, toEngineError } from './sqlite-error.ts'
 import { sqliteLedgerReads } from './sqlite-ledger.ts'
 import { sqliteMaintenanceReads } from './sqlite-maintenance.ts'
@@ -27,10 +29,12 @@ const PAGE_SIZE = 4096
 const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;'
 
 /** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
-export function openSqliteStore(options: SqliteStoreOptions): SecretStore & LedgerStore & StoreMaintenance {
+export function openSqliteStore(
+  options: SqliteStoreOptions,
+): SecretStore & LedgerStore & ClientStore & StoreMaintenance {
   const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
   prepareFile(file, create)
-  const { db, reads, ledger, upkeep } = onEngine(file, () => openReader(file, busyTimeoutMs))
+  const { db, reads, ledger, upkeep, clients } = onEngine(file, () => openReader(file, busyTimeoutMs))
   const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
   const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit })
   let closing: Promise<void> | undefined
@@ -44,6 +48,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SecretStore & Ledg
     findByContent: async (ref, count) => onEngine(file, () => ledger.findByContent(ref, count)),
     listContents: async (after, count) => onEngine(file, () => upkeep.listContents(after, count)),
     listDataKeys: async () => onEngine(file, () => upkeep.listDataKeys()),
+    listClients: async () => onEngine(file, () => clients.listClients()),
 
     putSecretIfAbsent: (...values) => queue.write('putSecretIfAbsent', ...values),
     putOverridesIfAbsent: (...values) => queue.write('putOverridesIfAbsent', ...values),
@@ -58,6 +63,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SecretStore & Ledg
     rewrapDataKey: (...values) => queue.write('rewrapDataKey', ...values),
     removeDataKey: (...values) => queue.write('removeDataKey', ...values),
     reseal: (...values) => queue.write('reseal', ...values),
+    putClient: (...values) => queue.write('putClient', ...values),
+    removeClient: (...values) => queue.write('removeClient', ...values),
     countSeals: () => queue.write('countSeals'),
 
     close() {
@@ -73,7 +80,13 @@ function openReader(file: string, busyTimeoutMs: number) {
     db.exec(PRAGMAS)
     migrate(db, file)
     db.exec(`PRAGMA busy_timeout = ${READ_BUSY_TIMEOUT_MS}; PRAGMA query_only = ON;`)
-    return { db, reads: sqliteReads(db), ledger: sqliteLedgerReads(db), upkeep: sqliteMaintenanceReads(db) }
+    return {
+      db,
+      reads: sqliteReads(db),
+      ledger: sqliteLedgerReads(db),
+      upkeep: sqliteMaintenanceReads(db),
+      clients: sqliteClientReads(db),
+    }
   } catch (error) {
     db.close()
     throw error

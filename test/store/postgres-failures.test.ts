@@ -7,6 +7,7 @@ import { createContentKeys } from '../../src/keys/keyring.ts'
 import { Secret } from '../../src/secret.ts'
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts'
 import { openPostgresPool } from '../../src/store/postgres-pool.ts'
+import { POSTGRES_SCHEMA_VERSION } from '../../src/store/postgres-schema.ts'
 import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { PASSWORD, startPostgres } from './postgres-server.ts'
@@ -45,8 +46,8 @@ describe('the schema of postgres', () => {
   test('is made once, by however many processes at once', async () => {
     const url = await postgres.newUrl()
     const reports = await Promise.all([1, 2, 3, 4].map(() => migratePostgresStore({ url })))
-    assert.equal(reports.flatMap(({ applied }) => applied).length, 2)
-    for (const { to } of reports) assert.equal(to, 2)
+    assert.equal(reports.flatMap(({ applied }) => applied).length, POSTGRES_SCHEMA_VERSION)
+    for (const { to } of reports) assert.equal(to, POSTGRES_SCHEMA_VERSION)
     assert.deepEqual((await migratePostgresStore({ url })).applied, [])
     await (await openPostgresStore({ url })).close()
   })
@@ -54,8 +55,11 @@ describe('the schema of postgres', () => {
   test('of a later version is refused by both numbers and its name', async () => {
     const url = await postgres.newUrl()
     await migratePostgresStore({ url })
-    await postgres.query(url, "INSERT INTO keyspring_migration VALUES (3, 'moons', 'x')")
-    const newer = { code: 'ERR_STORE_SCHEMA_NEWER', message: /schema 3 \(moons\), .* up to 2: run the newer keyspring/ }
+    await postgres.query(url, `INSERT INTO keyspring_migration VALUES (${POSTGRES_SCHEMA_VERSION + 1}, 'moons', 'x')`)
+    const newer = {
+      code: 'ERR_STORE_SCHEMA_NEWER',
+      message: /schema \d+ \(moons\), .* up to \d+: run the newer keyspring/,
+    }
     await assert.rejects(openPostgresStore({ url }), newer)
     await assert.rejects(openPostgresStore({ url, migrate: true }), newer)
   })

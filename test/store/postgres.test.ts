@@ -1,5 +1,6 @@
 import { after } from 'node:test'
 import { openPostgresStore } from '../../src/store/postgres.ts'
+import { clientStoreContract } from './client-store-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { startPostgres } from './postgres-server.ts'
@@ -13,3 +14,4 @@ const open = async () => openPostgresStore({ url: await postgres.newUrl(), migra
 secretStoreContract('postgres', open)
 ledgerStoreContract('postgres', open)
 maintenanceContract('postgres', open)
+clientStoreContract('postgres', open)

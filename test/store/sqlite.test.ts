@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { clientStoreContract } from './client-store-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
@@ -16,3 +17,4 @@ const open = async () => openSqliteStore({ file: join(scratch, `${files++}.db`) 
 secretStoreContract('sqlite', open)
 ledgerStoreContract('sqlite', open)
 maintenanceContract('sqlite', open)
+clientStoreContract('sqlite', open)
