@@ -29,6 +29,7 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_ROOT_KEY_MISSING: EXIT.keys,
   ERR_ROOT_KEY_FOREIGN: EXIT.keys,
   ERR_ROOT_KEY_INVALID: EXIT.keys,
+  ERR_ROOT_KEY_UNAVAILABLE: EXIT.keys,
   ERR_OVERRIDE_EXISTS: EXIT.refused,
   ERR_KID_CONFLICT: EXIT.refused,
   ERR_CONTENT_GONE: EXIT.refused,

@@ -1,3 +1,4 @@
+import { AuthenticationError } from '../auth/failure.ts'
 import { type ErrorCode, KeyProviderError } from '../errors.ts'
 import { AccessError } from '../playback/access.ts'
 import { SpekeError } from '../speke/error.ts'
@@ -56,6 +57,7 @@ export const STATUS: Record<ErrorCode, number> = {
   ERR_ROOT_KEY_MISSING: 500,
   ERR_ROOT_KEY_FOREIGN: 500,
   ERR_ROOT_KEY_INVALID: 500,
+  ERR_ROOT_KEY_UNAVAILABLE: 503,
   ERR_STORE_UNAVAILABLE: 503,
   ERR_STORE_SCHEMA_NEWER: 500,
   ERR_STORE_SCHEMA_OLDER: 500,
@@ -88,10 +90,13 @@ export class MethodNotAllowedError extends KeyProviderError {
 export class RateLimitedError extends KeyProviderError {
   override readonly name = 'RateLimitedError'
   readonly retryAfterSeconds: number
+  /** The name of the client, for the log. */
+  readonly client: string | undefined
 
-  constructor(retryAfterSeconds: number) {
+  constructor(retryAfterSeconds: number, client?: string) {
     super('ERR_RATE_LIMITED', `too many requests: try again in ${retryAfterSeconds} s`)
     this.retryAfterSeconds = retryAfterSeconds
+    this.client = client
   }
 }
 
@@ -110,9 +115,11 @@ export function toReply(error: unknown): Reply {
 }
 
 /** The strings of SPEKE are fixed and say little, so why and where stands in a header beside them. */
-function headersOf(error: KeyProviderError): Readonly<Record<string, string>> {
+function headersOf(error: KeyProviderError): Reply['headers'] {
   if (error instanceof MethodNotAllowedError) return { allow: error.allow }
   if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterSeconds) }
+  // A header for each: clients of RFC 2617 read the first challenge of a header and no other.
+  if (error instanceof AuthenticationError) return { 'www-authenticate': [...error.challenges] }
   if (error instanceof AccessError) return challengeOf(error)
   if (!(error instanceof SpekeError) || error.detail === undefined) return {}
   return { 'x-keyspring-reason': error.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON) }
@@ -125,7 +132,7 @@ function challengeOf({ code, reason }: AccessError): Readonly<Record<string, str
 }
 
 /** A reply of one line of plain text, never to be kept by a cache. */
-export function textReply(status: number, text: string, headers: Readonly<Record<string, string>> = {}): Reply {
+export function textReply(status: number, text: string, headers: Reply['headers'] = {}): Reply {
   return {
     status,
     headers: { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store', ...headers },

@@ -1,9 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../errors.ts'
+import { type DataKeyCaching, type OpenedDataKey, reopenLater } from './data-key-caching.ts'
 import type { DataKey, RandomBytes } from './seal.ts'
 import type { RootKey, SecretStore, StoredDataKey, Tenant } from './store.ts'
 
-/** The open data keys of every tenant, kept in memory: the root key is asked once for each. */
+/** The open data keys of every tenant, kept in memory: the root key is asked once for each, and again when they are old. */
 export interface DataKeys {
   /** The newest data key of a tenant. Creates the first. */
   current(tenant: Tenant): Promise<DataKey>
@@ -17,77 +18,128 @@ export interface DataKeysOptions {
   /** What a message calls the root key: the path of its file, the name of its KMS key. */
   readonly rootKeyName: string
   readonly randomBytes: RandomBytes
+  /** How long open data keys are used; without it as long as the process lives. */
+  readonly caching?: DataKeyCaching
+}
+
+/** The data keys of a tenant as they were last looked at. */
+interface TenantKeys {
+  readonly keys: readonly OpenedDataKey[]
+  readonly recheckAt: number
 }
 
 const SIZE = 32
 
 /** Finds, creates and opens data keys. Throws ERR_ROOT_KEY_FOREIGN for those that another root key wrapped. */
 export function createDataKeys(options: DataKeysOptions): DataKeys {
-  const { store, rootKey, rootKeyName, randomBytes } = options
-  const opened = new Map<Tenant, Promise<readonly DataKey[]>>()
+  const { store, rootKey, rootKeyName, caching } = options
+  const now = caching?.now ?? (() => 0)
+  const reopen = reopenLater(caching, (stored) => openDataKey(rootKey, rootKeyName, stored))
+  const known = new Map<Tenant, TenantKeys>()
+  const reading = new Map<Tenant, Promise<readonly OpenedDataKey[]>>()
 
-  /** One reading at a time for each tenant; one that failed or found nothing is not remembered. */
-  const remember = (tenant: Tenant, reading: Promise<readonly DataKey[]>): Promise<readonly DataKey[]> => {
-    const forget = (): void => {
-      if (opened.get(tenant) === reading) opened.delete(tenant)
+  /** What the store has, opened as far as it is not open already. Nothing found is not remembered. */
+  const read = async (tenant: Tenant): Promise<readonly OpenedDataKey[]> => {
+    const before = known.get(tenant)?.keys ?? []
+    const keys = await readOr(before, async () => {
+      const stored = await store.findDataKeys(tenant)
+      const opened = await Promise.all(stored.map((one) => reopen(one, before)))
+      return opened.sort((a, b) => a.generation - b.generation)
+    })
+    if (keys.length > 0) known.set(tenant, { keys, recheckAt: now() + (caching?.recheckMs ?? Infinity) })
+    return keys
+  }
+
+  /** While the store is away the keys in memory go on. */
+  const readOr = async (before: readonly OpenedDataKey[], work: () => Promise<readonly OpenedDataKey[]>) => {
+    try {
+      return await work()
+    } catch (error) {
+      const isAway = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
+      if (isAway && before.length > 0) return before
+      throw error
     }
-    opened.set(tenant, reading)
-    reading.then((keys) => keys.length === 0 && forget(), forget)
-    return reading
   }
 
-  const openAll = async (tenant: Tenant): Promise<readonly DataKey[]> => {
-    const stored = await store.findDataKeys(tenant)
-    const keys = await Promise.all(stored.map((one) => openDataKey(rootKey, rootKeyName, one)))
-    return keys.sort((a, b) => a.generation - b.generation)
+  /** One reading at a time for each tenant. */
+  const readShared = (tenant: Tenant): Promise<readonly OpenedDataKey[]> => {
+    const running = reading.get(tenant) ?? read(tenant).finally(() => reading.delete(tenant))
+    reading.set(tenant, running)
+    return running
   }
 
-  const openOrCreate = async (tenant: Tenant): Promise<readonly DataKey[]> => {
-    const keys = await openAll(tenant)
-    if (keys.length > 0) return keys
-    const clear = randomBytes(SIZE)
-    const wrapped = await rootKey.wrap(clear, dataKeyContext({ tenant, generation: 1 }))
-    clear.fill(0)
-    // Another process may have been first: only the key that stands is used.
-    const standing = await store.putDataKeyIfAbsent({ tenant, generation: 1, wrapped })
-    return [await openDataKey(rootKey, rootKeyName, standing)]
+  const fresh = (tenant: Tenant): readonly OpenedDataKey[] | undefined => {
+    const one = known.get(tenant)
+    return one !== undefined && now() < one.recheckAt ? one.keys : undefined
   }
+
+  const create = async (tenant: Tenant): Promise<DataKey> => {
+    const standing = await createDataKey(options, tenant, 1)
+    const opened = await reopen(standing, [])
+    known.set(tenant, { keys: [opened], recheckAt: now() + (caching?.recheckMs ?? Infinity) })
+    return opened
+  }
+  const creating = new Map<Tenant, Promise<DataKey>>()
 
   return {
     async current(tenant) {
-      for (;;) {
-        const keys = await (opened.get(tenant) ?? remember(tenant, openOrCreate(tenant)))
-        // None: this was the reading of a `find` that creates nothing. It is forgotten by now.
-        const newest = keys.at(-1)
-        if (newest !== undefined) return newest
-      }
+      const newest = (fresh(tenant) ?? (await readShared(tenant))).at(-1)
+      if (newest !== undefined) return newest
+      const running = creating.get(tenant) ?? create(tenant).finally(() => creating.delete(tenant))
+      creating.set(tenant, running)
+      return running
     },
 
     async find(tenant, generation) {
-      const known = await (opened.get(tenant) ?? remember(tenant, openAll(tenant)))
-      // Another process may have added a generation since.
-      return ofGeneration(known, generation) ?? ofGeneration(await remember(tenant, openAll(tenant)), generation)
+      const before = fresh(tenant)
+      const found = before && ofGeneration(before, generation)
+      if (found !== undefined) return found
+      // Another process may have added a generation since, also since a reading that is under way.
+      const isShared = reading.has(tenant)
+      const read = ofGeneration(await readShared(tenant), generation)
+      return read ?? (isShared ? ofGeneration(await readShared(tenant), generation) : undefined)
     },
   }
+}
+
+/** Stores a new data key unless the generation is taken, and returns the one that stands. */
+export async function createDataKey(
+  { store, rootKey, randomBytes }: Pick<DataKeysOptions, 'store' | 'rootKey' | 'randomBytes'>,
+  tenant: Tenant,
+  generation: number,
+): Promise<StoredDataKey> {
+  const context = dataKeyContext({ tenant, generation })
+  const { dataKey, wrapped } = (await rootKey.generate?.(context)) ?? (await wrapNew(rootKey, context, randomBytes))
+  dataKey.fill(0)
+  return store.putDataKeyIfAbsent({ tenant, generation, wrapped })
 }
 
 /** Opens a stored data key with the root key it must belong to. */
 export async function openDataKey(rootKey: RootKey, rootKeyName: string, stored: StoredDataKey): Promise<DataKey> {
   const clear = await rootKey.unwrap(stored.wrapped, dataKeyContext(stored))
-  if (clear === undefined) {
-    throw new KeyProviderError(
-      'ERR_ROOT_KEY_FOREIGN',
-      `the data key of tenant ${JSON.stringify(stored.tenant)} was wrapped by another root key than ${rootKeyName}; ` +
-        'restore the root key that belongs to this store from its backup: without it these keys cannot be opened',
-    )
-  }
+  if (clear === undefined) throw foreignDataKey(rootKeyName, stored)
   const key = createSecretKey(clear)
   clear.fill(0)
   return { generation: stored.generation, key }
 }
 
-function dataKeyContext({ tenant, generation }: Pick<StoredDataKey, 'tenant' | 'generation'>) {
+/** The error of a data key that another root key wrapped. */
+export function foreignDataKey(rootKeyName: string, { tenant }: StoredDataKey): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_ROOT_KEY_FOREIGN',
+    `the data key of tenant ${JSON.stringify(tenant)} was wrapped by another root key than ${rootKeyName}; ` +
+      'restore the root key that belongs to this store from its backup: without it these keys cannot be opened',
+  )
+}
+
+/** What a data key is wrapped with. */
+export function dataKeyContext({ tenant, generation }: Pick<StoredDataKey, 'tenant' | 'generation'>) {
   return { use: 'data-key', tenant, generation: String(generation) }
+}
+
+async function wrapNew(rootKey: RootKey, context: ReturnType<typeof dataKeyContext>, randomBytes: RandomBytes) {
+  const dataKey = randomBytes(SIZE)
+  return { dataKey, wrapped: await rootKey.wrap(dataKey, context) }
 }
 
 function ofGeneration(keys: readonly DataKey[], generation: number): KeyObject | undefined {

@@ -1,3 +1,4 @@
+import type { DataKeyCaching } from './data-key-caching.ts'
 import { createDataKeys, type DataKeys, openDataKey } from './data-keys.ts'
 import type { RandomBytes } from './seal.ts'
 import type { RootKey, SecretStore } from './store.ts'
@@ -9,6 +10,8 @@ export interface OpenKeysOptions {
   /** What a message calls the root key: the path of its file, the name of its KMS key. */
   readonly rootKeyName: string
   readonly randomBytes: RandomBytes
+  /** How long open data keys are used; without it as long as the process lives. */
+  readonly caching?: DataKeyCaching
 }
 
 /** A root key that was seen to belong to its store. */
@@ -23,7 +26,8 @@ export interface OpenKeys {
  * Opens the keys of a store at start. A lost root key is a refusal (ERR_ROOT_KEY_MISSING), never a new one, and a root key that
  * does not own a tenant's data keys is ERR_ROOT_KEY_FOREIGN.
  */
-export async function openKeys({ store, openRootKey, rootKeyName, randomBytes }: OpenKeysOptions): Promise<OpenKeys> {
+export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
+  const { store, openRootKey, rootKeyName, randomBytes, caching } = options
   const sample = await store.sampleDataKeys()
   const { rootKey, created } = await openRootKey(sample.length === 0)
   try {
@@ -32,5 +36,9 @@ export async function openKeys({ store, openRootKey, rootKeyName, randomBytes }:
     await rootKey.close()
     throw error
   }
-  return { rootKey, created, dataKeys: createDataKeys({ store, rootKey, rootKeyName, randomBytes }) }
+  return {
+    rootKey,
+    created,
+    dataKeys: createDataKeys({ store, rootKey, rootKeyName, randomBytes, ...(caching && { caching }) }),
+  }
 }

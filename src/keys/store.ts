@@ -175,13 +175,28 @@ export interface LedgerStore {
   close(): Promise<void>
 }
 
+/** What must be given again to unwrap what was wrapped: the tenant and generation of a data key. */
+export type WrapContext = Readonly<Record<string, string>>
+
 /** What wraps data keys. Every adapter passes `test/kms/root-key-contract.ts`. */
 export interface RootKey {
-  /** Wraps a data key; `context` (the tenant and generation) must be given again to unwrap. */
-  wrap(dataKey: Uint8Array, context: Readonly<Record<string, string>>): Promise<Uint8Array>
+  /** Wraps a data key. Throws ERR_ROOT_KEY_UNAVAILABLE when it cannot be reached, as the other methods do. */
+  wrap(dataKey: Uint8Array, context: WrapContext): Promise<Uint8Array>
 
   /** The data key, or undefined when another root key wrapped it. Throws ERR_SEAL_BROKEN when ours did and it does not open. */
-  unwrap(wrapped: Uint8Array, context: Readonly<Record<string, string>>): Promise<Uint8Array | undefined>
+  unwrap(wrapped: Uint8Array, context: WrapContext): Promise<Uint8Array | undefined>
+
+  /** A new data key of 32 bytes and its wrapping, where the root key itself makes them. */
+  generate?(context: WrapContext): Promise<{ readonly dataKey: Uint8Array; readonly wrapped: Uint8Array }>
+
+  /** The same data key under the newest generation, where that is possible without opening it here; undefined as for `unwrap`. */
+  rewrap?(wrapped: Uint8Array, context: WrapContext): Promise<Uint8Array | undefined>
+
+  /** What wrapped this, for people to read; undefined when another root key did. It tells nothing of the key. */
+  describe?(wrapped: Uint8Array): string | undefined
+
+  /** Whether the newest generation wrapped this, as far as that can be told. */
+  isNewest?(wrapped: Uint8Array): boolean
 
   close(): Promise<void>
 }

@@ -1,12 +1,8 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import { KeyProviderError } from '../errors.ts'
-import { lengthPrefixed } from '../keys/length-prefixed.ts'
-import type { RootKey } from '../keys/store.ts'
+import type { RootKey, WrapContext } from '../keys/store.ts'
 import type { RootKeyGeneration } from './root-key-file.ts'
+import { contextBytes, WRAPPED_BY, wrappingBroken } from './wrapping.ts'
 
-type Context = Readonly<Record<string, string>>
-
-const VERSION = 1
 const ID = 8
 const NONCE = 12
 const TAG = 16
@@ -14,7 +10,7 @@ const HEADER = 1 + ID
 const ALGORITHM = 'aes-256-gcm'
 
 /**
- * The root key of these generations, the last is current. Wrapped: version ‖ key id ‖ nonce ‖ AES-256-GCM ciphertext ‖ tag, with
+ * The root key of these generations, the last is current. Wrapped: 0x01 ‖ key id ‖ nonce ‖ AES-256-GCM ciphertext ‖ tag, with
  * the context as additional data. The bytes of the generations are overwritten.
  */
 export function rootKeyOf(generations: readonly RootKeyGeneration[]): RootKey {
@@ -30,16 +26,24 @@ export function rootKeyOf(generations: readonly RootKeyGeneration[]): RootKey {
   return {
     async wrap(dataKey, context) {
       const nonce = randomBytes(NONCE)
-      const cipher = createCipheriv(ALGORITHM, current, nonce).setAAD(additionalData(context))
+      const cipher = createCipheriv(ALGORITHM, current, nonce).setAAD(contextBytes(context))
       const ciphertext = [cipher.update(dataKey), cipher.final(), cipher.getAuthTag()]
-      return new Uint8Array(Buffer.concat([Buffer.of(VERSION), currentId, nonce, ...ciphertext]))
+      return new Uint8Array(Buffer.concat([Buffer.of(WRAPPED_BY.local), currentId, nonce, ...ciphertext]))
     },
 
     async unwrap(wrapped, context) {
-      if (wrapped.length < HEADER || wrapped[0] !== VERSION) throw broken()
-      const key = keys.get(Buffer.from(wrapped.subarray(1, HEADER)).toString('hex'))
+      const id = idOf(wrapped)
+      if (id === undefined) return undefined
+      const key = keys.get(id)
       return key === undefined ? undefined : open(key, wrapped, context)
     },
+
+    describe(wrapped) {
+      const id = idOf(wrapped)
+      return id !== undefined && keys.has(id) ? `local ${id}` : undefined
+    },
+
+    isNewest: (wrapped) => idOf(wrapped) === currentId.toString('hex'),
 
     async close() {
       keys.clear()
@@ -47,35 +51,24 @@ export function rootKeyOf(generations: readonly RootKeyGeneration[]): RootKey {
   }
 }
 
-function open(key: KeyObject, wrapped: Uint8Array, context: Context): Uint8Array {
-  if (wrapped.length < HEADER + NONCE + TAG) throw broken()
+function open(key: KeyObject, wrapped: Uint8Array, context: WrapContext): Uint8Array {
+  if (wrapped.length < HEADER + NONCE + TAG) throw wrappingBroken()
   const nonce = wrapped.subarray(HEADER, HEADER + NONCE)
-  const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG }).setAAD(additionalData(context))
+  const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG }).setAAD(contextBytes(context))
   decipher.setAuthTag(wrapped.subarray(wrapped.length - TAG))
   const dataKey = decipher.update(wrapped.subarray(HEADER + NONCE, wrapped.length - TAG))
   try {
     decipher.final()
   } catch (cause) {
     dataKey.fill(0)
-    throw broken(cause)
+    throw wrappingBroken(cause)
   }
   return new Uint8Array(dataKey)
 }
 
-/** The same whatever order the members of `context` came in. */
-function additionalData(context: Context): Buffer {
-  return lengthPrefixed([
-    'keyspring/data-key/v1',
-    ...Object.entries(context)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .flat(),
-  ])
-}
-
-function broken(cause?: unknown): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_SEAL_BROKEN',
-    'a stored data key does not open: it was altered, damaged or moved from another row; restore it from a backup of the store',
-    { cause },
-  )
+/** The id of the local root key that wrapped this; undefined when a root key of another kind did. */
+function idOf(wrapped: Uint8Array): string | undefined {
+  if (wrapped[0] !== undefined && wrapped[0] !== WRAPPED_BY.local) return undefined
+  if (wrapped.length < HEADER) throw wrappingBroken()
+  return Buffer.from(wrapped.subarray(1, HEADER)).toString('hex')
 }
