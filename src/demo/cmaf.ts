@@ -1,0 +1,109 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clip } from './clip.ts'
+import { SYSTEMS, type TrackKey } from './speke.ts'
+import { packager } from './tools.ts'
+
+/** How segments are encrypted; without it they are not. */
+export interface Encryption {
+  readonly scheme: 'cenc' | 'cbcs'
+  /** Keys by track type: `AUDIO`, `SD`, `HD`. */
+  readonly keys: readonly TrackKey[]
+}
+
+/** Packages a clip as CMAF segments with `stream.mpd` and `stream.m3u8`, and puts the signalling of the answer into both. */
+export async function packageCmaf(folder: string, clip: Clip, encryption?: Encryption): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await packager(folder, [
+    ...streamsOf(clip),
+    ...(encryption === undefined ? [] : encryptionOf(encryption)),
+    `--segment_duration=${clip.segmentSeconds}`,
+    '--mpd_output=stream.mpd',
+    '--generate_static_live_mpd',
+    '--hls_master_playlist_output=stream.m3u8',
+  ])
+  if (encryption === undefined) return
+  const { keys } = encryption
+  await edit(join(folder, 'stream.mpd'), (mpd) => signalMpd(mpd, keys))
+  for (const key of keys) {
+    const name = `${key.trackType.toLowerCase()}.m3u8`
+    await edit(join(folder, name), (playlist) => signalPlaylist(playlist, key))
+  }
+}
+
+/** The streams of a clip, each with the track type of its key as label. */
+export function streamsOf({ sd, hd }: Clip): readonly string[] {
+  return [
+    { label: 'AUDIO', input: hd, stream: 'audio', more: 'hls_group_id=audio,hls_name=sound' },
+    { label: 'SD', input: sd, stream: 'video', more: '' },
+    { label: 'HD', input: hd, stream: 'video', more: '' },
+  ].map(({ label, input, stream, more }) => {
+    const name = label.toLowerCase()
+    const files = `init_segment=${name}-init.mp4,segment_template=${name}-$Number$.m4s,playlist_name=${name}.m3u8`
+    return `in=${input},stream=${stream},${files},drm_label=${label}${more === '' ? '' : `,${more}`}`
+  })
+}
+
+/** Raw keys from the answer. The IV is given where the key provider returned one, which for cenc it does not: */
+/** every rendition then gets an IV of its own. */
+function encryptionOf({ scheme, keys }: Encryption): readonly string[] {
+  const raw = keys.map(({ trackType, kid, key, iv }) =>
+    [
+      `label=${trackType}`,
+      `key_id=${kid.replaceAll('-', '')}`,
+      `key=${key}`,
+      ...(iv === undefined ? [] : [`iv=${iv}`]),
+    ].join(':'),
+  )
+  const boxes = new Set(
+    keys.flatMap(({ signaling }) => signaling.flatMap(({ pssh }) => (pssh === undefined ? [] : [pssh]))),
+  )
+  const pssh = psshForPackager([...boxes])
+  return [
+    '--enable_raw_key_encryption',
+    `--keys=${raw.join(',')}`,
+    `--protection_scheme=${scheme}`,
+    '--clear_lead=0',
+    ...(pssh === '' ? [] : [`--pssh=${pssh}`]),
+  ]
+}
+
+/** All boxes in hex; of those of the W3C common system only the first, which lists every kid: Chromium reads no second one. */
+function psshForPackager(boxes: readonly string[]): string {
+  const decoded = boxes.map((box) => Buffer.from(box, 'base64').toString('hex'))
+  const isCommon = (box: string): boolean => box.slice(24, 56) === SYSTEMS.common.replaceAll('-', '')
+  const firstCommon = decoded.findIndex(isCommon)
+  return decoded.filter((box, i) => !isCommon(box) || i === firstCommon).join('')
+}
+
+/** Replaces what the packager says of DRM systems by what the key provider says, for the kid of each adaptation set. */
+function signalMpd(mpd: string, keys: readonly TrackKey[]): string {
+  const bare = mpd.replace(
+    /\s*<ContentProtection [^>]*schemeIdUri="urn:uuid:[^>]*?(?:\/>|>.*?<\/ContentProtection>)/gs,
+    '',
+  )
+  return bare.replace(
+    /( *)<ContentProtection [^>]*cenc:default_KID="([^"]+)"[^>]*\/>/g,
+    (line, indent: string, kid: string) => {
+      const key = keys.find((one) => one.kid === kid.toLowerCase())
+      const systems = (key?.signaling ?? []).flatMap(({ systemId, contentProtectionData }) =>
+        contentProtectionData === undefined
+          ? []
+          : [
+              `${indent}<ContentProtection schemeIdUri="urn:uuid:${systemId}">${contentProtectionData}</ContentProtection>`,
+            ],
+      )
+      return [line, ...systems].join('\n')
+    },
+  )
+}
+
+/** Replaces the key lines of a media playlist by those of the key provider. */
+function signalPlaylist(playlist: string, { signaling }: TrackKey): string {
+  const lines = signaling.flatMap(({ media }) => (media === undefined ? [] : [media.trim()]))
+  return playlist.replace(/(?:#EXT-X-KEY:.*\n)+/, `${lines.join('\n')}\n`)
+}
+
+async function edit(file: string, change: (text: string) => string): Promise<void> {
+  await writeFile(file, change(await readFile(file, 'utf8')))
+}

@@ -1,0 +1,162 @@
+/** A key that is asked for, with a kid of the encryptor's own making. */
+export interface WantedTrack {
+  readonly kid: string
+  /** `AUDIO`, `SD`, `HD` … as the presets of SPEKE have them. */
+  readonly trackType: string
+  /** The index of its key period, where keys rotate. */
+  readonly period?: number
+}
+
+/** What an encryptor asks a key provider. */
+export interface KeyRequest {
+  readonly contentId: string
+  readonly scheme: 'cenc' | 'cbcs' | 'cbc1'
+  readonly systems: readonly SystemName[]
+  readonly tracks: readonly WantedTrack[]
+}
+
+/** A key of the answer, and what players are told of it. */
+export interface TrackKey extends WantedTrack {
+  /** In hex. */
+  readonly key: string
+  /** In hex; only where the key provider returns one. */
+  readonly iv: string | undefined
+  readonly signaling: readonly Signaling[]
+}
+
+/** The signalling of one system, decoded. */
+export interface Signaling {
+  readonly system: SystemName
+  readonly systemId: string
+  /** In base64. */
+  readonly pssh: string | undefined
+  /** XML for a ContentProtection element. */
+  readonly contentProtectionData: string | undefined
+  /** Lines of playlists. */
+  readonly media: string | undefined
+  readonly master: string | undefined
+}
+
+/** A request and its answer as they went over the wire. */
+export interface Exchange {
+  readonly request: string
+  readonly answer: string
+  readonly keys: readonly TrackKey[]
+}
+
+export const SYSTEMS = {
+  widevine: 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed',
+  playready: '9a04f079-9840-4286-ab92-e65be0885f95',
+  fairplay: '94ce86fb-07ff-4f43-adb8-93d2fa968ca2',
+  common: '1077efec-c0b2-4d02-ace3-3c1e52e2fb4b',
+  clearkey: 'e2719d58-a985-b3c9-781a-b030af78d30e',
+  aes128: '3ea8778f-7742-4bf9-b18b-e834b2acbd47',
+  'sample-aes': 'be58615b-19c4-4684-88b3-c8c57e99e957',
+} as const
+export type SystemName = keyof typeof SYSTEMS
+
+/** Asks a key provider by SPEKE 2.0. */
+export async function requestKeys(copyProtectionUrl: string, wanted: KeyRequest): Promise<Exchange> {
+  const request = writeRequest(wanted)
+  const response = await fetch(copyProtectionUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/xml', 'x-speke-version': '2.0' },
+    body: request,
+  })
+  const answer = await response.text()
+  if (response.status !== 200) throw new Error(`the key provider answers ${response.status}: ${answer}`)
+  return { request, answer, keys: wanted.tracks.map((track) => readKey(answer, track, wanted.systems)) }
+}
+
+/** The elements that each system can fill; what is not asked for is not answered. */
+const ELEMENTS: Readonly<Record<SystemName, readonly string[]>> = {
+  widevine: ['PSSH', 'ContentProtectionData', 'HLS'],
+  playready: ['PSSH', 'ContentProtectionData', 'HLS'],
+  fairplay: ['HLS'],
+  common: ['PSSH', 'ContentProtectionData'],
+  clearkey: ['ContentProtectionData'],
+  aes128: ['HLS'],
+  'sample-aes': ['HLS'],
+}
+/** What cannot be signalled under a scheme. */
+const SCHEMES: Partial<Record<SystemName, string>> = { fairplay: 'cbcs', aes128: 'cbc1', 'sample-aes': 'cbcs' }
+
+function writeRequest({ contentId, scheme, systems, tracks }: KeyRequest): string {
+  const signaled = systems.filter((system) => (SCHEMES[system] ?? scheme) === scheme)
+  const keys = tracks.map(({ kid }) => `<cpix:ContentKey kid="${kid}" commonEncryptionScheme="${scheme}"/>`)
+  const drm = tracks.flatMap(({ kid }) =>
+    signaled.map((system) => {
+      const elements = ELEMENTS[system].map((name) =>
+        name === 'HLS'
+          ? '<cpix:HLSSignalingData playlist="media"/><cpix:HLSSignalingData playlist="master"/>'
+          : `<cpix:${name}/>`,
+      )
+      return `<cpix:DRMSystem kid="${kid}" systemId="${SYSTEMS[system]}">${elements.join('')}</cpix:DRMSystem>`
+    }),
+  )
+  const periods = [...new Set(tracks.flatMap(({ period }) => (period === undefined ? [] : [period])))]
+  const rules = tracks.map(({ kid, trackType, period }) => {
+    const filters = [
+      ...(period === undefined ? [] : [`<cpix:KeyPeriodFilter periodId="period_${period}"/>`]),
+      ...(FILTERS[trackType] ?? ['<cpix:VideoFilter/>']),
+    ]
+    return `<cpix:ContentKeyUsageRule kid="${kid}" intendedTrackType="${trackType}">${filters.join('')}</cpix:ContentKeyUsageRule>`
+  })
+  const list = (name: string, items: readonly string[]): string =>
+    items.length === 0 ? '' : `  <cpix:${name}>\n${items.map((item) => `    ${item}\n`).join('')}  </cpix:${name}>\n`
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<cpix:CPIX contentId="${contentId}" version="2.3" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc">
+${list('ContentKeyList', keys)}${list('DRMSystemList', drm)}${list(
+  'ContentKeyPeriodList',
+  periods.map((period) => `<cpix:ContentKeyPeriod id="period_${period}" index="${period}"/>`),
+)}${list('ContentKeyUsageRuleList', rules)}</cpix:CPIX>
+`
+}
+
+/** The filters of the presets VIDEO-2 with AUDIO-1, and of a key for everything. */
+const FILTERS: Readonly<Record<string, readonly string[]>> = {
+  AUDIO: ['<cpix:AudioFilter/>'],
+  SD: ['<cpix:VideoFilter maxPixels="589824"/>'],
+  HD: ['<cpix:VideoFilter minPixels="589825"/>'],
+  ALL: ['<cpix:VideoFilter/>', '<cpix:AudioFilter/>'],
+}
+
+/** Looks a key up in an answer of the request above, whose spelling is known: no XML reader is needed for it. */
+function readKey(answer: string, track: WantedTrack, systems: readonly SystemName[]): TrackKey {
+  const { kid } = track
+  const element = new RegExp(`<cpix:ContentKey kid="${kid}"([^>]*)>(.*?)</cpix:ContentKey>`, 's').exec(answer)
+  const value = /<pskc:PlainValue>([^<]+)</.exec(element?.[2] ?? '')?.[1]
+  if (value === undefined) throw new Error(`the answer has no key for the kid ${kid}`)
+  const iv = /explicitIV="([^"]+)"/.exec(element?.[1] ?? '')?.[1]
+  return {
+    ...track,
+    key: toHex(value),
+    iv: iv === undefined ? undefined : toHex(iv),
+    signaling: systems.flatMap((system) => {
+      const systemId = SYSTEMS[system]
+      const found = new RegExp(`<cpix:DRMSystem kid="${kid}" systemId="${systemId}">(.*?)</cpix:DRMSystem>`, 's').exec(
+        answer,
+      )
+      if (found === null) return []
+      const text = (pattern: RegExp): string | undefined => pattern.exec(found[1] ?? '')?.[1]
+      const decoded = (pattern: RegExp): string | undefined => {
+        const base64 = text(pattern)
+        return base64 === undefined ? undefined : Buffer.from(base64, 'base64').toString()
+      }
+      return [
+        {
+          system,
+          systemId,
+          pssh: text(/<cpix:PSSH>([^<]+)</),
+          contentProtectionData: decoded(/<cpix:ContentProtectionData>([^<]+)</),
+          media: decoded(/<cpix:HLSSignalingData playlist="media">([^<]+)</),
+          master: decoded(/<cpix:HLSSignalingData playlist="master">([^<]+)</),
+        },
+      ]
+    }),
+  }
+}
+
+function toHex(base64: string): string {
+  return Buffer.from(base64, 'base64').toString('hex')
+}
