@@ -49,7 +49,7 @@ const MAY_USE: Record<string, readonly string[]> = {
 const WORLD = ['node:fs', 'node:fs/promises', 'node:http', 'node:sqlite', 'node:worker_threads', 'node:net']
 const MAY_REACH_THE_WORLD = ['store', 'kms', 'http', 'server', 'cli', 'encryptor']
 
-const IMPORT = /(?:from|import)\s*\(?\s*'([^']+)'/g
+const IMPORT = /(?:\bfrom |\bimport ?\(? ?)'([^'\n]+)'/g
 
 for (const file of readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
   const [room = '', ...rest] = file.split(sep)
