@@ -80,7 +80,7 @@ export function buildRequest(plan: RequestPlan): BuiltRequest {
   ].filter(({ children: entries = [] }) => entries.length > 0)
   const root = cpix('CPIX', rootAttributes(plan), children)
   return {
-    xml: writeMarkup(root, shape.emptyElements),
+    xml: writeMarkup(root, shape.pairs),
     version,
     contentId,
     keys,

@@ -50,8 +50,8 @@ const OBJECT_ID = 0x06
 const UTF8_STRING = 0x0c
 const UTC_TIME = 0x17
 /** sha512WithRSAEncryption (1.2.840.113549.1.1.13) and commonName (2.5.4.3). */
-const SHA512_WITH_RSA = Buffer.from('2a864886f70d01010d', 'hex')
-const COMMON_NAME = Buffer.from('550403', 'hex')
+const SHA512_WITH_RSA = Buffer.of(0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d)
+const COMMON_NAME = Buffer.of(0x55, 0x04, 0x03)
 
 function der(tag: number, ...contents: readonly Uint8Array[]): Buffer {
   const content = Buffer.concat(contents)

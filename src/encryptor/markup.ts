@@ -8,20 +8,21 @@ export interface Markup {
   readonly text?: string
 }
 
-/** How an encryptor writes what is empty. */
-export type EmptyElements = 'self-closing' | 'pair'
-
-/** The document of `root`, two spaces a level. */
-export function writeMarkup(root: Markup, emptyElements: EmptyElements): string {
-  return `${lines(root, emptyElements, '').join('\n')}\n`
+/** The document of `root`, two spaces a level. What is empty is written `<a/>`, or `<a></a>` where `pairs` has its name. */
+export function writeMarkup(root: Markup, pairs: readonly string[] = []): string {
+  return `${lines(root, pairs, '').join('\n')}\n`
 }
 
-function lines({ name, attributes = [], children = [], text }: Markup, empty: EmptyElements, indent: string): string[] {
+function lines(
+  { name, attributes = [], children = [], text }: Markup,
+  pairs: readonly string[],
+  indent: string,
+): string[] {
   const start = [name, ...attributes.map(([key, value]) => `${key}="${escapeAttribute(value)}"`)].join(' ')
   if (text !== undefined) return [`${indent}<${start}>${escapeText(text)}</${name}>`]
   if (children.length > 0) {
-    const inner = children.flatMap((child) => lines(child, empty, `${indent}  `))
+    const inner = children.flatMap((child) => lines(child, pairs, `${indent}  `))
     return [`${indent}<${start}>`, ...inner, `${indent}</${name}>`]
   }
-  return [empty === 'pair' ? `${indent}<${start}></${name}>` : `${indent}<${start}/>`]
+  return [pairs.includes(name) ? `${indent}<${start}></${name}>` : `${indent}<${start}/>`]
 }

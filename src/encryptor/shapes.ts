@@ -25,7 +25,8 @@ export interface Shape {
   readonly keyAttributes: readonly ('kid' | 'explicitIV' | 'commonEncryptionScheme')[]
   readonly slotOrder: readonly Slot[]
   readonly filterOrder: readonly ('VideoFilter' | 'AudioFilter')[]
-  readonly emptyElements: 'self-closing' | 'pair'
+  /** The empty elements that it writes with an end tag of their own. */
+  readonly pairs: readonly string[]
   /** Whether DRMSystem elements come system by system, or key by key. */
   readonly systemsBy: 'system' | 'key'
   /** Whether a SPEKE 1.0 DRMSystem holds every child there is, whatever the system. */
@@ -68,7 +69,7 @@ const SPEC: Shape = {
     'speke:KeyFormatVersions',
   ],
   filterOrder: ['VideoFilter', 'AudioFilter'],
-  emptyElements: 'self-closing',
+  pairs: [],
   systemsBy: 'key',
   everySlotInV1: false,
   fairplayPssh: false,
@@ -88,7 +89,13 @@ const AWS: Shape = {
     'URIExtXKey',
   ],
   filterOrder: ['AudioFilter', 'VideoFilter'],
-  emptyElements: 'pair',
+  pairs: [
+    'cpix:ContentKey',
+    'cpix:HLSSignalingData',
+    'cpix:ContentProtectionData',
+    'cpix:PSSH',
+    'cpix:SmoothStreamingProtectionHeaderData',
+  ],
   systemsBy: 'system',
 }
 
@@ -101,7 +108,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     title: 'AWS Elemental MediaPackage v1',
     basis: 'requests seen by the AWS reference server: all six children for every system, large period indexes',
     versions: ['1.0', '2.0'],
-    emptyElements: 'self-closing',
+    pairs: [],
     everySlotInV1: true,
     fairplayPssh: true,
     live: true,
@@ -132,7 +139,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     basis: 'no document shows a request: SPEKE 1.0 as AWS documents it, with a key period',
     assumed: true,
     versions: ['1.0'],
-    emptyElements: 'self-closing',
+    pairs: [],
     live: true,
     firstPeriodIndex: 1,
   },

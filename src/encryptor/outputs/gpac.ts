@@ -19,7 +19,7 @@ export const gpac: Output = {
       children: [...boxes.map(drmInfo), ...tracks],
     } as const
     return {
-      text: `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(root, 'self-closing')}`,
+      text: `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(root)}`,
       notes: [
         ...ivNotes(answer),
         `track ids: ${keys.map(({ track }, i) => `${track} is ${ids[i]?.join(' and ')}`).join(', ')}; --track-id TRACK=N changes them`,
