@@ -35,6 +35,7 @@ program
   .option('--public-url <url>', 'where players reach this server, for key URLs in answers')
   .option('--allow-anonymous', 'serve whoever asks, on any address: every caller gets keys')
   .option('--log-requests', 'log a line for each request')
+  .option('--migrate', 'bring the schema of PostgreSQL up to date first')
   .action(async (options) => (await import('./serve.ts')).serve(options))
 
 const config = program.command('config').description('settings')

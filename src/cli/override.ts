@@ -104,7 +104,7 @@ type Stored = Pick<OverridesOptions, 'store'>
 
 /** Lends the store of the configuration. One that is not there is not made: the directory is likely mistyped. */
 async function withStore<T>(options: ContentOptions, use: (stored: Stored) => Promise<T>): Promise<T> {
-  const { store } = await openStore(readKeysConfig(options), false)
+  const { store } = await openStore(readKeysConfig(options), { create: false })
   try {
     return await use({ store })
   } finally {

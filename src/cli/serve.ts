@@ -7,8 +7,14 @@ import { createLog, type Log } from '../server/log.ts'
 import { type RunningServer, startServer } from '../server/start.ts'
 import { packageVersion } from '../server/version.ts'
 
+export interface ServeOptions extends ConfigFlags {
+  readonly config?: string
+  /** Brings the schema of PostgreSQL up to date first. */
+  readonly migrate?: boolean
+}
+
 /** Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
-export async function serve({ config: file, ...flags }: ConfigFlags & { readonly config?: string }): Promise<void> {
+export async function serve({ config: file, migrate = false, ...flags }: ServeOptions): Promise<void> {
   const sources: ConfigSources = { file, environment: process.env, flags }
   const config = readConfig(sources)
   const version = packageVersion()
@@ -17,7 +23,7 @@ export async function serve({ config: file, ...flags }: ConfigFlags & { readonly
     import('../server/metrics.ts').then(({ createMetrics }) => createMetrics(version)),
     import('../server/assemble.ts'),
   ])
-  const keyProvider = await assembly.assemble(config, log, metrics)
+  const keyProvider = await assembly.assemble(config, log, metrics, { migrate })
   let server: RunningServer
   try {
     server = await startServer(config, { keyProvider, log, metrics, version })
@@ -62,7 +68,7 @@ function leave(log: Log, code: number): void {
 const SAMPLE = fileURLToPath(new URL('../../docs/examples/widevine-playready-cenc.xml', import.meta.url))
 
 function greeting(config: Config, { url }: RunningServer): readonly string[] {
-  const place = config.store === 'memory' ? 'in memory, lost when it stops' : resolve(config.data)
+  const place = { memory: 'in memory, lost when it stops', postgres: 'in PostgreSQL', sqlite: resolve(config.data) }[config.store]
   const lines = [`keyspring listens on ${url}, keys ${place}`]
   if (config.allowAnonymous) lines.push('anonymous callers are allowed: whoever reaches this address gets keys')
   if (existsSync(SAMPLE)) {

@@ -2,6 +2,7 @@ import { boundedCache } from '../bounded-cache.ts'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { DataKeys } from './data-keys.ts'
+import type { DeriveContentSecret } from './root-secret.ts'
 import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredContent } from './store.ts'
 
@@ -28,6 +29,8 @@ export interface ContentCacheOptions {
   readonly revalidateMs: number
   readonly maxEntries: number
   readonly onStale: (error: KeyProviderError) => void
+  /** Where a content has a secret although none is stored. */
+  readonly deriveSecret?: DeriveContentSecret | undefined
 }
 
 /** A content with more overrides than are read at once keeps those of so many kids. */
@@ -41,7 +44,7 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
 }
 
 export function createContentCache(options: ContentCacheOptions): ContentCache {
-  const { store, dataKeys, now, revalidateMs, maxEntries, onStale } = options
+  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, deriveSecret } = options
   const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
   const loading = new Map<string, Promise<CachedContent>>()
 
@@ -57,6 +60,12 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
     return keep(ref, before, now() + Math.min(RETRY_MS, revalidateMs))
   }
 
+  /** A content that derives its secret is whole without anything stored, and is kept. */
+  const nothingStored = (ref: ContentRef, before: Snapshot | undefined): Snapshot => {
+    if (deriveSecret === undefined) return NOTHING_STORED
+    return { ...NOTHING_STORED, derivation: before?.derivation ?? deriveSecret(ref) }
+  }
+
   const read = async (ref: ContentRef, wanted: readonly Kid[]): Promise<CachedContent> => {
     const before = cache.get(contentCacheId(ref))?.snapshot
     const kids = kidsToRead(before, wanted)
@@ -64,14 +73,14 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
     try {
       const stored = await store.findContent(ref, kids)
       if (before !== undefined && isLost(before, stored)) throw secretLost(ref)
-      if (stored === undefined) return keep(ref, NOTHING_STORED, validUntil)
-      const snapshot = await openSnapshot(dataKeys, ref, stored, kids, before)
+      if (stored === undefined) return keep(ref, nothingStored(ref, before), validUntil)
+      const snapshot = await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret)
       const targets = stored.kidOverrides.map(({ kid }) => kid)
       if (covers(snapshot, targets)) return keep(ref, snapshot, validUntil)
       // The kids that rules give instead will be asked for too.
       const all = [...new Set([...wanted, ...targets])]
       const again = (await store.findContent(ref, all)) ?? stored
-      return keep(ref, await openSnapshot(dataKeys, ref, again, all, snapshot), validUntil)
+      return keep(ref, await openSnapshot(dataKeys, ref, again, all, snapshot, deriveSecret), validUntil)
     } catch (error) {
       const isAway = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
       if (isAway && before !== undefined && covers(before, wanted)) return keepStale(ref, before, error)
@@ -99,7 +108,7 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
     async enter(ref, stored, kids) {
       const before = cache.get(contentCacheId(ref))?.snapshot
       const validUntil = now() + revalidateMs
-      return keep(ref, await openSnapshot(dataKeys, ref, stored, kids, before), validUntil)
+      return keep(ref, await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret), validUntil)
     },
   }
 }

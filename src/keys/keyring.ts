@@ -4,6 +4,7 @@ import { contentCacheId, createContentCache } from './content-cache.ts'
 import type { ContentKeys, IssuedKeys, OpenContent, WantedKey } from './content-keys.ts'
 import type { DataKeys } from './data-keys.ts'
 import { assertIvIsNotKey } from './derive.ts'
+import type { DeriveContentSecret } from './root-secret.ts'
 import { type RandomBytes, seal } from './seal.ts'
 import {
   covers,
@@ -21,9 +22,12 @@ export interface ContentKeysOptions {
   readonly dataKeys: DataKeys
   /**
    * `derived`: a content key comes from the content's secret. `random`: each is drawn when first asked for and stored as an
-   * override; a content that already has a secret keeps the keys it derives, which are then stored likewise.
+   * override; a content that already has a secret keeps the keys it derives, which are then stored likewise. `derived-root`: the
+   * secret of a content that has none stored is itself derived, and nothing is written.
    */
-  readonly policy: 'derived' | 'random'
+  readonly policy: 'derived' | 'random' | 'derived-root'
+  /** What `derived-root` derives content secrets with. */
+  readonly deriveContentSecret?: DeriveContentSecret | undefined
   /** Milliseconds, of a clock that does not go back. */
   readonly now: () => number
   readonly randomBytes: RandomBytes
@@ -48,7 +52,9 @@ const KEY_SIZE = 16
 export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   const { store, dataKeys, policy, now, randomBytes } = options
   const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {} } = options
-  const cache = createContentCache({ store, dataKeys, now, revalidateMs, maxEntries, onStale })
+  const deriveSecret = policy === 'derived-root' ? options.deriveContentSecret : undefined
+  if (policy === 'derived-root' && deriveSecret === undefined) throw new TypeError('derived-root without a root secret')
+  const cache = createContentCache({ store, dataKeys, now, revalidateMs, maxEntries, onStale, deriveSecret })
   const creating = new Map<string, Promise<Creation>>()
 
   return {
@@ -98,7 +104,7 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   function keyOf(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): KeyAndIv | undefined {
     const override = snapshot.overrides.size > 0 ? snapshot.overrides.get(wantedId(wanted)) : undefined
     if (override !== undefined) return openOverride(ref, override, snapshot.derivation)
-    return policy === 'derived' ? snapshot.derivation?.keyAndIv(wanted.contentKeyClass, wanted.kid) : undefined
+    return policy !== 'random' ? snapshot.derivation?.keyAndIv(wanted.contentKeyClass, wanted.kid) : undefined
   }
 
   /** Reads or creates what is lacking. Each content is created by one request at a time; the others take what it made. */

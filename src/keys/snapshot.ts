@@ -3,6 +3,7 @@ import type { ContentKeyClass, KeyAndIv, Kid } from '../cenc.ts'
 import type { WantedKey } from './content-keys.ts'
 import type { DataKeys } from './data-keys.ts'
 import { assertIvIsNotKey, type Derivation, derivation } from './derive.ts'
+import type { DeriveContentSecret } from './root-secret.ts'
 import { type SealContext, sealGeneration, unseal } from './seal.ts'
 import type { ContentRef, KidOverride, StoredContent, StoredOverride, Tombstone } from './store.ts'
 
@@ -42,6 +43,7 @@ export async function openSnapshot(
   stored: StoredContent,
   kids: readonly Kid[],
   before: Snapshot | undefined,
+  deriveSecret?: DeriveContentSecret | undefined,
 ): Promise<Snapshot> {
   const { kidOverrides, tombstone } = stored
   const sealedSecret = stored.sealedSecret && Buffer.from(stored.sealedSecret).toString('latin1')
@@ -55,7 +57,10 @@ export async function openSnapshot(
   )
   return {
     sealedSecret,
-    derivation: isSameSecret ? before?.derivation : await openSecret(dataKeys, ref, stored.sealedSecret),
+    derivation:
+      before !== undefined && isSameSecret
+        ? before.derivation
+        : ((await openSecret(dataKeys, ref, stored.sealedSecret)) ?? deriveSecret?.(ref)),
     overrides: isPlain ? NOTHING_STORED.overrides : new Map(overrides.map((one) => [wantedId(one), one])),
     covered: stored.overridesComplete ? undefined : new Set(kids),
     kidOverrides: isPlain ? NOTHING_STORED.kidOverrides : kidOverrides,

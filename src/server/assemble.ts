@@ -3,7 +3,6 @@ import { selfTestSignaling } from '../drm/self-test.ts'
 import { DRM_SYSTEMS } from '../drm/systems.ts'
 import { createContentKeys } from '../keys/keyring.ts'
 import { createLedger, type Ledger, pruneLedger } from '../keys/ledger.ts'
-import { openKeys } from '../keys/open-keys.ts'
 import { selfTestKeys } from '../keys/self-test.ts'
 import type { LedgerStore } from '../keys/store.ts'
 import { issuedClasses } from '../playback/issued-classes.ts'
@@ -13,6 +12,7 @@ import { getContentKey } from '../widevine/get-content-key.ts'
 import type { Config } from './config.ts'
 import { drmSystemFinder } from './drm-systems.ts'
 import type { KeyProvider } from './key-provider.ts'
+import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Log, toLoggedError } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { openStore } from './open-store.ts'
@@ -24,16 +24,21 @@ const PRUNE_EVERY_MS = 3_600_000
 const DAY_MS = 86_400_000
 
 /** The key provider of a configuration: the one place that knows every adapter. */
-export async function assemble(config: Config, log: Log, metrics: Metrics): Promise<KeyProvider> {
+export async function assemble(
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+  options: { readonly migrate?: boolean } = {},
+): Promise<KeyProvider> {
   selfTestKeys()
   selfTestSignaling(DRM_SYSTEMS)
-  const { store, openRootKey, rootKeyName } = await openStore(config)
+  const keysAtRest = await openKeysAtRest(config, log, metrics, options.migrate ?? false)
+  const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
-    const { rootKey, dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
     const contentKeys = createContentKeys({
       store,
       dataKeys,
-      policy: config.contentKeys.policy,
+      ...keysAtRest.contentKeys,
       maxEntries: config.limits.cachedContents,
       now: () => performance.now(),
       randomBytes,
@@ -105,6 +110,7 @@ export async function assemble(config: Config, log: Log, metrics: Metrics): Prom
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
         stopPruning()
+        keysAtRest.stop()
         await ledger.close()
         await store.close()
         await rootKey.close()

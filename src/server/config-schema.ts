@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { COMMON_ENCRYPTION_SCHEMES, toSystemId } from '../cenc.ts'
 import { fileName, line, list, oneOf, section, text, url, wholeNumber, yesOrNo } from './config-fields.ts'
 import { PLAYBACK, WIDEVINE } from './playback-settings.ts'
+import { CONTENT_KEYS, POSTGRES, ROOT_KEY, STORE } from './store-settings.ts'
 
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
 const profileName = text('a name of letters, digits, dots and dashes', (value) => /^[\w.-]{1,64}$/.test(value))
@@ -50,7 +51,9 @@ export const SECTIONS = {
   host: text('a host name or address', (value) => /^[\w.:%-]{1,255}$/.test(value)).default('127.0.0.1'),
   port: wholeNumber(0, 65_535).default(8_080),
   data: fileName.default('./data'),
-  store: oneOf(['sqlite', 'memory']).default('sqlite'),
+  store: STORE,
+  postgres: POSTGRES,
+  rootKey: ROOT_KEY,
   publicUrl: url.optional(),
   allowAnonymous: yesOrNo.default(false),
   trustProxy: list(text('an IP address', (value) => /^[\da-f.:]{2,45}$/i.test(value))).default([]),
@@ -78,7 +81,7 @@ export const SECTIONS = {
     }).prefault({}),
     hlsAes128SystemIds: list(systemId).default([]),
   }).prefault({}),
-  contentKeys: section({ policy: oneOf(['derived', 'random']).default('derived') }).prefault({}),
+  contentKeys: CONTENT_KEYS,
   contentKeyEncryption: section({ validity: oneOf(['reject', 'warn']).default('reject') }).prefault({}),
   ledger: section({ retentionDays: wholeNumber(1, 36_500).default(7) }).prefault({}),
   signalingProfile: profileName.default('default'),

@@ -8,13 +8,24 @@ import { type ConfigSources, gatherSettings } from './config-sources.ts'
 import { toDrmSystems } from './drm-systems.ts'
 import { type Playback, toPlayback } from './playback-config.ts'
 import { type ContentRule, toProfiles } from './profiles.ts'
+import { type KeysAtRest, toKeysAtRest } from './store-config.ts'
 import { type Signer, toSigners } from './widevine-signers.ts'
 
 /** Everything that can be set, checked and frozen. @see docs/config.md */
 export interface Config
-  extends Readonly<
-    Omit<Sections, 'signalingProfiles' | 'contents' | 'speke' | 'drmSystems' | 'playback' | 'widevine'>
-  > {
+  extends KeysAtRest,
+    Readonly<
+      Omit<
+        Sections,
+        | 'signalingProfiles'
+        | 'contents'
+        | 'speke'
+        | 'drmSystems'
+        | 'playback'
+        | 'widevine'
+        | keyof KeysAtRest
+      >
+    > {
   readonly speke: Readonly<Omit<Sections['speke'], 'hlsAes128SystemIds'>>
   /** The systems that answers can signal: those of this build, those described, and the other ids of HLS AES-128. */
   readonly drmSystems: ReadonlyMap<SystemId, DrmSystem>
@@ -55,11 +66,20 @@ export function readConfig(sources: ConfigSources): Config {
   const loopback = isLoopbackAddress(host)
   const allowAnonymous = section('allowAnonymous')
   const openUnsaid = loopback || allowAnonymous || sources.serves === false
+  const keysAtRest = toKeysAtRest(
+    {
+      store: section('store'),
+      postgres: section('postgres'),
+      rootKey: section('rootKey'),
+      contentKeys: section('contentKeys'),
+    },
+    report,
+  )
   const config: Config = {
     host,
     port: section('port'),
     data: section('data'),
-    store: section('store'),
+    ...keysAtRest,
     publicUrl: section('publicUrl')?.replace(/\/+$/, ''),
     allowAnonymous,
     trustProxy: section('trustProxy'),
@@ -67,7 +87,6 @@ export function readConfig(sources: ConfigSources): Config {
     logLevel: section('logLevel'),
     limits: section('limits'),
     speke,
-    contentKeys: section('contentKeys'),
     contentKeyEncryption: section('contentKeyEncryption'),
     ledger: section('ledger'),
     signalingProfile: section('signalingProfile'),

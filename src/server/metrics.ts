@@ -1,6 +1,7 @@
 import type { Counter, Histogram } from 'prom-client'
 import type { RenderMetrics } from '../http/metrics.ts'
 import type { RouteName } from '../http/route.ts'
+import type { SealCount } from '../keys/store.ts'
 
 /** The numbers of the server. Labels are of closed sets: never a contentId, a kid or a tenant's own text. */
 export interface Metrics {
@@ -13,6 +14,10 @@ export interface Metrics {
   unreadable(status: number): void
   /** Records of the ledger that were lost. */
   ledgerLost(records: number): void
+  /** A data key used although the root key could not confirm it. */
+  staleDataKey(): void
+  /** Sealed values by data key, as they were last counted. */
+  sealedRows(counts: readonly SealCount[]): void
   readonly render: RenderMetrics
 }
 
@@ -48,6 +53,13 @@ export async function createMetrics(version: string): Promise<Metrics> {
     'status',
   ])
   const lost = counter('ledger_lost_records_total', 'Records of what was issued that were lost', [])
+  const staleDataKeys = counter('stale_data_key_uses_total', 'Data keys used while the root key was away', [])
+  const sealed = new prom.Gauge({
+    name: 'keyspring_sealed_rows',
+    help: 'Sealed values in the store, by generation of their data key and whether it is the newest of its tenant',
+    labelNames: ['generation', 'newest'],
+    registers: [registry],
+  })
   const durations = new prom.Histogram({
     name: 'keyspring_request_duration_seconds',
     help: 'From the request read to the reply made',
@@ -75,6 +87,14 @@ export async function createMetrics(version: string): Promise<Metrics> {
     pathVersionMismatch: () => mismatches.inc(),
     unreadable: (status) => unreadable.labels({ status: String(status) }).inc(),
     ledgerLost: (records) => lost.inc(records),
+    staleDataKey: () => staleDataKeys.inc(),
+    sealedRows(counts) {
+      sealed.reset()
+      for (const { tenant, generation, rows } of counts) {
+        const newest = !counts.some((other) => other.tenant === tenant && other.generation > generation)
+        sealed.labels({ generation: String(generation), newest: String(newest) }).inc(rows)
+      }
+    },
     render: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   }
 }

@@ -1,48 +1,72 @@
 import { randomBytes } from 'node:crypto'
 import { join, resolve } from 'node:path'
+import type { ClientStore } from '../auth/client-store.ts'
+import type { KeyProviderError } from '../errors.ts'
 import type { OpenKeysOptions } from '../keys/open-keys.ts'
-import type { LedgerStore, SecretStore } from '../keys/store.ts'
+import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { Config } from './config.ts'
+import { openRootKeyOf, rootKeyNameOf } from './open-root-key.ts'
+
+export type Store = SecretStore & LedgerStore & ClientStore & StoreMaintenance
 
 /** A store and the way to the root key that belongs to it. */
 export interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'rootKeyName'> {
-  readonly store: SecretStore & LedgerStore
+  readonly store: Store
 }
 
-/** Opens the store of a configuration; `create` makes one where there is none. */
-export async function openStore(config: Pick<Config, 'store' | 'data'>, create = true): Promise<OpenedStore> {
-  return STORES[config.store](resolve(config.data), create)
+export type StoreSettings = Pick<Config, 'store' | 'data' | 'postgres' | 'rootKey'>
+
+export interface OpenStoreOptions {
+  /** Makes a store where there is none. Default true. */
+  readonly create?: boolean
+  /** Brings the schema of PostgreSQL up to date; that of SQLite always is. */
+  readonly migrate?: boolean
+  readonly onReplicaAway?: (error: KeyProviderError) => void
+}
+
+/** Opens the store of a configuration. */
+export async function openStore(config: StoreSettings, options: OpenStoreOptions = {}): Promise<OpenedStore> {
+  const store = await STORES[config.store](config, options)
+  // Nothing outlives a store in memory, so neither does what seals it.
+  if (config.store === 'memory') return { store, openRootKey: inMemory, rootKeyName: 'the root key in memory' }
+  return { store, openRootKey: (create) => openRootKeyOf(config, create), rootKeyName: rootKeyNameOf(config) }
 }
 
 /** The adapters, each loaded when it is used. */
-const STORES: Readonly<Record<Config['store'], (data: string, create: boolean) => Promise<OpenedStore>>> = {
-  async sqlite(data, create) {
-    const [{ openSqliteStore }, { openLocalRootKey }] = await Promise.all([
-      import('../store/sqlite.ts'),
-      import('../kms/local-root-key.ts'),
-    ])
-    const rootKeyFile = join(data, 'root.key')
-    return {
-      store: openSqliteStore({ file: join(data, 'keyspring.db'), create }),
-      openRootKey: (createRootKey) => openLocalRootKey({ file: rootKeyFile, create: createRootKey }),
-      rootKeyName: rootKeyFile,
-    }
-  },
+const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: OpenStoreOptions) => Promise<Store>>> =
+  {
+    async sqlite({ data }, { create = true }) {
+      const { openSqliteStore } = await import('../store/sqlite.ts')
+      return openSqliteStore({ file: join(resolve(data), 'keyspring.db'), create })
+    },
 
-  // Nothing outlives the process, so neither does what seals it.
-  async memory() {
-    const [{ memoryStore }, { rootKeyOf }, { rootKeyId }] = await Promise.all([
-      import('../store/memory.ts'),
-      import('../kms/wrap.ts'),
-      import('../kms/root-key-file.ts'),
-    ])
-    return {
-      store: memoryStore(),
-      openRootKey: async () => {
-        const key = randomBytes(32)
-        return { rootKey: rootKeyOf([{ id: rootKeyId(key), key }]), created: false }
-      },
-      rootKeyName: 'the root key in memory',
-    }
-  },
+    async memory() {
+      const { memoryStore } = await import('../store/memory.ts')
+      return memoryStore()
+    },
+
+    async postgres({ postgres }, { migrate = false, onReplicaAway }) {
+      const { url, replicas, connections, waiting, connectTimeoutMs, statementTimeoutMs } = postgres
+      if (url === undefined) throw new TypeError('a PostgreSQL store without a URL')
+      const { openPostgresStore } = await import('../store/postgres.ts')
+      return openPostgresStore({
+        url,
+        replicas,
+        connections,
+        maxWaiting: waiting,
+        connectTimeoutMs,
+        statementTimeoutMs,
+        migrate,
+        ...(onReplicaAway && { onReplicaAway }),
+      })
+    },
+  }
+
+async function inMemory() {
+  const [{ rootKeyOf }, { rootKeyId }] = await Promise.all([
+    import('../kms/wrap.ts'),
+    import('../kms/root-key-file.ts'),
+  ])
+  const key = randomBytes(32)
+  return { rootKey: rootKeyOf([{ id: rootKeyId(key), key }]), created: false }
 }

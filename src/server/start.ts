@@ -112,7 +112,9 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     host,
     port,
     data,
-    store,
+    // Compared, never printed: a URL holds a password.
+    store: `${store} ${config.postgres.url?.reveal()}`,
+    'rootKey.kind': config.rootKey.kind,
     logLevel,
     'contentKeys.policy': contentKeys.policy,
     'ledger.retentionDays': ledger.retentionDays,

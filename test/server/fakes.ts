@@ -35,6 +35,8 @@ export function keptMetrics(): { readonly metrics: Metrics; readonly told: unkno
     pathVersionMismatch: keep('pathVersionMismatch'),
     unreadable: keep('unreadable'),
     ledgerLost: keep('ledgerLost'),
+    staleDataKey: keep('staleDataKey'),
+    sealedRows: keep('sealedRows'),
     render: async () => ({ contentType: 'text/plain', text: '' }),
   }
   return { metrics, told }

@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto'
+import type { ContentKeysOptions } from '../keys/keyring.ts'
+import { type OpenKeys, openKeys } from '../keys/open-keys.ts'
+import { rootSecretDerivation } from '../keys/root-secret.ts'
+import type { StoreMaintenance } from '../keys/store.ts'
+import type { Config } from './config.ts'
+import { type Log, toLoggedError } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { openStore, type Store } from './open-store.ts'
+
+/** The store of a server, opened with its root key, and what content keys come from. */
+export interface OpenedKeysAtRest extends OpenKeys {
+  readonly store: Store
+  readonly rootKeyName: string
+  readonly contentKeys: Pick<ContentKeysOptions, 'policy' | 'deriveContentSecret'>
+  /** Ends what is done regularly. */
+  stop(): void
+}
+
+const MINUTE_MS = 60_000
+/** Servers learn of a rotation within this time. */
+const RECHECK_MS = MINUTE_MS
+const COUNT_EVERY_MS = 10 * MINUTE_MS
+
+/** Opens the store and the root key of a configuration. `migrate` lets it change the schema of PostgreSQL. */
+export async function openKeysAtRest(
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+  migrate: boolean,
+): Promise<OpenedKeysAtRest> {
+  const { store, openRootKey, rootKeyName } = await openStore(config, {
+    migrate,
+    onReplicaAway: ({ code, message }) => log.warn({ code, problem: message }, 'replica away, asking the primary'),
+  })
+  try {
+    const opened = await openKeys({
+      store,
+      openRootKey,
+      rootKeyName,
+      randomBytes,
+      caching: {
+        now: () => performance.now(),
+        recheckMs: RECHECK_MS,
+        ttlMs: config.rootKey.cacheMinutes * MINUTE_MS,
+        maxStaleMs: config.rootKey.maxStaleMinutes * MINUTE_MS,
+        onStale({ code, message }, tenant, ageMs) {
+          metrics.staleDataKey()
+          log.error(
+            { code, problem: message, tenant, ms: Math.round(ageMs) },
+            'root key away, using a data key from memory',
+          )
+        },
+      },
+    })
+    const { policy, rootSecret } = config.contentKeys
+    const deriveContentSecret =
+      policy === 'derived-root' && rootSecret !== undefined
+        ? rootSecretDerivation(Buffer.from(rootSecret.reveal(), 'base64'))
+        : undefined
+    return {
+      ...opened,
+      store,
+      rootKeyName,
+      contentKeys: { policy, deriveContentSecret },
+      stop: countRegularly(store, log, metrics),
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** Keeps the metric of sealed values by data key up to date. */
+function countRegularly(store: StoreMaintenance, log: Log, metrics: Metrics): () => void {
+  const count = async (): Promise<void> => {
+    try {
+      metrics.sealedRows(await store.countSeals())
+    } catch (error) {
+      log.warn({ error: toLoggedError(error) }, 'sealed values could not be counted')
+    }
+  }
+  const first = setTimeout(count, MINUTE_MS).unref()
+  const regularly = setInterval(count, COUNT_EVERY_MS).unref()
+  return () => {
+    clearTimeout(first)
+    clearInterval(regularly)
+  }
+}
