@@ -73,7 +73,8 @@ const ELEMENTS: Readonly<Record<SystemName, readonly string[]>> = {
   widevine: ['PSSH', 'ContentProtectionData', 'HLS'],
   playready: ['PSSH', 'ContentProtectionData', 'HLS'],
   fairplay: ['HLS'],
-  common: ['PSSH', 'ContentProtectionData'],
+  // Not for the manifest: dash.js 5.2 takes such a box for a list of kids, and fails.
+  common: ['PSSH'],
   clearkey: ['ContentProtectionData'],
   aes128: ['HLS'],
   'sample-aes': ['HLS'],

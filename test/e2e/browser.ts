@@ -37,7 +37,16 @@ export interface Played {
   /** The picture at the end. */
   readonly picture: Buffer
   /** The requests of the page for keys and licences, and their statuses. */
-  readonly requests: readonly { readonly method: string; readonly path: string; readonly status: number }[]
+  readonly requests: readonly KeyServerRequest[]
+}
+
+export interface KeyServerRequest {
+  readonly method: string
+  readonly path: string
+  readonly status: number
+  /** The origin whose pages may read the answer, and whether it may know them. */
+  readonly allowOrigin: string | undefined
+  readonly allowCredentials: string | undefined
 }
 
 const FLAGS = [
@@ -69,11 +78,18 @@ export async function openBrowser(web: string) {
     /** Plays in a page of its own. */
     async play({ fakeCdm, origin = web, ...options }: PlayOptions): Promise<Played> {
       const page = await context.newPage()
-      const requests: { method: string; path: string; status: number }[] = []
+      const requests: KeyServerRequest[] = []
       page.on('response', (response) => {
         const { pathname, origin: host } = new URL(response.url())
         if (host === web) return
-        requests.push({ method: response.request().method(), path: pathname, status: response.status() })
+        const headers = response.headers()
+        requests.push({
+          method: response.request().method(),
+          path: pathname,
+          status: response.status(),
+          allowOrigin: headers['access-control-allow-origin'],
+          allowCredentials: headers['access-control-allow-credentials'],
+        })
       })
       try {
         await page.goto(`${origin}/e2e/index.html`)

@@ -17,7 +17,7 @@ const SECRET = randomBytes(32).toString('hex')
 const PAGE = fileURLToPath(new URL('page', import.meta.url))
 
 /** The systems of a stream that every kind of player can play. */
-export const EVERY_SYSTEM = ['widevine', 'playready', 'fairplay', 'common', 'clearkey'] as const
+export const EVERY_SYSTEM = ['widevine', 'playready', 'fairplay', 'common', 'clearkey', 'sample-aes'] as const
 /** Those that need no vendor: their keys are of the class `clear`. */
 export const CLEAR_SYSTEMS = ['common', 'clearkey'] as const
 
@@ -45,7 +45,8 @@ export async function openStudio() {
       origins: [web.url],
       serveDrmKeys: ['default/shown-*'],
     },
-    signalingProfiles: { default: { playready: { laUrl: `${licenses.url}/playready?a=1&b=2` } } },
+    signalingProfiles: { default: { playready: { laUrl: `${licenses.url}/playready?a=1&b=2` } }, bare: {} },
+    contents: [{ contentId: 'boxes-*', signalingProfile: 'bare' }],
     widevine: {
       signers: [{ name: SIGNER.name, aesKeyFile: join(folder, 'signer.key'), aesIvFile: join(folder, 'signer.iv') }],
     },

@@ -57,6 +57,9 @@ const START = {
   async hls({ url, token, rendition, license }, fail) {
     const player = new Hls({
       enableWorker: false,
+      keyLoadPolicy: {
+        default: { maxTimeToFirstByteMs: 8_000, maxLoadTimeMs: 8_000, timeoutRetry: null, errorRetry: null },
+      },
       emeEnabled: license !== undefined,
       ...(license && { drmSystems: { [license.system]: { licenseUrl: license.url } } }),
       xhrSetup: (xhr, target) => {
@@ -126,43 +129,58 @@ async function until(isSo) {
 
 /** Puts a CDM in the place of the browser's that knows `system` alone and asks for a licence as soon as it is given init data. */
 window.fakeCdm = (system) => {
-  navigator.requestMediaKeySystemAccess = async (keySystem, configurations) => {
+  const accessTo = (keySystem, configuration) => ({
+    keySystem,
+    getConfiguration: () => configuration,
+    createMediaKeys: async () => ({ setServerCertificate: async () => true, createSession }),
+  })
+  navigator.requestMediaKeySystemAccess = async (keySystem, [configuration]) => {
     if (!keySystem.startsWith(system)) throw new DOMException('not supported', 'NotSupportedError')
-    const [configuration] = configurations
-    return {
-      keySystem,
-      getConfiguration: () => configuration,
-      createMediaKeys: async () => ({
-        setServerCertificate: async () => true,
-        createSession: () => {
-          const session = new EventTarget()
-          const never = new Promise(() => undefined)
-          return Object.assign(session, {
-            sessionId: '1',
-            expiration: Number.NaN,
-            closed: never,
-            keyStatuses: new Map(),
-            generateRequest: async (_type, initData) => {
-              const message = new Event('message')
-              const challenge = new TextEncoder().encode(CHALLENGE)
-              setTimeout(
-                () =>
-                  session.dispatchEvent(
-                    Object.assign(message, { messageType: 'license-request', message: challenge.buffer }),
-                  ),
-                10,
-              )
-              window.initData = [...(window.initData ?? []), [...new Uint8Array(initData)]]
-            },
-            update: async () => undefined,
-            close: async () => undefined,
-            remove: async () => undefined,
-          })
-        },
-      }),
+    return accessTo(keySystem, {
+      ...configuration,
+      sessionTypes: ['temporary'],
+      persistentState: 'optional',
+      distinctiveIdentifier: 'optional',
+    })
+  }
+  // Shaka Player asks for both at once.
+  const decodingInfo = navigator.mediaCapabilities.decodingInfo.bind(navigator.mediaCapabilities)
+  navigator.mediaCapabilities.decodingInfo = async ({ keySystemConfiguration, ...media }) => {
+    const info = await decodingInfo(media)
+    const { supported, smooth, powerEfficient } = info
+    if (keySystemConfiguration === undefined) return info
+    const { keySystem, audio, video } = keySystemConfiguration
+    if (!keySystem.startsWith(system)) return { supported: false, smooth, powerEfficient, keySystemAccess: null }
+    const capabilities = (one, type) => (one === undefined ? [] : [{ ...one, contentType: type }])
+    const configuration = {
+      initDataTypes: ['cenc'],
+      audioCapabilities: capabilities(audio, media.audio?.contentType),
+      videoCapabilities: capabilities(video, media.video?.contentType),
+      sessionTypes: ['temporary'],
+      persistentState: 'optional',
+      distinctiveIdentifier: 'optional',
     }
+    return { supported, smooth, powerEfficient, keySystemAccess: accessTo(keySystem, configuration) }
   }
   HTMLMediaElement.prototype.setMediaKeys = async () => undefined
 }
 
-const CHALLENGE = 'a challenge'
+function createSession() {
+  const session = new EventTarget()
+  const generateRequest = async () => {
+    const { buffer } = new TextEncoder().encode('a challenge')
+    const message = Object.assign(new Event('message'), { messageType: 'license-request', message: buffer })
+    setTimeout(() => session.dispatchEvent(message), 10)
+  }
+  const done = async () => undefined
+  return Object.assign(session, {
+    sessionId: '1',
+    expiration: Number.NaN,
+    closed: new Promise(() => undefined),
+    keyStatuses: new Map(),
+    generateRequest,
+    update: done,
+    close: done,
+    remove: done,
+  })
+}
