@@ -72,11 +72,11 @@ const handle = createHandler({
       now: () => Date.now(),
       randomBytes,
     }),
-    identify: () => ({ tenant: 'default', client: 'fuzz' }),
+    identify: () => ({ tenant: 'default', client: 'fuzz', authorize: () => undefined }),
     userAgent: 'keyspring/fuzz',
     basePaths: [],
     isReady: async () => true,
-    renderMetrics: async () => ({ contentType: 'text/plain', text: '' }),
+    metrics: undefined,
   }),
   checks: [],
   observe: (_call, _route, _reply, error) => {
@@ -100,6 +100,7 @@ for (let i = 0; i < inputs; i++) {
     headers: versionHeader === undefined ? {} : { 'x-speke-version': versionHeader },
     bytes,
     peer: '127.0.0.1',
+    secure: false,
     requestId: String(i),
   }
   const startedAt = performance.now()

@@ -127,11 +127,17 @@ function printHash({ cost: { logN, r, p }, salt, hash }: PasswordHash): string {
   return `$scrypt$ln=${logN},r=${r},p=${p}$${saltText}$${hashText}`
 }
 
+const MAX_LOG_N = 20
 const PRINTED_HASH = /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+=*)\$([A-Za-z0-9+/]{43}=)$/
+
+/** Whether this is a hash that `hashPassword` could have printed. */
+export function isPasswordHash(text: string): boolean {
+  return Number(PRINTED_HASH.exec(text)?.[1] ?? 99) <= MAX_LOG_N
+}
 
 function readHash(printed: string): PasswordHash {
   const [, logN, r, p, salt = '', hash = ''] = PRINTED_HASH.exec(printed) ?? []
-  if (Number(logN) > 20 || hash === '') {
+  if (!isPasswordHash(printed)) {
     throw new KeyProviderError(
       'ERR_CONFIG_INVALID',
       'a stored password hash is not one that keyspring wrote ($scrypt$ln=…,r=…,p=…$salt$hash): set the password again',

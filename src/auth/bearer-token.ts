@@ -43,7 +43,7 @@ export function bearerToken({ clients, now }: BearerTokenOptions): AuthMethod {
       if (second !== undefined || API_KEY_HEADERS.some((name) => isRepeated(presented, name))) {
         throw new AuthenticationError('ambiguous')
       }
-      const id = TOKEN.exec(token)?.[1]
+      const id = tokenId(token)
       if (id === undefined) throw new AuthenticationError('malformed')
       const found = clients.find('token', id)
       const same = sameBytes(hashToken(token), found?.credential.sha256 ?? NO_HASH)
@@ -60,6 +60,11 @@ export function issueToken(randomBytes: RandomBytes): IssuedToken {
   const id = Buffer.from(randomBytes(8)).toString('hex')
   const token = `ks_${id}_${Buffer.from(randomBytes(32)).toString('base64url')}`
   return { token: new Secret(token), credential: { method: 'token', id, sha256: hashToken(token) } }
+}
+
+/** The id in a token, or undefined where the text is none. */
+export function tokenId(token: string): string | undefined {
+  return TOKEN.exec(token)?.[1]
 }
 
 /** What is stored of a token. It has 128 random bits or more, so a plain hash is enough. */

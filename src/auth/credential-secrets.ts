@@ -41,14 +41,14 @@ export function createCredentialSecrets({ dataKeys, randomBytes }: CredentialSec
  */
 export function openOnce<C extends SealedCredential, T>(
   secrets: Pick<CredentialSecrets, 'open'>,
-  read: (clear: Buffer) => T,
+  read: (clear: Buffer, credential: C) => T,
 ): (registration: { readonly client: Registration['client']; readonly credential: C }) => T | Promise<T> {
   const opened = new WeakMap<Credential, { readonly value: T }>()
   return ({ client, credential }) => {
     const known = opened.get(credential)
     if (known !== undefined) return known.value
     return secrets.open(client.tenant, credential).then((clear) => {
-      const value = read(clear)
+      const value = read(clear, credential)
       clear.fill(0)
       opened.set(credential, { value })
       return value

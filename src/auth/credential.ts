@@ -77,6 +77,11 @@ export type Credential =
 export type CredentialMethod = Credential['method']
 export type CredentialOf<M extends CredentialMethod> = Extract<Credential, { readonly method: M }>
 
+/** Whether a credential is valid at `now`. */
+export function isValidAt({ notBefore = 0, notAfter = Number.POSITIVE_INFINITY }: Credential, now: number): boolean {
+  return notBefore <= now && now < notAfter
+}
+
 /** Throws when a credential, already proven, is not valid now: whoever cannot prove it must not learn that. */
 export function checkValidity({ notBefore, notAfter }: Credential, now: number): void {
   if (notBefore !== undefined && now < notBefore) throw new AuthenticationError('not-yet-valid')

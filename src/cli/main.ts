@@ -1,5 +1,6 @@
 import { Command, CommanderError, Option } from 'commander'
 import { packageVersion } from '../server/version.ts'
+import { addClientCommand } from './client-command.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { describeError } from './report.ts'
@@ -105,6 +106,7 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
   .action(async (options) => (await import('./token.ts')).signedUrl(options))
 
 addRequestCommand(program)
+addClientCommand(program)
 
 try {
   await program.parseAsync()

@@ -51,13 +51,15 @@ function obeySignals(server: RunningServer, log: Log, sources: ConfigSources): v
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
   process.on('SIGHUP', () => {
-    try {
-      server.reload(readConfig(sources))
-    } catch (error) {
+    reload(server, sources).catch((error: unknown) => {
       const problem = error instanceof Error ? error.message : 'unknown'
       log.error({ problem }, 'configuration refused, the old one stays')
-    }
+    })
   })
+}
+
+async function reload(server: RunningServer, sources: ConfigSources): Promise<void> {
+  await server.reload(readConfig(sources))
 }
 
 function leave(log: Log, code: number): void {
@@ -67,11 +69,15 @@ function leave(log: Log, code: number): void {
 
 const SAMPLE = fileURLToPath(new URL('../../docs/examples/widevine-playready-cenc.xml', import.meta.url))
 
-function greeting(config: Config, { url }: RunningServer): readonly string[] {
-  const place = { memory: 'in memory, lost when it stops', postgres: 'in PostgreSQL', sqlite: resolve(config.data) }[config.store]
+function greeting(config: Config, { url, adminUrl, clients }: RunningServer): readonly string[] {
+  const place = { memory: 'in memory, lost when it stops', postgres: 'in PostgreSQL', sqlite: resolve(config.data) }[
+    config.store
+  ]
   const lines = [`keyspring listens on ${url}, keys ${place}`]
+  if (adminUrl !== undefined) lines.push(`metrics at ${adminUrl}/metrics`)
+  if (clients > 0) lines.push(`${clients} ${clients === 1 ? 'client has' : 'clients have'} to authenticate`)
   if (config.allowAnonymous) lines.push('anonymous callers are allowed: whoever reaches this address gets keys')
-  if (existsSync(SAMPLE)) {
+  if (existsSync(SAMPLE) && clients === 0 && !url.startsWith('https:')) {
     const header = "-H 'Content-Type: application/xml' -H 'X-Speke-Version: 2.0'"
     lines.push('try:', `  curl -s ${header} --data-binary @${shellPath(SAMPLE)} ${url}/speke/v2.0/copyProtection`)
   }

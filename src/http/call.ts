@@ -1,16 +1,23 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { ClientCertificate, Presented } from '../auth/presented.ts'
 import type { KeyProviderError } from '../errors.ts'
 
 /** A request as every runtime hands it over. */
-export interface Call {
+export interface Call extends Presented {
   readonly method: string
   /** Path and query as they stood on the request line. */
   readonly rawPath: string
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders
+  /** Names and values in turn, as received. */
+  readonly rawHeaders?: readonly string[] | undefined
   readonly bytes: Buffer
   /** The address of the peer of the connection. */
   readonly peer: string
+  /** Whether the connection is encrypted up to here. */
+  readonly secure: boolean
+  /** The certificate of the peer, where TLS verified it. */
+  readonly clientCertificate?: ClientCertificate | undefined
   /** The id in X-Request-Id and in the log. */
   readonly requestId: string
   /** Why the runtime did not take the body; `bytes` is empty then. Any other refusal goes before it. */
@@ -20,7 +27,8 @@ export interface Call {
 /** What is sent back. X-Request-Id and Content-Length are added by the runtime. */
 export interface Reply {
   readonly status: number
-  readonly headers: Readonly<Record<string, string>>
+  /** A list stands for a header that is sent once for each. */
+  readonly headers: Readonly<Record<string, string | string[]>>
   readonly body: string | Uint8Array
 }
 

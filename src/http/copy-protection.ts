@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../errors.ts'
-import type { AnswerSpeke } from '../speke/answer.ts'
+import type { AnswerSpeke, AuthorizeContent } from '../speke/answer.ts'
 import type { Call } from './call.ts'
 import type { Route, RouteReply } from './route.ts'
 
@@ -7,6 +7,8 @@ import type { Route, RouteReply } from './route.ts'
 export interface Caller {
   readonly tenant: string
   readonly client: string
+  /** Throws ERR_FORBIDDEN unless it may have keys of a content, encrypted for the holders of these certificates. */
+  readonly authorize: AuthorizeContent
 }
 
 export interface CopyProtectionOptions {
@@ -30,17 +32,18 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
     method: 'POST',
     headers,
     async handle(call): Promise<RouteReply> {
+      const caller = identify(call)
+      const { tenant, client, authorize } = caller instanceof Promise ? await caller : caller
       requireXml(call.headers['content-type'])
       if (call.bytes.length === 0) {
         throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
       }
-      const caller = identify(call)
-      const { tenant, client } = caller instanceof Promise ? await caller : caller
       const { body, contentId, keys, first } = await answer({
         versionHeader: versionHeader(call),
         bytes: call.bytes,
         tenant,
         client,
+        authorize,
       })
       // Exactly application/xml: the type of the encoding is in the XML declaration.
       const replyHeaders = headers(call)

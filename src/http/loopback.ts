@@ -1,8 +1,9 @@
 import { KeyProviderError } from '../errors.ts'
 import type { Call } from './call.ts'
+import type { RouteName } from './route.ts'
 
-/** A check that throws for a call that is not to be served. */
-export type Check = (call: Call) => void
+/** A check that throws for a call that is not to be served; `route` is what it asks for, undefined where there is no such thing. */
+export type Check = (call: Call, route?: RouteName) => void
 
 /**
  * Serves only calls that a program on this machine made to this machine: the rule while nobody has to authenticate. A
@@ -70,6 +71,18 @@ export function clientAddress(trustProxy: readonly string[]): (call: Call) => st
     const far = hops.map((hop) => withoutMapping(hop.trim())).findLast((hop) => hop !== '' && !trusted.has(hop))
     return far ?? near
   }
+}
+
+/** Whether a peer is one of the proxies that are trusted. */
+export function proxyAmong(trustProxy: readonly string[]): (peer: string) => boolean {
+  const trusted = new Set(trustProxy)
+  return (peer) => trusted.size > 0 && trusted.has(withoutMapping(peer))
+}
+
+/** Whether a proxy says that the request came to it without TLS. @see RFC 7239, 5.4 */
+export function wasInTheClear({ headers }: Call): boolean {
+  const said = `${headers['x-forwarded-proto'] ?? ''},${/\bproto="?(\w+)/i.exec(headers.forwarded ?? '')?.[1] ?? ''}`
+  return /\bhttp\b/i.test(said)
 }
 
 /** The IPv4 address inside an IPv6 one, as a listener on both sees it. @see RFC 4291, 2.5.5.2 */

@@ -1,20 +1,25 @@
-import { KeyProviderError } from '../errors.ts'
-import { isLocalCall } from './loopback.ts'
+import type { Call } from './call.ts'
 import type { Route } from './route.ts'
 
 /** The text of all metrics and its media type. */
 export type RenderMetrics = () => Promise<{ readonly contentType: string; readonly text: string }>
 
-/** Metrics in the text format of Prometheus, for programs on this machine alone: they tell of every tenant. */
-export function metrics(render: RenderMetrics): Route {
+/** Throws for a call whose sender may not look into the server. */
+export type AdmitOperator = (call: Call) => Promise<void> | void
+
+export interface MetricsOptions {
+  readonly render: RenderMetrics
+  readonly admit: AdmitOperator
+}
+
+/** Metrics in the text format of Prometheus, for whom `admit` lets in: they tell of every tenant. */
+export function metrics({ render, admit }: MetricsOptions): Route {
   return {
     name: 'metrics',
     path: '/metrics',
     method: 'GET',
     async handle(call) {
-      if (!isLocalCall(call)) {
-        throw new KeyProviderError('ERR_REQUEST_FORWARDED', 'metrics are served to this machine only')
-      }
+      await admit(call)
       const { contentType, text } = await render()
       return { status: 200, headers: { 'content-type': contentType, 'cache-control': 'no-store' }, body: text }
     },

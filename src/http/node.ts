@@ -1,9 +1,18 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { readBody } from './body.ts'
 import type { Call, Handler, Reply } from './call.ts'
 import { toReply } from './errors.ts'
 import { requestIdOf } from './request-id.ts'
+import { clientCertificateOptions, clientCertificates, secureContextOf, type TlsMaterial } from './tls.ts'
 
 export interface ListenOptions {
   readonly host: string
@@ -11,6 +20,8 @@ export interface ListenOptions {
   readonly port: number
   readonly handler: Handler
   readonly limits: ListenLimits
+  /** Undefined: HTTP without TLS. */
+  readonly tls?: TlsMaterial | undefined
   /** Told of what never became a call: bytes that are no HTTP, headers too large or too slow. */
   readonly onUnreadable?: (unreadable: { readonly status: number; readonly peer: string; requestId: string }) => void
   /** Told of what went wrong after the handler, which nobody else would hear of. */
@@ -20,12 +31,16 @@ export interface ListenOptions {
 export interface ListenLimits {
   readonly bodyBytes: number
   readonly connections: number
+  /** Requests of one connection, which is closed then: so that the nodes behind a balancer stay in balance. 0: any number. */
+  readonly requestsPerSocket?: number
   readonly headersTimeoutMs: number
   readonly requestTimeoutMs: number
 }
 
 export interface Listener {
   readonly address: { readonly host: string; readonly port: number }
+  /** Serves new connections with another certificate. Those that are open stay. */
+  setTls(tls: TlsMaterial): void
   /** Accepts nothing more, finishes the requests in flight, and cuts what is still open after `deadlineMs`. */
   close(deadlineMs: number): Promise<void>
 }
@@ -37,7 +52,8 @@ const LINGER_MS = 2_000
 
 /** Serves `handler` over HTTP/1.1. Rejects when the address cannot be listened on. */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { host, port, handler, limits } = options
+  const { host, port, handler, limits, tls } = options
+  const certificateOf = clientCertificates()
   const onError = options.onError ?? (() => undefined)
   const answering = new WeakSet<Socket>()
   let draining = false
@@ -45,7 +61,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const send = (response: ServerResponse, requestId: string, reply: Reply): void => {
     const { status, headers, body } = reply
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-    const all: Record<string, string | number> = { ...headers, 'x-request-id': requestId, 'content-length': length }
+    const all: OutgoingHttpHeaders = { ...headers, 'x-request-id': requestId, 'content-length': length }
     if (draining) all.connection = 'close'
     response.writeHead(status, all)
     response.end(body)
@@ -94,8 +110,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
         method: request.method ?? '',
         rawPath: request.url ?? '',
         headers: request.headers,
+        rawHeaders: request.rawHeaders,
         bytes,
         peer: socket.remoteAddress ?? '',
+        secure: tls !== undefined,
+        clientCertificate: tls === undefined ? undefined : certificateOf(socket),
         requestId,
         fault,
       }
@@ -109,31 +128,28 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     })
   }
 
-  const server = createServer(
-    {
-      headersTimeout: limits.headersTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headersTimeoutMs / 2)),
-    },
-    onRequest,
-  )
+  const { server, setTls } = createServerOf(limits, tls, onRequest)
   server.maxConnections = limits.connections
-  server.maxRequestsPerSocket = 0
+  server.maxRequestsPerSocket = limits.requestsPerSocket ?? 0
   // A body that will be refused by its announced size is not asked for. @see RFC 9110, 10.1.1
   server.on('checkContinue', (request, response) => {
     if (Number(request.headers['content-length'] ?? 0) <= limits.bodyBytes) response.writeContinue()
     onRequest(request, response)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (!socket.writable || error.code === 'ECONNRESET' || answering.has(socket)) {
+    const { code = '' } = error
+    if (!socket.writable || code === 'ECONNRESET' || answering.has(socket)) {
       socket.destroy()
       return
     }
-    const { status, text } = UNREADABLE[error.code ?? ''] ?? { status: '400 Bad Request', text: 'not an HTTP request' }
+    const { status, text } = UNREADABLE[code] ?? { status: '400 Bad Request', text: 'not an HTTP request' }
     const requestId = requestIdOf(undefined)
     options.onUnreadable?.({ status: Number.parseInt(status, 10), peer: socket.remoteAddress ?? '', requestId })
+    // Whoever failed at TLS has no connection that anything could be said on.
+    if (!code.startsWith('HPE_') && UNREADABLE[code] === undefined) {
+      socket.destroy()
+      return
+    }
     socket.end(
       `HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: ${text.length}\r\nConnection: close\r\nX-Request-Id: ${requestId}\r\n\r\n${text}`,
       () => socket.destroy(),
@@ -150,6 +166,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const { address, port: bound } = server.address() as AddressInfo
   return {
     address: { host: address, port: bound },
+    setTls,
     close: (deadlineMs) => {
       draining = true
       const done = closed(server, deadlineMs)
@@ -158,6 +175,24 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return done
     },
   }
+}
+
+function createServerOf(limits: ListenLimits, tls: TlsMaterial | undefined, onRequest: RequestListener) {
+  const options = {
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    connectionsCheckingInterval: Math.max(50, Math.min(1_000, limits.headersTimeoutMs / 2)),
+  }
+  if (tls === undefined) return { server: createServer(options, onRequest), setTls: () => undefined }
+  const secured = {
+    ...secureContextOf(tls),
+    ...clientCertificateOptions(tls),
+    handshakeTimeout: limits.headersTimeoutMs,
+  }
+  const server: TlsServer = createTlsServer({ ...options, ...secured }, onRequest)
+  return { server, setTls: (next: TlsMaterial) => server.setSecureContext(secureContextOf(next)) }
 }
 
 /** What is said to a peer whose bytes did not become a request, by the code of Node's error. */

@@ -7,15 +7,16 @@ import { livez, readyz } from './health.ts'
 import { heartbeat } from './heartbeat.ts'
 import { type KeyRouteOptions, key } from './keys.ts'
 import type { Check } from './loopback.ts'
-import { metrics, type RenderMetrics } from './metrics.ts'
-import type { Route, RouteReply } from './route.ts'
+import { type MetricsOptions, metrics } from './metrics.ts'
+import type { Route, RouteName, RouteReply } from './route.ts'
 import { type WidevineRouteOptions, widevineContentKey } from './widevine.ts'
 
 export interface RouteOptions extends CopyProtectionOptions {
   /** More paths under which `/copyProtection` and `/heartbeat` are served. */
   readonly basePaths: readonly string[]
   readonly isReady: () => Promise<boolean>
-  readonly renderMetrics: RenderMetrics
+  /** Undefined where metrics are served by a listener of their own. */
+  readonly metrics: MetricsOptions | undefined
   /** What players are served from; undefined: no key URLs and no licences. */
   readonly player?: KeyRouteOptions & ClearKeyLicenseRouteOptions
   /** What packagers with the Widevine key API are served from; undefined: that API is not served. */
@@ -35,10 +36,15 @@ export interface HandlerOptions {
   readonly routes: readonly Route[]
   /** Go before the route: who may call at all. */
   readonly checks: readonly Check[]
+  /** How many calls may be under way, those of operations apart. */
+  readonly maxConcurrent?: number
   readonly observe: Observe
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
 }
+
+/** They say how the server is: while it is overloaded, too. */
+const OF_OPERATIONS: readonly RouteName[] = ['livez', 'readyz', 'metrics']
 
 /** The SPEKE version each of our own paths names; every path takes every version. @see speke.md 2.1 */
 const BASE_PATHS: readonly { readonly base: string; readonly pathVersion?: string }[] = [
@@ -58,21 +64,25 @@ export function routes(options: RouteOptions): readonly Route[] {
   return [
     ...bases.map(({ base, ...named }) => ({ ...answering, ...named, path: `${base}/copyProtection` })),
     ...bases.map(({ base }) => ({ ...beating, path: `${base}/heartbeat` })),
-    livez,
-    readyz(options.isReady),
-    metrics(options.renderMetrics),
+    ...operationRoutes(options),
     ...(player === undefined ? [] : [key(player), clearKeyLicense(player)]),
     ...(widevine === undefined ? [] : [widevineContentKey(widevine)]),
   ]
 }
 
+/** What tells how the server is. */
+export function operationRoutes(options: Pick<RouteOptions, 'isReady' | 'metrics'>): readonly Route[] {
+  return [livez, readyz(options.isReady), ...(options.metrics === undefined ? [] : [metrics(options.metrics)])]
+}
+
 /** One handler for all routes: the checks, the route, its reply; a failure becomes a reply here and nowhere else. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { checks, observe, now } = options
+  const { checks, maxConcurrent = Number.POSITIVE_INFINITY, observe, now } = options
+  let underWay = 0
   const findRoute = routeFinder(options.routes)
 
   const begin = (call: Call, found: FoundRoute | undefined): Promise<RouteReply> | RouteReply => {
-    for (const check of checks) check(call)
+    for (const check of checks) check(call, found?.route.name)
     if (found === undefined) {
       throw new KeyProviderError(
         'ERR_ROUTE_NOT_FOUND',
@@ -85,6 +95,9 @@ export function createHandler(options: HandlerOptions): Handler {
       throw new MethodNotAllowedError(allowedMethods(route))
     }
     if (call.fault !== undefined) throw call.fault
+    if (underWay > maxConcurrent && !OF_OPERATIONS.includes(route.name)) {
+      throw new KeyProviderError('ERR_OVERLOADED', `${maxConcurrent} requests are under way: try again`)
+    }
     return route.handle(call, segments)
   }
 
@@ -94,6 +107,7 @@ export function createHandler(options: HandlerOptions): Handler {
     const route = found?.route
     let reply: RouteReply
     let failure: unknown
+    underWay++
     try {
       reply = await begin(call, found)
       failure = reply.failure
@@ -101,6 +115,8 @@ export function createHandler(options: HandlerOptions): Handler {
       failure = error
       const refusal = toReply(error)
       reply = { ...refusal, headers: { ...route?.headers?.(call), ...refusal.headers } }
+    } finally {
+      underWay--
     }
     observe(call, route, reply, failure, now() - startedAt)
     return reply

@@ -7,15 +7,16 @@ import { selfTestKeys } from '../keys/self-test.ts'
 import type { LedgerStore } from '../keys/store.ts'
 import { issuedClasses } from '../playback/issued-classes.ts'
 import { type AnswerWarning, createAnswer } from '../speke/answer.ts'
+import type { SignalingProfile } from '../speke/profile.ts'
 import { playerUrls } from '../speke/urls.ts'
 import { getContentKey } from '../widevine/get-content-key.ts'
+import { type Callers, callersFrom } from './callers.ts'
 import type { Config } from './config.ts'
 import { drmSystemFinder } from './drm-systems.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Log, toLoggedError } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { openStore } from './open-store.ts'
 import { playerRoutes } from './playback.ts'
 import { profileChooser } from './profiles.ts'
 import { authenticateSigners } from './widevine-signers.ts'
@@ -65,14 +66,15 @@ export async function assemble(
     const stopPruning = pruneRegularly(store, config.ledger.retentionDays * DAY_MS, log)
 
     return {
-      answerWith: (settings, publicUrl) => {
-        const chooseProfile = profileChooser(settings.signalingProfiles, settings.signalingProfile, settings.contents)
+      loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
+      answerWith: (settings, publicUrl, callers) => {
+        const profileFor = profileFinder(settings, callers)
         const { missingVersionHeader, strictContract, contract } = settings.speke
         const { bytes, depth, elements, contentKeys: keys, drmSystems, recipients } = limitsOf(settings)
         return createAnswer({
           contentKeys,
           findDrmSystem: drmSystemFinder(settings.drmSystems),
-          profileFor: ({ contentId }) => chooseProfile(contentId),
+          profileFor,
           policy: {
             missingVersionHeader,
             strictContract,
@@ -89,16 +91,20 @@ export async function assemble(
         })
       },
       playersWith: (settings) => playerRoutes(playedKeys, settings),
-      widevineWith: (settings) => {
+      widevineWith: (settings, callers) => {
         const { signers } = settings.widevine
-        const anyone = signers.length === 0 && (settings.loopback || settings.allowAnonymous)
-        if (signers.length === 0 && !anyone) return undefined
-        const chooseProfile = profileChooser(settings.signalingProfiles, settings.signalingProfile, settings.contents)
+        const anyone =
+          settings.allowAnonymous ||
+          (signers.length === 0 && callers.signers === 0 && callers.size === 0 && settings.loopback)
+        if (signers.length + callers.signers === 0 && !anyone) return undefined
+        const profileFor = profileFinder(settings, callers)
+        const ofSettings = authenticateSigners(signers, anyone)
         return {
           getContentKey: getContentKey({
             contentKeys,
-            authenticate: authenticateSigners(signers, anyone),
-            settingsFor: ({ contentId }) => chooseProfile(contentId).settings.widevine,
+            authenticate: async (...signed) =>
+              (await callers.authenticateSigner(...signed)) ?? (await ofSettings(...signed)),
+            settingsFor: ({ contentId }, client) => profileFor({ client, contentId }).settings.widevine,
             record: (records) => recordAll(ledger, records),
           }),
         }
@@ -120,6 +126,14 @@ export async function assemble(
     await store.close()
     throw error
   }
+}
+
+/** The profile of a client's own, else that of the content. */
+function profileFinder(settings: Config, { profileOf }: Pick<Callers, 'profileOf'>) {
+  const { signalingProfiles } = settings
+  const ofContent = profileChooser(signalingProfiles, settings.signalingProfile, settings.contents)
+  return ({ client, contentId }: { readonly client: string; readonly contentId: string }): SignalingProfile =>
+    signalingProfiles.get(profileOf(client) ?? '') ?? ofContent(contentId)
 }
 
 function limitsOf({ limits }: Config) {

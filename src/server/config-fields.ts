@@ -24,6 +24,8 @@ export const line = text(
   (value) => value.length > 0 && value.length <= 1_024 && !/[\p{Cc}]/u.test(value),
 )
 export const fileName = text('a path', (value) => value.length > 0 && !value.includes('\0'))
+export const host = text('a host name or address', (value) => /^[\w.:%-]{1,255}$/.test(value))
+export const profileName = text('a name of letters, digits, dots and dashes', (value) => /^[\w.-]{1,64}$/.test(value))
 /** Without a user name and a password: URLs are printed. */
 export const url = text('an http or https URL', isUrl)
 

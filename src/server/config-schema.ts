@@ -1,11 +1,23 @@
 import { z } from 'zod'
 import { COMMON_ENCRYPTION_SCHEMES, toSystemId } from '../cenc.ts'
-import { fileName, line, list, oneOf, section, text, url, wholeNumber, yesOrNo } from './config-fields.ts'
+import { ADMIN, AUTH, CLIENTS, TLS } from './caller-settings.ts'
+import {
+  fileName,
+  host,
+  line,
+  list,
+  oneOf,
+  profileName,
+  section,
+  text,
+  url,
+  wholeNumber,
+  yesOrNo,
+} from './config-fields.ts'
 import { PLAYBACK, WIDEVINE } from './playback-settings.ts'
 import { CONTENT_KEYS, POSTGRES, ROOT_KEY, STORE } from './store-settings.ts'
 
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
-const profileName = text('a name of letters, digits, dots and dashes', (value) => /^[\w.-]{1,64}$/.test(value))
 const templateText = text('text of at most 64 KB', (value) => value.length <= 65_536)
 const byTrackType = <T extends z.ZodType>(setting: T) =>
   z.record(line, setting, { error: 'expected a section of settings' })
@@ -48,7 +60,7 @@ const DRM_SYSTEM = section({
 
 /** The sections of the configuration, each with its default. */
 export const SECTIONS = {
-  host: text('a host name or address', (value) => /^[\w.:%-]{1,255}$/.test(value)).default('127.0.0.1'),
+  host: host.default('127.0.0.1'),
   port: wholeNumber(0, 65_535).default(8_080),
   data: fileName.default('./data'),
   store: STORE,
@@ -67,6 +79,10 @@ export const SECTIONS = {
     drmSystems: wholeNumber(1, 32_768).default(2_048),
     recipients: wholeNumber(1, 256).default(32),
     connections: wholeNumber(1, 1_000_000).default(10_000),
+    requestsPerSocket: wholeNumber(0, 1_000_000_000).default(100_000),
+    concurrentRequests: wholeNumber(1, 1_000_000).default(4_000),
+    clientRequestsPerSecond: wholeNumber(0, 1_000_000).default(1_000),
+    clientBurst: wholeNumber(1, 1_000_000).default(10_000),
     cachedContents: wholeNumber(100, 10_000_000).default(10_000),
     headersTimeoutMs: wholeNumber(100, 600_000).default(5_000),
     requestTimeoutMs: wholeNumber(100, 600_000).default(10_000),
@@ -88,6 +104,10 @@ export const SECTIONS = {
   signalingProfiles: z.record(profileName, SIGNALING_PROFILE, { error: 'expected a section of profiles' }).default({}),
   contents: list(section({ contentId: line, signalingProfile: profileName })).default([]),
   drmSystems: list(DRM_SYSTEM).default([]),
+  clients: CLIENTS,
+  auth: AUTH,
+  tls: TLS,
+  admin: ADMIN,
   playback: PLAYBACK,
   widevine: WIDEVINE,
 }

@@ -3,6 +3,17 @@ import type { DrmSystem } from '../drm/system.ts'
 import { KeyProviderError } from '../errors.ts'
 import { isLoopbackAddress } from '../http/loopback.ts'
 import type { SignalingProfile } from '../speke/profile.ts'
+import {
+  type AdminSettings,
+  type Auth,
+  mayHoldClients,
+  NO_CALLERS,
+  reportUncheckable,
+  type TlsSettings,
+  toAdmin,
+  toAuth,
+  toTls,
+} from './caller-config.ts'
 import { readSection, SECTIONS, type SectionName, type Sections } from './config-schema.ts'
 import { type ConfigSources, gatherSettings } from './config-sources.ts'
 import { toDrmSystems } from './drm-systems.ts'
@@ -23,6 +34,9 @@ export interface Config
         | 'drmSystems'
         | 'playback'
         | 'widevine'
+        | 'auth'
+        | 'tls'
+        | 'admin'
         | keyof KeysAtRest
       >
     > {
@@ -31,6 +45,11 @@ export interface Config
   readonly drmSystems: ReadonlyMap<SystemId, DrmSystem>
   readonly signalingProfiles: ReadonlyMap<string, SignalingProfile>
   readonly contents: readonly ContentRule[]
+  readonly auth: Auth
+  /** Undefined: HTTP without TLS. */
+  readonly tls: TlsSettings | undefined
+  /** Undefined: no listener of its own. */
+  readonly admin: AdminSettings | undefined
   readonly playback: Playback
   readonly widevine: { readonly signers: readonly Signer[] }
   /** Without a trailing slash; undefined: the address that is listened on, which only the listener knows. */
@@ -93,6 +112,10 @@ export function readConfig(sources: ConfigSources): Config {
     signalingProfiles: toProfiles(written, [...drmSystems.values()], report),
     contents: section('contents'),
     drmSystems,
+    clients: section('clients'),
+    auth: toAuth(section('auth'), report),
+    tls: toTls(section('tls'), report),
+    admin: toAdmin(section('admin')),
     playback: toPlayback(section('playback'), openUnsaid, report),
     widevine: { signers: toSigners(section('widevine').signers, report) },
     loopback,
@@ -106,10 +129,13 @@ export function readConfig(sources: ConfigSources): Config {
   requireProfile('signalingProfile', config.signalingProfile)
   for (const [i, rule] of config.contents.entries())
     requireProfile(`contents.${i}.signalingProfile`, rule.signalingProfile)
+  for (const [i, { signalingProfile }] of config.clients.entries()) {
+    if (signalingProfile !== undefined) requireProfile(`clients.${i}.signalingProfile`, signalingProfile)
+  }
+  reportUncheckable(config, report)
   if (sources.serves !== false && !config.loopback) {
-    if (!config.allowAnonymous) {
-      report('host', 'other machines could ask for keys, and nobody has to authenticate: --allow-anonymous permits it')
-    }
+    // Whether the store holds clients is seen when it is open.
+    if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
     if (tree.publicUrl === undefined) {
       report('publicUrl', 'is not set: key URLs in answers need the address that players reach this server by')
     }

@@ -1,16 +1,18 @@
 import type { WidevineRouteOptions } from '../http/widevine.ts'
 import type { AnswerSpeke } from '../speke/answer.ts'
+import type { Callers, LoadCallers } from './callers.ts'
 import type { Config } from './config.ts'
 import type { PlayerRouteOptions } from './playback.ts'
 
 /** The keys and what answers with them: everything of the server but HTTP. */
 export interface KeyProvider {
   /** Answers under `config`; made anew when the configuration is reloaded, over the same keys. */
-  answerWith(config: Config, publicUrl: string): AnswerSpeke
+  answerWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): AnswerSpeke
   /** What players are served from under `config`. */
   playersWith(config: Config): PlayerRouteOptions
   /** What packagers with the key API of Widevine are served from; undefined where nobody may ask. */
-  widevineWith(config: Config): WidevineRouteOptions | undefined
+  widevineWith(config: Config, callers: Callers): WidevineRouteOptions | undefined
+  readonly loadCallers: LoadCallers
   /** Whether keys can be created and read. */
   isReady(): Promise<boolean>
   /** What whoever starts the server must know, one sentence each. */

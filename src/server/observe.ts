@@ -1,9 +1,11 @@
+import { AuthenticationError, ForbiddenError } from '../auth/failure.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { Call } from '../http/call.ts'
+import { RateLimitedError } from '../http/errors.ts'
 import type { Route, RouteReply } from '../http/route.ts'
 import type { Observe } from '../http/routes.ts'
 import { SpekeError } from '../speke/error.ts'
-import { type Log, toLoggedError } from './log.ts'
+import { type Log, type LogFields, toLoggedError } from './log.ts'
 import type { Metrics, SpekeVersionLabel } from './metrics.ts'
 
 export interface ObserveOptions {
@@ -45,11 +47,20 @@ function logFailure(
 ): void {
   const fields = { requestId, route: route?.name, status, peer, ms: Math.round(durationMs * 1_000) / 1_000 }
   if (status < 500 && error instanceof KeyProviderError) {
-    const detail = error instanceof SpekeError ? error.detail : undefined
-    log.warn({ ...fields, code: error.code, problem: error.message, detail }, 'refused')
+    log.warn({ ...fields, ...whoAndWhy(error), code: error.code, problem: error.message }, 'refused')
   } else {
     log.error({ ...fields, error: toLoggedError(error) }, 'failed')
   }
+}
+
+/** What the caller is not told. */
+function whoAndWhy(error: KeyProviderError): Pick<LogFields, 'client' | 'detail'> {
+  if (error instanceof SpekeError) return { detail: error.detail }
+  if (error instanceof AuthenticationError) {
+    return { detail: error.method === undefined ? error.reason : `${error.method}: ${error.reason}` }
+  }
+  if (error instanceof ForbiddenError || error instanceof RateLimitedError) return { client: error.client }
+  return {}
 }
 
 const VERSIONS: readonly SpekeVersionLabel[] = ['1.0', '2.0', '2.1']

@@ -1,12 +1,13 @@
 import type { Handler } from '../http/call.ts'
-import { onlyLocalCalls } from '../http/loopback.ts'
-import { listen } from '../http/node.ts'
-import { createHandler, routes } from '../http/routes.ts'
+import { type Listener, listen } from '../http/node.ts'
+import type { TlsMaterial } from '../http/tls.ts'
+import type { Callers } from './callers.ts'
 import type { Config } from './config.ts'
+import { type Handlers, handlersOf } from './handlers.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { type Log, toLoggedError } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { observeWith } from './observe.ts'
+import { readTls } from './tls-files.ts'
 
 export interface ServerParts {
   readonly keyProvider: KeyProvider
@@ -19,8 +20,15 @@ export interface ServerParts {
 export interface RunningServer {
   /** Where it listens, as the start of a URL. */
   readonly url: string
-  /** Answers by `config` from now on, without losing a request. The settings that only a restart can change stay. */
-  reload(config: Config): void
+  /** Where the listener for metrics and administration listens, if there is one. */
+  readonly adminUrl: string | undefined
+  /** How many clients there were at the start; 0: nobody has to authenticate. */
+  readonly clients: number
+  /**
+   * Answers by `config` from now on, without losing a request. The settings that only a restart can change stay. Rejects with
+   * ERR_CONFIG_INVALID, and everything stays, when the clients or certificates it names cannot be had.
+   */
+  reload(config: Config): Promise<void>
   /** Takes no more requests, finishes those in flight, then closes the keys. */
   close(): Promise<void>
 }
@@ -43,71 +51,74 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     }
   }
 
-  const handlerOf = (settings: Config, url: string): Handler =>
-    createHandler({
-      routes: routes({
-        answer: keyProvider.answerWith(settings, settings.publicUrl ?? url),
-        identify: () => ANYONE,
-        userAgent: `keyspring/${version}`,
-        basePaths: settings.speke.basePaths,
-        isReady,
-        renderMetrics: metrics.render,
-        player: keyProvider.playersWith(settings),
-        ...widevineOf(settings),
-      }),
-      checks: settings.allowAnonymous ? [] : [onlyLocalCalls(settings.trustProxy)],
-      observe: observeWith({ log, metrics, logRequests: settings.logRequests }),
-      now: () => performance.now(),
-    })
-
-  const widevineOf = (settings: Config) => {
-    const widevine = keyProvider.widevineWith(settings)
-    return widevine === undefined ? {} : { widevine }
+  const callers = await keyProvider.loadCallers(config)
+  const tls = config.tls === undefined ? undefined : readTls(config.tls)
+  const handlersWith = (settings: Config, who: Callers, url: string): Handlers => {
+    const publicUrl = settings.publicUrl ?? url
+    return handlersOf({ config: settings, callers: who, keyProvider, log, metrics, version, publicUrl, isReady })
   }
 
-  let current: Handler | undefined
-  const listener = await listen({
-    host: config.host,
-    port: config.port,
-    handler: (call) => (current ?? starting)(call),
-    limits: config.limits,
-    onUnreadable: ({ status, peer, requestId }) => {
-      metrics.unreadable(status)
-      log.warn({ requestId, status, peer }, 'not a request')
-    },
-    onError: (error) => log.error({ error: toLoggedError(error) }, 'a reply could not be sent'),
-  })
-  const url = `http://${urlHost(config.host)}:${listener.address.port}`
+  let current: Handlers | undefined
+  const listenAt = (host: string, port: number, which: keyof Handlers, material?: TlsMaterial): Promise<Listener> =>
+    listen({
+      host,
+      port,
+      tls: material,
+      handler: (call) => (current?.[which] ?? starting)(call),
+      limits: config.limits,
+      onUnreadable: ({ status, peer, requestId }) => {
+        metrics.unreadable(status)
+        log.warn({ requestId, status, peer }, 'not a request')
+      },
+      onError: (error) => log.error({ error: toLoggedError(error) }, 'a reply could not be sent'),
+    })
+  const listener = await listenAt(config.host, config.port, 'main', tls)
+  const url = urlOf(tls === undefined ? 'http' : 'https', config.host, listener)
+  let admin: Listener | undefined
   try {
-    current = handlerOf(config, url)
+    admin = config.admin && (await listenAt(config.admin.host, config.admin.port, 'admin'))
+    current = handlersWith(config, callers, url)
   } catch (error) {
-    await listener.close(0)
+    await Promise.all([listener.close(0), admin?.close(0)])
     throw error
   }
+  callers.enforce()
+
+  const reload = async (next: Config): Promise<void> => {
+    const [nextCallers, nextTls] = [await keyProvider.loadCallers(next), next.tls && readTls(next.tls)]
+    const handlers = handlersWith(next, nextCallers, url)
+    // From here on nothing can fail: all of it changes, between two requests, or nothing has.
+    if (nextTls !== undefined && tls !== undefined) listener.setTls(nextTls)
+    nextCallers.enforce()
+    current = handlers
+    const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
+    const settings = Object.keys(then).filter((name) => then[name] !== now[name])
+    if (settings.length > 0) log.warn({ settings }, 'configuration reloaded, but these settings need a restart')
+    else log.info({}, 'configuration reloaded')
+  }
+  let reloading = Promise.resolve()
 
   return {
     url,
+    adminUrl: config.admin && admin && urlOf('http', config.admin.host, admin),
+    clients: callers.size,
     reload(next) {
-      current = handlerOf(next, url)
-      const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
-      const settings = Object.keys(then).filter((name) => then[name] !== now[name])
-      if (settings.length > 0) log.warn({ settings }, 'configuration reloaded, but these settings need a restart')
-      else log.info({}, 'configuration reloaded')
+      const reloaded = reloading.then(() => reload(next))
+      // One after the other; the next is tried whatever became of this one.
+      reloading = reloaded.catch(() => undefined)
+      return reloaded
     },
     async close() {
       draining = true
-      await listener.close(DRAIN_MS)
+      await Promise.all([listener.close(DRAIN_MS), admin?.close(DRAIN_MS)])
       await keyProvider.close()
     },
   }
 }
 
-/** The caller while nobody has to authenticate. */
-const ANYONE = { tenant: 'default', client: 'anonymous' }
-
 /** The settings that a reload cannot change, by their names. */
 function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
-  const { host, port, data, store, logLevel, contentKeys, ledger, limits } = config
+  const { host, port, data, store, logLevel, contentKeys, ledger, limits, tls, admin } = config
   return {
     host,
     port,
@@ -119,7 +130,12 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     'contentKeys.policy': contentKeys.policy,
     'ledger.retentionDays': ledger.retentionDays,
     'limits.bodyBytes': limits.bodyBytes,
+    tls: tls !== undefined,
+    'tls.clientCa': tls?.clientCa !== undefined,
+    'admin.host': admin?.host,
+    'admin.port': admin?.port,
     'limits.connections': limits.connections,
+    'limits.requestsPerSocket': limits.requestsPerSocket,
     'limits.cachedContents': limits.cachedContents,
     'limits.headersTimeoutMs': limits.headersTimeoutMs,
     'limits.requestTimeoutMs': limits.requestTimeoutMs,
@@ -140,6 +156,6 @@ async function within(answer: Promise<boolean>, ms: number): Promise<boolean> {
   }
 }
 
-function urlHost(host: string): string {
-  return host.includes(':') ? `[${host}]` : host
+function urlOf(scheme: 'http' | 'https', host: string, { address }: Listener): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }

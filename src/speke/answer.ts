@@ -32,7 +32,7 @@ export interface SpekeRequest {
 }
 
 /** Throws for a content that the caller may not have, or recipients (SHA-256 of their certificates, in hex) that it must not encrypt for. */
-export type AuthorizeContent = (contentId: string, recipientFingerprints: readonly string[]) => void
+export type AuthorizeContent = (contentId: string, recipientFingerprints?: readonly string[]) => void
 
 /** An answer document and what the log wants to know of it. */
 export interface SpekeAnswer {

@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../src/errors.ts'
 import type { Call, Handler } from '../../src/http/call.ts'
 import { onlyLocalCalls } from '../../src/http/loopback.ts'
+import type { AdmitOperator } from '../../src/http/metrics.ts'
 import type { Issued } from '../../src/http/route.ts'
 import { createHandler, routes } from '../../src/http/routes.ts'
 import type { AnswerSpeke } from '../../src/speke/answer.ts'
@@ -14,6 +15,7 @@ export function callOf(method: string, rawPath: string, overrides: Partial<Call>
     headers: { host: '127.0.0.1:8080', ...headers },
     bytes: Buffer.alloc(0),
     peer: '127.0.0.1',
+    secure: false,
     requestId: 'test-1',
     ...rest,
   }
@@ -40,19 +42,28 @@ export interface Observed {
 /** The handler of all routes over `answer`, and what it told of each call. */
 export function handlerOf(
   answer: AnswerSpeke,
-  options: { basePaths?: string[]; isReady?: () => Promise<boolean> } = {},
+  options: {
+    basePaths?: string[]
+    isReady?: () => Promise<boolean>
+    admitOperator?: AdmitOperator
+    maxConcurrent?: number
+  } = {},
 ): { readonly handler: Handler; readonly observed: Observed[] } {
   const observed: Observed[] = []
   const handler = createHandler({
     routes: routes({
       answer,
-      identify: () => ({ tenant: 'default', client: 'anonymous' }),
+      identify: () => ({ tenant: 'default', client: 'anonymous', authorize: () => undefined }),
       userAgent: 'keyspring/9.9.9',
       basePaths: options.basePaths ?? [],
       isReady: options.isReady ?? (async () => true),
-      renderMetrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'keyspring_up 1\n' }),
+      metrics: {
+        render: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'keyspring_up 1\n' }),
+        admit: options.admitOperator ?? (() => undefined),
+      },
     }),
     checks: [onlyLocalCalls([])],
+    ...(options.maxConcurrent !== undefined && { maxConcurrent: options.maxConcurrent }),
     observe: (_call, route, { status, issued }, error) => observed.push({ route: route?.name, status, error, issued }),
     now: () => 0,
   })

@@ -27,7 +27,7 @@ test('why a request breaks SPEKE stands in a header, in ASCII, beside the fixed 
   const { headers, body } = toReply(new SpekeError('ERR_SPEKE_CONTRACT_MALFORMED', { detail }))
   assert.equal(body, 'Malformed encryption contract')
   assert.match(
-    headers['x-keyspring-reason'] ?? '',
+    String(headers['x-keyspring-reason']),
     /^CPIX\/ContentKeyUsageRuleList\/ContentKeyUsageRule\[2\]: L\?bel\?\?x: y x+$/,
   )
   assert.equal(headers['x-keyspring-reason']?.length, 512)

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { ForbiddenError } from '../../src/auth/failure.ts'
+import type { AnswerSpeke } from '../../src/speke/answer.ts'
 import { callOf, DOCUMENT, echo, handlerOf } from './calls.ts'
 
 const SPEKE_BASES = ['', '/speke/v1.0', '/speke/v2.0', '/speke/v2.1', '/EkeStage', '/tenant/a', '/b']
@@ -15,7 +17,7 @@ for (const base of SPEKE_BASES) {
   test(`the heartbeat beats at ${base}/heartbeat`, async () => {
     const reply = await handler(callOf('GET', `${base}/heartbeat`))
     assert.equal(reply.status, 200)
-    assert.match(reply.headers['content-type'] ?? '', /^text\/plain/)
+    assert.match(String(reply.headers['content-type']), /^text\/plain/)
     assert.notEqual(reply.body, '')
   })
 }
@@ -57,7 +59,28 @@ test('readyz tells one word, whatever is wrong', async () => {
   assert.deepEqual({ status: reply.status, body: reply.body }, { status: 503, body: 'unready' })
 })
 
-test('metrics are for this machine', async () => {
+test('metrics are for whom the operator lets in', async () => {
   assert.equal((await handler(callOf('GET', '/metrics'))).body, 'keyspring_up 1\n')
-  assert.equal((await handler(callOf('GET', '/metrics', { peer: '192.0.2.7' }))).status, 403)
+  const admitOperator = (): never => {
+    throw new ForbiddenError('scope', 'encoder')
+  }
+  const refusing = handlerOf(echo, { admitOperator }).handler
+  assert.equal((await refusing(callOf('GET', '/metrics'))).status, 403)
+})
+
+test('a call beyond those that may be under way is told to come back, but operations are not', async () => {
+  const go = Promise.withResolvers<void>()
+  const slow: AnswerSpeke = async (request) => {
+    await go.promise
+    return echo(request)
+  }
+  const { handler: limited } = handlerOf(slow, { maxConcurrent: 1 })
+  const post = () => limited(callOf('POST', '/copyProtection', { bytes: DOCUMENT }))
+  const first = post()
+  const { status, headers } = await post()
+  assert.deepEqual([status, headers['retry-after']], [503, '2'])
+  assert.equal((await limited(callOf('GET', '/livez'))).status, 200)
+  go.resolve()
+  assert.equal((await first).status, 200)
+  assert.equal((await post()).status, 200)
 })

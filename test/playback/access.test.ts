@@ -37,6 +37,7 @@ describe('a player token', () => {
         headers,
         bytes: Buffer.alloc(0),
         peer: '127.0.0.1',
+        secure: false,
         requestId: 'test',
       })
     for (const reply of [

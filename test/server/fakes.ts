@@ -1,10 +1,21 @@
+import { createSecretKey, randomBytes } from 'node:crypto'
+import type { ClientStore } from '../../src/auth/client-store.ts'
+import { callersFrom, type LoadCallers } from '../../src/server/callers.ts'
 import type { Log, LogFields, LogLevel } from '../../src/server/log.ts'
 import type { Metrics } from '../../src/server/metrics.ts'
+import { memoryStore } from '../../src/store/memory.ts'
 
 export interface Line {
   readonly level: LogLevel
   readonly fields: LogFields
   readonly message: string
+}
+
+/** The callers of a store in memory, whose secrets one data key seals. */
+export function keptCallers(store: ClientStore = memoryStore()): LoadCallers {
+  const key = createSecretKey(randomBytes(32))
+  const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
+  return callersFrom({ store, dataKeys, now: () => Date.now() })
 }
 
 /** A log that keeps its lines. */

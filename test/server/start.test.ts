@@ -6,7 +6,7 @@ import { type Config, readConfig } from '../../src/server/config.ts'
 import type { KeyProvider } from '../../src/server/key-provider.ts'
 import type { PlayerRouteOptions } from '../../src/server/playback.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
-import { keptLog, keptMetrics } from './fakes.ts'
+import { keptCallers, keptLog, keptMetrics } from './fakes.ts'
 
 const configOf = (environment: Record<string, string> = {}): Config =>
   readConfig({ environment: { KEYSPRING_PORT: '0', ...environment } })
@@ -27,6 +27,7 @@ function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
     answerWith: (config, publicUrl) => async () => {
       return { body: Buffer.from(`${config.signalingProfile} ${publicUrl}`), contentId: 'movie', keys: 1, first: false }
     },
+    loadCallers: keptCallers(),
     playersWith: () => PLAYERS,
     widevineWith: () => undefined,
     isReady: async () => true,
@@ -60,10 +61,10 @@ test('the public URL is the address that is listened on, unless one is set', asy
 
 test('a reload changes answers, and says which settings need a restart', async () => {
   const { server, lines } = await startWith(configOf())
-  server.reload(configOf({ KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' }))
+  await server.reload(configOf({ KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' }))
   assert.match(await (await ask(server)).text(), /^mediapackage-v2 /)
   assert.equal(lines.at(-1)?.message, 'configuration reloaded')
-  server.reload(configOf({ KEYSPRING_PORT: '9', KEYSPRING_DATA: '/elsewhere', KEYSPRING_LIMITS_DEPTH: '9' }))
+  await server.reload(configOf({ KEYSPRING_PORT: '9', KEYSPRING_DATA: '/elsewhere', KEYSPRING_LIMITS_DEPTH: '9' }))
   assert.deepEqual(lines.at(-1)?.fields.settings, ['port', 'data'])
   await server.close()
 })
@@ -73,7 +74,7 @@ test('a forwarded request is refused until its proxy is trusted or everyone is',
   const forwarded = { 'x-forwarded-for': '192.0.2.1' }
   assert.equal((await ask(server, forwarded)).status, 403)
   for (const lifted of ['KEYSPRING_TRUST_PROXY', 'KEYSPRING_ALLOW_ANONYMOUS']) {
-    server.reload(configOf({ [lifted]: lifted === 'KEYSPRING_TRUST_PROXY' ? '127.0.0.1' : 'true' }))
+    await server.reload(configOf({ [lifted]: lifted === 'KEYSPRING_TRUST_PROXY' ? '127.0.0.1' : 'true' }))
     assert.equal((await ask(server, forwarded)).status, 200, lifted)
   }
   await server.close()

@@ -1,0 +1,187 @@
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
+import { createAuthenticate } from '../auth/authenticate.ts'
+import { authorize, type Client, type Intent, SCOPES } from '../auth/client.ts'
+import { createClientDirectory } from '../auth/client-directory.ts'
+import type { ClientStore, RegisteredClient } from '../auth/client-store.ts'
+import { isValidAt, type SignerCredential } from '../auth/credential.ts'
+import { createCredentialSecrets, openOnce } from '../auth/credential-secrets.ts'
+import { AuthenticationError } from '../auth/failure.ts'
+import { createRateLimit, type RateLimit } from '../auth/rate-limit.ts'
+import { aesSigner, decodeWidevineSigner, verifyWidevineRequest, type WidevineSigner } from '../auth/widevine-signer.ts'
+import { KeyProviderError } from '../errors.ts'
+import type { Call } from '../http/call.ts'
+import type { Caller } from '../http/copy-protection.ts'
+import { RateLimitedError } from '../http/errors.ts'
+import { isLocalCall, proxyAmong, wasInTheClear } from '../http/loopback.ts'
+import type { DataKeys } from '../keys/data-keys.ts'
+import type { AuthenticateSigner } from '../widevine/get-content-key.ts'
+import { authMethods } from './auth-methods.ts'
+import { NO_CALLERS } from './caller-config.ts'
+import type { Config } from './config.ts'
+import { toRegisteredClients } from './written-clients.ts'
+
+/** Who may call, under one configuration. */
+export interface Callers {
+  /** How many clients there are; 0: nobody has to authenticate. */
+  readonly size: number
+  /** How many of their credentials are signers of the Widevine key API. */
+  readonly signers: number
+  /** Who sent a call, as an encryptor: one that asks for keys. Throws, or rejects with, what refuses it. */
+  readonly identify: (call: Call) => Caller | Promise<Caller>
+  /** Throws, or rejects, unless the sender of a call may do what it intends. */
+  readonly admit: (call: Call, intent: Intent) => void | Promise<void>
+  /** Who signed a request of the Widevine key API. */
+  readonly authenticateSigner: AuthenticateSigner
+  /** The signalling profile that a client has of its own. */
+  readonly profileOf: (client: string) => string | undefined
+  /** Puts these callers in the place of those before. Cannot fail. */
+  enforce(): void
+}
+
+/** Reads who may call: from the configuration and the store. Rejects with ERR_CONFIG_INVALID and every problem. */
+export type LoadCallers = (config: Config) => Promise<Callers>
+
+export interface LoadCallersOptions {
+  readonly store: Pick<ClientStore, 'listClients'>
+  readonly dataKeys: DataKeys
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** Where keys that belong to no tenant's content are kept. */
+const SERVER_TENANT = 'default'
+const NONCE_LABEL = 'keyspring/digest-nonce/v1'
+const ANYONE: Client = { name: 'anonymous', tenant: 'default', scopes: ['keys:issue'] }
+/** A program on this machine, while nobody has to authenticate. */
+const LOCAL: Client = { ...ANYONE, scopes: SCOPES }
+
+/** The callers of a server; what they have proven outlasts a reload. */
+export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadCallers {
+  const secrets = createCredentialSecrets({ dataKeys, randomBytes })
+  const clients = createClientDirectory()
+  const nonceKey = async () => {
+    const { key } = await dataKeys.current(SERVER_TENANT)
+    return createSecretKey(createHmac('sha256', key).update(NONCE_LABEL).digest())
+  }
+  const methodsFor = authMethods({ clients, secrets, nonceKey, now, randomBytes })
+  const openSigner = openOnce<SignerCredential, WidevineSigner>(secrets, (clear, { kind }) =>
+    decodeWidevineSigner(kind, clear),
+  )
+  const nobody = aesSigner(randomBytes(32), randomBytes(16))
+  let limit: { readonly of: string; readonly take: RateLimit['take'] } | undefined
+
+  const registeredOf = async (config: Config, report: (path: string, problem: string) => void) => {
+    const { realm, jwt } = config.auth
+    const written = await toRegisteredClients(config.clients, {
+      secrets,
+      randomBytes,
+      realm,
+      issuer: jwt?.issuer,
+      report,
+    })
+    return [...written, ...(await store.listClients())]
+  }
+
+  const limitOf = ({ limits }: Config): RateLimit['take'] => {
+    const { clientRequestsPerSecond: perSecond, clientBurst: burst } = limits
+    if (perSecond === 0) return () => undefined
+    const of = `${perSecond} ${burst}`
+    if (limit?.of !== of) limit = { of, take: createRateLimit({ perSecond, burst, now: () => performance.now() }).take }
+    return limit.take
+  }
+
+  return async (config) => {
+    const problems: string[] = []
+    const report = (path: string, problem: string): void => void problems.push(`${path}: ${problem}`)
+    const registered = await registeredOf(config, report)
+    // Tells what is wrong with them before they take the place of the others.
+    problems.push(...problemsOf(registered, config))
+    const inUse = new Set(registered.flatMap(({ credentials }) => credentials.map(({ method }) => method)))
+    const methods = await methodsFor(config, inUse, report)
+    if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
+
+    const isOpen = registered.length === 0
+    const authenticate = createAuthenticate(methods)
+    const take = limitOf(config)
+    const isTrustedProxy = proxyAmong(config.trustProxy)
+    const profiles = new Map(registered.map(({ client }) => [client.name, client.signalingProfile]))
+
+    const count = (client: Client): Client => {
+      const wait = take(client.name)
+      if (wait !== undefined) throw new RateLimitedError(wait, client.name)
+      return client
+    }
+    const anyoneFor = (error: unknown): Client => {
+      if (config.allowAnonymous && error instanceof AuthenticationError && error.reason === 'missing') return ANYONE
+      throw error
+    }
+    const find = (call: Call): Client | Promise<Client> => {
+      if (isOpen) return ANYONE
+      try {
+        const found = authenticate(isTrustedProxy(call.peer) && !wasInTheClear(call) ? { ...call, secure: true } : call)
+        return found instanceof Promise ? found.then(({ client }) => count(client), anyoneFor) : count(found.client)
+      } catch (error) {
+        return anyoneFor(error)
+      }
+    }
+
+    const asCaller = callerOf()
+    return {
+      size: registered.length,
+      signers: registered.flatMap(({ credentials }) => credentials).filter(({ method }) => method === 'signer').length,
+      identify(call) {
+        const client = find(call)
+        return client instanceof Promise ? client.then(asCaller) : asCaller(client)
+      },
+      admit(call, intent) {
+        if (isOpen && isLocalCall(call)) return authorize(LOCAL, intent)
+        const client = find(call)
+        return client instanceof Promise ? client.then((found) => authorize(found, intent)) : authorize(client, intent)
+      },
+      async authenticateSigner(name, request, signature) {
+        const found = clients.find('signer', name)
+        const signer = found === undefined ? nobody : await openSigner(found)
+        const fits = verifyWidevineRequest(signer, request, signature)
+        if (found === undefined || !fits || !isValidAt(found.credential, now())) return undefined
+        return asCaller(count(found.client))
+      },
+      profileOf: (client) => profiles.get(client),
+      enforce: () => clients.replace(registered),
+    }
+  }
+}
+
+/** What a client may ask for as an encryptor; made once for each. */
+function callerOf(): (client: Client) => Caller {
+  const made = new WeakMap<Client, Caller>()
+  return (client) => {
+    authorize(client, { scope: 'keys:issue' })
+    const known = made.get(client)
+    if (known !== undefined) return known
+    const caller: Caller = {
+      tenant: client.tenant,
+      client: client.name,
+      authorize: (contentId, recipientFingerprints = []) =>
+        authorize(client, { scope: 'keys:issue', contentId, recipientFingerprints }),
+    }
+    made.set(client, caller)
+    return caller
+  }
+}
+
+/** What is wrong with the clients of the configuration and of the store, taken together. */
+function problemsOf(registered: readonly RegisteredClient[], config: Config): readonly string[] {
+  const problems = registered.flatMap(({ client: { name, signalingProfile } }) =>
+    signalingProfile === undefined || config.signalingProfiles.has(signalingProfile)
+      ? []
+      : [`client ${JSON.stringify(name)}: no signalling profile has the name ${JSON.stringify(signalingProfile)}`],
+  )
+  if (registered.length === 0 && !config.loopback && !config.allowAnonymous) problems.push(`host: ${NO_CALLERS}`)
+  try {
+    createClientDirectory(registered)
+  } catch (error) {
+    if (!(error instanceof KeyProviderError && error.code === 'ERR_CONFIG_INVALID')) throw error
+    problems.push(...error.message.split('\n'))
+  }
+  return problems
+}

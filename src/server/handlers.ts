@@ -1,0 +1,74 @@
+import type { Handler } from '../http/call.ts'
+import { type Check, isLoopbackAddress, onlyLocalCalls } from '../http/loopback.ts'
+import type { RouteName } from '../http/route.ts'
+import { createHandler, operationRoutes, routes } from '../http/routes.ts'
+import type { Callers } from './callers.ts'
+import type { Config } from './config.ts'
+import type { KeyProvider } from './key-provider.ts'
+import type { Log } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { observeWith } from './observe.ts'
+
+export interface HandlersOptions {
+  readonly config: Config
+  readonly callers: Callers
+  readonly keyProvider: KeyProvider
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Of the package, for the user agent headers. */
+  readonly version: string
+  /** Where players reach this server. */
+  readonly publicUrl: string
+  readonly isReady: () => Promise<boolean>
+}
+
+/** What answers on each listener under one configuration. */
+export interface Handlers {
+  readonly main: Handler
+  /** Metrics and how the server is, without a credential: its address says who reaches it. */
+  readonly admin: Handler
+}
+
+/** Makes the handlers of a configuration. */
+export function handlersOf(options: HandlersOptions): Handlers {
+  const { config, callers, keyProvider, log, metrics, version, publicUrl, isReady } = options
+  const observed = {
+    observe: observeWith({ log, metrics, logRequests: config.logRequests }),
+    now: () => performance.now(),
+  }
+  const { render } = metrics
+  const widevine = keyProvider.widevineWith(config, callers)
+  const main = createHandler({
+    ...observed,
+    routes: routes({
+      answer: keyProvider.answerWith(config, publicUrl, callers),
+      identify: callers.identify,
+      userAgent: `keyspring/${version}`,
+      basePaths: config.speke.basePaths,
+      isReady,
+      metrics:
+        config.admin === undefined ? { render, admit: (call) => callers.admit(call, { scope: 'admin' }) } : undefined,
+      player: keyProvider.playersWith(config),
+      ...(widevine !== undefined && { widevine }),
+    }),
+    checks: checksOf(config, callers),
+    maxConcurrent: config.limits.concurrentRequests,
+  })
+  const admin = createHandler({
+    ...observed,
+    routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined } }),
+    checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [onlyLocalCalls([])] : [],
+  })
+  return { main, admin }
+}
+
+const OF_PLAYERS: readonly (RouteName | undefined)[] = ['key', 'clearKeyLicense']
+
+/** Where nobody has to prove anything, only this machine is served. */
+function checksOf({ allowAnonymous, trustProxy, loopback, playback }: Config, { size }: Callers): readonly Check[] {
+  if (allowAnonymous) return []
+  const local = onlyLocalCalls(trustProxy)
+  if (size === 0) return [local]
+  const playersProveNothing = loopback && playback.access.kind === 'open'
+  return playersProveNothing ? [(call, route) => (OF_PLAYERS.includes(route) ? local(call, route) : undefined)] : []
+}
