@@ -76,6 +76,8 @@ export function sigV4(options: SigV4Options): AuthMethod {
   return {
     name: 'sigv4',
     place: 'request',
+    // AWS names no challenge; a 401 has to have one (RFC 9110, 11.6.1).
+    challenges: () => [`${SIGV4_ALGORITHM} realm="keyspring"`],
     recognizes: (presented) => authorizationOf(presented, SCHEME) !== undefined,
     async verify(presented) {
       const authorization = readAuthorization(authorizationOf(presented, SCHEME) ?? '')

@@ -68,6 +68,7 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
     decodeWidevineSigner(kind, clear),
   )
   const nobody = aesSigner(randomBytes(32), randomBytes(16))
+  let hasServed = false
   let limit: { readonly of: string; readonly take: RateLimit['take'] } | undefined
 
   const registeredOf = async (config: Config, report: (path: string, problem: string) => void) => {
@@ -95,12 +96,12 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
     const report = (path: string, problem: string): void => void problems.push(`${path}: ${problem}`)
     const registered = await registeredOf(config, report)
     // Tells what is wrong with them before they take the place of the others.
-    problems.push(...problemsOf(registered, config))
+    problems.push(...problemsOf(registered, config, hasServed))
     const inUse = new Set(registered.flatMap(({ credentials }) => credentials.map(({ method }) => method)))
     const methods = await methodsFor(config, inUse, report)
     if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
 
-    const isOpen = registered.length === 0
+    const isOpen = registered.length === 0 && (config.loopback || config.allowAnonymous)
     const authenticate = createAuthenticate(methods)
     const take = limitOf(config)
     const isTrustedProxy = proxyAmong(config.trustProxy)
@@ -146,7 +147,10 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
         return asCaller(count(found.client))
       },
       profileOf: (client) => profiles.get(client),
-      enforce: () => clients.replace(registered),
+      enforce() {
+        clients.replace(registered)
+        hasServed = true
+      },
     }
   }
 }
@@ -170,13 +174,16 @@ function callerOf(): (client: Client) => Caller {
 }
 
 /** What is wrong with the clients of the configuration and of the store, taken together. */
-function problemsOf(registered: readonly RegisteredClient[], config: Config): readonly string[] {
+function problemsOf(registered: readonly RegisteredClient[], config: Config, hasServed: boolean): readonly string[] {
   const problems = registered.flatMap(({ client: { name, signalingProfile } }) =>
     signalingProfile === undefined || config.signalingProfiles.has(signalingProfile)
       ? []
       : [`client ${JSON.stringify(name)}: no signalling profile has the name ${JSON.stringify(signalingProfile)}`],
   )
-  if (registered.length === 0 && !config.loopback && !config.allowAnonymous) problems.push(`host: ${NO_CALLERS}`)
+  // Of a server that runs the last client may be removed: then everybody is refused, that one too.
+  if (registered.length === 0 && !config.loopback && !config.allowAnonymous && !hasServed) {
+    problems.push(`host: ${NO_CALLERS}`)
+  }
   try {
     createClientDirectory(registered)
   } catch (error) {

@@ -83,6 +83,7 @@ describe('createAuthenticate', () => {
     const schemes = challenges.map((challenge) => challenge.replace(/nonce="[\w-]{40}"/, 'nonce=…'))
     assert.deepEqual(schemes, [
       'Bearer realm="keyspring"',
+      'AWS4-HMAC-SHA256 realm="keyspring"',
       'Digest realm="keyspring", qop="auth", algorithm=SHA-256, nonce=…',
       'Digest realm="keyspring", qop="auth", algorithm=MD5, nonce=…',
       'Basic realm="keyspring", charset="UTF-8"',
