@@ -32,8 +32,9 @@ export async function serve({ config: file, migrate = false, ...flags }: ServeOp
     throw error
   }
 
-  for (const line of [...keyProvider.notices, ...greeting(config, server)]) process.stderr.write(`${line}\n`)
+  // First: whoever reads that it listens may send a signal at once.
   obeySignals(server, log, sources)
+  for (const line of [...keyProvider.notices, ...greeting(config, server)]) process.stderr.write(`${line}\n`)
 }
 
 function obeySignals(server: RunningServer, log: Log, sources: ConfigSources): void {
