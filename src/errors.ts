@@ -54,6 +54,9 @@ export type ErrorCode =
   | 'ERR_STORE_UNAVAILABLE'
   | 'ERR_STORE_SCHEMA_NEWER'
   | 'ERR_STORE_SCHEMA_OLDER'
+  | 'ERR_STORE_CONFLICT'
+  | 'ERR_DATA_KEY_REMOVED'
+  | 'ERR_BACKUP_INVALID'
   | 'ERR_OVERRIDE_EXISTS'
   | 'ERR_OVERRIDE_INVALID'
   // What the encryptor's side meets: another key provider, or its own usage.

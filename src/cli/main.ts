@@ -108,6 +108,38 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
 addRequestCommand(program)
 addClientCommand(program)
 
+const onKeys = (command: Command): Command =>
+  command.option('--data <dir>', 'as for serve').option('--config <file>', 'as for serve')
+const passphraseFile = ['--passphrase-file <file>', 'the passphrase of the archive; - for standard input'] as const
+
+const store = program.command('store').description('where keys are stored')
+onKeys(store.command('migrate').description('bring the schema up to date')).action(async (options) =>
+  (await import('./store.ts')).migrate(options),
+)
+store
+  .command('copy <from> <to>')
+  .description('copy a store into another, and compare; each is sqlite:DIRECTORY, config:FILE or url-file:FILE')
+  .action(async (from, to) => (await import('./store.ts')).copy(from, to))
+onKeys(store.command('backup <archive>').description('write an encrypted archive while servers go on'))
+  .requiredOption(...passphraseFile)
+  .action(async (archive, options) => (await import('./store.ts')).backup(archive, options))
+onKeys(store.command('restore <archive>').description('restore an archive as the SQLite store of the data directory'))
+  .requiredOption(...passphraseFile)
+  .option('--drill', 'only prove that its keys open')
+  .option('--sample <contents>', 'how many contents to open', '1000')
+  .action(async (archive, options) => (await import('./store.ts')).restore(archive, options))
+
+const keyring = program.command('keyring').description('root keys and data keys')
+onKeys(keyring.command('status').description('print data keys, how much is sealed with each and what wraps them'))
+  .option('--json', 'as JSON')
+  .action(async (options) => (await import('./keyring.ts')).status(options))
+onKeys(keyring.command('rotate').description('add a generation of the local root key'))
+  .option('--data-keys', 'of the data keys of every tenant instead')
+  .action(async (options) => (await import('./keyring.ts')).rotate(options))
+onKeys(keyring.command('rewrap').description('move everything to the newest generations, while servers go on'))
+  .option('--remove-old', 'then remove those that nothing needs')
+  .action(async (options) => (await import('./keyring.ts')).rewrap(options))
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -6,8 +6,8 @@ import type { RootKey, SecretStore, StoredDataKey, Tenant } from './store.ts'
 
 /** The open data keys of every tenant, kept in memory: the root key is asked once for each, and again when they are old. */
 export interface DataKeys {
-  /** The newest data key of a tenant. Creates the first. */
-  current(tenant: Tenant): Promise<DataKey>
+  /** The newest data key of a tenant. Creates the first. `removed` was the newest and is no more: the store is asked again. */
+  current(tenant: Tenant, removed?: DataKey): Promise<DataKey>
   /** The data key of a generation, or undefined when the store has none. */
   find(tenant: Tenant, generation: number): Promise<KeyObject | undefined>
 }
@@ -82,7 +82,8 @@ export function createDataKeys(options: DataKeysOptions): DataKeys {
   const creating = new Map<Tenant, Promise<DataKey>>()
 
   return {
-    async current(tenant) {
+    async current(tenant, removed) {
+      if (removed !== undefined && fresh(tenant)?.at(-1)?.generation === removed.generation) known.delete(tenant)
       const newest = (fresh(tenant) ?? (await readShared(tenant))).at(-1)
       if (newest !== undefined) return newest
       const running = creating.get(tenant) ?? create(tenant).finally(() => creating.delete(tenant))

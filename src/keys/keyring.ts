@@ -5,7 +5,7 @@ import type { ContentKeys, IssuedKeys, OpenContent, WantedKey } from './content-
 import type { DataKeys } from './data-keys.ts'
 import { assertIvIsNotKey } from './derive.ts'
 import type { DeriveContentSecret } from './root-secret.ts'
-import { type RandomBytes, seal } from './seal.ts'
+import { type DataKey, type RandomBytes, seal } from './seal.ts'
 import {
   covers,
   openOverride,
@@ -146,28 +146,50 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
 
   async function createSecret(ref: ContentRef, wanted: readonly WantedKey[]): Promise<Creation> {
     const secret = randomBytes(SECRET_SIZE)
-    const sealed = seal(await dataKeys.current(ref.tenant), { kind: 'content-secret', ref }, secret, randomBytes)
-    secret.fill(0)
-    const stored = await store.putSecretIfAbsent(ref, sealed, kidsOf(wanted))
-    const { snapshot } = await cache.enter(ref, stored, kidsOf(wanted))
-    return { snapshot, first: sameBytes(stored.sealedSecret, sealed) }
+    try {
+      return await withCurrentDataKey(ref, async (dataKey) => {
+        const sealed = seal(dataKey, { kind: 'content-secret', ref }, secret, randomBytes)
+        const stored = await store.putSecretIfAbsent(ref, sealed, kidsOf(wanted))
+        const { snapshot } = await cache.enter(ref, stored, kidsOf(wanted))
+        return { snapshot, first: sameBytes(stored.sealedSecret, sealed) }
+      })
+    } finally {
+      secret.fill(0)
+    }
+  }
+
+  /** Writes with the newest data key; once more, the same content, when a rotation removed the one that was the newest here. */
+  async function withCurrentDataKey<T>({ tenant }: ContentRef, write: (dataKey: DataKey) => Promise<T>): Promise<T> {
+    const dataKey = await dataKeys.current(tenant)
+    try {
+      return await write(dataKey)
+    } catch (error) {
+      if (!(error instanceof KeyProviderError) || error.code !== 'ERR_DATA_KEY_REMOVED') throw error
+      return write(await dataKeys.current(tenant, dataKey))
+    }
   }
 
   async function createOverrides(ref: ContentRef, before: Snapshot, missing: readonly WantedKey[]): Promise<Creation> {
-    const dataKey = await dataKeys.current(ref.tenant)
     const distinct = new Map(missing.map((one) => [wantedId(one), one]))
-    const overrides = Array.from(distinct.values(), ({ contentKeyClass, kid }): StoredOverride => {
+    const clears = Array.from(distinct.values(), (one) => {
       const { contentKey, explicitIv } =
-        before.derivation?.keyAndIv(contentKeyClass, kid) ?? randomKeyAndIv(randomBytes)
-      const clear = Buffer.concat([contentKey, explicitIv])
-      const sealed = seal(dataKey, overrideContext(ref, { contentKeyClass, kid }), clear, randomBytes)
-      clear.fill(0)
-      return { contentKeyClass, kid, sealed, pssh: {} }
+        before.derivation?.keyAndIv(one.contentKeyClass, one.kid) ?? randomKeyAndIv(randomBytes)
+      return { ...one, clear: Buffer.concat([contentKey, explicitIv]) }
     })
-    const stored = await store.putOverridesIfAbsent(ref, overrides)
-    const { snapshot } = await cache.enter(ref, stored, kidsOf(missing))
-    const first = overrides.some((one) => sameBytes(snapshot.overrides.get(wantedId(one))?.sealed, one.sealed))
-    return { snapshot, first }
+    try {
+      return await withCurrentDataKey(ref, async (dataKey) => {
+        const overrides = clears.map(({ clear, ...one }): StoredOverride => {
+          const sealed = seal(dataKey, overrideContext(ref, one), clear, randomBytes)
+          return { contentKeyClass: one.contentKeyClass, kid: one.kid, sealed, pssh: {} }
+        })
+        const stored = await store.putOverridesIfAbsent(ref, overrides)
+        const { snapshot } = await cache.enter(ref, stored, kidsOf(missing))
+        const first = overrides.some((one) => sameBytes(snapshot.overrides.get(wantedId(one))?.sealed, one.sealed))
+        return { snapshot, first }
+      })
+    } finally {
+      for (const { clear } of clears) clear.fill(0)
+    }
   }
 }
 

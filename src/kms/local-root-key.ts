@@ -72,7 +72,7 @@ async function changeGenerations(
   })
 }
 
-/** A root key that reads its file again when it meets a generation it does not know: a rotation needs no restart. */
+/** A root key that reads its file again when it wraps or meets a generation it does not know: a rotation needs no restart. */
 function rereading(options: LocalRootKeyOptions, generations: readonly RootKeyGeneration[]): RootKey {
   let current = rootKeyOf(generations)
   let reading: Promise<void> | undefined
@@ -87,7 +87,11 @@ function rereading(options: LocalRootKeyOptions, generations: readonly RootKeyGe
     return reading
   }
   return {
-    wrap: (dataKey, context) => current.wrap(dataKey, context),
+    async wrap(dataKey, context) {
+      // Seldom, and never with a generation that a rotation is about to remove.
+      await readAgain()
+      return current.wrap(dataKey, context)
+    },
     async unwrap(wrapped, context) {
       const dataKey = await current.unwrap(wrapped, context)
       if (dataKey !== undefined) return dataKey

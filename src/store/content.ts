@@ -23,7 +23,7 @@ export function rowGone(): KeyProviderError {
 /** A value that was sealed with a data key removed meanwhile: nothing could open it. */
 export function dataKeyRemoved(tenant: Tenant): KeyProviderError {
   return new KeyProviderError(
-    'ERR_STORE_UNAVAILABLE',
-    `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: ask again in a minute`,
+    'ERR_DATA_KEY_REMOVED',
+    `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: ask again`,
   )
 }

@@ -3,7 +3,6 @@ import { KeyProviderError } from '../errors.ts'
 /** What to do about an SQLSTATE, or about its class. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const REMEDIES: Readonly<Record<string, string>> = {
   '08': 'the connection broke: check the network and the database server',
-  '23503': 'a data key generation it was sealed with was removed meanwhile: ask again',
   '28': 'the database refuses the user: check user, password and pg_hba.conf',
   '3D000': 'there is no such database: create it, then run `keyspring store migrate`',
   '40': 'too many transactions are in each other’s way: ask again',

@@ -1,6 +1,7 @@
 import { sealGeneration } from '../keys/seal.ts'
 import type { ContentRef, SecretStore, StoredContent, StoredOverride } from '../keys/store.ts'
-import { contentGone, rowGone } from './content.ts'
+import { contentGone, dataKeyRemoved, rowGone } from './content.ts'
+import { codeOf } from './postgres-error.ts'
 import { escapeName } from './postgres-names.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import { namesOf, type PostgresReads } from './postgres-reads.ts'
@@ -87,14 +88,15 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
 
   return {
     async putSecretIfAbsent(ref, sealedSecret, kids) {
-      await pool.run(PUT_SECRET, [...namesOf(ref), Buffer.from(sealedSecret), generationOf(sealedSecret)])
+      const values = [...namesOf(ref), Buffer.from(sealedSecret), generationOf(sealedSecret)]
+      await unlessRemoved(ref, pool.run(PUT_SECRET, values))
       return standing(ref, kids)
     },
 
     async putOverridesIfAbsent(ref, overrides) {
       const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
       const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
-      const { count } = await pool.run(PUT_OVERRIDES, [...namesOf(ref), ...columns])
+      const { count } = await unlessRemoved(ref, pool.run(PUT_OVERRIDES, [...namesOf(ref), ...columns]))
       const content = await standing(
         ref,
         overrides.map(({ kid }) => kid),
@@ -104,7 +106,8 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
     },
 
     async replaceOverride(ref, override) {
-      const { count } = await pool.run(REPLACE_OVERRIDE, [...namesOf(ref), ...overrideValues(override)])
+      const values = [...namesOf(ref), ...overrideValues(override)]
+      const { count } = await unlessRemoved(ref, pool.run(REPLACE_OVERRIDE, values))
       await refuseGone(ref, count)
     },
 
@@ -134,6 +137,15 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
       if (found === undefined) throw rowGone()
       return found
     },
+  }
+}
+
+/** The foreign key says that the data key of a value is gone. */
+async function unlessRemoved<T>({ tenant }: ContentRef, writing: Promise<T>): Promise<T> {
+  try {
+    return await writing
+  } catch (error) {
+    throw codeOf(error instanceof Error ? error.cause : undefined) === '23503' ? dataKeyRemoved(tenant) : error
   }
 }
 

@@ -88,6 +88,20 @@ describe('rotation', () => {
     assert.equal((await store.findDataKeys('default')).length, 2)
   })
 
+  test('that removes the data key a server seals with is not noticed by who asks for keys', async () => {
+    for (const policy of ['derived', 'random'] as const) {
+      const { store, options } = await filled()
+      const dataKeys = createDataKeys(options)
+      const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes })
+      await issue(keys, [wantedOf(1)], refOf(0))
+      await rotateDataKeys(options)
+      await resealAll(options)
+      assert.equal(await removeOldDataKeys(options), 2)
+      assert.equal((await issue(keys, [wantedOf(1)], refOf(77))).first, true)
+      assert.equal((await dataKeys.current('default')).generation, 2)
+    }
+  })
+
   test('of the root key wraps every data key anew and changes no key', async () => {
     const { options, issueAll, before } = await filled()
     const next = fakeRootKey(2)

@@ -97,11 +97,11 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
         (await store.listDataKeys()).map(({ generation }) => generation),
         [2],
       )
-      const unavailable = { code: 'ERR_STORE_UNAVAILABLE' }
+      const refused = { code: 'ERR_DATA_KEY_REMOVED' }
       const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: sealed(1), pssh: {} } as const
-      await assert.rejects(store.putSecretIfAbsent(refOf(2), sealed(1), []), unavailable)
-      await assert.rejects(store.putOverridesIfAbsent(refOf(2), [override]), unavailable)
-      await assert.rejects(store.replaceOverride(refOf(2), override), unavailable)
+      await assert.rejects(store.putSecretIfAbsent(refOf(2), sealed(1), []), refused)
+      await assert.rejects(store.putOverridesIfAbsent(refOf(2), [override]), refused)
+      await assert.rejects(store.replaceOverride(refOf(2), override), refused)
       assert.equal(await store.findContent(refOf(2), []), undefined)
     })
 

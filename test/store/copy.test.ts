@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { createContentKeys } from '../../src/keys/keyring.ts'
+import { copyStore } from '../../src/store/copy.ts'
+import { memoryStore } from '../../src/store/memory.ts'
+import { openPostgresStore } from '../../src/store/postgres.ts'
+import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { recordOf } from './ledger-store-contract.ts'
+import { startPostgres } from './postgres-server.ts'
+
+const postgres = await startPostgres()
+const scratch = mkdtempSync(join(tmpdir(), 'keyspring-copy-'))
+after(async () => {
+  rmSync(scratch, { recursive: true })
+  await postgres.remove()
+})
+
+let files = 0
+const ENGINES = {
+  memory: async () => memoryStore(),
+  sqlite: async () => openSqliteStore({ file: join(scratch, `${files++}.db`) }),
+  postgres: async () => openPostgresStore({ url: await postgres.newUrl(), migrate: true }),
+}
+const CONTENTS = 25
+const refOf = (number: number) => ({ ...REF, contentId: `c${number}` })
+
+/** A store with everything a store can hold, and the keys that were issued from it. */
+async function filled(open: () => Promise<Awaited<ReturnType<typeof ENGINES.sqlite>>>) {
+  const store = await open()
+  const { keys, dataKeys } = keyringOf({ store })
+  const override = (number: number, size: number) =>
+    Array.from({ length: size }, (_, i) => {
+      return { contentKeyClass: 'drm', kid: kidOf(number * 1_000 + i), sealed: randomBytes(9), pssh: {} } as const
+    })
+  for (let number = 0; number < CONTENTS; number++) await issue(keys, [wantedOf(1)], refOf(number))
+  await store.putOverridesIfAbsent(refOf(100), override(1, 100))
+  await store.putOverridesIfAbsent(refOf(101), override(2, 1))
+  await store.putKidOverride(refOf(102), { intendedTrackType: 'HD', periodIndex: 3, kid: kidOf(1) })
+  await store.putTombstone(refOf(103), { at: 7, reason: 'withdrawn' })
+  await store.record([recordOf({ contentId: 'c1' }), recordOf({ contentId: 'c1', periodId: 'p2', lastAt: 2 })])
+  await store.putClient({
+    client: { name: 'packager', tenant: 'default', scopes: ['keys:issue'] },
+    credentials: [{ method: 'token', id: 'a', sha256: new Uint8Array(32) }],
+  })
+  return { store, dataKeys }
+}
+
+describe('store copy', () => {
+  for (const [from, to] of [
+    ['sqlite', 'postgres'],
+    ['postgres', 'sqlite'],
+    ['memory', 'sqlite'],
+  ] as const) {
+    test(`from ${from} to ${to} gives the same keys, and a second copy writes nothing`, async () => {
+      const { store, dataKeys } = await filled(ENGINES[from])
+      const target = await ENGINES[to]()
+      const report = { dataKeys: 1, contents: CONTENTS + 4, periods: 2, clients: 1 }
+      const progress: number[] = []
+      const onProgress = ({ contents }: { readonly contents: number }) => progress.push(contents)
+      assert.deepEqual(await copyStore({ from: store, to: target, pageSize: 7, onProgress }), {
+        ...report,
+        written: CONTENTS + 4,
+      })
+      assert.ok(progress.length > 3)
+      assert.deepEqual(await copyStore({ from: store, to: target }), { ...report, written: 0 })
+      const [old, fresh] = [store, target].map((one) =>
+        createContentKeys({ store: one, dataKeys, policy: 'derived', now: () => 0, randomBytes }),
+      )
+      assert.ok(old && fresh)
+      for (let number = 0; number < CONTENTS; number++) {
+        assert.deepEqual(
+          await issue(fresh, [wantedOf(1)], refOf(number)),
+          await issue(old, [wantedOf(1)], refOf(number)),
+        )
+      }
+      assert.equal((await target.listOverrides(refOf(100))).length, 100)
+      assert.deepEqual(await target.findByContent(refOf(1), 9), await store.findByContent(refOf(1), 9))
+      assert.deepEqual(await target.listClients(), await store.listClients())
+      await Promise.all([store.close(), target.close()])
+    })
+  }
+
+  test('goes on where it was interrupted, and fetches what came meanwhile', async () => {
+    const { store } = await filled(ENGINES.memory)
+    const target = memoryStore()
+    let puts = 0
+    const dying = {
+      ...target,
+      putSecretIfAbsent: (...values: Parameters<typeof target.putSecretIfAbsent>) => {
+        if (++puts > 10) throw new Error('killed')
+        return target.putSecretIfAbsent(...values)
+      },
+    }
+    await assert.rejects(copyStore({ from: store, to: dying, pageSize: 4 }), /killed/)
+    await store.putSecretIfAbsent(refOf(500), randomBytes(9), [])
+    const { contents, written } = await copyStore({ from: store, to: target })
+    assert.equal(contents, CONTENTS + 5)
+    assert.ok(written < contents)
+  })
+
+  test('into a store with other keys is refused', async () => {
+    const [one, other] = [await filled(ENGINES.memory), await filled(ENGINES.memory)]
+    const conflict = { code: 'ERR_STORE_CONFLICT' }
+    await assert.rejects(copyStore({ from: one.store, to: other.store }), conflict)
+    const target = memoryStore()
+    await target.putSecretIfAbsent(refOf(3), randomBytes(9), [])
+    await assert.rejects(copyStore({ from: one.store, to: target }), { ...conflict, message: /content "c3"/ })
+  })
+})
