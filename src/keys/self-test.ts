@@ -2,6 +2,7 @@ import { createSecretKey } from 'node:crypto'
 import { type ContentKeyClass, toKid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { derivation } from './derive.ts'
+import { rootSecretDerivation } from './root-secret.ts'
 import { type SealContext, seal, unseal } from './seal.ts'
 
 /** The two keys of one content and kid, made by Python's hmac and hashlib (test/vectors/content-keys.json). They never change. */
@@ -24,6 +25,10 @@ const DERIVED: readonly { contentKeyClass: ContentKeyClass; contentKey: string; 
 /** The kid of one track of that content, made likewise (test/vectors/derived-kids.json). */
 const DERIVED_KID = '1c3c6b44-d095-c0c5-b2e4-068fef75dae3'
 
+/** The content key of that content and kid where its secret comes from a root secret (test/vectors/derived-root.json). */
+const ROOT_SECRET = '202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f'
+const FROM_ROOT_SECRET = '71e88f769e4151d7e8a998f66be88eab'
+
 /** The secret above, sealed by AESGCM of Python's cryptography (test/vectors/seal.json). */
 const DATA_KEY = '404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f'
 const GENERATION = 7
@@ -42,6 +47,9 @@ export function selfTestKeys(): void {
     if (toHex(explicitIv) !== expected.explicitIv) throw failed(`the derivation of a ${contentKeyClass} IV`)
   }
   if (deriveKid('keyspring/widevine-kid/v1', ['SD', '']) !== DERIVED_KID) throw failed('the derivation of a kid')
+
+  const fromRoot = rootSecretDerivation(fromHex(ROOT_SECRET))(REF).keyAndIv('drm', kid)
+  if (toHex(fromRoot.contentKey) !== FROM_ROOT_SECRET) throw failed('the derivation from a root secret')
 
   const context: SealContext = { kind: 'content-secret', ref: REF }
   const key = createSecretKey(fromHex(DATA_KEY))

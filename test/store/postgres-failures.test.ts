@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import type { KeyProviderError } from '../../src/errors.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
+import { openLocalRootKey } from '../../src/kms/local-root-key.ts'
 import { Secret } from '../../src/secret.ts'
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts'
 import { openPostgresPool } from '../../src/store/postgres-pool.ts'
@@ -11,6 +15,7 @@ import { POSTGRES_SCHEMA_VERSION } from '../../src/store/postgres-schema.ts'
 import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { PASSWORD, startPostgres } from './postgres-server.ts'
+import { raceFirstRequests } from './races.ts'
 import { startTcpProxy } from './tcp-proxy.ts'
 
 const postgres = await startPostgres(['-c', 'deadlock_timeout=50ms'])
@@ -202,6 +207,20 @@ describe('the postgres store in trouble', () => {
     await assert.rejects(issue(later, [wantedOf(1)], refOf(1)), { code: 'ERR_SEAL_BROKEN' })
     await store.close()
   })
+})
+
+test('4 processes that ask 32 times at once for the same new contents are all given the same keys', async () => {
+  const url = await postgres.newUrl()
+  const directory = mkdtempSync(join(tmpdir(), 'keyspring-races-'))
+  try {
+    const rootKey = join(directory, 'root.key')
+    await openLocalRootKey({ file: rootKey, create: true })
+    await migratePostgresStore({ url })
+    const { requests, differing } = await raceFirstRequests(url, rootKey, 4, 6)
+    assert.deepEqual({ requests, differing }, { requests: 4 * 32 * 6, differing: 0 })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 })
 
 describe('replicas', () => {
