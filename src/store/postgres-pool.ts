@@ -59,6 +59,8 @@ export async function openPostgresPool(options: PostgresPoolOptions): Promise<Po
   })
   // A connection that breaks while nobody uses it: the pool has dropped it, and the next call tells if all are broken.
   pool.on('error', () => undefined)
+  // One that breaks while it is lent, between two statements: the next statement fails. Unheard, it would end the process.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   let closing: Promise<void> | undefined
 
   const lend = async <T>(use: (client: PoolClient) => Promise<T>): Promise<T> => {
