@@ -7,9 +7,13 @@ import { damaged, toText } from './rows.ts'
 
 /** A client as it is kept: JSON, in which bytes are `{"base64": …}`. */
 export function toClientJson(registered: RegisteredClient): string {
-  return JSON.stringify(registered, (_name, value: unknown) =>
-    value instanceof Uint8Array ? { base64: Buffer.from(value).toString('base64') } : value,
+  const credentials = registered.credentials.map((credential) =>
+    // Before it is printed: a Buffer has a JSON form of its own.
+    Object.fromEntries(
+      Object.entries(credential).map(([name, value]) => [name, isBytes(value) ? toJsonBytes(value) : value]),
+    ),
   )
+  return JSON.stringify({ client: registered.client, credentials })
 }
 
 /** The client that is kept so. */
@@ -77,6 +81,10 @@ function isString(value: unknown): boolean {
   return typeof value === 'string'
 }
 
-function isBytes(value: unknown): boolean {
+function toJsonBytes(bytes: Uint8Array) {
+  return { base64: Buffer.from(bytes).toString('base64') }
+}
+
+function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array
 }

@@ -62,6 +62,14 @@ export function clientStoreContract(name: string, open: () => Promise<Store>): v
         assert.deepEqual(await store.listClients(), [registered('encoder')])
       }))
 
+    test('bytes come back whatever they were put as', () =>
+      inStore(async (store) => {
+        const sha256 = randomBytes(32)
+        await store.putClient(registered('encoder', [{ method: 'token', id: '0123456789abcdef', sha256 }]))
+        const [{ credentials: [credential] = [] } = assert.fail('no client')] = await store.listClients()
+        assert.ok(credential?.method === 'token' && Buffer.compare(credential.sha256, sha256) === 0)
+      }))
+
     test('clients are listed by name', () =>
       inStore(async (store) => {
         for (const one of ['b', 'a', 'c']) await store.putClient(registered(one, []))
