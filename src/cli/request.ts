@@ -112,6 +112,7 @@ async function followPeriods(
   process.once('SIGINT', () => stop.abort())
   process.once('SIGTERM', () => stop.abort())
   const start = readStart(options.start, interval, Date.now())
+  process.stderr.write(`following key periods of ${interval} s; Ctrl-C ends it with a report\n`)
   const events = await follow({
     ask: (period) => ask(connection, asking.build(period, 1, start + (period - firstPeriod) * interval * 1000), reader),
     firstPeriod,

@@ -11,12 +11,16 @@ export interface NewRecipient {
  * A fresh RSA-2048 pair in a certificate of its own signing, valid a day either side of `now` (milliseconds since 1970).
  * RSA-2048 and a SHA-512 signature are what every encryptor of AWS is given. @see speke.md 9
  */
-export function newRecipient(now: number, randomBytes: (size: number) => Uint8Array): NewRecipient {
+export function newRecipient(
+  now: number,
+  randomBytes: (size: number) => Uint8Array,
+  commonName = 'keyspring request',
+): NewRecipient {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const algorithm = der(SEQUENCE, der(OBJECT_ID, SHA512_WITH_RSA), der(NULL))
   const name = der(
     SEQUENCE,
-    der(SET, der(SEQUENCE, der(OBJECT_ID, COMMON_NAME), der(UTF8_STRING, Buffer.from(SUBJECT)))),
+    der(SET, der(SEQUENCE, der(OBJECT_ID, COMMON_NAME), der(UTF8_STRING, Buffer.from(commonName)))),
   )
   const serial = Buffer.from(randomBytes(16))
   // Positive, and of the same length always.
@@ -36,7 +40,6 @@ export function newRecipient(now: number, randomBytes: (size: number) => Uint8Ar
   return { certificate, privateKey }
 }
 
-const SUBJECT = 'keyspring request'
 const DAY = 24 * 60 * 60 * 1000
 
 /** Tags of DER. @see X.690, 8 */

@@ -51,7 +51,7 @@ export function readAnswer(reply: ProviderReply, request: BuiltRequest, reader: 
   }
   readHeaders(reply, request, findings)
   try {
-    const cpix = readCpix(readXml(reply.body))
+    const cpix = readCpix(readXml(reply.body, ANSWER_LIMITS))
     readRoot(cpix, request, findings)
     const keys = readKeys(cpix, request, reader, findings)
     const kids = new Map(keys.map(({ kid, requested }) => [requested.kid, kid]))
@@ -61,10 +61,13 @@ export function readAnswer(reply: ProviderReply, request: BuiltRequest, reader: 
     if (problems.length === 0) return { request, document: cpix.document.source, keys, systems, warnings }
   } catch (error) {
     if (!(error instanceof KeyProviderError)) throw error
-    problems.push(error.message)
+    problems.push(error.code === 'ERR_XML_MALFORMED' ? `not well-formed XML: ${error.message}` : error.message)
   }
   throw new KeyProviderError('ERR_ANSWER_INVALID', problems.join('\n'))
 }
+
+/** An answer is larger than its request: keys encrypted for many, boxes for every key and system. */
+const ANSWER_LIMITS = { bytes: 8 * 1024 * 1024, elements: 100_000 }
 
 /** @see speke.md 2.2 */
 function readHeaders({ headers }: ProviderReply, { version }: BuiltRequest, { warning }: Findings): void {
