@@ -58,9 +58,9 @@ export async function copy(from: string, to: string): Promise<void> {
 
 /** Writes an encrypted archive of the configured store, while servers go on. */
 export async function backup(
-  archive: string,
-  options: KeysOptions & { readonly passphraseFile: string },
+  options: KeysOptions & { readonly out: string; readonly passphraseFile: string },
 ): Promise<void> {
+  const archive = options.out
   if (existsSync(archive))
     throw new KeyProviderError('ERR_BACKUP_INVALID', `backup ${archive}: the file exists already`)
   const passphrase = readSecretFile('--passphrase-file', options.passphraseFile)
@@ -90,13 +90,15 @@ export async function backup(
 }
 
 export interface RestoreOptions extends KeysOptions {
+  readonly from: string
   readonly passphraseFile: string
   readonly drill?: boolean
   readonly sample: string
 }
 
 /** Restores an archive as the SQLite store of the data directory, after a drill; with `drill` it leaves nothing but the proof. */
-export async function restore(archive: string, options: RestoreOptions): Promise<void> {
+export async function restore(options: RestoreOptions): Promise<void> {
+  const archive = options.from
   if (!/^[1-9]\d{0,8}$/.test(options.sample)) {
     throw new KeyProviderError('ERR_CONFIG_INVALID', '--sample: expected a whole number from 1')
   }

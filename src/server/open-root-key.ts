@@ -41,18 +41,18 @@ const KINDS: Readonly<
   },
 
   async 'aws-kms'({ rootKey: { awsKms } }) {
-    const { keyId, region, endpoint } = awsKms
+    const { keyId, region, endpoint, timeoutMs } = awsKms
     if (keyId === undefined) throw new TypeError('a root key in AWS KMS without its id')
     const { openAwsKms } = await import('../kms/aws-kms.ts')
     const where = { ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) }
-    return { rootKey: await openAwsKms({ keyId, ...where }), created: false }
+    return { rootKey: await openAwsKms({ keyId, timeoutMs, ...where }), created: false }
   },
 
   async vault({ rootKey: { vault } }) {
-    const { url, key, mount, token } = vault
+    const { url, key, mount, token, timeoutMs } = vault
     if (url === undefined || key === undefined || token === undefined)
       throw new TypeError('a root key in Vault half set')
     const { openVault } = await import('../kms/vault.ts')
-    return { rootKey: openVault({ url, key, mount, token }), created: false }
+    return { rootKey: openVault({ url, key, mount, token, timeoutMs }), created: false }
   },
 }

@@ -22,6 +22,8 @@ export const POSTGRES = section({
 
 const KINDS = ['local', 'aws-kms', 'vault'] as const
 
+const TIMEOUT_MS = wholeNumber(100, 60_000).default(3_000)
+
 /** What wraps the data keys. */
 export const ROOT_KEY = section({
   kind: oneOf(KINDS).default('local'),
@@ -33,12 +35,18 @@ export const ROOT_KEY = section({
   ).optional(),
   cacheMinutes: wholeNumber(1, 1_440).default(15),
   maxStaleMinutes: wholeNumber(1, 43_200).default(1_440),
-  awsKms: section({ keyId: line.optional(), region: line.optional(), endpoint: url.optional() }).prefault({}),
+  awsKms: section({
+    keyId: line.optional(),
+    region: line.optional(),
+    endpoint: url.optional(),
+    timeoutMs: TIMEOUT_MS,
+  }).prefault({}),
   vault: section({
     url: url.optional(),
     key: line.optional(),
     mount: text('a path', (value) => /^[\w./-]{1,256}$/.test(value)).default('transit'),
     token: line.optional(),
+    timeoutMs: TIMEOUT_MS,
   }).prefault({}),
 }).prefault({})
 

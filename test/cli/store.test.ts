@@ -84,14 +84,14 @@ test('a store is moved to PostgreSQL, rotated, backed up and restored, and every
   for (const name of names) assert.deepEqual(await server.keysOf(name), keys[name])
 
   const archive = join(directory, 'backup')
-  const backedUp = await run(['store', 'backup', archive, '--passphrase-file', passphrase, '--data', data])
+  const backedUp = await run(['store', 'backup', '--out', archive, '--passphrase-file', passphrase, '--data', data])
   assert.equal(backedUp.code, 0, backedUp.stderr)
   assert.match(backedUp.stdout, /3 contents, 1 data keys, \d+ bytes, SHA-256 [0-9a-f]{64}\n$/)
   await server.stop()
 
   const restored = join(directory, 'restored')
   const restore = (...args: readonly string[]) =>
-    run(['store', 'restore', archive, '--passphrase-file', passphrase, '--data', restored, ...args])
+    run(['store', 'restore', '--from', archive, '--passphrase-file', passphrase, '--data', restored, ...args])
   assert.equal((await restore()).code, 3)
   assert.equal(existsSync(join(restored, 'keyspring.db')), false)
   await cp(join(data, 'root.key'), join(restored, 'root.key'))
@@ -106,7 +106,7 @@ test('a store is moved to PostgreSQL, rotated, backed up and restored, and every
 
   const url = join(directory, 'url-2')
   writeFileSync(url, (await postgres.newUrl()).reveal(), { mode: 0o600 })
-  const copied = await run(['store', 'copy', `sqlite:${restored}`, `url-file:${url}`])
+  const copied = await run(['store', 'copy', '--from', `sqlite:${restored}`, '--to', `url-file:${url}`])
   assert.match(copied.stdout, /^verified: 3 contents, 1 data keys, .*; 3 contents were written now\n$/, copied.stderr)
   const environment = { KEYSPRING_STORE_FILE: url, KEYSPRING_ROOT_KEY_FILE: join(restored, 'root.key') }
   const moved = await serve([], environment)
@@ -118,10 +118,26 @@ test('a wrong passphrase and a password on the command line are refused', async 
   const wrong = join(directory, 'wrong')
   writeFileSync(wrong, 'correct horse battery stable\n')
   const archive = join(directory, 'backup')
-  const refused = await run(['store', 'restore', archive, '--passphrase-file', wrong, '--data', join(directory, 'no')])
+  const refused = await run([
+    'store',
+    'restore',
+    '--from',
+    archive,
+    '--passphrase-file',
+    wrong,
+    '--data',
+    join(directory, 'no'),
+  ])
   assert.equal(refused.code, 3)
   assert.match(refused.stderr, /the passphrase is another one, or the archive was changed/)
-  const shown = await run(['store', 'copy', 'postgres://u:hunter2@127.0.0.1/x', `sqlite:${directory}`])
+  const shown = await run([
+    'store',
+    'copy',
+    '--from',
+    'postgres://u:hunter2@127.0.0.1/x',
+    '--to',
+    `sqlite:${directory}`,
+  ])
   assert.equal(shown.code, 2)
   assert.doesNotMatch(shown.stderr, /hunter2/)
 })
