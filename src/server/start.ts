@@ -118,14 +118,16 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
 /** The settings that a reload cannot change, by their names. */
 function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
-  const { host, port, data, store, logLevel, contentKeys, ledger, limits, tls, admin } = config
+  const { host, port, data, store, rootKey, logLevel, contentKeys, ledger, limits, tls, admin } = config
   return {
     host,
     port,
     data,
     // Compared, never printed: a URL holds a password.
     store: `${store} ${config.postgres.url?.reveal()}`,
-    'rootKey.kind': config.rootKey.kind,
+    postgres: [JSON.stringify(config.postgres), ...config.postgres.replicas.map((url) => url.reveal())].join(),
+    rootKey: [JSON.stringify(rootKey), rootKey.passphrase?.reveal(), rootKey.vault.token?.reveal()].join(),
+    'contentKeys.rootSecret': contentKeys.rootSecret?.reveal(),
     logLevel,
     'contentKeys.policy': contentKeys.policy,
     'ledger.retentionDays': ledger.retentionDays,
