@@ -28,7 +28,7 @@ export async function packageAes128(
         String((i + 1) * periodSeconds),
         '-copyts',
         '-i',
-        clip.sd,
+        clip.hd,
         '-c',
         'copy',
       ],

@@ -58,14 +58,42 @@ export type SystemName = keyof typeof SYSTEMS
 /** Asks a key provider by SPEKE 2.0. */
 export async function requestKeys(copyProtectionUrl: string, wanted: KeyRequest): Promise<Exchange> {
   const request = writeRequest(wanted)
-  const response = await fetch(copyProtectionUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/xml', 'x-speke-version': '2.0' },
-    body: request,
-  })
+  const answer = await post(copyProtectionUrl, request, { 'x-speke-version': '2.0' })
+  return { request, answer, keys: wanted.tracks.map((track) => readKey(answer, track, wanted.systems)) }
+}
+
+/** Asks a key provider by SPEKE 1.0 for the key of one HLS AES-128 key period: that version has one key for each. */
+export async function requestAes128KeyV1(url: string, contentId: string, { kid, period = 0 }: WantedTrack) {
+  const systemId = '81376844-f976-481e-a84e-cc25d39b0b33'
+  const request = `<?xml version="1.0" encoding="UTF-8"?>
+<cpix:CPIX id="${contentId}" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:speke="urn:aws:amazon:com:speke">
+  <cpix:ContentKeyList><cpix:ContentKey kid="${kid}"/></cpix:ContentKeyList>
+  <cpix:DRMSystemList>
+    <cpix:DRMSystem kid="${kid}" systemId="${systemId}"><cpix:URIExtXKey/><speke:KeyFormat/><speke:KeyFormatVersions/></cpix:DRMSystem>
+  </cpix:DRMSystemList>
+  <cpix:ContentKeyPeriodList><cpix:ContentKeyPeriod id="period_${period}" index="${period}"/></cpix:ContentKeyPeriodList>
+  <cpix:ContentKeyUsageRuleList>
+    <cpix:ContentKeyUsageRule kid="${kid}"><cpix:KeyPeriodFilter periodId="period_${period}"/></cpix:ContentKeyUsageRule>
+  </cpix:ContentKeyUsageRuleList>
+</cpix:CPIX>
+`
+  const answer = await post(url, request, { 'x-speke-version': '1.0' })
+  const track = { kid, trackType: 'ALL', period }
+  const key = readKey(answer, track, [])
+  const uri = /<cpix:URIExtXKey>([^<]+)</.exec(answer)?.[1]
+  if (uri === undefined) throw new Error('the answer has no key URL')
+  const media = `#EXT-X-KEY:METHOD=AES-128,URI="${Buffer.from(uri, 'base64')}"`
+  const none = { pssh: undefined, contentProtectionData: undefined, master: undefined }
+  const signaling: Signaling = { system: 'aes128', systemId, media, ...none }
+  return { request, answer, keys: [{ ...key, signaling: [signaling] }] }
+}
+
+async function post(url: string, request: string, headers: Readonly<Record<string, string>>): Promise<string> {
+  const sent = { 'content-type': 'application/xml', ...headers }
+  const response = await fetch(url, { method: 'POST', headers: sent, body: request })
   const answer = await response.text()
   if (response.status !== 200) throw new Error(`the key provider answers ${response.status}: ${answer}`)
-  return { request, answer, keys: wanted.tracks.map((track) => readKey(answer, track, wanted.systems)) }
+  return answer
 }
 
 /** The elements that each system can fill; what is not asked for is not answered. */

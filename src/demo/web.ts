@@ -6,7 +6,7 @@ import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What a web server serves: a file or a folder for a path, or an answer made when it is asked for. */
-export type Served = { readonly file: string } | { readonly folder: string } | { readonly json: () => unknown }
+export type Served = { readonly file: string } | { readonly folder: string } | { readonly json: () => Promise<unknown> }
 
 export interface Web {
   /** Where it listens, as the start of a URL. */
@@ -29,8 +29,13 @@ export async function serveWeb(table: Readonly<Record<string, Served>>, port = 0
     const found = request.method === 'GET' || request.method === 'HEAD' ? find(table, request.url ?? '') : undefined
     if (found === undefined) response.writeHead(404).end('not found')
     else if ('json' in found) {
-      response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-      response.end(JSON.stringify(found.json()))
+      found.json().then(
+        (value) => {
+          response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+          response.end(JSON.stringify(value))
+        },
+        () => response.writeHead(500).end('cannot be had'),
+      )
     } else {
       stat(found.file).then(
         ({ size }) => {

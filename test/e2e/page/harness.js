@@ -35,7 +35,7 @@ const START = {
     player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => fail(`${error.code} ${error.message}`))
     player.updateSettings({
       streaming: {
-        retryAttempts: { MPD: 0, MediaSegment: 0, InitializationSegment: 0, License: 0, other: 0 },
+        retryAttempts: { MPD: 0, MediaSegment: 0, InitializationSegment: 0, other: 0 },
         abr: {
           autoSwitchBitrate: { video: false },
           initialBitrate: { video: rendition === 'sd' ? 1 : 1_000_000 },
