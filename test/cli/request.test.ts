@@ -308,7 +308,11 @@ describe('Shaka Packager', {
 }, () => {
   const media = join(directory, 'media')
   const frames = (...args: string[]): string =>
-    execFileSync(ffmpeg ?? '', ['-loglevel', 'error', ...args, '-f', 'framemd5', '-'], { encoding: 'utf8' })
+    execFileSync(ffmpeg ?? '', ['-loglevel', 'error', ...args, '-f', 'framemd5', '-'], {
+      encoding: 'utf8',
+      // What it says of packets that are still encrypted is no news.
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
       .split('\n')
       .filter((line) => !line.startsWith('#'))
       // Behind the hash of a packet stand those of its side data, which an encrypted one has more of.

@@ -38,12 +38,12 @@ function helpOf(names: readonly string[]): Promise<string> {
 describe('commands in the documentation', () => {
   for (const { file, line, words } of keyspring) {
     test(`${file}: ${line}`, async () => {
-      const names = words.slice(
-        0,
-        words.findIndex((word) => word.startsWith('-')),
-      )
+      // Behind -- stands a command of another program.
+      const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
+      const end = own.findIndex((word) => !/^[a-z][a-z-]*$/.test(word))
+      const names = end === -1 ? own : own.slice(0, end)
       const text = await helpOf(names)
-      for (const option of words.filter((word) => word.startsWith('--'))) {
+      for (const option of own.filter((word) => word.startsWith('--'))) {
         assert.match(text, new RegExp(`^ +(?:-\\w, )?${option}(?: |$)`, 'm'), `${names.join(' ')} has no ${option}`)
       }
       const encryptor = words[words.indexOf('--encryptor') + 1] ?? ''
