@@ -129,11 +129,11 @@ const wrong: readonly [string, string, readonly RegExp[]][] = [
   ['a proxy that is a name', `trustProxy: [${CANARY}]`, [/^trustProxy\.0: expected an IP address$/]],
   ['a URL with a password', `publicUrl: https://u:${CANARY}@example.com`, [/^publicUrl: expected an http/]],
   ['a URL of another kind', `publicUrl: ftp://${CANARY}`, [/^publicUrl: expected an http/]],
-  ['a store of another kind', `store: mysql://u:${CANARY}@db`, [/^store: expected sqlite or memory$/]],
+  ['a store of another kind', `store: mysql://u:${CANARY}@db`, [/^store: expected sqlite, memory or postgres:.*$/]],
   [
     'a choice that is none',
     `contentKeys: { policy: ${CANARY} }`,
-    [/^contentKeys\.policy: expected derived or random$/],
+    [/^contentKeys\.policy: expected derived or random or derived-root$/],
   ],
   ['a profile that is not there', `signalingProfile: ${CANARY}`, [/^signalingProfile: no signalling profile/]],
   [
