@@ -57,8 +57,8 @@ describe('npm run demo', () => {
     for (const [i, { plays }] of streams.entries()) {
       await page.locator('#streams button').nth(i).click()
       for (const at of plays.keys()) {
-        await page.locator('#clear').click()
         await page.locator('#players button').nth(at).click()
+        await page.locator('#clear').click()
         await status(/Playing/)
         assert.ok((await page.locator('#requests .badge.good').count()) > 0)
       }

@@ -68,7 +68,7 @@ const DETAILS = {
 
 const find = (id) => document.getElementById(id)
 const { keyspring, streams } = await (await fetch('/demo/streams.json')).json()
-const state = { stream: streams[0], play: 0, token: 'good', tab: 'signaling', manifest: undefined, exchange: 0 }
+const state = { stream: streams[0], play: 0, token: 'good', tab: 'signaling', manifest: undefined, exchange: 0, run: 0 }
 let stop = async () => undefined
 let requests = []
 
@@ -154,29 +154,35 @@ async function change(changes) {
   await start()
 }
 
+/** Stops what plays. What was begun before it no longer counts, and may find so at any time. */
 async function reset() {
-  await stop()
+  state.run++
+  const stopping = stop
   stop = async () => undefined
-  find('video').replaceChildren()
   find('refused').hidden = true
+  find('refused-code').textContent = ''
   find('play').hidden = false
   say('idle', 'Ready')
+  await stopping()
 }
 
 async function start() {
-  await reset()
-  const { stream, play, token } = state
+  const stopped = reset()
+  const { run, stream, play, token } = state
   const { player, manifest } = stream.plays[play]
   find('play').hidden = true
   say('loading', 'Asking for keys')
+  await stopped
   const tokens = await (await fetch('/demo/tokens.json')).json()
+  if (run !== state.run) return
   const video = make('video', { playsinline: '', muted: '', controls: '', loop: '' })
   video.muted = true
   find('video').replaceChildren(video)
   video.addEventListener('timeupdate', () => {
-    if (video.currentTime > 0.1 && find('refused').hidden) say('playing', `Playing ${video.videoHeight}p`)
+    const plays = run === state.run && video.currentTime > 0.1 && find('refused').hidden
+    if (plays) say('playing', `Playing ${video.videoHeight}p`)
   })
-  stop = await PLAYERS[player].start(
+  const begun = await PLAYERS[player].start(
     video,
     {
       url: `${location.origin}/media/${stream.id}/${manifest}`,
@@ -184,9 +190,11 @@ async function start() {
       licenseUrl: `${keyspring}/license/clearkey/default/${stream.id}`,
     },
     (error) => {
-      find('refused-code').textContent = error
+      if (run === state.run) find('refused-code').textContent = error
     },
   )
+  if (run === state.run) stop = begun
+  else await begun()
 }
 
 function say(status, text) {
