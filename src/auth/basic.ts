@@ -92,11 +92,14 @@ export function readBasic(credentials: string): { readonly user: string; readonl
   const bytes = Buffer.from(credentials, 'base64')
   const text = bytes.toString('utf8')
   const colon = text.indexOf(':')
-  if (colon === -1 || !isUtf8(bytes) || bytes.toString('base64') !== credentials) {
+  // Control characters are not allowed, and a NUL at the end of a password would not change its hash.
+  if (colon === -1 || CONTROL.test(text) || !isUtf8(bytes) || bytes.toString('base64') !== credentials) {
     throw new AuthenticationError('malformed')
   }
   return { user: text.slice(0, colon), password: text.slice(colon + 1) }
 }
+
+const CONTROL = /\p{Cc}/u
 
 interface ScryptCost {
   readonly logN: number

@@ -10,7 +10,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import type { AddressInfo, Socket } from 'node:net'
 import { readBody } from './body.ts'
 import type { Call, Handler, Reply } from './call.ts'
-import { toReply } from './errors.ts'
+import { textReply, toReply } from './errors.ts'
 import { requestIdOf } from './request-id.ts'
 import { clientCertificateOptions, clientCertificates, secureContextOf, type TlsMaterial } from './tls.ts'
 
@@ -88,6 +88,12 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   }
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (isUnsound(request)) {
+      const requestId = requestIdOf(undefined)
+      options.onUnreadable?.({ status: 400, peer: request.socket.remoteAddress ?? '', requestId })
+      refuse(request, response, requestId, textReply(400, NOT_HTTP))
+      return
+    }
     readBody(request, limits.bodyBytes, (bytes, fault) => {
       const { socket } = request
       answering.add(socket)
@@ -142,7 +148,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       socket.destroy()
       return
     }
-    const { status, text } = UNREADABLE[code] ?? { status: '400 Bad Request', text: 'not an HTTP request' }
+    const { status, text } = UNREADABLE[code] ?? { status: '400 Bad Request', text: NOT_HTTP }
     const requestId = requestIdOf(undefined)
     options.onUnreadable?.({ status: Number.parseInt(status, 10), peer: socket.remoteAddress ?? '', requestId })
     // Whoever failed at TLS has no connection that anything could be said on.
@@ -175,6 +181,18 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       return done
     },
   }
+}
+
+const NOT_HTTP = 'not an HTTP request'
+
+/** What node lets through: a request without headers, and one with two Hosts, of which another program may believe the other. @see RFC 9112, 3.2 */
+function isUnsound({ httpVersionMajor, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1 || httpVersionMajor < 1
 }
 
 function createServerOf(limits: ListenLimits, tls: TlsMaterial | undefined, onRequest: RequestListener) {

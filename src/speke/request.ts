@@ -138,7 +138,7 @@ function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly
  */
 function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
   const list = cpix.lists.DeliveryDataList
-  const stray = cpix.element.children.find((child) => child !== list && child.local.startsWith('DeliveryData'))
+  const stray = cpix.element.children.find((child) => child !== list && LOOKS_LIKE_DELIVERY_DATA.test(child.local))
   if (stray !== undefined) throw elementError(stray, 'expected DeliveryData in one DeliveryDataList, both of CPIX')
   if (list === undefined) return undefined
   const elements = entriesOf(list, 'DeliveryData')
@@ -149,6 +149,8 @@ function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | un
   if (other !== undefined) throw elementError(other, 'expected nothing but DeliveryData of CPIX')
   return readRecipients(cpix.document, elements)
 }
+
+const LOOKS_LIKE_DELIVERY_DATA = /^deliverydata/i
 
 /** SPEKE 1.0 has one key for a content, or one for each of its key periods. @see speke.md 1 */
 function refuseSeveralKeys(keys: readonly XmlElement[], periods: readonly ContentKeyPeriod[]): void {
