@@ -3,6 +3,7 @@ import { packageVersion } from '../server/version.ts'
 import { addClientCommand } from './client-command.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { addInspectCommand } from './inspect-command.ts'
 import { describeError } from './report.ts'
 import { addRequestCommand } from './request-command.ts'
 
@@ -106,6 +107,7 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
   .action(async (options) => (await import('./token.ts')).signedUrl(options))
 
 addRequestCommand(program)
+addInspectCommand(program)
 addClientCommand(program)
 
 const onKeys = (command: Command): Command =>

@@ -8,7 +8,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_OVERRIDE_EXISTS: '--force --reason TEXT replaces it: players that have the old key will fail',
   ERR_STORE_SCHEMA_OLDER: '`keyspring store migrate` brings the schema up to date; back the store up first',
   ERR_ANSWER_INVALID: 'an encryptor would stop here; docs/guides/request-keys-by-hand.md says what is checked',
-  ERR_USAGE_INVALID: 'keyspring request --help',
+  ERR_USAGE_INVALID: '`keyspring COMMAND --help` says how a command is used',
   ERR_STORE_SCHEMA_NEWER: 'run the newer Keyspring that wrote this store',
 }
 

@@ -1,0 +1,396 @@
+import { kidOfBytes } from '../cenc.ts'
+import { type ByteReader, toHex } from './byte-reader.ts'
+import { error, type Finding, type InspectNode, note, warning } from './node.ts'
+import type { Context } from './options.ts'
+import { explainPsshData, readFlags, readKid, readPssh, readSystemId } from './pssh.ts'
+
+/** What one box tells the boxes after it. */
+export interface BoxState {
+  readonly context: Context
+  /** How many bytes of IV each sample has, as `tenc` says. */
+  ivSize: number | undefined
+}
+
+/** How a box is read. Its findings are about the box as a whole. */
+export interface Box {
+  /** What to call it, where its type says too little. */
+  readonly name?: string
+  readonly meaning: string
+  readonly read?: (reader: ByteReader, state: BoxState) => readonly Finding[]
+}
+
+interface Container {
+  readonly meaning: string
+  /** What stands before the boxes in it. */
+  readonly head?: (reader: ByteReader) => void
+}
+
+const version = (reader: ByteReader): number => reader.number('version', 1)
+const fullBox = (reader: ByteReader): { version: number; flags: number } => ({
+  version: version(reader),
+  flags: readFlags(reader),
+})
+
+/** A sample entry, whose fields of picture or sound are passed over. @see ISO/IEC 14496-12, 12.1.3, 12.2.3 */
+function sampleEntry(meaning: string, size: number): Container {
+  return { meaning, head: (reader) => void reader.skip(size, 'the sample entry') }
+}
+
+/** Sound has 16 or 36 more bytes in QuickTime's versions 1 and 2. */
+function soundEntry(reader: ByteReader): void {
+  const start = reader.skip(28, 'the sample entry')
+  const more = [0, 16, 36][Buffer.from(start).readUInt16BE(8)] ?? 0
+  reader.skip(more, 'the sample entry')
+}
+
+/** Boxes that hold boxes. */
+export const CONTAINERS: ReadonlyMap<string, Container> = new Map<string, Container>([
+  ['moov', { meaning: 'what the file holds' }],
+  ['moof', { meaning: 'a fragment' }],
+  ['trak', { meaning: 'a track' }],
+  ['mdia', { meaning: 'media of the track' }],
+  ['minf', { meaning: 'about the media' }],
+  ['stbl', { meaning: 'tables of samples' }],
+  ['traf', { meaning: 'a track in a fragment' }],
+  ['mvex', { meaning: 'there are fragments' }],
+  ['sinf', { meaning: 'protection of the sample entry' }],
+  ['schi', { meaning: 'what the scheme needs' }],
+  [
+    'stsd',
+    {
+      meaning: 'formats of the samples',
+      head: (reader) => {
+        fullBox(reader)
+        reader.number('entry_count', 4)
+      },
+    },
+  ],
+  ['encv', sampleEntry('encrypted video', 78)],
+  ['enca', { meaning: 'encrypted audio', head: soundEntry }],
+  ['enct', sampleEntry('encrypted text', 8)],
+  ['encs', sampleEntry('encrypted, neither picture nor sound', 8)],
+  ['encm', sampleEntry('encrypted metadata', 8)],
+])
+
+const PLAIN_BOXES: readonly (readonly [type: string, meaning: string])[] = [
+  ['free', 'nothing'],
+  ['skip', 'nothing'],
+  ['mvhd', 'length and time scale'],
+  ['mdhd', 'time scale and language'],
+  ['sidx', 'where segments begin'],
+  ['dinf', 'where the media is'],
+  ['edts', 'edits of the time line'],
+  ['udta', 'whatever the author likes'],
+  ['meta', 'metadata'],
+  ['emsg', 'an event'],
+  ['prft', 'the time of the producer'],
+  ['stts', 'times of samples'],
+  ['ctts', 'order of pictures'],
+  ['stsc', 'chunks of samples'],
+  ['stsz', 'sizes of samples'],
+  ['stco', 'offsets of chunks'],
+  ['co64', 'offsets of chunks'],
+  ['stss', 'key frames'],
+  ['sdtp', 'which samples need others'],
+  ['vmhd', 'video'],
+  ['smhd', 'audio'],
+  ['nmhd', 'neither picture nor sound'],
+  ['mehd', 'length of all fragments'],
+  ['trex', 'defaults of fragments'],
+  ['tfdt', 'time of the fragment'],
+  ['trun', 'samples of the fragment'],
+  ['avc1', 'H.264, not encrypted'],
+  ['avc3', 'H.264, not encrypted'],
+  ['hvc1', 'HEVC, not encrypted'],
+  ['hev1', 'HEVC, not encrypted'],
+  ['av01', 'AV1, not encrypted'],
+  ['vp09', 'VP9, not encrypted'],
+  ['mp4a', 'AAC, not encrypted'],
+  ['ac-3', 'AC-3, not encrypted'],
+  ['ec-3', 'E-AC-3, not encrypted'],
+  ['Opus', 'Opus, not encrypted'],
+  ['fLaC', 'FLAC, not encrypted'],
+  ['wvtt', 'WebVTT, not encrypted'],
+  ['stpp', 'TTML, not encrypted'],
+  ['avcC', 'set-up of H.264'],
+  ['hvcC', 'set-up of HEVC'],
+  ['av1C', 'set-up of AV1'],
+  ['vpcC', 'set-up of VP9'],
+  ['esds', 'set-up of AAC'],
+  ['dac3', 'set-up of AC-3'],
+  ['dec3', 'set-up of E-AC-3'],
+  ['dOps', 'set-up of Opus'],
+  ['dfLa', 'set-up of FLAC'],
+  ['pasp', 'shape of a pixel'],
+  ['colr', 'colours'],
+  ['btrt', 'bit rates'],
+  ['iods', 'object descriptor'],
+  ['mfra', 'index of fragments'],
+]
+
+/** Boxes that are read, and what the others are. */
+export const BOXES: ReadonlyMap<string, Box> = new Map<string, Box>([
+  ...PLAIN_BOXES.map(([type, meaning]) => [type, { meaning }] as const),
+  ['ftyp', { meaning: 'what kind of file it is', read: readBrands }],
+  ['styp', { meaning: 'what kind of segment it is', read: readBrands }],
+  ['tkhd', { meaning: 'the head of the track', read: readTrackHeader }],
+  ['hdlr', { meaning: 'what the track holds', read: readHandler }],
+  [
+    'mfhd',
+    {
+      meaning: 'the head of the fragment',
+      read: (reader) => {
+        fullBox(reader)
+        reader.number('sequence_number', 4)
+        return []
+      },
+    },
+  ],
+  [
+    'tfhd',
+    {
+      meaning: 'the head of the track in the fragment',
+      read: (reader) => {
+        fullBox(reader)
+        reader.number('track_ID', 4)
+        reader.skip(reader.left, 'defaults')
+        return []
+      },
+    },
+  ],
+  [
+    'frma',
+    {
+      meaning: 'the format before encryption',
+      read: (reader) => {
+        readFourCc(reader, 'data_format')
+        return []
+      },
+    },
+  ],
+  ['schm', { meaning: 'the protection scheme', read: readScheme }],
+  ['tenc', { meaning: 'which key the track has by default', read: readTrackEncryption }],
+  ['senc', { meaning: 'IVs of the samples', read: readSampleEncryption }],
+  ['sgpd', { meaning: 'groups of samples', read: readGroups }],
+  ['sbgp', { meaning: 'which samples are in which group', read: readGrouping }],
+  ['saiz', { meaning: 'sizes of what belongs to samples: their IVs' }],
+  ['saio', { meaning: 'where that stands' }],
+  [
+    'pssh',
+    {
+      meaning: 'what a DRM system needs to ask for a licence',
+      read: (reader, { context }) => readPssh(reader, context),
+    },
+  ],
+])
+
+/** PIFF's boxes, the forerunners of tenc, senc and pssh. @see Protected Interoperable File Format, 5.3 */
+const UUID_BOXES: ReadonlyMap<string, Box> = new Map<string, Box>([
+  [
+    '8974dbce-7be7-4c51-84f9-7148f9882554',
+    {
+      name: 'uuid (PIFF tenc)',
+      meaning: 'which key the track has by default',
+      read: (reader, state) => {
+        fullBox(reader)
+        reader.number('default_AlgorithmID', 3)
+        state.ivSize = reader.number('default_IV_size', 1)
+        readKid(reader, 'default_KID')
+        return []
+      },
+    },
+  ],
+  [
+    'a2394f52-5a9b-4f14-a244-6c427c648df4',
+    { name: 'uuid (PIFF senc)', meaning: 'IVs of the samples', read: readSampleEncryption },
+  ],
+  [
+    'd08a4f18-10f3-4a82-b6c8-32d8aba183d3',
+    {
+      name: 'uuid (PIFF pssh)',
+      meaning: 'what a DRM system needs to ask for a licence',
+      read: (reader, { context }) => {
+        fullBox(reader)
+        const systemId = readSystemId(reader)
+        const size = reader.number('DataSize', 4)
+        reader.bytes('Data', size, (bytes, offset) => explainPsshData(systemId, bytes, offset, context))
+        return []
+      },
+    },
+  ],
+])
+
+/** The box of a `uuid` box, which begins with what it is. */
+export function readUuidBox(bytes: Uint8Array): Box {
+  const known = bytes.length < 16 ? undefined : UUID_BOXES.get(kidOfBytes(bytes.subarray(0, 16)))
+  return {
+    name: known?.name ?? 'uuid',
+    meaning: known?.meaning ?? "a box of somebody's own",
+    read(reader, state) {
+      reader.bytes('usertype', 16, (type) => ({ value: kidOfBytes(type) }))
+      if (known?.read !== undefined) return known.read(reader, state)
+      reader.skip(reader.left, 'content')
+      return []
+    },
+  }
+}
+
+function readFourCc(
+  reader: ByteReader,
+  name: string,
+  explain: (value: string) => Partial<InspectNode> = () => ({}),
+): string {
+  let read = ''
+  reader.bytes(name, 4, (bytes) => {
+    read = Buffer.from(bytes).toString('latin1')
+    return { value: /^[\x20-\x7e]{4}$/.test(read) ? read : toHex(bytes), ...explain(read) }
+  })
+  return read
+}
+
+function readBrands(reader: ByteReader): readonly Finding[] {
+  readFourCc(reader, 'major_brand')
+  reader.number('minor_version', 4)
+  while (reader.left >= 4) readFourCc(reader, 'compatible_brand')
+  return []
+}
+
+function readTrackHeader(reader: ByteReader): readonly Finding[] {
+  const { version } = fullBox(reader)
+  reader.skip(version === 1 ? 16 : 8, 'times')
+  reader.number('track_ID', 4)
+  reader.skip(reader.left, 'the rest')
+  return []
+}
+
+function readHandler(reader: ByteReader): readonly Finding[] {
+  fullBox(reader)
+  reader.skip(4, 'pre_defined')
+  readFourCc(reader, 'handler_type', (type) => ({ meaning: HANDLERS.get(type) ?? 'another kind' }))
+  reader.skip(reader.left, 'name')
+  return []
+}
+
+const HANDLERS: ReadonlyMap<string, string> = new Map([
+  ['vide', 'video'],
+  ['soun', 'audio'],
+  ['text', 'text'],
+  ['subt', 'subtitles'],
+  ['meta', 'metadata'],
+])
+
+const SCHEMES: ReadonlyMap<string, string> = new Map([
+  ['cenc', 'AES-CTR, whole of the slice data; what Widevine and PlayReady have always read'],
+  ['cens', 'AES-CTR with a pattern; hardly any player reads it'],
+  ['cbc1', 'AES-CBC; hardly any player reads it'],
+  ['cbcs', 'AES-CBC with a pattern and a constant IV; FairPlay reads nothing else'],
+  ['piff', 'PIFF 1.1, the forerunner of cenc'],
+])
+
+/** @see ISO/IEC 14496-12, 8.12.5 */
+function readScheme(reader: ByteReader): readonly Finding[] {
+  const { flags } = fullBox(reader)
+  readFourCc(reader, 'scheme_type', (scheme) => {
+    const meaning = SCHEMES.get(scheme)
+    return meaning === undefined ? { findings: [warning('is none of cenc, cens, cbc1, cbcs')] } : { meaning }
+  })
+  reader.number('scheme_version', 4, { explain: (value) => ({ value: `0x${value.toString(16).padStart(8, '0')}` }) })
+  if (flags % 2 === 1) reader.bytes('scheme_uri', reader.left)
+  return []
+}
+
+/** @see ISO/IEC 23001-7, 8.2 */
+function readTrackEncryption(reader: ByteReader, state: BoxState): readonly Finding[] {
+  const { version } = fullBox(reader)
+  reader.skip(1, 'reserved')
+  if (version === 0) reader.skip(1, 'reserved')
+  else readPattern(reader, 'default_')
+  state.ivSize = readEncryption(reader, 'default_')
+  return []
+}
+
+function readPattern(reader: ByteReader, prefix: string): void {
+  reader.number(`${prefix}pattern`, 1, {
+    explain: (value) => ({
+      value: `${value >> 4}:${value & 15}`,
+      meaning: 'blocks encrypted : blocks left clear; 0:0 is no pattern',
+    }),
+  })
+}
+
+/** What `tenc` and the groups of `seig` have in common: the size of IVs. */
+function readEncryption(reader: ByteReader, prefix: string): number {
+  const isProtected = reader.number(`${prefix}isProtected`, 1, {
+    explain: (value) => (value > 1 ? { findings: [error('expected 0 or 1')] } : {}),
+  })
+  const ivSize = reader.number(`${prefix}Per_Sample_IV_Size`, 1, {
+    explain: (value) =>
+      IV_SIZES.includes(value)
+        ? { meaning: value === 0 ? 'one constant IV instead' : 'bytes' }
+        : { findings: [error('expected 0, 8 or 16')] },
+  })
+  readKid(reader, `${prefix}KID`)
+  if (isProtected === 1 && ivSize === 0) {
+    const size = reader.number(`${prefix}constant_IV_size`, 1)
+    reader.bytes(`${prefix}constant_IV`, size)
+  }
+  return ivSize
+}
+
+const IV_SIZES: readonly number[] = [0, 8, 16]
+const SHOWN_SAMPLES = 3
+
+/** @see ISO/IEC 23001-7, 7.2 */
+function readSampleEncryption(reader: ByteReader, { ivSize }: BoxState): readonly Finding[] {
+  const { flags } = fullBox(reader)
+  if (flags % 2 === 1) {
+    reader.number('AlgorithmID', 3)
+    ivSize = reader.number('IV_size', 1)
+    readKid(reader, 'KID')
+  }
+  const hasSubsamples = (flags & 2) !== 0
+  const count = reader.number('sample_count', 4, {
+    explain: () => ({ meaning: hasSubsamples ? 'with subsamples' : 'samples are encrypted whole' }),
+  })
+  if (ivSize === undefined) {
+    reader.skip(reader.left, 'samples')
+    return [note('how long an IV is stands in tenc, which is in the init segment')]
+  }
+  for (let i = 0; i < Math.min(count, SHOWN_SAMPLES); i++) {
+    if (ivSize > 0) reader.bytes(`IV of sample ${i + 1}`, ivSize)
+    if (hasSubsamples) reader.skip(6 * Buffer.from(reader.skip(2, 'subsample_count')).readUInt16BE(), 'subsamples')
+  }
+  reader.skip(reader.left, 'further samples')
+  return count > SHOWN_SAMPLES ? [note(`the first ${SHOWN_SAMPLES} of ${count} samples are shown`)] : []
+}
+
+/** @see ISO/IEC 14496-12, 8.9.3; ISO/IEC 23001-7, 6 (seig) */
+function readGroups(reader: ByteReader): readonly Finding[] {
+  const { version } = fullBox(reader)
+  const type = readFourCc(reader, 'grouping_type', (value) => ({
+    meaning: value === 'seig' ? 'keys of samples: how keys rotate' : 'not about keys',
+  }))
+  const length = version === 1 ? reader.number('default_length', 4) : 0
+  if (version > 1) reader.number('default_sample_description_index', 4)
+  const count = reader.number('entry_count', 4)
+  if (type !== 'seig') {
+    reader.skip(reader.left, 'entries')
+    return []
+  }
+  for (let i = 0; i < count && reader.left > 0; i++) {
+    if (version === 1 && length === 0) reader.number('description_length', 4)
+    reader.skip(1, 'reserved')
+    readPattern(reader, '')
+    readEncryption(reader, '')
+  }
+  return []
+}
+
+function readGrouping(reader: ByteReader): readonly Finding[] {
+  const { version } = fullBox(reader)
+  readFourCc(reader, 'grouping_type')
+  if (version === 1) reader.number('grouping_type_parameter', 4)
+  reader.number('entry_count', 4)
+  reader.skip(reader.left, 'entries')
+  return []
+}

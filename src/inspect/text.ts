@@ -1,0 +1,50 @@
+import { isUtf8 } from 'node:buffer'
+
+/** The text that bytes hold, or undefined when they are not UTF-8 or hold control characters that no text has. */
+export function textOfBytes(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return undefined
+  const text = UTF8.decode(bytes)
+  return CONTROL.test(text) ? undefined : text
+}
+
+/** Where bytes stop being text; their number where they are. */
+export function firstNotText(bytes: Uint8Array): number {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  const at = text.search(isUtf8(bytes) ? CONTROL : /\ufffd/)
+  return at === -1 ? bytes.length : Buffer.byteLength(text.slice(0, at))
+}
+
+/** The text of UTF-16 with a byte order mark, or that begins with `<`; undefined for other bytes. */
+export function textOfUtf16(bytes: Uint8Array): string | undefined {
+  const [first, second] = bytes
+  if (bytes.length < 2 || bytes.length % 2 !== 0) return undefined
+  if ((first === 0xff && second === 0xfe) || (first === LESS_THAN && second === 0)) return UTF16LE.decode(bytes)
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second === LESS_THAN)) {
+    return UTF16LE.decode(Buffer.from(bytes).swap16())
+  }
+  return undefined
+}
+
+/** Text that a terminal shows and does not obey: control characters, and those that turn the direction, as \u escapes. */
+export function printable(text: string): string {
+  return text.replace(ESCAPED, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** What JSON text holds, when it is an object. */
+export function jsonObject(text: string): Readonly<Record<string, unknown>> | undefined {
+  if (!/^\s*\{/.test(text)) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch (problem) {
+    if (problem instanceof SyntaxError) return undefined
+    throw problem
+  }
+}
+
+const LESS_THAN = 0x3c
+/** Control characters that no text has. */
+const CONTROL = /[^\t\n\r\P{Cc}]/u
+const UTF8 = new TextDecoder('utf-8')
+const UTF16LE = new TextDecoder('utf-16le')
+const ESCAPED = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
