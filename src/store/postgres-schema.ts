@@ -1,6 +1,5 @@
 import { KeyProviderError } from '../errors.ts'
 import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } from './migration.ts'
-import { codeOf } from './postgres-error.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 
 /**
@@ -154,8 +153,7 @@ async function makeHistory(pool: PostgresPool): Promise<void> {
     await pool.run(HISTORY.make, [])
   } catch (error) {
     // Another process made it at this moment: IF NOT EXISTS does not see what is not committed yet.
-    const code = codeOf(error instanceof Error ? error.cause : undefined)
-    if (code !== '23505' && code !== '42P07') throw error
+    if (!(await hasHistory(pool))) throw error
   }
 }
 
