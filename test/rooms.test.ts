@@ -41,6 +41,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'server',
     'encryptor',
     'inspect',
+    'rules',
+    'conformance',
   ],
 }
 

@@ -13,6 +13,10 @@ export const EXIT = {
   refused: 4,
   /** The key provider that was asked gave an answer that cannot be used. */
   answer: 5,
+  /** What `lint` or `verify` found, by the worst of it: errors, warnings, notes. */
+  errorsFound: 6,
+  warningsFound: 7,
+  notesFound: 8,
 } as const
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 

@@ -4,6 +4,7 @@ import { addClientCommand } from './client-command.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { addInspectCommand } from './inspect-command.ts'
+import { addLintCommand } from './lint-command.ts'
 import { describeError } from './report.ts'
 import { addRequestCommand } from './request-command.ts'
 
@@ -24,7 +25,7 @@ Examples:
   keyspring request http://127.0.0.1:8080/copyProtection     ask it, or any other key provider, for keys
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored
-or by the key provider that was asked, 5 its answer cannot be used.`,
+or by the key provider that was asked, 5 its answer cannot be used, 6, 7, 8 errors, warnings, notes found.`,
   )
 
 program
@@ -107,6 +108,7 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
   .action(async (options) => (await import('./token.ts')).signedUrl(options))
 
 addRequestCommand(program)
+addLintCommand(program)
 addInspectCommand(program)
 addClientCommand(program)
 
