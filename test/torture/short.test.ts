@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { databaseDown, killOnSqlite, killPostgres, type Limits, type Result } from '../../scripts/torture/scenarios.ts'
+import { killOnSqlite, killPostgres, type Limits, type Result } from '../../scripts/torture/scenarios.ts'
 
 // A few rounds of `npm run torture`, which does hundreds.
 
@@ -13,6 +13,3 @@ const held = async (run: (limits: Limits) => Promise<Result>, rounds: number): P
 test('a server killed under load starts again and gives every acknowledged key as it was', () => held(killOnSqlite, 3))
 
 test('PostgreSQL killed under load loses no acknowledged key, and the server outlives it', () => held(killPostgres, 2))
-
-test('while the database is down known contents answer, new kids too, and others are told to come again', () =>
-  held(databaseDown, 1))
