@@ -2,6 +2,7 @@ import type { ClientStore } from '../auth/client-store.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from './client-rows.ts'
 import { escapeName } from './postgres-names.ts'
 import type { PostgresPool } from './postgres-pool.ts'
+import { unlessRemoved } from './postgres-writes.ts'
 
 const LIST = { name: 'keyspring-list-clients', text: 'SELECT registered FROM keyspring_client ORDER BY name' }
 const PUT = {
@@ -21,14 +22,17 @@ export function postgresClients(pool: PostgresPool): ClientStore {
   return {
     listClients: async () => (await pool.run(LIST, [])).rows.map((row) => fromClientJson(row.registered)),
     putClient: (registered) =>
-      pool.transaction(async (run) => {
-        const name = escapeName(registered.client.name)
-        await run(PUT, [name, toClientJson(registered)])
-        await run(CLEAR_SEALS, [name])
-        for (const { tenant, generation } of dataKeysOf(registered)) {
-          await run(PUT_SEAL, [name, escapeName(tenant), generation])
-        }
-      }),
+      unlessRemoved(
+        registered.client,
+        pool.transaction(async (run) => {
+          const name = escapeName(registered.client.name)
+          await run(PUT, [name, toClientJson(registered)])
+          await run(CLEAR_SEALS, [name])
+          for (const { tenant, generation } of dataKeysOf(registered)) {
+            await run(PUT_SEAL, [name, escapeName(tenant), generation])
+          }
+        }),
+      ),
     removeClient: async (name) => (await pool.run(REMOVE, [escapeName(name)])).count > 0,
   }
 }

@@ -140,8 +140,8 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
   }
 }
 
-/** The foreign key says that the data key of a value is gone. */
-async function unlessRemoved<T>({ tenant }: ContentRef, writing: Promise<T>): Promise<T> {
+/** The result of a write, or ERR_DATA_KEY_REMOVED where a foreign key says that the data key of a value is gone. */
+export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, writing: Promise<T>): Promise<T> {
   try {
     return await writing
   } catch (error) {

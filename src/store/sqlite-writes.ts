@@ -62,8 +62,9 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
   const refuseGone = (ref: ContentRef): void => {
     if (isGone.get(ref.tenant, ref.contentId) !== undefined) throw contentGone(ref)
   }
+  const clients = sqliteClientWrites(db)
   const isRemoved = removedDataKeys(db)
-  const refuseRemoved = ({ tenant }: ContentRef, sealed: Uint8Array): void => {
+  const refuseRemoved = ({ tenant }: Pick<ContentRef, 'tenant'>, sealed: Uint8Array): void => {
     if (isRemoved(tenant, sealed)) throw dataKeyRemoved(tenant)
   }
   const standing = (ref: ContentRef, kids: readonly Kid[]): StoredContent => {
@@ -78,7 +79,13 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
 
   return {
     ...sqliteLedgerWrites(db),
-    ...sqliteClientWrites(db),
+    ...clients,
+
+    putClient(registered) {
+      const { client, credentials } = registered
+      for (const one of credentials) if ('sealed' in one) refuseRemoved(client, one.sealed)
+      clients.putClient(registered)
+    },
     ...sqliteMaintenanceWrites(db),
 
     putSecretIfAbsent(ref, sealedSecret, kids) {

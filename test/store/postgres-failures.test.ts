@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +7,7 @@ import { after, describe, test } from 'node:test'
 import { inspect } from 'node:util'
 import type { KeyProviderError } from '../../src/errors.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
+import { seal } from '../../src/keys/seal.ts'
 import { openLocalRootKey } from '../../src/kms/local-root-key.ts'
 import { Secret } from '../../src/secret.ts'
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts'
@@ -189,6 +190,22 @@ describe('the postgres store in trouble', () => {
       ])
     }
     assert.deepEqual(await postgres.query(url, 'SELECT * FROM keyspring_override'), [])
+    await store.close()
+  })
+
+  test('a credential sealed with a data key that was removed is refused', async () => {
+    const store = await openPostgresStore({ url: await postgres.newUrl(), migrate: true })
+    await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 1, wrapped: Uint8Array.of(1) })
+    await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 2, wrapped: Uint8Array.of(2) })
+    assert.equal(await store.removeDataKey('studio', 1), true)
+    const context = { kind: 'client-credential', tenant: 'studio', method: 'sigv4', id: 'KS00' } as const
+    const sealed = seal({ generation: 1, key: createSecretKey(randomBytes(32)) }, context, randomBytes(40), randomBytes)
+    const put = store.putClient({
+      client: { name: 'packager', tenant: 'studio', scopes: ['keys:issue'] },
+      credentials: [{ method: 'sigv4', id: 'KS00', sealed }],
+    })
+    await assert.rejects(put, { code: 'ERR_DATA_KEY_REMOVED' })
+    assert.deepEqual(await store.listClients(), [])
     await store.close()
   })
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { after, describe, test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import type { KeyProviderError } from '../../src/errors.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
+import { seal } from '../../src/keys/seal.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { openSqliteQueue } from '../../src/store/sqlite-queue.ts'
 import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
@@ -212,6 +213,22 @@ describe('the sqlite store in trouble', () => {
   test('a directory in a directory that is not there is refused', () => {
     const file = join(scratch, 'no', 'such', 'keys.db')
     assert.throws(() => openSqliteStore({ file }), unavailable(file, /check that its directory exists/))
+  })
+
+  test('a credential sealed with a data key that was removed is refused', async () => {
+    const store = openSqliteStore({ file: newFile() })
+    await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 1, wrapped: Uint8Array.of(1) })
+    await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 2, wrapped: Uint8Array.of(2) })
+    assert.equal(await store.removeDataKey('studio', 1), true)
+    const context = { kind: 'client-credential', tenant: 'studio', method: 'sigv4', id: 'KS00' } as const
+    const sealed = seal({ generation: 1, key: createSecretKey(randomBytes(32)) }, context, randomBytes(40), randomBytes)
+    const put = store.putClient({
+      client: { name: 'packager', tenant: 'studio', scopes: ['keys:issue'] },
+      credentials: [{ method: 'sigv4', id: 'KS00', sealed }],
+    })
+    await assert.rejects(put, { code: 'ERR_DATA_KEY_REMOVED' })
+    assert.deepEqual(await store.listClients(), [])
+    await store.close()
   })
 
   test('rows swapped in the file do not open', async () => {
