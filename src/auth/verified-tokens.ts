@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
 
 /** What was found in tokens that were verified: the signature of a token is checked once. */
@@ -21,5 +21,5 @@ export function createVerifiedTokens<T>(max: number, now: () => number): Verifie
 }
 
 function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64')
+  return hash('sha256', token, 'base64')
 }

@@ -45,6 +45,8 @@ export interface Listener {
   close(deadlineMs: number): Promise<void>
 }
 
+/** Bytes of a body that are sent as text of one byte a character, which they are then. */
+const ONE_PIECE = 256
 const KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
 /** How long a refused body is read on, to nowhere: a socket closed over unread bytes is reset, and the refusal with it. */
@@ -64,7 +66,10 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     const all: OutgoingHttpHeaders = { ...headers, 'x-request-id': requestId, 'content-length': length }
     if (draining) all.connection = 'close'
     response.writeHead(status, all)
-    response.end(body)
+    // A small body goes out in one piece with its head: two pieces cost a third of a whole key request.
+    if (typeof body !== 'string' && length <= ONE_PIECE) response.end(latin1(body), 'latin1')
+    // Text of one byte a character is the same in latin1, which is written faster.
+    else response.end(body, length === body.length ? 'latin1' : 'utf8')
   }
 
   const refuse = (request: IncomingMessage, response: ServerResponse, requestId: string, reply: Reply): void => {
@@ -238,4 +243,8 @@ function closed(server: Server, deadlineMs: number): Promise<void> {
     })
     server.closeIdleConnections()
   })
+}
+
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }

@@ -89,9 +89,11 @@ function originOf({ headers }: Call): string | undefined {
   return headers.origin
 }
 
+const NO_QUERY = new URLSearchParams()
+
 function queryOf({ rawPath }: Call): URLSearchParams {
   const at = rawPath.indexOf('?')
-  return new URLSearchParams(at < 0 ? '' : rawPath.slice(at + 1))
+  return at < 0 ? NO_QUERY : new URLSearchParams(rawPath.slice(at + 1))
 }
 
 /** The token of a call: the header counts before the query, the query before the cookie, which comes unasked. */

@@ -4,7 +4,10 @@ import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, LedgerStore } from '../keys/store.ts'
 
 /** The classes in which a kid of a content was issued, as far as the ledger knows: none when it does not. */
-export type IssuedClasses = (ref: ContentRef, kid: Kid) => Promise<ReadonlySet<ContentKeyClass>>
+export type IssuedClasses = (
+  ref: ContentRef,
+  kid: Kid,
+) => ReadonlySet<ContentKeyClass> | Promise<ReadonlySet<ContentKeyClass>>
 
 export interface IssuedClassesOptions {
   readonly ledger: Pick<LedgerStore, 'findByKid'>
@@ -15,7 +18,8 @@ export interface IssuedClassesOptions {
 }
 
 interface Remembered {
-  readonly classes: Promise<ReadonlySet<ContentKeyClass>>
+  /** While the ledger is asked, the promise of its answer. */
+  classes: ReadonlySet<ContentKeyClass> | Promise<ReadonlySet<ContentKeyClass>>
   until: number
 }
 
@@ -44,19 +48,22 @@ export function issuedClasses(options: IssuedClassesOptions): IssuedClasses {
   }
 
   return (ref, kid) => {
-    const id = JSON.stringify([ref.tenant, ref.contentId, kid])
+    const { tenant, contentId } = ref
+    const id = `${tenant.length} ${tenant} ${kid} ${contentId}`
     const known = remembered.get(id)
     if (known !== undefined && now() < known.until) return known.classes
-    const asked: Remembered = { classes: ask(ref, kid), until: now() + UNKNOWN_MS }
+    const answer = ask(ref, kid)
+    const asked: Remembered = { classes: answer, until: now() + UNKNOWN_MS }
     remembered.set(id, asked)
-    asked.classes.then(
-      ({ size }) => {
-        if (size > 0) asked.until = now() + KNOWN_MS
+    answer.then(
+      (classes) => {
+        asked.classes = classes
+        if (classes.size > 0) asked.until = now() + KNOWN_MS
       },
       () => {
         asked.until = 0
       },
     )
-    return asked.classes
+    return answer
   }
 }

@@ -26,10 +26,8 @@ export interface PlayerKeysOptions {
  * kid that the ledger does not know, or no longer, is answered; the ledger only tells why a key would not play.
  */
 export function playerKeys({ contentKeys, issuedClasses, servesDrmKeys }: PlayerKeysOptions): FindPlayerKeys {
-  const find = async (ref: ContentRef, content: OpenContent, kid: Kid): Promise<FoundKey> => {
-    const servesDrm = servesDrmKeys(ref)
-    const issued = await issuedClasses(ref, kid)
-    for (const contentKeyClass of classesToTry(servesDrm ? ['drm', 'clear'] : ['clear', 'drm'], issued)) {
+  const find = (content: OpenContent, kid: Kid, servesDrm: boolean, issued: ReadonlySet<ContentKeyClass>): FoundKey => {
+    for (const contentKeyClass of classesToTry(servesDrm ? DRM_FIRST : CLEAR_FIRST, issued)) {
       const contentKey = content.find({ contentKeyClass, kid })
       if (contentKey === undefined) continue
       if (contentKeyClass === 'drm' && !servesDrm) return { kid, contentKey: undefined, lack: 'drm' }
@@ -40,9 +38,21 @@ export function playerKeys({ contentKeys, issuedClasses, servesDrmKeys }: Player
 
   return async (ref, kids) => {
     const content = await contentKeys.open(ref, kids)
-    return Promise.all(kids.map((kid) => find(ref, content, kid)))
+    const servesDrm = servesDrmKeys(ref)
+    const classes = kids.map((kid) => issuedClasses(ref, kid))
+    // What is known already need not be waited for.
+    const issued = classes.every(isKnown) ? classes : await Promise.all(classes)
+    return kids.map((kid, i) => find(content, kid, servesDrm, issued[i] ?? NONE))
   }
 }
+
+function isKnown(classes: ReturnType<IssuedClasses>): classes is ReadonlySet<ContentKeyClass> {
+  return !(classes instanceof Promise)
+}
+
+const CLEAR_FIRST: readonly ContentKeyClass[] = ['clear', 'drm']
+const DRM_FIRST: readonly ContentKeyClass[] = ['drm', 'clear']
+const NONE: ReadonlySet<ContentKeyClass> = new Set()
 
 /** The classes that were issued come first: a key of another class would not play. */
 function classesToTry(
