@@ -21,6 +21,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   // Of speke only the tables: see below.
   encryptor: ['xml', 'cpix', 'drm', 'speke', 'auth'],
   inspect: ['xml', 'cpix', 'drm'],
+  // What the package exports, and nothing else.
+  exports: ['xml', 'cpix', 'drm', 'inspect'],
   // Of speke only the tables: see below.
   rules: ['xml', 'cpix', 'drm', 'speke'],
   // Of speke only the tables, of xml what escapes and reads: it breaks requests, and writes reports in XML.

@@ -36,7 +36,7 @@ export function disagreement(expected: readonly Kid[], found: readonly Kid[], wh
   if (reversed !== undefined) {
     return [
       warning(
-        `the kid stands in the wrong byte order: ${reversed} here, ${swapped(reversed)} in ${where}; no player finds the key`,
+        `the kid stands in the wrong byte order: ${reversed} here, ${swapped(reversed)} in ${where}; no player finds the key; reverse bytes 0 to 3, 4 and 5, 6 and 7 of one`,
       ),
     ]
   }

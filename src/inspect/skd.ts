@@ -40,11 +40,14 @@ function decodedText(text: string): string {
   return 'bytes' in decoded ? (textOfBytes(decoded.bytes) ?? '') : ''
 }
 
+const MAX_PARTS = 32
+
 /** `KID`, `KID:IV` (Axinom), `host/;KID` (EZDRM) and the like. */
 function explainPath(path: string): readonly InspectNode[] {
   return path
     .split(/[:;/]/)
     .filter((part) => part !== '')
+    .slice(0, MAX_PARTS)
     .map((part, i) => explainValue(i === 0 && path.includes('/') ? 'host' : 'part', part))
 }
 

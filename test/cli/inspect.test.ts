@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { wantsColours } from '../../src/cli/colours.ts'
 import { certificateOf, rsaKeys } from '../cpix/certificates.ts'
+import { blocksOf, pageOf } from '../docs/pages.ts'
 import { answering, VECTOR_KEY, VECTOR_KID } from '../speke/answering.ts'
 import { requestFor } from '../speke/documents.ts'
 import { run, temporaryDirectory } from './run.ts'
@@ -125,6 +126,16 @@ describe('keyspring inspect diff', () => {
     assert.equal(code, 1)
     assert.match(stderr, /the second document is not CPIX, but: pssh/)
   })
+})
+
+test('the guide shows what is printed', async () => {
+  const blocks = blocksOf(pageOf('docs/guides/inspect-signalling.md'))
+  const shown = blocks.flatMap(({ text }, i) => {
+    const argument = /^npx keyspring inspect '?([^ '\n]{40,})'?\n$/.exec(text)?.[1]
+    return argument === undefined ? [] : [{ argument, printed: blocks[i + 1]?.text }]
+  })
+  assert.equal(shown.length, 2)
+  for (const { argument, printed } of shown) assert.equal((await run(['inspect', argument])).stdout, printed)
 })
 
 test('colours are for terminals that have them, unless NO_COLOR says no', () => {

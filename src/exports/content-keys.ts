@@ -1,0 +1,51 @@
+import type { KeyObject } from 'node:crypto'
+import type { Kid } from '../cenc.ts'
+import { entriesOf, readCpix } from '../cpix/document.ts'
+import { elementError } from '../cpix/error.ts'
+import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from '../cpix/fields.ts'
+import { KeyProviderError } from '../errors.ts'
+import { readDocumentKeys } from '../inspect/cpix-keys.ts'
+import { findingsIn } from '../inspect/node.ts'
+import type { XmlDocument } from '../xml/document.ts'
+import { attributeOf, pathOf } from '../xml/reader.ts'
+
+/** A content key as a CPIX document has it. */
+export interface CpixContentKey {
+  readonly kid: Kid
+  readonly commonEncryptionScheme: string | undefined
+  readonly explicitIv: Uint8Array | undefined
+  /** 16 bytes. Undefined: a request asks for it, or it is encrypted and there is no private key that opens it. */
+  readonly contentKey: Uint8Array | undefined
+}
+
+/**
+ * The content keys of a CPIX document, those encrypted for the holder of `privateKey` decrypted. Throws
+ * ERR_KEY_UNWRAP_FAILED for one whose MAC is missing or wrong, ERR_CPIX_INVALID for what is no key.
+ */
+export function readCpixKeys(
+  document: XmlDocument,
+  options: { readonly privateKey?: KeyObject } = {},
+): readonly CpixContentKey[] {
+  const { lists } = readCpix(document)
+  const keys = readDocumentKeys(document, lists.DeliveryDataList, options)
+  return entriesOf(lists.ContentKeyList, 'ContentKey').map((element) => {
+    const kid = requiredAttribute(element, 'kid', KID)
+    const { node, contentKey } = keys.read(element)
+    const problem = findingsIn([node]).find(({ severity }) => severity === 'error')
+    if (problem !== undefined) {
+      if (node.meaning !== 'encrypted') throw elementError(element, problem.message)
+      throw new KeyProviderError('ERR_KEY_UNWRAP_FAILED', `${pathOf(element)}: ${problem.message}`)
+    }
+    return {
+      kid,
+      commonEncryptionScheme: attributeOf(element, 'commonEncryptionScheme'),
+      explicitIv: plain(attribute(element, 'explicitIV', SIXTEEN_BYTES)),
+      contentKey: plain(contentKey),
+    }
+  })
+}
+
+/** Bytes that are nothing but that, whatever class they came as. */
+function plain(bytes: Uint8Array | undefined): Uint8Array | undefined {
+  return bytes && new Uint8Array(bytes)
+}

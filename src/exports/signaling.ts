@@ -1,0 +1,158 @@
+import {
+  type CommonEncryptionScheme,
+  guidBytes,
+  type Kid,
+  type SystemId,
+  toKid,
+  toSystemId,
+  uuidBytes,
+} from '../cenc.ts'
+import { hlsMasterLine, hlsMediaLine } from '../drm/hls.ts'
+import { DEFAULT_SETTINGS, type SignalingSettings } from '../drm/settings.ts'
+import type { KeyFilling, SignalInput } from '../drm/system.ts'
+import { DRM_SYSTEMS } from '../drm/systems.ts'
+import { KeyProviderError } from '../errors.ts'
+import { fillText, type Template } from '../template.ts'
+
+/** A content key to be signalled. */
+export interface KeyToSignal {
+  readonly kid: string
+  /** 16 bytes: PlayReady's checksum is made with it. */
+  readonly contentKey: Uint8Array
+  /** 16 bytes, where signalling is to carry one. */
+  readonly explicitIv?: Uint8Array
+  readonly commonEncryptionScheme: CommonEncryptionScheme
+  readonly contentId?: string
+  /** Other kids of the content, for signalling that lists them all. */
+  readonly otherKids?: readonly string[]
+  /** Where players fetch this key: HLS AES-128 and SAMPLE-AES with a clear key need it. */
+  readonly keyUrl?: string
+  /** Where players ask for a ClearKey licence: DASH-IF ClearKey needs it. */
+  readonly clearKeyLicenseUrl?: string
+  readonly settings?: { readonly [Part in keyof SignalingSettings]?: Partial<SignalingSettings[Part]> }
+}
+
+/** What one DRM system says of a key, decoded: base64 is for whoever puts it into a document. A missing member: it has none of that kind. */
+export interface KeySignaling {
+  /** The whole box. */
+  readonly pssh?: Uint8Array
+  /** XML that stands inside a ContentProtection. */
+  readonly contentProtectionData?: string
+  /** The EXT-X-KEY line. */
+  readonly hlsMedia?: string
+  /** The EXT-X-SESSION-KEY line. */
+  readonly hlsMaster?: string
+  /** The PlayReady Object. */
+  readonly smoothProtectionHeader?: Uint8Array
+  readonly uriExtXKey?: string
+  readonly keyFormat?: string
+  readonly keyFormatVersions?: string
+}
+
+/** A DRM system that can be signalled. */
+export interface KnownDrmSystem {
+  readonly name: string
+  readonly systemId: SystemId
+  readonly commonEncryptionSchemes: readonly CommonEncryptionScheme[]
+}
+
+/** The systems that `signalKey` knows. */
+export const KNOWN_DRM_SYSTEMS: readonly KnownDrmSystem[] = [...DRM_SYSTEMS.values()].map(
+  ({ name, systemId, commonEncryptionSchemes }) => ({ name, systemId, commonEncryptionSchemes }),
+)
+
+/**
+ * The signalling of a content key for one DRM system, as a Keyspring server makes it. Throws ERR_DRM_SYSTEM_UNKNOWN, and
+ * ERR_SIGNALING_INVALID for a scheme that the system does not take or an input that is missing or malformed.
+ */
+export function signalKey(systemId: string, key: KeyToSignal): KeySignaling {
+  const system = DRM_SYSTEMS.get(toSystemId(systemId) ?? ('' as SystemId))
+  if (system === undefined)
+    throw new KeyProviderError('ERR_DRM_SYSTEM_UNKNOWN', `no DRM system is known by ${systemId}`)
+  const { commonEncryptionScheme } = key
+  if (!system.commonEncryptionSchemes.includes(commonEncryptionScheme)) {
+    throw invalid(`${system.name} takes ${system.commonEncryptionSchemes.join(', ')}, not ${commonEncryptionScheme}`)
+  }
+  const filling = fillingOf(key)
+  const text = (template: Template<KeyFilling>): string => fillText(template, filling)
+  const bytes = (template: Template<KeyFilling>): Uint8Array => new Uint8Array(Buffer.from(text(template), 'latin1'))
+  const made = system.signal(inputOf(key))
+  return {
+    ...(made.pssh && { pssh: bytes(made.pssh) }),
+    ...(made.contentProtectionData && { contentProtectionData: text(made.contentProtectionData) }),
+    ...(made.hlsAttributes && {
+      hlsMedia: text(hlsMediaLine(made.hlsAttributes)),
+      hlsMaster: text(hlsMasterLine(made.hlsAttributes)),
+    }),
+    ...(made.smoothProtectionHeader && { smoothProtectionHeader: bytes(made.smoothProtectionHeader) }),
+    ...(made.uriExtXKey && { uriExtXKey: text(made.uriExtXKey) }),
+    ...(made.keyFormat !== undefined && { keyFormat: made.keyFormat }),
+    ...(made.keyFormatVersions !== undefined && { keyFormatVersions: made.keyFormatVersions }),
+  }
+}
+
+/** The 16 bytes of a kid in the order it is written: pssh boxes, tenc, Widevine, ClearKey. */
+export function kidBytes(kid: Kid): Uint8Array {
+  return new Uint8Array(uuidBytes(kid))
+}
+
+/** The 16 bytes of a kid as a little-endian GUID: PlayReady. */
+export function kidGuidBytes(kid: Kid): Uint8Array {
+  return new Uint8Array(guidBytes(kid))
+}
+
+function inputOf(key: KeyToSignal): SignalInput {
+  const kid = readKid(key.kid)
+  const kids = [kid, ...(key.otherKids ?? []).map(readKid)]
+  return {
+    kid,
+    contentId: key.contentId ?? '',
+    commonEncryptionScheme: key.commonEncryptionScheme,
+    explicitIv: key.explicitIv && Buffer.from(sixteen(key.explicitIv, 'explicitIv')).toString('base64'),
+    periodKids: kids,
+    documentKids: kids,
+    get keyUrl() {
+      return key.keyUrl ?? missing('keyUrl')
+    },
+    get clearKeyLicenseUrl() {
+      return key.clearKeyLicenseUrl ?? missing('clearKeyLicenseUrl')
+    },
+    pssh: undefined,
+    settings: {
+      widevine: { ...DEFAULT_SETTINGS.widevine, ...key.settings?.widevine },
+      playready: { ...DEFAULT_SETTINGS.playready, ...key.settings?.playready },
+      fairplay: { ...DEFAULT_SETTINGS.fairplay, ...key.settings?.fairplay },
+      hls: { ...DEFAULT_SETTINGS.hls, ...key.settings?.hls },
+    },
+  }
+}
+
+function fillingOf({ kid, contentKey, explicitIv }: KeyToSignal): KeyFilling {
+  const own = readKid(kid)
+  const keyAndIv = { contentKey: sixteen(contentKey, 'contentKey'), explicitIv: explicitIv ?? new Uint8Array(16) }
+  return {
+    memo: new Map(),
+    keyAndIv(asked) {
+      if (asked === own) return keyAndIv
+      throw invalid(
+        'settings.playready.kids "document" under cenc needs the key of every kid: checksums are made with them',
+      )
+    },
+  }
+}
+
+function readKid(text: string): Kid {
+  return toKid(text) ?? missing('kid: a UUID')
+}
+
+function sixteen(bytes: Uint8Array, name: string): Uint8Array {
+  return bytes.length === 16 ? bytes : missing(`${name}: 16 bytes`)
+}
+
+function missing(what: string): never {
+  throw invalid(`expected ${what}`)
+}
+
+function invalid(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_SIGNALING_INVALID', problem)
+}

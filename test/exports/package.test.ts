@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, test } from 'node:test'
+import { blocksOf, pageOf } from '../docs/pages.ts'
+import { packPackage, runTool } from './packed.ts'
+
+const { tarball, consumer, installed } = packPackage()
+const { exports: entries } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+const ENTRIES = ['cpix', 'drm'] as const
+
+describe('the packed package', () => {
+  test('has what its exports point at', () => {
+    for (const entry of ENTRIES) {
+      for (const file of Object.values<string>(entries[`./${entry}`]))
+        assert.ok(existsSync(join(installed, file)), file)
+    }
+  })
+
+  test('has its command, its pages and its manual, and no source or test', () => {
+    assert.ok(existsSync(join(installed, 'bin/keyspring.js')))
+    assert.ok(existsSync(join(installed, 'docs/library.md')))
+    for (const name of ['src', 'test', 'scripts']) assert.ok(!existsSync(join(installed, name)), name)
+  })
+
+  test('pleases publint', () => {
+    assert.match(runTool('publint', ['run', tarball, '--strict'], consumer), /All good/)
+  })
+
+  test('has types that resolve as its modules do', () => {
+    // It fails for what its profile does not leave out.
+    const report = runTool('attw', [tarball, '--profile', 'esm-only'], consumer)
+    assert.equal(report.match(/node16 \(from ESM\): 🟢 \(ESM\)/g)?.length, ENTRIES.length)
+  })
+
+  test('runs its command', () => {
+    const stdout = execFileSync(process.execPath, [join(installed, 'bin/keyspring.js'), 'inspect', '--help'], {
+      encoding: 'utf8',
+    })
+    assert.match(stdout, /^Usage: keyspring inspect /)
+  })
+})
+
+/** The names that an entry exports, with the declaration file each comes from. */
+function exportedNames(entry: string): readonly { readonly name: string; readonly file: string }[] {
+  const file = join(installed, `dist/exports/${entry}.d.ts`)
+  const clauses = readFileSync(file, 'utf8').matchAll(/export (?:type )?\{([^}]*)\} from '([^']+)'/g)
+  return [...clauses].flatMap(([, names = '', from = '']) => {
+    const target = join(dirname(file), from.replace(/\.[jt]s$/, '.d.ts'))
+    return names.split(',').map((name) => ({ name: name.replace(/^\s*type /, '').trim(), file: target }))
+  })
+}
+
+/** The text of a declaration, up to the next one. */
+function declarationOf({ name, file }: { readonly name: string; readonly file: string }): string {
+  const text = readFileSync(file, 'utf8')
+  const start = text.search(new RegExp(`export (?:declare )?(?:function|const|class|interface|type) ${name}\\b`))
+  assert.notEqual(start, -1, `${file} declares no ${name}`)
+  const end = text.slice(start + 1).search(/^(?:export|declare|\/\*\*)/m)
+  return text.slice(start, end === -1 ? undefined : start + 1 + end)
+}
+
+describe('types', () => {
+  for (const entry of ENTRIES) {
+    test(`keyspring/${entry} has no Buffer in them`, () => {
+      const names = exportedNames(entry).filter(({ name }) => name !== '')
+      assert.ok(names.length > 20)
+      for (const one of names) assert.doesNotMatch(declarationOf(one), /\bBuffer\b/, one.name)
+    })
+  }
+})
+
+describe('docs/library.md', () => {
+  const page = pageOf('docs/library.md')
+  const programs = blocksOf(page).filter(({ language }) => language === 'ts')
+  const files = programs.map(({ text }, i) => {
+    writeFileSync(join(consumer, `example-${i}.mts`), text)
+    return `example-${i}.mts`
+  })
+
+  test('has programs that are of the right types', () => {
+    const compilerOptions = {
+      strict: true,
+      module: 'nodenext',
+      target: 'es2024',
+      noEmit: true,
+      types: ['node'],
+      exactOptionalPropertyTypes: true,
+    }
+    writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    runTool('tsc', ['-p', '.'], consumer)
+  })
+
+  for (const [i, { text }] of programs.entries()) {
+    const [, imports = ''] = /import \{([^}]+)\} from 'keyspring/.exec(text) ?? []
+    test(`has a program that prints what it says: ${imports.trim()}`, () => {
+      const printed = execFileSync(process.execPath, [`example-${i}.mts`], { cwd: consumer, encoding: 'utf8' })
+      const expected = [...text.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, line]) => line)
+      assert.ok(expected.length > 0)
+      assert.deepEqual(printed.trimEnd().split('\n'), expected)
+    })
+  }
+
+  test('names every function that is exported', () => {
+    const functions = ENTRIES.flatMap(exportedNames).filter((one) => /export declare function/.test(declarationOf(one)))
+    assert.ok(functions.length > 30)
+    for (const { name } of functions) assert.ok(page.text.includes(`\`${name}\``), name)
+  })
+})
