@@ -13,6 +13,8 @@ export type KidLabel = 'keyspring/widevine-kid/v1'
 /** Derives the keys of one content from its secret. */
 export interface Derivation {
   keyAndIv(contentKeyClass: ContentKeyClass, kid: Kid): KeyAndIv
+  /** The key alone: players ask for nothing else. */
+  contentKey(contentKeyClass: ContentKeyClass, kid: Kid): Uint8Array
   /** The IV of an override that brings a key alone. */
   explicitIv(contentKeyClass: ContentKeyClass, kid: Kid): Uint8Array
   /** HKDF-Expand(secret, label ‖ lp(tenant) ‖ lp(contentId) ‖ lp(part) …) to 16 bytes. */
@@ -33,6 +35,7 @@ const LENGTH = 16
 export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
   return {
     explicitIv: (contentKeyClass, kid) => expandLabeled(secret, EXPLICIT_IV, messageOf(ref, contentKeyClass, kid)),
+    contentKey: (contentKeyClass, kid) => expandLabeled(secret, CONTENT_KEY, messageOf(ref, contentKeyClass, kid)),
     keyAndIv(contentKeyClass, kid) {
       const message = messageOf(ref, contentKeyClass, kid)
       const contentKey = expandLabeled(secret, CONTENT_KEY, message)

@@ -205,7 +205,7 @@ function findKey(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): Uint8A
   if (!covers(snapshot, [wanted.kid])) throw new TypeError('find: expected a kid that was given to open')
   const override = snapshot.overrides.get(wantedId(wanted))
   if (override !== undefined) return openOverrideKey(ref, override)
-  return snapshot.derivation?.keyAndIv(wanted.contentKeyClass, wanted.kid).contentKey
+  return snapshot.derivation?.contentKey(wanted.contentKeyClass, wanted.kid)
 }
 
 function refuseGone(ref: ContentRef, { tombstone }: Snapshot): void {
