@@ -1,12 +1,15 @@
 import { Command, CommanderError, Option } from 'commander'
 import { packageVersion } from '../server/version.ts'
 import { addClientCommand } from './client-command.ts'
+import { addCompletionsCommand } from './completions-command.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
+import { addExamples } from './examples.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { addInspectCommand } from './inspect-command.ts'
 import { addLintCommand } from './lint-command.ts'
 import { describeError } from './report.ts'
 import { addRequestCommand } from './request-command.ts'
+import { addVerifyCommand } from './verify-command.ts'
 
 const program = new Command('keyspring')
   .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
@@ -23,6 +26,7 @@ Examples:
   keyspring serve --config keyspring.yaml
   keyspring config check --config keyspring.yaml
   keyspring request http://127.0.0.1:8080/copyProtection     ask it, or any other key provider, for keys
+  keyspring verify http://127.0.0.1:8080/copyProtection      check it, or any other key provider
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored
 or by the key provider that was asked, 5 its answer cannot be used, 6, 7, 8 errors, warnings, notes found.`,
@@ -108,6 +112,7 @@ ofPlayers(token.command('sign-url').description('print the signed URL of a key o
   .action(async (options) => (await import('./token.ts')).signedUrl(options))
 
 addRequestCommand(program)
+addVerifyCommand(program)
 addLintCommand(program)
 addInspectCommand(program)
 addClientCommand(program)
@@ -147,6 +152,9 @@ onKeys(keyring.command('rotate').description('add a generation of the local root
 onKeys(keyring.command('rewrap').description('move everything to the newest generations, while servers go on'))
   .option('--remove-old', 'then remove those that nothing needs')
   .action(async (options) => (await import('./keyring.ts')).rewrap(options))
+
+addCompletionsCommand(program)
+addExamples(program)
 
 try {
   await program.parseAsync()
