@@ -24,7 +24,7 @@ const IDS: readonly string[] = [
   '" OR ""="',
   '$(id)',
   '`id`',
-  '${jndi:ldap://127.0.0.1/a}',
+  '$'.concat('{jndi:ldap://127.0.0.1/a}'),
   '{{7*7}}',
   '#{7*7}',
   '| cat /etc/passwd',
@@ -127,7 +127,7 @@ export const KEY_URLS: Group = {
     '~/w',
     '__proto__',
     'a'.repeat(4_000),
-    '~' + 'A'.repeat(4_000),
+    `~${'A'.repeat(4_000)}`,
     '%0d%0aX-Injected:%20yes',
     '*',
   ].map(

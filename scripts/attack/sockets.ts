@@ -34,7 +34,8 @@ const crowd = (name: string, count: number, first: string, then?: (socket: Socke
     return { status: problem === '' ? 200 : 0, text: problem }
   })
 
-async function openMany({ host, port }: Target, count: number, first: string): Promise<readonly Socket[]> {
+/** Opens connections, a few hundred at a time, and says this on each. */
+export async function openMany({ host, port }: Target, count: number, first: string): Promise<readonly Socket[]> {
   const sockets: Socket[] = []
   for (let from = 0; from < count; from += 500) {
     const batch = Array.from({ length: Math.min(500, count - from) }, () => {

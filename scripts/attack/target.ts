@@ -10,6 +10,14 @@ import type { Outcome } from './case.ts'
 export const ARN = 'arn:aws:iam::123456789012:role/SpekeAccess'
 export const ISSUER = 'https://issuer.example'
 
+/** In bytes. */
+export interface Memory {
+  /** What the process has of the machine: V8 and malloc keep what they had once, for later. */
+  readonly resident: number
+  /** What is in use, and garbage that was not collected yet. */
+  readonly live: number
+}
+
 /** A server that was started to be attacked, and what its clients know. */
 export interface Target {
   readonly host: string
@@ -30,7 +38,7 @@ export interface Target {
   serverTime(requestId: string): number | undefined
   /** What it wrote to standard error. */
   log(): string
-  residentBytes(): number
+  memory(): Promise<Memory>
   stop(): Promise<number | null>
 }
 
@@ -101,6 +109,7 @@ export async function startTarget(directory: string, connections: number): Promi
       asked.end(body)
     })
   }
+  let stopping: Promise<number | null> | undefined
   const request200 = readFileSync('docs/examples/widevine-playready-cenc.xml', 'utf8')
   return {
     host,
@@ -117,18 +126,30 @@ export async function startTarget(directory: string, connections: number): Promi
       return ms === undefined ? undefined : Number(ms)
     },
     log: () => log,
-    residentBytes: () =>
-      Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0) * 1_024,
-    async stop() {
-      agent.destroy()
-      child.kill('SIGTERM')
-      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
-      const late = sleep(15_000, undefined, { ref: false }).then(() => {
-        child.kill('SIGKILL')
-        return null
-      })
-      return Promise.race([ended, late])
+    async memory() {
+      const headers = { 'x-api-key': secrets.token }
+      const metrics = await (await fetch(`http://${host}:${port}/metrics`, { headers })).text()
+      const metricOf = (name: string): number => Number(new RegExp(`^keyspring_${name} (\\d+)`, 'm').exec(metrics)?.[1])
+      return {
+        resident: metricOf('process_resident_memory_bytes'),
+        live: metricOf('nodejs_heap_size_used_bytes') + metricOf('nodejs_external_memory_bytes'),
+      }
     },
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+  }
+
+  async function stop(): Promise<number | null> {
+    agent.destroy()
+    child.kill('SIGTERM')
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
+    const late = sleep(15_000, undefined, { ref: false }).then(() => {
+      child.kill('SIGKILL')
+      return null
+    })
+    return Promise.race([ended, late])
   }
 }
 

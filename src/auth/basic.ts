@@ -28,8 +28,8 @@ export interface BasicOptions {
   readonly maxWaiting?: number
 }
 
-/** N = 2^14, r = 8, p = 5: 16 MB each. @see OWASP Password Storage Cheat Sheet, scrypt */
-const COST: ScryptCost = { logN: 14, r: 8, p: 5 }
+/** N = 2^13, r = 8, p = 10: 8 MB, which each thread of the pool keeps. @see OWASP Password Storage Cheat Sheet, scrypt */
+const COST: ScryptCost = { logN: 13, r: 8, p: 10 }
 const HASH_BYTES = 32
 
 /**

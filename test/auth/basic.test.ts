@@ -93,6 +93,13 @@ describe('basic', () => {
     }
   })
 
+  test('refuses control characters: with a NUL behind it a password has the same hash', async () => {
+    const method = make()
+    for (const password of ['open sesame\u0000', 'open sesame\n', '\u0085open sesame']) {
+      await refuses(method, presenting({ authorization: `Basic ${encoded('Aladdin', password)}` }), 'malformed')
+    }
+  })
+
   test('is neither taken nor offered in the clear', async () => {
     const method = make()
     const clear = presenting({ authorization: `Basic ${ALADDIN}` }, { secure: false })

@@ -52,6 +52,20 @@ test('answers with the bytes, their length and the request id of the caller', as
   assert.ok(text.endsWith('\r\n\r\n<CPIX/>'))
 })
 
+test('what node lets through and RFC 9112 does not is refused: two Hosts, and HTTP/0.9', async () => {
+  const server = await serve(handlerOf(echo).handler)
+  for (const head of ['GET /livez HTTP/1.1\r\nHost: localhost\r\nhOST: localhost\r\n\r\n', 'GET /livez\r\n\r\n']) {
+    assert.match(await exchange(server, head), /^HTTP\/1\.1 400 Bad Request\r\n/)
+  }
+})
+
+test('a connection is closed after as many requests as it may have', async () => {
+  const server = await serve(handlerOf(echo).handler, { requestsPerSocket: 2 })
+  const text = await exchange(server, `${post(7)}<CPIX/>${post(7)}<CPIX/>`)
+  assert.equal((text.match(/HTTP\/1\.1 200/g) ?? []).length, 2)
+  assert.match(text, /connection: close/i)
+})
+
 test('a body that comes in pieces is put together', async () => {
   const server = await serve(handlerOf(echo).handler)
   const chunked =

@@ -355,6 +355,10 @@ describe('a request that asks for encryption in a way that is not understood is 
         .replace('<cpix:CPIX ', '<cpix:CPIX xmlns:o="urn:o" '),
     ],
     'a list of no namespace': ['CPIX/DeliveryDataList', asked.replaceAll('cpix:DeliveryDataList', 'DeliveryDataList')],
+    'a list in other letters': [
+      'CPIX/deliverydatalist',
+      asked.replaceAll('cpix:DeliveryDataList', 'cpix:deliverydatalist'),
+    ],
     'a DeliveryData outside of the list': [
       'CPIX/DeliveryData',
       requestTo('').replace('</cpix:CPIX>', `${deliveryData(certificate)}</cpix:CPIX>`),
