@@ -12,7 +12,7 @@ if (missing.length > 0) {
     execFileSync('apt-get', [...args], { stdio: ['ignore', 'ignore', 'inherit'], env: environment })
   try {
     apt('update', '-qq')
-    apt('install', '-y', '-qq', '--no-install-recommends', ...missing, 'fonts-dejavu-core')
+    apt('install', '-y', '-qq', ...missing, 'fonts-dejavu-core')
   } catch {
     console.error(`e2e: cannot install ${missing.join(' and ')}: install them, or run this as root on Debian`)
     process.exit(1)
