@@ -59,7 +59,7 @@ const SLOTS: Readonly<Record<string, Explain>> = {
 function explainChild(document: XmlDocument, child: XmlElement, expected: Expected, context: Context): InspectNode {
   const isKnown = child.namespace === CPIX_NAMESPACE || child.namespace === SPEKE_NAMESPACE
   const explain = isKnown && Object.hasOwn(SLOTS, child.local) ? SLOTS[child.local] : undefined
-  if (explain === undefined) return plainElement(document, child)
+  if (explain === undefined) return plainElement(document, child, context)
   const place = placeOf(document, child)
   const playlist = attributeOf(child, 'playlist')
   const name = playlist === undefined ? child.local : `${child.local} ${playlist}`

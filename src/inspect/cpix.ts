@@ -21,7 +21,7 @@ export function explainCpix(document: XmlDocument, context: Context): InspectNod
     cpix = readCpix(document)
   } catch (problem) {
     if (!(problem instanceof KeyProviderError)) throw problem
-    return [{ ...plainElement(document, document.root), findings: [error(problem.message)] }]
+    return [{ ...plainElement(document, document.root, context), findings: [error(problem.message)] }]
   }
   const { recipients, read } = readDocumentKeys(document, cpix.lists.DeliveryDataList, context)
   const elements = entriesOf(cpix.lists.ContentKeyList, 'ContentKey')
@@ -44,9 +44,9 @@ export function explainCpix(document: XmlDocument, context: Context): InspectNod
     ),
     ...strangers(document, parts, kids, known),
     ...entriesOf(cpix.lists.UpdateHistoryItemList, 'UpdateHistoryItem').map((element) =>
-      plainElement(document, element),
+      plainElement(document, element, context),
     ),
-    ...cpix.element.children.flatMap((child) => explainOther(document, child)),
+    ...cpix.element.children.flatMap((child) => explainOther(document, child, context)),
   ]
 }
 
@@ -108,8 +108,8 @@ function explainContentKey(
     ...(scheme === undefined ? [] : [node('commonEncryptionScheme', scheme)]),
     ...explainIv(element, contentKey),
     keyNode,
-    ...element.children.filter(({ local }) => local !== 'Data').map((child) => plainElement(document, child)),
-    ...(parts.rules.get(kid) ?? []).map((rule) => explainRule(document, rule, parts)),
+    ...element.children.filter(({ local }) => local !== 'Data').map((child) => plainElement(document, child, context)),
+    ...(parts.rules.get(kid) ?? []).map((rule) => explainRule(document, rule, parts, context)),
     ...(parts.systems.get(kid) ?? []).map((system) => explainDrmSystem(document, system, { kid, scheme }, context)),
   ]
   return { ...kidNode('ContentKey', kid, 'uuid', place), children }
@@ -128,7 +128,7 @@ function explainIv(element: XmlElement, contentKey: Uint8Array | undefined): rea
 }
 
 /** @see CPIX 2.3, ContentKeyUsageRule */
-function explainRule(document: XmlDocument, element: XmlElement, { periods }: Parts): InspectNode {
+function explainRule(document: XmlDocument, element: XmlElement, { periods }: Parts, context: Context): InspectNode {
   const rule = readContentKeyUsageRule(element)
   return node('used for', rule.intendedTrackType ?? 'any track', {
     place: placeOf(document, element),
@@ -136,9 +136,9 @@ function explainRule(document: XmlDocument, element: XmlElement, { periods }: Pa
     children: [
       ...rule.periodIds.map((id) => explainPeriodFilter(id, periods)),
       ...[...rule.videoFilters, ...rule.audioFilters, ...rule.bitrateFilters].map((filter) =>
-        plainElement(document, filter),
+        plainElement(document, filter, context),
       ),
-      ...rule.unknown.map((child) => withFindings(plainElement(document, child), [note('is not known here')])),
+      ...rule.unknown.map((child) => withFindings(plainElement(document, child, context), [note('is not known here')])),
     ],
   })
 }
@@ -187,13 +187,15 @@ function strangers(
         const kid = toKid(text)
         const explained =
           kid === undefined
-            ? plainElement(document, element)
+            ? plainElement(document, element, context)
             : explainDrmSystem(document, element, { kid, scheme: undefined }, context)
         return withFindings(explained, why(text))
       }),
     ),
     ...of(rules).flatMap(([text, elements]) =>
-      elements.map((element) => withFindings(explainRule(document, element, { systems, rules, periods }), why(text))),
+      elements.map((element) =>
+        withFindings(explainRule(document, element, { systems, rules, periods }, context), why(text)),
+      ),
     ),
   ]
 }
@@ -207,10 +209,10 @@ const LISTS: readonly string[] = [
   'UpdateHistoryItemList',
 ]
 
-function explainOther(document: XmlDocument, child: XmlElement): readonly InspectNode[] {
+function explainOther(document: XmlDocument, child: XmlElement, context: Context): readonly InspectNode[] {
   const place = placeOf(document, child)
   if (child.namespace === XMLDSIG_NAMESPACE && child.local === 'Signature')
     return [node('Signature', 'not verified', { place })]
   if (child.namespace === CPIX_NAMESPACE && LISTS.includes(child.local)) return []
-  return [withFindings(plainElement(document, child), [note('is not known here')])]
+  return [withFindings(plainElement(document, child, context), [note('is not known here')])]
 }

@@ -43,7 +43,7 @@ export function explainProtectionElements(
   return elements.map((element) => {
     if (isContentProtection(element)) return explainContentProtection(document, element, context)
     const explain = Object.hasOwn(ELEMENTS, element.local) ? ELEMENTS[element.local] : undefined
-    return explain === undefined ? plainElement(document, element) : explain(document, element, context)
+    return explain === undefined ? plainElement(document, element, context) : explain(document, element, context)
   })
 }
 
@@ -163,7 +163,7 @@ function explainBase64(
 }
 
 function withMeaning(meaning: string): Explain {
-  return (document, element) => ({ ...plainElement(document, element), meaning })
+  return (document, element, context) => ({ ...plainElement(document, element, context), meaning })
 }
 
 function isContentProtection({ local }: XmlElement): boolean {

@@ -10,7 +10,7 @@ import { readStructure, toHex } from './byte-reader.ts'
 import { kidNode, kidOf } from './kids.ts'
 import { error, type Finding, type InspectNode, node, note, warning, withFindings } from './node.ts'
 import type { Context } from './options.ts'
-import { placeOf, plainElement, readXmlText } from './xml.ts'
+import { placeOf, plainAttributes, plainElement, readXmlText } from './xml.ts'
 
 /** A PlayReady Object: its records, and the WRMHEADER in them. @see PlayReady Header Specification */
 export function explainPlayReadyObject(bytes: Uint8Array, base: number, context: Context): InspectNode[] {
@@ -114,20 +114,19 @@ function explainElement(document: XmlDocument, element: XmlElement, context: Con
   const explain = Object.hasOwn(ELEMENTS, element.local) ? ELEMENTS[element.local] : undefined
   if (explain !== undefined) return explain(document, element, context)
   if (element.local === 'DATA' || element.local === 'PROTECTINFO' || element.local === 'KIDS') {
-    const shown = plainElement(document, { ...element, children: [] })
     return node(element.local, undefined, {
       place: placeOf(document, element),
       children: [
-        ...(shown.children ?? []),
+        ...plainAttributes(element, context),
         ...element.children.map((child) => explainElement(document, child, context)),
       ],
     })
   }
-  return withFindings(plainElement(document, element), [note('is no element of this specification')])
+  return withFindings(plainElement(document, element, context), [note('is no element of this specification')])
 }
 
 function withMeaning(meaning: string): Explain {
-  return (document, element) => ({ ...plainElement(document, element), meaning })
+  return (document, element, context) => ({ ...plainElement(document, element, context), meaning })
 }
 
 /** 4.0 has the kid as text, later versions as an attribute. */

@@ -3,7 +3,7 @@ import { XMLNS_NAMESPACE } from '../xml/document.ts'
 import { positionAt, XmlError } from '../xml/error.ts'
 import { readXml, textOf } from '../xml/reader.ts'
 import { error, type InspectNode, node, type Place } from './node.ts'
-import { MAX_BYTES } from './options.ts'
+import { type InspectOptions, MAX_BYTES } from './options.ts'
 
 /** A document, or the node that says where it breaks. */
 export type XmlRead = { readonly document: XmlDocument } | { readonly broken: InspectNode }
@@ -45,16 +45,30 @@ export function placeOf(document: XmlDocument, { start }: XmlElement): Place {
   return { line: low + 1, column }
 }
 
-/** An element that nothing more is known of: its attributes, its text, its children. */
-export function plainElement(document: XmlDocument, element: XmlElement): InspectNode {
+/** An element that nothing more is known of: its attributes, its text, its children. What could be a key is not shown. */
+export function plainElement(document: XmlDocument, element: XmlElement, options: InspectOptions): InspectNode {
   const text = textOf(document, element).trim()
-  const attributes = element.attributes.flatMap(({ name, value, namespace }) =>
-    namespace === XMLNS_NAMESPACE ? [] : [node(`@${name}`, value)],
-  )
-  return node(element.name, text === '' ? undefined : text, {
+  return node(element.name, text === '' ? undefined : shownText(text, options), {
     place: placeOf(document, element),
-    children: [...attributes, ...element.children.map((child) => plainElement(document, child))],
+    children: [
+      ...plainAttributes(element, options),
+      ...element.children.map((child) => plainElement(document, child, options)),
+    ],
   })
+}
+
+/** The attributes of such an element. */
+export function plainAttributes({ attributes }: XmlElement, options: InspectOptions): readonly InspectNode[] {
+  return attributes.flatMap(({ name, value, namespace }) =>
+    namespace === XMLNS_NAMESPACE ? [] : [node(`@${name}`, shownText(value, options))],
+  )
+}
+
+/** 16 or 32 bytes in hex or base64 may be a key, wherever they stand. */
+const COULD_BE_KEY = /^(?:(?:0x)?(?:[\da-f]{32}|[\da-f]{64})|[\w+/-]{22}(?:==)?|[\w+/-]{43}=?)$/i
+
+function shownText(text: string, { showKeys }: InspectOptions): string {
+  return showKeys !== true && COULD_BE_KEY.test(text.replaceAll(/\s/g, '')) ? 'hidden, it could be a key' : text
 }
 
 const lineStarts = new WeakMap<XmlDocument, readonly number[]>()

@@ -197,6 +197,24 @@ test('a document that is cut short breaks at a line and column', () => {
   assert.match(found(inspect(answer.slice(0, answer.indexOf('PSSH')))).join('\n'), /breaks at line \d+, column \d+: /)
 })
 
+test('a key that stands where none is expected is not shown either', () => {
+  const key = VECTOR_KEY.toString('base64')
+  for (const document of [
+    answer.replace('</cpix:CPIX>', '<cpix:ContentKeyList/></cpix:CPIX>'),
+    answer.replaceAll('urn:ietf:params:xml:ns:keyprov:pskc', 'urn:other'),
+    answer.replaceAll('cpix:ContentKey ', 'cpix:Key ').replaceAll('</cpix:ContentKey>', '</cpix:Key>'),
+    answer.replaceAll('ContentKeyList', 'KeyList'),
+    answer.replaceAll('urn:dashif:org:cpix', 'urn:other'),
+    answer
+      .replace('<cpix:DRMSystem ', `<cpix:DRMSystem key="${key}" `)
+      .replace('<cpix:PSSH>', `<cpix:Key>${key}</cpix:Key><cpix:PSSH>`),
+    answer.slice(0, -20),
+  ]) {
+    assert.ok(document.includes(key))
+    assert.ok(!JSON.stringify(inspect(document)).includes(key))
+  }
+})
+
 test('a document in UTF-16 is read', () => {
   const wide = Buffer.from(
     `\ufeff<?xml version="1.0" encoding="utf-16"?>${request.replace(/^<\?xml[^>]*>/, '')}`,

@@ -78,6 +78,22 @@ describe('nothing makes it throw:', () => {
     fc.assert(fc.property(damaged, explain), { numRuns: 3000 })
   })
 
+  test('a document whose signalling is damaged', () => {
+    const slots = [
+      'PSSH',
+      'ContentProtectionData',
+      'HLSSignalingData',
+      'SmoothStreamingProtectionHeaderData',
+      'URIExtXKey',
+    ].map((name) => `cpix:${name}`)
+    const document = fc.tuple(fc.constantFrom(...slots, 'speke:ProtectionHeader'), damaged).map(([slot, bytes]) => {
+      const kid = '9eb4050d-e44b-4802-932e-27d75083e266'
+      const child = `<${slot}>${bytes.toString('base64')}</${slot}>`
+      return `<cpix:CPIX xmlns:cpix="urn:dashif:org:cpix" xmlns:speke="urn:aws:amazon:com:speke"><cpix:ContentKeyList><cpix:ContentKey kid="${kid}"/></cpix:ContentKeyList><cpix:DRMSystemList><cpix:DRMSystem kid="${kid}" systemId="edef8ba9-79d6-4ace-a3c8-27dcd51d21ed">${child}</cpix:DRMSystem></cpix:DRMSystemList></cpix:CPIX>`
+    })
+    fc.assert(fc.property(document, explain), { numRuns: 1000 })
+  })
+
   test('boxes of any content', () => {
     const types = fc.constantFrom(
       'moov',

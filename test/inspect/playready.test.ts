@@ -76,3 +76,8 @@ test('what players refuse is said', () => {
 test('a header that is cut short breaks at a line and column', () => {
   assert.match(found(inspect(header.slice(0, 120))).join('\n'), /breaks at line 1, column 121: /)
 })
+
+test('a header with white space and comments between its elements is explained', () => {
+  const spaced = header.replaceAll('><', '>\n <!-- here --> <')
+  assert.deepEqual(values(sound(spaced, 'WRMHEADER'), 'KID'), [kid])
+})
