@@ -5,6 +5,7 @@ import { judge } from '../rules/judge.ts'
 import { readSide, type Side } from '../rules/side.ts'
 import type { Viewpoint } from '../rules/viewpoints.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../speke/tables/versions.ts'
+import { wantsColours } from './colours.ts'
 import {
   countFindings,
   exitCodeFor,
@@ -54,7 +55,7 @@ export function lint(file: string, answerFile: string | undefined, options: Lint
   } else if (options.annotations === true) {
     process.stdout.write(printAnnotations(findings, names))
   } else {
-    const colors = process.stdout.isTTY
+    const colors = wantsColours(process.stdout, process.env)
     process.stdout.write(printFindings(findings, { names, colors, all: options.all === true }))
   }
   const subject = isAnswer ? 'an answer' : answer === undefined ? 'a request' : 'a request and its answer'

@@ -5,10 +5,11 @@ import { PERIOD_TIMINGS } from '../encryptor/periods.ts'
 import { AUDIO_PRESET_NAMES, VIDEO_PRESET_NAMES } from '../encryptor/presets.ts'
 import { SHAPE_NAMES, SHAPES } from '../encryptor/shapes.ts'
 import { SYSTEM_NAMES } from '../encryptor/systems.ts'
+import { addSendingOptions } from './sending-options.ts'
 
 /** Adds `keyspring request`. */
 export function addRequestCommand(program: Command): void {
-  program
+  const command = program
     .command('request')
     .description('ask a key provider for keys, as an encryptor does')
     .argument('<url>', 'where it takes SPEKE requests, such as https://host/speke/v2.0/copyProtection')
@@ -53,22 +54,8 @@ export function addRequestCommand(program: Command): void {
     .option('--start <time>', 'when the first key period starts (SPEKE 2.1; default: the running interval)')
     .addOption(new Option('--period-timing <timing>', 'how a key period says when it is').choices(PERIOD_TIMINGS))
     .option('--follow', 'ask for one key period after the other, each at its time, and report the timeline')
-    .addOption(
-      new Option('--auth <method>', 'how to prove who asks')
-        .choices(['none', 'basic', 'digest', 'bearer', 'sigv4'])
-        .default('none'),
-    )
-    .option('--user <name>', 'user of basic and digest, access key id of sigv4 (default AWS_ACCESS_KEY_ID)')
-    .option('--secret-file <file>', 'its password, token or secret access key; - for standard input')
-    .option('--secret-env <name>', 'or the environment variable that holds it (sigv4: AWS_SECRET_ACCESS_KEY)')
-    .option('--region <region>', 'of sigv4 (default: of the URL, or AWS_REGION)')
-    .option('--service <service>', 'of sigv4', 'execute-api')
-    .option('--header <header...>', '"Name: value" to send too; @FILE for a file of them')
-    .option('--cert <file>', 'client certificate for mTLS (PEM)')
-    .option('--cert-key <file>', 'its private key (PEM)')
-    .option('--ca <file>', 'trust these authorities (PEM) instead of the usual ones')
-    .option('--allow-clear-text', 'send a password or token over http:// all the same')
-    .option('--timeout <seconds>', 'wait so long for an answer', '10')
+
+  addSendingOptions(command)
     .addOption(new Option('--format <format>', 'what to print').choices(OUTPUT_NAMES).default('table'))
     .option('--out <file>', 'write there, for this user alone (mode 0600)')
     .option('--show-keys', 'print content keys')

@@ -23,21 +23,37 @@ export interface SendingOptions {
   readonly timeout: string
 }
 
-/** Connects as the options say. A secret comes from a file or the environment: arguments show in `ps`. */
+/** Connects as the options say. */
 export function connectWith(url: string, shape: Shape, options: SendingOptions): Connection {
+  return connector(url, shape, options)({})
+}
+
+/**
+ * Reads the options once, and makes connections with more headers. A secret comes from a file or the environment: arguments
+ * show in `ps`.
+ */
+export function connector(
+  url: string,
+  shape: Shape,
+  options: SendingOptions,
+): (headers: Readonly<Record<string, string>>) => Connection {
   const timeout = readNumber('--timeout', options.timeout, 1, 3600) ?? 10
-  return connect({
-    url,
-    shape,
-    credentials: readCredentials(url, options),
-    headers: readHeaders(options.header ?? []),
-    timeoutMs: timeout * 1000,
-    tls: readTls(options),
-    allowClearText: options.allowClearText === true,
-    now: Date.now,
-    ticks: () => performance.now(),
-    randomBytes,
-  })
+  const credentials = readCredentials(url, options)
+  const given = readHeaders(options.header ?? [])
+  const tls = readTls(options)
+  return (headers) =>
+    connect({
+      url,
+      shape,
+      credentials,
+      headers: { ...given, ...headers },
+      timeoutMs: timeout * 1000,
+      tls,
+      allowClearText: options.allowClearText === true,
+      now: Date.now,
+      ticks: () => performance.now(),
+      randomBytes,
+    })
 }
 
 function readCredentials(url: string, options: SendingOptions): Credentials {

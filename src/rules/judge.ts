@@ -117,7 +117,11 @@ function subjectsOf(evidence: Evidence): AllSubjects {
     request: on('request', request && reply === undefined ? { request } : undefined),
     answer: on('answer', answer && { answer, request, privateKey }),
     pair: on('answer', request && answer && { request, answer }),
-    reply: on('answer', mustAnswer && reply !== undefined ? { ...reply, version } : undefined),
+    // Refused or not: something must come.
+    reply: on(
+      'answer',
+      reply !== undefined && (mustAnswer || reply.reply === undefined) ? { ...reply, version } : undefined,
+    ),
     refusal: on(
       'answer',
       refusal !== undefined && reply?.reply !== undefined

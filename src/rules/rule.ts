@@ -40,8 +40,9 @@ export interface Reply {
 
 /** A request that must be refused. */
 export interface ExpectedRefusal {
-  /** `wrong`: it breaks a rule of SPEKE or CPIX; `policy`: SPEKE leaves it to the key provider; `bomb`: an attack on the reader. */
-  readonly kind: 'wrong' | 'policy' | 'bomb'
+  /** `wrong`: it breaks a rule of SPEKE or CPIX; `policy`: SPEKE leaves it to the key provider; `bomb`: an attack on the reader;
+   * `free`: it may be answered, if it is survived. */
+  readonly kind: 'wrong' | 'policy' | 'bomb' | 'free'
   /** The message to refuse it with, where SPEKE has one. */
   readonly message: { readonly of: SpekeRefusal; readonly text: string } | undefined
   /** What the reader makes of an entity that it must not resolve, where the request holds one. */

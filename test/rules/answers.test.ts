@@ -6,13 +6,14 @@ import { BROKEN_ANSWERS, ENCRYPTED } from './broken.ts'
 import { findingsOf, pairOf } from './pairs.ts'
 
 describe('broken answers', () => {
-  for (const { rule, how, wish, break: damage } of BROKEN_ANSWERS) {
+  for (const { rule, how, wish, as = 'spec', break: damage } of BROKEN_ANSWERS) {
     test(`${rule} tells: ${how}`, async () => {
       const { built, answer, privateKey } = await pairOf(wish)
       const broken = damage(answer, built.xml)
-      assert.notEqual(broken, answer)
-      assert.deepEqual(findingsOf(built, answer, { privateKey }), [])
-      const findings = findingsOf(built, broken, { privateKey })
+      if (as === 'spec') assert.notEqual(broken, answer)
+      // What MediaPackage v2 demands, this key provider gives under another profile.
+      if (as === 'spec') assert.deepEqual(findingsOf(built, answer, { privateKey }), [])
+      const findings = findingsOf(built, broken, { privateKey, as })
       assert.ok(
         findings.some((finding) => finding.rule === rule),
         `told by ${JSON.stringify(

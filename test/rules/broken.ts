@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
+import { constants, createCipheriv, createHash, createHmac, publicEncrypt, X509Certificate } from 'node:crypto'
 import { encodePssh } from '../../src/drm/pssh.ts'
 import { decodeWidevinePsshData, encodeWidevinePsshData } from '../../src/drm/widevine-pssh-data.ts'
+import type { Viewpoint } from '../../src/rules/viewpoints.ts'
 import { attributeOf } from '../../src/xml/reader.ts'
 import type { Wish } from '../encryptor/asking.ts'
 import {
@@ -29,6 +30,8 @@ export interface BrokenAnswer {
   /** What is asked for; left out: three keys with Widevine and PlayReady under cenc. */
   readonly wish?: Wish
   readonly break: (answer: string, request: string) => string
+  /** Whose demands it breaks. */
+  readonly as?: Viewpoint
   /** Which checks show it, a pattern of their names. */
   readonly only?: string
 }
@@ -102,7 +105,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'order-changed',
     how: 'keys sorted by kid, backwards',
     wish: CBCS,
-    only: 'presets/2.0/live/video-5*',
+    only: 'v2.0-live/video-5*',
     break: (text) => {
       const list = /(<cpix:ContentKeyList>)(.*)(<\/cpix:ContentKeyList>)/s.exec(text)
       const keys = list?.[2]?.match(/<cpix:ContentKey .*?<\/cpix:ContentKey>/gs) ?? []
@@ -113,14 +116,14 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'period-changed',
     how: 'times printed in another way',
     wish: { ...V21, periods: { interval: 60 } },
-    only: 'periods/2.1/live/*',
+    only: 'v2.1/periods',
     break: (text) => changeAttribute(text, 'ContentKeyPeriod', 'start', (value) => value?.replace('Z', '.000Z')),
   },
   {
     rule: 'period-changed',
     how: 'without index',
     wish: LIVE,
-    only: 'periods/2.0/live/*',
+    only: 'v2.0-live/periods',
     break: (text) => changeAttribute(text, 'ContentKeyPeriod', 'index', () => undefined),
   },
   {
@@ -128,13 +131,13 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     how: 'filters without attributes',
     wish: CBCS,
     break: (text) => text.replaceAll(/ (min|max)Pixels="\d+"/g, ''),
-    only: 'presets/2.0/live/video-2*',
+    only: 'v2.0-live/video-2*',
   },
   {
     rule: 'recipient-changed',
     how: 'another certificate',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => changeText(text, 'X509Certificate', (value) => `${value.slice(0, -4)}AAAA`),
   },
   {
@@ -172,7 +175,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'key-shared',
     how: 'one key for a content',
     wish: CBCS,
-    only: 'presets/2.0/live/video-2*',
+    only: 'v2.0-live/video-2*',
     break: (text) => changeText(text, 'PlainValue', () => keysOf(text)[0]),
   },
   {
@@ -229,13 +232,13 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'iv-not-echoed',
     how: 'its own IV always',
     wish: { ...CBCS, ivOf: () => Buffer.from('00112233445566778899aabbccddeeff', 'hex') },
-    only: 'iv/*',
+    only: 'iv',
     break: (text) => changeAttribute(text, 'ContentKey', 'explicitIV', () => 'AAECAwQFBgcICQoLDA0ODw=='),
   },
   {
     rule: 'iv-unasked-in-counter-mode',
     how: 'an IV for cenc',
-    only: 'iv/*',
+    only: 'iv',
     break: (text) => changeAttribute(text, 'ContentKey', 'explicitIV', (iv) => iv ?? 'AAECAwQFBgcICQoLDA0ODw=='),
   },
   {
@@ -244,6 +247,19 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     wish: CBCS,
     only: 'systems/2.0/*fairplay*',
     break: (text) => changeAttribute(text, 'ContentKey', 'explicitIV', () => undefined),
+  },
+  {
+    rule: 'iv-expected-by-mediapackage',
+    how: 'no IV',
+    as: 'mediapackage-v2',
+    only: 'mediapackage-v2/2.0/iv-cenc',
+    break: (text) =>
+      changeAttribute(
+        changeAttribute(text, 'ContentKey', 'explicitIV', () => 'x'),
+        'ContentKey',
+        'explicitIV',
+        () => undefined,
+      ),
   },
   {
     rule: 'scheme-changed',
@@ -255,7 +271,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'plain-key-although-encrypted',
     how: 'keys in the clear',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) =>
       changeElements(text, 'Secret', (element) => ({
         start: element.contentStart,
@@ -272,21 +288,21 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'document-key-missing',
     how: 'no MACMethod',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => removeElements(text, 'MACMethod'),
   },
   {
     rule: 'encryption-algorithm',
     how: 'says AES-128-CBC',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => text.replaceAll('xmlenc#aes256-cbc"/>', 'xmlenc#aes128-cbc"/>'),
   },
   {
     rule: 'document-key-unreadable',
     how: 'a document key for somebody else',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => {
       let i = 0
       return changeText(text, 'CipherValue', (value) => (i++ === 0 ? Buffer.alloc(256, 3).toString('base64') : value))
@@ -296,7 +312,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'encrypted-key-size',
     how: 'no padding',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) =>
       changeText(text, 'CipherValue', (value) => {
         const bytes = Buffer.from(value, 'base64')
@@ -307,14 +323,14 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'value-mac-missing',
     how: 'no MAC',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => removeElements(text, 'ValueMAC'),
   },
   {
     rule: 'value-mac-wrong',
     how: 'HMAC-SHA256',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) =>
       changeText(text, 'ValueMAC', (value) => Buffer.from(value, 'base64').subarray(0, 32).toString('base64')),
   },
@@ -322,10 +338,17 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'value-mac-wrong',
     how: 'the MAC of something else',
     wish: ENCRYPTED,
-    only: 'encryption/*',
+    only: 'encryption/2.0',
     break: (text) => changeText(text, 'ValueMAC', () => Buffer.alloc(64, 1).toString('base64')),
   },
 
+  {
+    rule: 'encrypted-key-unreadable',
+    how: 'the key padded with zeros',
+    wish: ENCRYPTED,
+    only: 'encryption/2.0',
+    break: unpadded,
+  },
   { rule: 'signaling-empty', how: 'PSSH empty', break: (text) => changeText(text, 'PSSH', () => '') },
   {
     rule: 'signaling-not-base64',
@@ -346,7 +369,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'signaling-same-for-kids',
     how: 'the first box for every kid',
     wish: CBCS,
-    only: 'presets/2.0/live/video-2*',
+    only: 'v2.0-live/video-2*',
     break: (text) => {
       const boxes = new Map<string, Buffer>()
       return changeBytes(text, 'PSSH', undefined, (bytes, _, element) => {
@@ -662,7 +685,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'v1-key-format',
     how: 'KeyFormat not in base64 of itself',
     wish: V1,
-    only: 'v1/*',
+    only: 'v1',
     break: (text) =>
       changeText(text, 'KeyFormat', (value) => (value === '' ? '' : Buffer.from('com.apple').toString('base64'))),
   },
@@ -675,7 +698,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'hdcp-data',
     how: 'a level that there is not',
     wish: V21,
-    only: 'systems/2.1/*',
+    only: 'systems/2.1',
     break: (text) =>
       text.replace(
         '<cpix:Data>',
@@ -686,7 +709,7 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'allowed-cpc',
     how: 'labels alone',
     wish: V21,
-    only: 'systems/2.1/*',
+    only: 'systems/2.1',
     break: (text) => changeAttribute(text, 'DRMSystem', 'HLSAllowedCPC', () => 'AppleMain'),
   },
 ]
@@ -705,4 +728,22 @@ function withKid(box: Parameters<typeof encodePssh>[0], ...kids: readonly Buffer
 
 function replaced(bytes: Uint8Array, from: Buffer, to: Buffer): Buffer {
   return Buffer.from(Buffer.from(bytes).toString('hex').replace(from.toString('hex'), to.toString('hex')), 'hex')
+}
+
+/** The answer encrypted anew, soundly but for its padding. */
+function unpadded(answer: string, request: string): string {
+  const certificate = /X509Certificate>([^<]+)</.exec(request)?.[1]
+  if (certificate === undefined) return answer
+  const { publicKey } = new X509Certificate(Buffer.from(certificate, 'base64'))
+  const [documentKey, macKey] = [Buffer.alloc(32, 1), Buffer.alloc(64, 2)]
+  const wrap = (key: Buffer): Buffer =>
+    publicEncrypt({ key: publicKey, padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' }, key)
+  const aes = createCipheriv('aes-256-cbc', documentKey, Buffer.alloc(16)).setAutoPadding(false)
+  const cipher = Buffer.concat([Buffer.alloc(16), aes.update(Buffer.alloc(32)), aes.final()])
+  const ciphers = [wrap(documentKey), wrap(macKey)]
+  const macOf = (bytes: Buffer): string => createHmac('sha512', macKey).update(bytes).digest('base64')
+  let i = 0
+  const withCiphers = changeText(answer, 'CipherValue', () => (ciphers[i++] ?? cipher).toString('base64'))
+  i = 0
+  return changeText(withCiphers, 'ValueMAC', () => macOf(ciphers[i++] ?? cipher))
 }
