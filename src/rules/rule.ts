@@ -103,7 +103,7 @@ export interface Problem {
 }
 
 interface RuleText {
-  /** Stable: names the page of the rule, and what `--only` takes. */
+  /** Stable: it names the page of the rule, and stands in reports that people keep. */
   readonly id: string
   readonly group: RuleGroup
   /** `off`: only encryptors that `severityAs` names care. */

@@ -10,7 +10,7 @@ export interface BrokenRequest {
 
 const NIL = '00000000-0000-0000-0000-000000000000'
 const STRANGER = '00000000-0000-4000-8000-000000000001'
-const EC_CERTIFICATE = Buffer.from('not a certificate').toString('base64')
+const NO_CERTIFICATE = Buffer.from('not a certificate').toString('base64')
 
 const delivery = (certificate: string): string =>
   '<cpix:DeliveryDataList><cpix:DeliveryData id="a"><cpix:DeliveryKey>' +
@@ -102,7 +102,7 @@ export const BROKEN_REQUESTS: readonly BrokenRequest[] = [
   {
     rule: 'certificate',
     how: 'no DER',
-    break: (text) => text.replace('<cpix:ContentKeyList>', `${delivery(EC_CERTIFICATE)}<cpix:ContentKeyList>`),
+    break: (text) => text.replace('<cpix:ContentKeyList>', `${delivery(NO_CERTIFICATE)}<cpix:ContentKeyList>`),
   },
   {
     rule: 'certificate',

@@ -17,8 +17,9 @@ function delivery(certificate: string): string {
   )
 }
 
-/** An elliptic key cannot be encrypted for by RSA. */
-const EC_CERTIFICATE = 'MIIBfTCCASOgAwIBAgIUNotACertificateOfAnyoneXXXXXwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJa2V5c3ByaW5n'
+/** It begins as a certificate does, and ends too soon. */
+const DAMAGED_CERTIFICATE =
+  'MIIBfTCCASOgAwIBAgIUNotACertificateOfAnyoneXXXXXwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJa2V5c3ByaW5n'
 
 interface Case {
   readonly name: string
@@ -91,7 +92,7 @@ const CASES: readonly Case[] = [
   {
     name: 'certificate-damaged',
     title: 'a certificate that is damaged',
-    change: beforeLists(delivery(EC_CERTIFICATE)),
+    change: beforeLists(delivery(DAMAGED_CERTIFICATE)),
   },
   { name: 'certificate-empty', title: 'an empty certificate', change: beforeLists(delivery('')) },
   {
