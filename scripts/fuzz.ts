@@ -14,11 +14,14 @@ import { playerUrls } from '../src/speke/urls.ts'
 import { memoryStore } from '../src/store/memory.ts'
 import { readXml } from '../src/xml/reader.ts'
 import { requestOf } from './bench/documents.ts'
+import { fuzzedCallers } from './fuzz/credentials.ts'
+import { grow } from './fuzz/grammar.ts'
 import { mutate, random } from './fuzz/mutate.ts'
 
 /**
- * Posts mutated requests to the whole key provider, without a port: none may crash it, make it answer 5xx, or be answered
- * 200 with a document that cannot be read. The same seed makes the same requests.
+ * Posts requests to the whole key provider, authentication included, without a port: requests grown by the grammar of CPIX,
+ * and real ones mutated. None may crash it, make it answer 5xx, or be answered 200 with a document that cannot be read. The
+ * same seed makes the same documents.
  */
 const { values: flags } = parseArgs({
   options: { inputs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
@@ -48,6 +51,7 @@ const { dataKeys } = await openKeys({
   rootKeyName: 'fuzz',
   randomBytes,
 })
+const { callers, headersFor } = await fuzzedCallers()
 const handle = createHandler({
   routes: routes({
     answer: createAnswer({
@@ -72,7 +76,7 @@ const handle = createHandler({
       now: () => Date.now(),
       randomBytes,
     }),
-    identify: () => ({ tenant: 'default', client: 'fuzz', authorize: () => undefined }),
+    identify: callers.identify,
     userAgent: 'keyspring/fuzz',
     basePaths: [],
     isReady: async () => true,
@@ -88,26 +92,29 @@ const handle = createHandler({
 let lastError: unknown
 const statuses = new Map<number, number>()
 const times = new Float64Array(inputs)
-let slowest = { ms: 0, at: -1 }
+let slowest: { ms: number; at: number; call?: Call } = { ms: 0, at: -1 }
 
 process.on('unhandledRejection', raise)
 for (let i = 0; i < inputs; i++) {
-  const [version, xml] = seeds[Math.floor(next() * seeds.length)] ?? fail('no seeds')
-  const { bytes, versionHeader } = mutate(next, Buffer.from(xml), version)
+  const { bytes, versionHeader } = nextRequest()
+  const rawPath = '/speke/v2.0/copyProtection'
   const call: Call = {
     method: 'POST',
-    rawPath: '/speke/v2.0/copyProtection',
-    headers: versionHeader === undefined ? {} : { 'x-speke-version': versionHeader },
+    rawPath,
+    headers: {
+      ...headersFor(next, rawPath, bytes),
+      ...(versionHeader !== undefined && { 'x-speke-version': versionHeader }),
+    },
     bytes,
     peer: '127.0.0.1',
-    secure: false,
+    secure: true,
     requestId: String(i),
   }
   const startedAt = performance.now()
   const { status, body } = await handle(call)
   const ms = performance.now() - startedAt
   times[i] = ms
-  if (ms > slowest.ms) slowest = { ms, at: i }
+  if (ms > slowest.ms) slowest = { ms, at: i, call }
   statuses.set(status, (statuses.get(status) ?? 0) + 1)
   if (status >= 500)
     fail(`input ${i} (seed ${flags.seed}) was answered ${status}: ${inspectError(lastError)}\n${bytes}`)
@@ -115,6 +122,14 @@ for (let i = 0; i < inputs; i++) {
   if (i % 5000 === 0) process.stderr.write(`\r${i} of ${inputs}`)
 }
 process.stderr.write('\r\x1b[K')
+
+// What is slow is slow again; what the collector or another program took is not.
+const again: number[] = []
+for (let i = 0; i < 5 && slowest.call !== undefined; i++) {
+  const startedAt = performance.now()
+  await handle(slowest.call)
+  again.push(performance.now() - startedAt)
+}
 
 times.sort()
 const at = (share: number): string => (times[Math.min(inputs - 1, Math.floor(inputs * share))] ?? 0).toFixed(2)
@@ -126,8 +141,18 @@ console.log(
     .join(', '),
 )
 console.log(
-  `milliseconds: median ${at(0.5)}, 99 % ${at(0.99)}, 99.99 % ${at(0.9999)}, slowest ${slowest.ms.toFixed(2)} (input ${slowest.at})`,
+  `milliseconds: median ${at(0.5)}, 99 % ${at(0.99)}, 99.99 % ${at(0.9999)}, slowest ${slowest.ms.toFixed(2)} (input ${slowest.at}, again ${Math.min(...again).toFixed(2)})`,
 )
+
+/** Grown as often as mutated; what was grown is mutated too, now and then. */
+function nextRequest(): { readonly bytes: Buffer; readonly versionHeader: string | undefined } {
+  if (next() < 0.5) {
+    const { xml, version } = grow(next)
+    return next() < 0.2 ? mutate(next, Buffer.from(xml), version) : { bytes: Buffer.from(xml), versionHeader: version }
+  }
+  const [version, xml] = seeds[Math.floor(next() * seeds.length)] ?? fail('no seeds')
+  return mutate(next, Buffer.from(xml), version)
+}
 
 function raise(error: unknown): never {
   throw error
