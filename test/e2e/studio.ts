@@ -54,7 +54,15 @@ export async function openStudio() {
   const configFile = join(folder, 'keyspring.yaml')
   await writeFile(configFile, JSON.stringify(config), { mode: 0o600 })
   const keyspring = start(['serve', '--config', configFile])
-  const [, url = ''] = await keyspring.stderr(/listens on (\S+),/)
+  const closeRest = async (): Promise<void> => {
+    await web.close()
+    await licenses.close()
+    await rm(folder, { recursive: true })
+  }
+  const [, url = ''] = await keyspring.stderr(/listens on (\S+),/).catch(async (error: unknown) => {
+    await closeRest()
+    throw error
+  })
   const clip = await makeClip(folder)
   assert.ok(clip.made, 'FFmpeg is here')
   const at = (...names: readonly string[]): string => join(folder, ...names)
@@ -99,9 +107,7 @@ export async function openStudio() {
     async close() {
       keyspring.signal('SIGTERM')
       const { stderr } = await keyspring.done
-      await web.close()
-      await licenses.close()
-      await rm(folder, { recursive: true })
+      await closeRest()
       return { log: stderr }
     },
   }
