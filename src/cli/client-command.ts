@@ -26,6 +26,7 @@ export function addClientCommand(program: Command): void {
     .option('--content-id <pattern...>', 'contents it may have, * for any text (default: all of its tenant)')
     .option('--recipient <fingerprint...>', 'certificates that keys may be encrypted for (default: any)')
     .option('--signaling-profile <name>', 'what its answers look like')
+    .option('--print', 'print it as the configuration has it, and store nothing')
     .action(async (options) => (await import('./client.ts')).add(options))
   inStore(client.command('list').description('print clients and credentials, never secrets'))
     .option('--json', 'as JSON')

@@ -1,44 +1,27 @@
-import { randomBytes, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { type Client, SCOPES, type Scope } from '../auth/client.ts'
+import { randomBytes } from 'node:crypto'
+import type { Client } from '../auth/client.ts'
 import { createClientDirectory } from '../auth/client-directory.ts'
 import type { ClientStore, RegisteredClient } from '../auth/client-store.ts'
 import { type Credential, type CredentialMethod, isValidAt } from '../auth/credential.ts'
 import { createCredentialSecrets } from '../auth/credential-secrets.ts'
-import { normalizeFingerprint } from '../auth/fingerprint.ts'
 import { type IssuedCredential, issueCredential } from '../auth/issue-credential.ts'
-import { KeyProviderError } from '../errors.ts'
 import { openKeys } from '../keys/open-keys.ts'
-import { Secret } from '../secret.ts'
 import { type Config, readConfig } from '../server/config.ts'
 import { openStore } from '../server/open-store.ts'
-
-interface StoreOptions {
-  readonly config?: string
-  readonly data?: string
-}
-
-interface CredentialOptions extends StoreOptions {
-  readonly name: string
-  readonly method: CredentialMethod
-  readonly id?: string
-  readonly passwordFile?: string
-  readonly certificateFile?: string
-  readonly publicKeyFile?: string
-  readonly notAfter?: string
-  readonly json?: boolean
-}
-
-interface AddOptions extends CredentialOptions {
-  readonly tenant?: string
-  readonly scope?: readonly string[]
-  readonly contentId?: readonly string[]
-  readonly recipient?: readonly string[]
-  readonly signalingProfile?: string
-}
+import {
+  type AddOptions,
+  type CredentialOptions,
+  endOf,
+  issueOptions,
+  newClient,
+  sameClient,
+  wrongUsage,
+} from './client-options.ts'
+import { type KeysOptions, readKeysConfig } from './keys-options.ts'
 
 /** Adds a client with a credential, or a credential to a client that is there, and shows its secret. */
 export async function add(options: AddOptions): Promise<void> {
+  if (options.print === true) return printWritten(options)
   await withClients(options, async ({ config, store, clients, issue }) => {
     const known = clients.find(({ client }) => client.name === options.name)
     const client = known === undefined ? newClient(options, config) : sameClient(known.client, options)
@@ -72,7 +55,7 @@ export async function rotate(options: CredentialOptions & { readonly overlap: st
 
 /** Removes a client, or one of its credentials. */
 export async function remove(
-  options: StoreOptions & { readonly name: string; readonly method?: CredentialMethod; readonly id?: string },
+  options: KeysOptions & { readonly name: string; readonly method?: CredentialMethod; readonly id?: string },
 ): Promise<void> {
   const { name, method, id } = options
   if ((method === undefined) !== (id === undefined)) throw wrongUsage('expected --method and --id, or neither')
@@ -91,7 +74,7 @@ export async function remove(
 }
 
 /** Prints clients and what they prove themselves by, never a secret. */
-export async function list(options: StoreOptions & { readonly json?: boolean }): Promise<void> {
+export async function list(options: KeysOptions & { readonly json?: boolean }): Promise<void> {
   await withStore(options, async ({ store }) => {
     const clients = (await store.listClients()).map(({ client, credentials }) => {
       return { ...client, credentials: credentials.map(describeCredential) }
@@ -108,6 +91,49 @@ export async function list(options: StoreOptions & { readonly json?: boolean }):
 
 const SIGHUP_HINT = 'hint: a server that runs takes it on SIGHUP, without losing a request\n'
 
+/** A client as the configuration has it, in YAML of one line, for what is deployed as files; nothing is stored. */
+async function printWritten(options: AddOptions): Promise<void> {
+  const { config: file, data } = options
+  const config = readConfig({ file, environment: process.env, flags: { data }, serves: false })
+  const client = newClient(options, config)
+  const refuse = (): never => {
+    throw wrongUsage(
+      `--print: what ${options.method} needs is sealed in the store; in a configuration it stands in a file`,
+    )
+  }
+  const { realm, jwt } = config.auth
+  const common = { tenant: client.tenant, realm, issuer: jwt?.issuer, secrets: { seal: refuse }, randomBytes }
+  const issued = await issueCredential({ ...common, ...issueOptions(options) })
+  const credentials = {
+    [options.method]: [
+      {
+        ...writtenCredential(issued.credential),
+        ...(options.notAfter !== undefined && { notAfter: options.notAfter }),
+      },
+    ],
+  }
+  for (const [what, value] of issued.shown)
+    process.stderr.write(`${what}: ${typeof value === 'string' ? value : value.reveal()}\n`)
+  print(`- ${JSON.stringify({ ...client, credentials })}`)
+}
+
+/** The members of a credential under `clients`. @see docs/config.md, "Clients" */
+function writtenCredential(credential: Credential): Readonly<Record<string, string>> {
+  const { id } = credential
+  switch (credential.method) {
+    case 'token':
+      return { id, sha256: Buffer.from(credential.sha256).toString('hex') }
+    case 'basic':
+      return { user: id, passwordHash: credential.passwordHash }
+    case 'jwt':
+      return { subject: id }
+    case 'certificate':
+      return /^[\da-f]{64}$/.test(id) ? { fingerprint: id } : { name: id }
+    default:
+      return { caller: id }
+  }
+}
+
 interface OpenClients {
   readonly config: Config
   readonly store: ClientStore
@@ -118,8 +144,8 @@ interface IssuingClients extends OpenClients {
   readonly issue: (tenant: string, options: CredentialOptions) => Promise<IssuedCredential>
 }
 
-async function withStore<T>(options: StoreOptions, use: (open: OpenClients) => Promise<T>): Promise<T> {
-  const config = readClientConfig(options)
+async function withStore<T>(options: KeysOptions, use: (open: OpenClients) => Promise<T>): Promise<T> {
+  const config = readKeysConfig(options, 'a client')
   const { store } = await openStore(config, { create: false })
   try {
     return await use({ config, store })
@@ -129,8 +155,8 @@ async function withStore<T>(options: StoreOptions, use: (open: OpenClients) => P
 }
 
 /** Lends the store with the keys that seal secrets, made where there are none yet: clients may be added before the first start. */
-async function withClients<T>(options: StoreOptions, use: (open: IssuingClients) => Promise<T>): Promise<T> {
-  const config = readClientConfig(options)
+async function withClients<T>(options: KeysOptions, use: (open: IssuingClients) => Promise<T>): Promise<T> {
+  const config = readKeysConfig(options, 'a client')
   const { store, openRootKey, rootKeyName } = await openStore(config)
   try {
     const { rootKey, dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
@@ -143,11 +169,9 @@ async function withClients<T>(options: StoreOptions, use: (open: IssuingClients)
         store,
         clients: await store.listClients(),
         async issue(tenant, given) {
-          const { method, notAfter } = given
-          const own = { method, id: idOf(given), password: passwordOf(given), publicKeyPem: pemOf(given) }
-          const issued = await issueCredential({ ...own, tenant, realm, issuer: jwt?.issuer, secrets, randomBytes })
-          if (notAfter === undefined) return issued
-          return { ...issued, credential: { ...issued.credential, notAfter: momentOf(notAfter) } }
+          const common = { tenant, realm, issuer: jwt?.issuer, secrets, randomBytes }
+          const issued = await issueCredential({ ...common, ...issueOptions(given) })
+          return { ...issued, credential: { ...issued.credential, ...endOf(given) } }
         },
       })
     } finally {
@@ -158,45 +182,11 @@ async function withClients<T>(options: StoreOptions, use: (open: IssuingClients)
   }
 }
 
-function readClientConfig({ config: file, data }: StoreOptions): Config {
-  const config = readConfig({ file, environment: process.env, flags: { data }, serves: false })
-  if (config.store === 'memory') throw wrongUsage('the store is `memory`: it would forget the client at once')
-  return config
-}
-
 /** Stores a client, unless it stands against another. */
 async function put(store: ClientStore, clients: readonly RegisteredClient[], changed: RegisteredClient): Promise<void> {
   const others = clients.filter(({ client }) => client.name !== changed.client.name)
   createClientDirectory([...others, changed])
   await store.putClient(changed)
-}
-
-function newClient(options: AddOptions, config: Config): Client {
-  const { name, tenant = 'default', scope = ['keys:issue'], contentId, recipient, signalingProfile } = options
-  for (const [option, value] of Object.entries({ '--name': name, '--tenant': tenant })) {
-    if (!/^[\w.-]{1,64}$/.test(value))
-      throw wrongUsage(`${option}: expected 1 to 64 letters, digits, dots, dashes or underscores`)
-  }
-  if (signalingProfile !== undefined && !config.signalingProfiles.has(signalingProfile)) {
-    throw wrongUsage('--signaling-profile: no signalling profile has this name')
-  }
-  return {
-    name,
-    tenant,
-    scopes: scope.map(readScope),
-    ...(contentId !== undefined && { contentIds: contentId }),
-    ...(recipient !== undefined && { recipientFingerprints: recipient.map(readFingerprint) }),
-    ...(signalingProfile !== undefined && { signalingProfile }),
-  }
-}
-
-/** A client that is there is not changed by the way. */
-function sameClient(client: Client, options: AddOptions): Client {
-  const { tenant, scope, contentId, recipient, signalingProfile } = options
-  if ([tenant, scope, contentId, recipient, signalingProfile].some((one) => one !== undefined)) {
-    throw wrongUsage('the client is there already: expected nothing but a credential; remove it to add it otherwise')
-  }
-  return client
 }
 
 function named(clients: readonly RegisteredClient[], name: string): RegisteredClient {
@@ -212,48 +202,6 @@ function nextId(method: CredentialMethod, id: string): string | undefined {
   if (method !== 'basic' && method !== 'digest' && method !== 'signer') throw wrongUsage('--id: expected the new one')
   const [, base = id, number = '1'] = /^(.*)-(\d{1,6})$/.exec(id) ?? []
   return `${base}-${Number(number) + 1}`
-}
-
-function idOf({ method, id, certificateFile }: CredentialOptions): string | undefined {
-  if (certificateFile === undefined) return id
-  if (method !== 'certificate' || id !== undefined)
-    throw wrongUsage('--certificate-file: only for the method certificate, without --id')
-  return normalizeFingerprint(new X509Certificate(readFileSync(certificateFile)).fingerprint256)
-}
-
-function passwordOf({ method, passwordFile }: CredentialOptions): Secret<string> | undefined {
-  if (passwordFile === undefined) return undefined
-  if (method !== 'basic' && method !== 'digest')
-    throw wrongUsage('--password-file: only for the methods basic and digest')
-  const password = readFileSync(passwordFile === '-' ? 0 : passwordFile, 'utf8').replace(/\r?\n$/, '')
-  if (password.length < MIN_PASSWORD) throw wrongUsage(`--password-file: expected ${MIN_PASSWORD} characters or more`)
-  return new Secret(password)
-}
-
-const MIN_PASSWORD = 12
-
-function pemOf({ method, publicKeyFile }: CredentialOptions): string | undefined {
-  if (publicKeyFile === undefined) return undefined
-  if (method !== 'signer') throw wrongUsage('--public-key-file: only for the method signer')
-  return readFileSync(publicKeyFile, 'utf8')
-}
-
-function readScope(text: string): Scope {
-  const scope = SCOPES.find((one) => one === text)
-  if (scope === undefined) throw wrongUsage(`--scope: expected ${SCOPES.join(', ')}`)
-  return scope
-}
-
-function readFingerprint(text: string): string {
-  const fingerprint = normalizeFingerprint(text)
-  if (!/^[\da-f]{64}$/.test(fingerprint)) throw wrongUsage('--recipient: expected a SHA-256 fingerprint in hex')
-  return fingerprint
-}
-
-function momentOf(text: string): number {
-  const moment = Date.parse(text)
-  if (Number.isNaN(moment)) throw wrongUsage('--not-after: expected a time such as 2027-01-31T00:00:00Z')
-  return moment
 }
 
 function describeCredential({ method, id, notBefore, notAfter }: Credential) {
@@ -291,10 +239,6 @@ function show({ json }: CredentialOptions, { name, tenant }: Client, { credentia
 
 function camelCase(words: string): string {
   return words.replaceAll(/ (\w)/g, (_space, letter: string) => letter.toUpperCase())
-}
-
-function wrongUsage(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_CONFIG_INVALID', problem)
 }
 
 function print(line: string): void {

@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { createSecretKey, randomBytes, X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { issueToken } from '../../src/auth/bearer-token.ts'
+import { digestResponse, digestSecret } from '../../src/auth/digest-secret.ts'
+import { AuthenticationError } from '../../src/auth/failure.ts'
 import type { Reply } from '../../src/http/call.ts'
 import { assemble } from '../../src/server/assemble.ts'
+import { type Callers, callersFrom } from '../../src/server/callers.ts'
 import { readConfig } from '../../src/server/config.ts'
 import { type Handlers, handlersOf } from '../../src/server/handlers.ts'
 import type { KeyProvider } from '../../src/server/key-provider.ts'
+import { memoryStore } from '../../src/store/memory.ts'
 import { temporaryDirectory } from '../cli/run.ts'
 import { certificateOf, evenPublicKey, rsaKeys } from '../cpix/certificates.ts'
 import { callOf } from '../http/calls.ts'
 import { keptLog, keptMetrics, type Line } from '../server/fakes.ts'
-import { requestFor } from '../speke/documents.ts'
+import { CLEARKEY_DASH, KIDS, requestFor } from '../speke/documents.ts'
 
 const directory = temporaryDirectory()
 const open: KeyProvider[] = []
@@ -61,6 +65,21 @@ describe('clients', () => {
     assert.deepEqual([one.status, two.status, three.status], [200, 200, 200])
     assert.deepEqual(one.keys, three.keys)
     assert.notDeepEqual(one.keys, two.keys)
+  })
+
+  test("another tenant's key is a 404 like one that never was", async () => {
+    const { post, handlers } = await serverOf({ one: { tenant: 'a' }, two: { tenant: 'b' } })
+    const { status } = await post('one', requestFor({ systems: [CLEARKEY_DASH], contentId: 'movie' }))
+    assert.equal(status, 200)
+    const ask = async (path: string) => {
+      const { status: told, headers, body } = await handlers.main(callOf('GET', `/keys/${path}`))
+      return { told, headers, body: Buffer.from(body).toString() }
+    }
+    assert.equal((await ask(`a/movie/${KIDS[0]}`)).told, 200)
+    const never = await ask(`b/never/${KIDS[0]}`)
+    assert.equal(never.told, 404)
+    assert.deepEqual(await ask(`b/movie/${KIDS[0]}`), never)
+    assert.deepEqual(await ask(`c/movie/${KIDS[0]}`), never)
   })
 
   test('no header names a tenant', async () => {
@@ -161,6 +180,44 @@ describe('clients', () => {
     const headers = { 'content-type': 'text/html' }
     assert.equal((await post(undefined, requestFor(), { headers })).status, 401)
   })
+})
+
+test('a Digest nonce of one node is taken by every other of the store, after a reload too', async () => {
+  const store = memoryStore()
+  const key = createSecretKey(randomBytes(32))
+  const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
+  const nodes = [1, 2].map(() => callersFrom({ store, dataKeys, now: () => Date.now() }))
+  const passwordFile = join(directory, 'digest-password')
+  writeFileSync(passwordFile, 'open sesame')
+  const file = join(directory, 'digest.yaml')
+  const clients = [{ name: 'encoder', credentials: { digest: [{ user: 'encoder', passwordFile }] } }]
+  writeFileSync(file, JSON.stringify({ clients }))
+  const config = readConfig({ file, environment: {} })
+  const [one, two] = await Promise.all(nodes.map((load) => load(config)))
+  one?.enforce()
+  two?.enforce()
+  const call = (authorization?: string) =>
+    callOf('POST', '/copyProtection', { headers: authorization === undefined ? {} : { authorization } })
+  const identify = async (callers: Callers | undefined, authorization?: string) =>
+    callers?.identify(call(authorization))
+  const challenge = async (callers: Callers | undefined): Promise<string> => {
+    const error: unknown = await identify(callers).catch((reason: unknown) => reason)
+    assert.ok(error instanceof AuthenticationError)
+    return /nonce="([^"]+)"/.exec(error.challenges.join())?.[1] ?? ''
+  }
+  const answerTo = (nonce: string, count: number): string => {
+    const [nc, cnonce, uri] = [count.toString(16).padStart(8, '0'), 'c', '/copyProtection']
+    const ha1 = digestSecret('encoder', 'keyspring', 'open sesame').MD5
+    const response = digestResponse({ algorithm: 'MD5', ha1, method: 'POST', uri, nonce, nc, cnonce })
+    return `Digest username="encoder", realm="keyspring", nonce="${nonce}", uri="${uri}", response="${response}", qop=auth, nc=${nc}, cnonce="${cnonce}"`
+  }
+  const nonce = await challenge(one)
+  assert.equal((await identify(two, answerTo(nonce, 1)))?.client, 'encoder')
+  await assert.rejects(identify(two, answerTo(nonce, 1)), { reason: 'replayed' })
+  const reloaded = await nodes[1]?.(config)
+  reloaded?.enforce()
+  await assert.rejects(identify(reloaded, answerTo(nonce, 1)), { reason: 'replayed' }, 'a reload forgets no count')
+  assert.equal((await identify(reloaded, answerTo(nonce, 2)))?.client, 'encoder')
 })
 
 describe('limits for each client', () => {

@@ -149,6 +149,19 @@ describe('SIGHUP', () => {
     assert.equal((await process.done).code, 0)
   })
 
+  test('metrics have a listener of their own, and it survives a reload', async () => {
+    const { process, url } = await serve(configOf('admin: { port: 0 }\n'))
+    const [, adminUrl = ''] = await process.stderr(/metrics at (\S+)\/metrics/)
+    const statusOf = async (at: string): Promise<number> => (await fetch(at)).status
+    for (let i = 0; i < 2; i++) {
+      assert.deepEqual([await statusOf(`${adminUrl}/metrics`), await statusOf(`${url}/metrics`)], [200, 404])
+      assert.equal(await statusOf(`${adminUrl}/livez`), 200)
+      if (i === 0) await reloader(process)()
+    }
+    process.signal('SIGTERM')
+    assert.equal((await process.done).code, 0)
+  })
+
   test('a new certificate is served to new connections, and those that are open stay', async () => {
     const studio = writeStudio()
     await studio.write()

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
@@ -186,7 +186,39 @@ describe('keyspring client', () => {
     assert.equal((await client('list')).code, 3)
     const { code, stderr } = await run(['client', 'list'], { environment: { KEYSPRING_STORE: 'memory' } })
     assert.equal(code, 2)
-    assert.match(stderr, /would forget the client/)
+    assert.match(stderr, /a client needs another/)
+  })
+
+  test('--print gives what the configuration takes, and stores nothing', async () => {
+    const data = join(directory, 'printed')
+    const lines: string[] = []
+    for (const [i, args] of [
+      ['--method', 'token'],
+      ['--method', 'basic', '--id', 'encoder', '--tenant', 'studio', '--content-id', 'live-*'],
+      ['--method', 'certificate', '--id', 'DNS:a.example', '--not-after', '2030-01-01T00:00:00Z'],
+    ].entries()) {
+      const { code, stdout, stderr } = await run([
+        'client',
+        'add',
+        '--print',
+        '--name',
+        `c${i}`,
+        ...args,
+        '--data',
+        data,
+      ])
+      assert.equal(code, 0, stderr)
+      lines.push(stdout)
+      const secret = /^(?:token|password): (.+)$/m.exec(stderr)?.[1]
+      assert.ok(secret === undefined || !stdout.includes(secret))
+    }
+    assert.equal(existsSync(data), false)
+    const config = join(directory, 'printed.yaml')
+    writeFileSync(config, `trustProxy: [10.0.0.1]\nclients:\n${lines.join('')}`)
+    const checked = await run(['config', 'check', '--config', config])
+    assert.equal(checked.code, 0, checked.stderr)
+    const refused = await run(['client', 'add', '--print', '--name', 'a', '--method', 'sigv4', '--data', data])
+    assert.match(refused.stderr, /--print: what sigv4 needs is sealed/)
   })
 
   test('--json is for scripts', async () => {
