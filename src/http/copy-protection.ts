@@ -38,7 +38,7 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
       if (call.bytes.length === 0) {
         throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
       }
-      const { body, contentId, keys, first } = await answer({
+      const { body, contentId, spekeVersion, keys, first } = await answer({
         versionHeader: versionHeader(call),
         bytes: call.bytes,
         tenant,
@@ -46,7 +46,8 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
         authorize,
       })
       // Exactly application/xml: the type of the encoding is in the XML declaration.
-      const replyHeaders = headers(call)
+      const lost = versionHeader(call) === undefined && spekeVersion !== '1.0'
+      const replyHeaders = lost ? spekeHeaders(spekeVersion, userAgent) : headers(call)
       replyHeaders['content-type'] = 'application/xml'
       return { status: 200, headers: replyHeaders, body, issued: { tenant, client, contentId, keys, first } }
     },

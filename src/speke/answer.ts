@@ -16,6 +16,7 @@ import type { SignalingProfile, SpekePolicy } from './profile.ts'
 import { readSpekeDocument, type SpekeDocument } from './request.ts'
 import type { FindDrmSystem } from './schemes.ts'
 import { createSignaler, type SignalingWarning } from './signaler.ts'
+import type { SpekeVersion } from './tables/versions.ts'
 import type { PlayerUrls } from './urls.ts'
 import { readSpekeVersion } from './versions.ts'
 
@@ -38,6 +39,8 @@ export type AuthorizeContent = (contentId: string, recipientFingerprints?: reado
 export interface SpekeAnswer {
   readonly body: Uint8Array
   readonly contentId: string
+  /** The version it was answered as: without a header that is not always 1.0. @see speke.md A-02 */
+  readonly spekeVersion: SpekeVersion['header']
   /** How many content keys it holds. */
   readonly keys: number
   /** Whether this request created the keys' source. */
@@ -75,6 +78,7 @@ export type AnswerWarning =
 /** An answer as far as it is known without its keys. It holds no key and nothing computed from one. */
 interface PreparedAnswer {
   readonly ref: ContentRef
+  readonly spekeVersion: SpekeVersion['header']
   readonly kids: readonly Kid[]
   readonly wanted: readonly WantedKey[]
   /** Without their elements, which would keep the whole document. */
@@ -129,6 +133,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     const ref = { tenant, contentId }
     return {
       ref,
+      spekeVersion: document.version.header,
       kids,
       wanted: wantedKeys(keys),
       recipients: document.recipients?.map(({ path, publicKey, fingerprint, validFrom, validTo }) => ({
@@ -173,7 +178,8 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     const filling = toFilling(answer, keys, options.randomBytes)
     const body = 'text' in answer.layout ? fillOnce(answer.layout, filling) : fillSkeleton(answer.layout, filling)
     options.record(answer.records, options.now())
-    return { body, contentId: answer.ref.contentId, keys: keys.length, first }
+    const { ref, spekeVersion } = answer
+    return { body, contentId: ref.contentId, spekeVersion, keys: keys.length, first }
   }
 }
 

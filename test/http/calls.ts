@@ -25,7 +25,13 @@ export function callOf(method: string, rawPath: string, overrides: Partial<Call>
 export const DOCUMENT = Buffer.from('<CPIX/>')
 
 /** Answers with the request's own bytes, as content `movie`. */
-export const echo: AnswerSpeke = async ({ bytes }) => ({ body: bytes, contentId: 'movie', keys: 2, first: true })
+export const echo: AnswerSpeke = async ({ bytes }) => ({
+  body: bytes,
+  contentId: 'movie',
+  spekeVersion: '1.0',
+  keys: 2,
+  first: true,
+})
 
 /** An `AnswerSpeke` that refuses with `code`. */
 export function refusing(code: KeyProviderError['code'], message: string): AnswerSpeke {

@@ -53,6 +53,14 @@ for (const [version, name, echoed] of userAgents) {
   }
 }
 
+test('a document read as SPEKE 2 though its header was lost is answered with the headers of SPEKE 2', async () => {
+  const assumed: typeof echo = async (request) => ({ ...(await echo(request)), spekeVersion: '2.0' })
+  const { headers } = await handlerOf(assumed).handler(post({}))
+  assert.equal(headers['x-speke-version'], '2.0')
+  assert.equal(headers['x-speke-user-agent'], 'keyspring/9.9.9')
+  assert.equal(headers['speke-user-agent'], undefined)
+})
+
 const mediaTypes: readonly [string | undefined, number][] = [
   [undefined, 200],
   ['application/xml', 200],

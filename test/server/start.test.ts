@@ -25,7 +25,13 @@ const PLAYERS: PlayerRouteOptions = {
 function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
   return {
     answerWith: (config, publicUrl) => async () => {
-      return { body: Buffer.from(`${config.signalingProfile} ${publicUrl}`), contentId: 'movie', keys: 1, first: false }
+      return {
+        body: Buffer.from(`${config.signalingProfile} ${publicUrl}`),
+        contentId: 'movie',
+        spekeVersion: '2.0' as const,
+        keys: 1,
+        first: false,
+      }
     },
     loadCallers: keptCallers(),
     playersWith: () => PLAYERS,
@@ -114,7 +120,7 @@ test('the keys are closed after the last answer', async () => {
         asked.resolve()
         await go.promise
         order.push('answered')
-        return { body: Buffer.alloc(1), contentId: 'movie', keys: 1, first: false }
+        return { body: Buffer.alloc(1), contentId: 'movie', spekeVersion: '2.0' as const, keys: 1, first: false }
       },
       close: async () => void order.push('closed'),
     }),
