@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { selfSignedCertificate } from './bench/certificate.ts'
+import { newRecipient } from '../src/encryptor/certificate.ts'
 import { deliveryDataFor, requestOf } from './bench/documents.ts'
 import { ask, type LoadResult, load, type MakeRequest, postOf } from './bench/load.ts'
 
@@ -70,7 +71,9 @@ const sizes: readonly (readonly [
   [2, 3, 0.5, 0.35],
   [8, 3, 0.4, 0.2],
 ]
-const recipient = deliveryDataFor(selfSignedCertificate())
+const recipient = deliveryDataFor(
+  Buffer.from(newRecipient(Date.now(), randomBytes, 'bench').certificate).toString('base64'),
+)
 const cases: readonly Case[] = [
   ...sizes.map(([keys, systems, goal]) => ({
     name: `${keys} × ${systems}, identical`,

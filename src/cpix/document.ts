@@ -64,6 +64,7 @@ export function entriesOf(list: XmlElement | undefined, entry: string): readonly
   return (list?.children ?? []).filter((child) => child.namespace === CPIX_NAMESPACE && child.local === entry)
 }
 
-function isListName(local: string): local is ListName {
+/** Whether an element of CPIX with this name is one of the lists. */
+export function isListName(local: string): local is ListName {
   return (LISTS as readonly string[]).includes(local)
 }

@@ -5,7 +5,7 @@ import type { PresetTrack } from '../speke/tables/presets.ts'
 import type { SpekeVersion } from '../speke/tables/versions.ts'
 import { type Markup, writeMarkup } from './markup.ts'
 import type { RequestedPeriod } from './periods.ts'
-import type { Shape } from './shapes.ts'
+import { type Shape, V1_SLOTS } from './shapes.ts'
 import type { EncryptorSystem, Slot } from './systems.ts'
 
 /** What is to be asked for. */
@@ -137,7 +137,7 @@ function drmSystemsOf(plan: RequestPlan, keys: readonly RequestedKey[]): readonl
 function slotsOf({ shape, version, slots }: RequestPlan, system: EncryptorSystem): readonly Slot[] {
   const own = system.slots[version.major]
   const wanted = (slot: Slot): boolean => {
-    if (version.major === 1 && shape.everySlotInV1) return V1_SLOTS.has(slot)
+    if (version.major === 1 && shape.everySlotInV1) return V1_SLOTS.includes(slot)
     if (!slots.includes(slot)) return false
     return (
       own.includes(slot) || (slot === 'PSSH' && version.major === 2 && shape.fairplayPssh && system.name === 'fairplay')
@@ -145,16 +145,6 @@ function slotsOf({ shape, version, slots }: RequestPlan, system: EncryptorSystem
   }
   return shape.slotOrder.filter(wanted)
 }
-
-/** What MediaPackage v1 asks of every system. @see speke.md 4.1 */
-const V1_SLOTS: ReadonlySet<Slot> = new Set<Slot>([
-  'ContentProtectionData',
-  'speke:KeyFormat',
-  'speke:KeyFormatVersions',
-  'speke:ProtectionHeader',
-  'PSSH',
-  'URIExtXKey',
-])
 
 function contentKey({ kid, explicitIv, scheme }: RequestedKey, { keyAttributes }: Shape): Markup {
   const values = {

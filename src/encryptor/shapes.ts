@@ -1,14 +1,8 @@
+import { ENCRYPTORS, type EncryptorName } from '../speke/tables/encryptors.ts'
 import type { Slot } from './systems.ts'
 
-export const SHAPE_NAMES = [
-  'spec',
-  'mediapackage-v1',
-  'mediapackage-v2',
-  'mediaconvert',
-  'elemental-live',
-  'shaka',
-] as const
-export type ShapeName = (typeof SHAPE_NAMES)[number]
+export const SHAPE_NAMES = ENCRYPTORS
+export type ShapeName = EncryptorName
 
 /** How one encryptor writes its requests: what a key provider may take, but must not rely on. */
 export interface Shape {
@@ -40,7 +34,8 @@ export interface Shape {
   readonly firstPeriodIndex: number
 }
 
-const V1_SLOTS: readonly Slot[] = [
+/** What MediaPackage v1 asks of every system. @see speke.md 4.1 */
+export const V1_SLOTS: readonly Slot[] = [
   'ContentProtectionData',
   'speke:KeyFormat',
   'speke:KeyFormatVersions',

@@ -1,6 +1,6 @@
 import { type Kid, toKid } from '../cenc.ts'
 import { readContentKeyUsageRule } from '../cpix/content-key-usage-rule.ts'
-import { type Cpix, entriesOf, readCpix } from '../cpix/document.ts'
+import { type Cpix, entriesOf, isListName, readCpix } from '../cpix/document.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../cpix/names.ts'
 import { KeyProviderError } from '../errors.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../xml/document.ts'
@@ -200,19 +200,10 @@ function strangers(
   ]
 }
 
-const LISTS: readonly string[] = [
-  'DeliveryDataList',
-  'ContentKeyList',
-  'DRMSystemList',
-  'ContentKeyPeriodList',
-  'ContentKeyUsageRuleList',
-  'UpdateHistoryItemList',
-]
-
 function explainOther(document: XmlDocument, child: XmlElement, context: Context): readonly InspectNode[] {
   const place = placeOf(document, child)
   if (child.namespace === XMLDSIG_NAMESPACE && child.local === 'Signature')
     return [node('Signature', 'not verified', { place })]
-  if (child.namespace === CPIX_NAMESPACE && LISTS.includes(child.local)) return []
+  if (child.namespace === CPIX_NAMESPACE && isListName(child.local)) return []
   return [withFindings(plainElement(document, child, context), [note('is not known here')])]
 }

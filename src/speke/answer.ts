@@ -5,11 +5,12 @@ import { type Recipient, recipientError, validityProblem } from '../cpix/deliver
 import { createDocumentEncryption } from '../cpix/encryption.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../keys/content-keys.ts'
-import type { ContentRef, LedgerRecord, Tenant } from '../keys/store.ts'
+import type { LedgerEntry } from '../keys/ledger.ts'
+import type { ContentRef, Tenant } from '../keys/store.ts'
 import { fillOnce, fillSkeleton, type Skeleton, type Template, toSkeleton } from '../template.ts'
 import type { XmlLimits } from '../xml/limits.ts'
 import { readXml } from '../xml/reader.ts'
-import { describeAnswer, ledgerRecords } from './describe.ts'
+import { describeAnswer, ledgerEntries } from './describe.ts'
 import { answeredKids } from './kid-overrides.ts'
 import { type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
 import type { SignalingProfile, SpekePolicy } from './profile.ts'
@@ -63,7 +64,7 @@ export interface AnswerOptions {
   readonly xmlLimits: Partial<XmlLimits>
   readonly urls: PlayerUrls
   /** Told of each answer; must return at once. */
-  readonly record: (records: readonly LedgerRecord[], now: number) => void
+  readonly record: (entries: readonly LedgerEntry[]) => void
   readonly warn: (warning: AnswerWarning) => void
   /** Milliseconds since 1970. */
   readonly now: () => number
@@ -83,7 +84,7 @@ interface PreparedAnswer {
   readonly wanted: readonly WantedKey[]
   /** Without their elements, which would keep the whole document. */
   readonly recipients: readonly AnsweredRecipient[] | undefined
-  readonly records: readonly LedgerRecord[]
+  readonly ledgerEntries: readonly LedgerEntry[]
   /** What of the stored content the layout depends on. */
   readonly signalingRevision: string
   readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
@@ -113,24 +114,23 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       options.findDrmSystem,
       options.policy,
     )
-    request.authorize?.(document.contentId, document.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
+    authorize(request, document)
     const ref = { tenant: request.tenant, contentId: document.contentId }
     const kids = document.contentKeys.map(({ kid }) => kid)
     const content = open ?? (await options.contentKeys.open(ref, kids))
-    return [prepareAnswer(document, request, content, kids), content]
+    return [prepareAnswer(document, request.client, content, ref, kids), content]
   }
 
   function prepareAnswer(
     document: SpekeDocument,
-    request: SpekeRequest,
+    client: string,
     content: OpenContent,
+    ref: ContentRef,
     kids: readonly Kid[],
   ): PreparedAnswer {
-    const { tenant, client } = request
-    const { contentId } = document
-    const profile = options.profileFor({ tenant, client, contentId })
+    const { tenant } = ref
+    const profile = options.profileFor({ ...ref, client })
     const keys = describeAnswer(document, answeredKids(document.contentKeys, content.kidOverrides), profile)
-    const ref = { tenant, contentId }
     return {
       ref,
       spekeVersion: document.version.header,
@@ -143,7 +143,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
         validFrom,
         validTo,
       })),
-      records: ledgerRecords(document, keys, { tenant, client }, options.now()),
+      ledgerEntries: ledgerEntries(document, keys, { tenant, client }),
       signalingRevision: content.signalingRevision,
       layout: layoutAnswer(document, keys, signal(ref, keys, profile, content), profile),
     }
@@ -165,7 +165,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
       if (seenOnce.get(cacheKey)) answer = keep(cacheKey, answer)
       else seenOnce.set(cacheKey, true)
     } else {
-      request.authorize?.(answer.ref.contentId, answer.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
+      authorize(request, { contentId: answer.ref.contentId, recipients: answer.recipients })
       content = await options.contentKeys.open(answer.ref, answer.kids)
       if (content.signalingRevision !== answer.signalingRevision) {
         ;[answer] = await prepare(request, content)
@@ -177,10 +177,17 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     const { keys, first } = await content.issue(answer.wanted)
     const filling = toFilling(answer, keys, options.randomBytes)
     const body = 'text' in answer.layout ? fillOnce(answer.layout, filling) : fillSkeleton(answer.layout, filling)
-    options.record(answer.records, options.now())
+    options.record(answer.ledgerEntries)
     const { ref, spekeVersion } = answer
     return { body, contentId: ref.contentId, spekeVersion, keys: keys.length, first }
   }
+}
+
+function authorize(
+  request: SpekeRequest,
+  of: { readonly contentId: string; readonly recipients: readonly Pick<Recipient, 'fingerprint'>[] | undefined },
+): void {
+  request.authorize?.(of.contentId, of.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
 }
 
 /** What names a request: no two that could be answered differently share it, whatever their callers are called. */

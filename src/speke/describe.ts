@@ -1,6 +1,7 @@
 import type { CommonEncryptionScheme, Kid } from '../cenc.ts'
 import { detached } from '../detached.ts'
-import type { LedgerKey, LedgerRecord } from '../keys/store.ts'
+import type { LedgerEntry } from '../keys/ledger.ts'
+import type { LedgerKey } from '../keys/store.ts'
 import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
@@ -35,13 +36,12 @@ export function describeAnswer(
   })
 }
 
-/** The ledger's records of an answer, one for each key period; times and counts are the ledger's. */
-export function ledgerRecords(
+/** What the ledger is told of an answer, one entry for each key period. */
+export function ledgerEntries(
   request: SpekeDocument,
   keys: readonly AnsweredKey[],
   caller: { readonly tenant: string; readonly client: string },
-  now: number,
-): readonly LedgerRecord[] {
+): readonly LedgerEntry[] {
   const periods = request.periods.length === 0 ? [undefined] : request.periods
   const systemsOf = Map.groupBy(request.drmSystems, ({ kid }) => kid)
   const entries = keys.map((key) => ({
@@ -61,9 +61,6 @@ export function ledgerRecords(
       .map(({ entry }) => entry),
     client: caller.client,
     spekeVersion: request.version.header,
-    firstAt: now,
-    lastAt: now,
-    requests: 1,
   }))
 }
 

@@ -5,7 +5,7 @@ import { CPIX_NAMESPACE } from '../../src/cpix/names.ts'
 import { DRM_SYSTEMS } from '../../src/drm/systems.ts'
 import { KeyProviderError } from '../../src/errors.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../src/keys/content-keys.ts'
-import type { LedgerRecord } from '../../src/keys/store.ts'
+import type { LedgerEntry } from '../../src/keys/ledger.ts'
 import { type AnswerOptions, type AnswerWarning, createAnswer } from '../../src/speke/answer.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE, type SpekePolicy } from '../../src/speke/profile.ts'
 import { playerUrls } from '../../src/speke/urls.ts'
@@ -47,14 +47,14 @@ export interface Outcome {
   readonly xml: string
   readonly document: XmlDocument
   readonly warnings: readonly AnswerWarning[]
-  readonly records: readonly LedgerRecord[]
+  readonly records: readonly LedgerEntry[]
   readonly issued: readonly WantedKey[]
 }
 
 /** An answering machine over keys that a test knows, and what it was told of the last answer. */
 export function answering(setup: Setup = {}) {
   const warnings: AnswerWarning[] = []
-  const records: LedgerRecord[] = []
+  const records: LedgerEntry[] = []
   const issued: WantedKey[] = []
   const content = openContentOf({
     ...setup.content,
