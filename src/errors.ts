@@ -32,12 +32,24 @@ export type ErrorCode =
   | 'ERR_RECIPIENT_INVALID'
   | 'ERR_KID_CONFLICT'
   | 'ERR_CONTENT_GONE'
+  | 'ERR_CONTENT_EXPIRED'
   // What players ask for.
   | 'ERR_LICENSE_REQUEST_INVALID'
   | 'ERR_KEY_NOT_FOUND'
   | 'ERR_KEY_GUARDS_DRM'
   | 'ERR_ACCESS_UNAVAILABLE'
   | 'ERR_RATE_LIMITED'
+  // What operators ask for.
+  | 'ERR_API_REQUEST_INVALID'
+  | 'ERR_CONTENT_NOT_FOUND'
+  | 'ERR_CONTENT_HELD'
+  | 'ERR_DOCUMENT_EXISTS'
+  | 'ERR_PRECONDITION_FAILED'
+  | 'ERR_PRECONDITION_MISSING'
+  | 'ERR_IMPORT_INVALID'
+  | 'ERR_IDEMPOTENCY_CONFLICT'
+  | 'ERR_AUDIT_UNAVAILABLE'
+  | 'ERR_AUDIT_BROKEN'
   // The Widevine Common Encryption API: its answer says which of its own status words.
   | 'ERR_WIDEVINE_REQUEST_REFUSED'
   // Decoders.

@@ -11,23 +11,27 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   keys: [],
   auth: ['keys'],
   speke: ['xml', 'cpix', 'drm', 'keys'],
-  store: ['keys', 'auth'],
+  // The operator's side; of drm and speke what documents are read and filled with.
+  manage: ['xml', 'cpix', 'drm', 'keys', 'speke'],
+  store: ['keys', 'auth', 'manage'],
   playback: ['keys', 'auth'],
   kms: ['keys'],
   widevine: ['drm', 'keys'],
-  http: ['speke', 'widevine', 'playback', 'auth', 'keys'],
+  http: ['speke', 'widevine', 'playback', 'manage', 'auth', 'keys'],
   // Talks to Keyspring as anybody would, over HTTP.
   demo: [],
   // Of speke only the tables: see below.
   encryptor: ['xml', 'cpix', 'drm', 'speke', 'auth'],
   inspect: ['xml', 'cpix', 'drm'],
   // What the package exports, and nothing else.
-  exports: ['xml', 'cpix', 'drm', 'speke', 'rules', 'inspect'],
+  exports: ['xml', 'cpix', 'drm', 'speke', 'rules', 'inspect', 'server', 'lambda'],
   // Of speke only the tables: see below.
   rules: ['xml', 'cpix', 'drm', 'speke'],
   // Of speke only the tables, of xml what escapes and reads: it breaks requests, and writes reports in XML.
   conformance: ['rules', 'encryptor', 'xml', 'speke'],
-  server: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'widevine', 'playback', 'store', 'kms', 'http'],
+  server: ['xml', 'cpix', 'drm', 'keys', 'auth', 'speke', 'widevine', 'playback', 'manage', 'store', 'kms', 'http'],
+  // Events of AWS Lambda as calls; the server without a listener.
+  lambda: ['http', 'server'],
   cli: [
     'xml',
     'cpix',
@@ -37,6 +41,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
     'speke',
     'widevine',
     'playback',
+    'manage',
     'store',
     'kms',
     'http',
@@ -51,9 +56,11 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** The packages each room may import. `node:` modules are free, except those of NODE_ONLY. */
 const MAY_USE: Record<string, readonly string[]> = {
   auth: ['jose'],
-  store: ['pg'],
+  manage: ['jose'],
+  store: ['pg', '@aws-sdk/client-dynamodb'],
   kms: ['@aws-sdk/client-kms'],
-  server: ['zod', 'yaml', 'pino', 'prom-client'],
+  http: ['hono', '@hono/zod-openapi'],
+  server: ['zod', 'yaml', 'pino', 'prom-client', '@aws-sdk/client-secrets-manager', '@aws-sdk/client-ssm'],
   cli: ['commander', 'picocolors'],
 }
 

@@ -3,8 +3,12 @@ import { ForbiddenError } from './failure.ts'
 import { normalizeFingerprint } from './fingerprint.ts'
 import { matchesPattern } from './pattern.ts'
 
-/** What a client may be allowed: ask for keys as an encryptor, read what was issued, find keys by kid alone, administer. */
-export const SCOPES = ['keys:issue', 'keys:read', 'keys:resolve', 'admin'] as const
+/**
+ * What a client may be allowed: ask for keys as an encryptor, read what was issued, change what is issued (import, override, hold,
+ * delete), take keys out, find keys by kid alone as a licence server, administer. `admin` includes reading and changing, never the
+ * three that give out keys.
+ */
+export const SCOPES = ['keys:issue', 'keys:read', 'keys:write', 'keys:export', 'keys:resolve', 'admin'] as const
 export type Scope = (typeof SCOPES)[number]
 
 /** An authenticated caller of a tenant. */
@@ -29,7 +33,7 @@ export interface Intent {
 
 /** Throws ERR_FORBIDDEN, with nothing but the class of the reason, unless `client` may do what it intends. */
 export function authorize(client: Client, { scope, contentId, recipientFingerprints = [] }: Intent): void {
-  if (!client.scopes.includes(scope)) throw new ForbiddenError('scope', client.name)
+  if (!hasScope(client, scope)) throw new ForbiddenError('scope', client.name)
   if (contentId !== undefined && client.contentIds?.some((pattern) => matchesPattern(pattern, contentId)) === false) {
     throw new ForbiddenError('content', client.name)
   }
@@ -39,4 +43,10 @@ export function authorize(client: Client, { scope, contentId, recipientFingerpri
       throw new ForbiddenError('recipient', client.name)
     }
   }
+}
+
+const OF_ADMIN: readonly Scope[] = ['keys:read', 'keys:write']
+
+function hasScope({ scopes }: Client, scope: Scope): boolean {
+  return scopes.includes(scope) || (OF_ADMIN.includes(scope) && scopes.includes('admin'))
 }

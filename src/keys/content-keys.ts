@@ -22,6 +22,13 @@ export interface DerivedKids {
   readonly first: boolean
 }
 
+/** A content key that stands. */
+export interface FoundKeyAndIv {
+  readonly contentKey: Uint8Array
+  readonly explicitIv: Uint8Array | undefined
+  readonly source: 'derived' | 'override'
+}
+
 /** A content as one request sees it: what is stored of it, read at one moment and at most 5 s old. */
 export interface OpenContent {
   readonly kidOverrides: readonly KidOverride[]
@@ -33,9 +40,11 @@ export interface OpenContent {
   issue(wanted: readonly WantedKey[]): Promise<IssuedKeys>
   /**
    * The content key that stands, or undefined where `issue` would have to create something: this creates nothing. The kid is
-   * one of those given to `open`. Throws ERR_CONTENT_GONE, ERR_SEAL_BROKEN.
+   * one of those given to `open`. Throws ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED, ERR_SEAL_BROKEN.
    */
   find(wanted: WantedKey): Uint8Array | undefined
+  /** As `find`, with the IV; that is undefined for an override that brings none, of a content without a secret. */
+  findWithIv(wanted: WantedKey): FoundKeyAndIv | undefined
   /**
    * A kid for each list of parts, for callers that ask by something else than a kid: the same label and parts give the same kid
    * for ever. Creates the content secret if need be. Throws as `issue` does.

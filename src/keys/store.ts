@@ -26,15 +26,43 @@ export interface KidOverride {
   readonly kid: Kid
 }
 
-/** A content that was destroyed: it never gets keys again. */
+/** A content that was destroyed: it never gets those keys again. */
 export interface Tombstone {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly reason: string
+  /** `deleted`: by an operator, for ever. `expired`: its time had passed; where the retention class says `regenerate`, it may get a new secret. */
+  readonly cause: 'deleted' | 'expired'
+}
+
+/** How long a content lives, as it is stored with it. */
+export interface ContentLife {
+  /** Milliseconds since 1970; undefined: made before this was kept. */
+  readonly createdAt: number | undefined
+  /** Milliseconds since 1970 from which players are refused; undefined: never. */
+  readonly expiresAt: number | undefined
+  /** Why it may neither expire nor be deleted (legal hold); undefined: it may. */
+  readonly hold: string | undefined
+  /** Which of its secrets the content has: 0 for the first, one more after each expiry that was followed by a new one. */
+  readonly epoch: number
+}
+
+/** What a content is stored with for the first time. */
+export interface Birth {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** When it expires unless it is asked for again; undefined: never. */
+  readonly expiresAt: number | undefined
+}
+
+/** When a content expires. */
+export interface Expiry extends ContentRef {
+  readonly expiresAt: number
 }
 
 /** Everything that decides the keys of a content, read at one moment. */
 export interface StoredContent {
+  readonly life: ContentLife
   /** The content secret (32 bytes), sealed; undefined for a content that only has overrides. */
   readonly sealedSecret: Uint8Array | undefined
   readonly overrides: readonly StoredOverride[]
@@ -62,13 +90,18 @@ export interface SecretStore {
   findContent(ref: ContentRef, kids: readonly Kid[]): Promise<StoredContent | undefined>
 
   /** Stores the secret unless the content has one, a tombstone included, and returns what stands, as `findContent` would. */
-  putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[]): Promise<StoredContent>
+  putSecretIfAbsent(
+    ref: ContentRef,
+    sealedSecret: Uint8Array,
+    kids: readonly Kid[],
+    birth: Birth,
+  ): Promise<StoredContent>
 
   /** Stores each override unless its (class, kid) is taken, and returns what stands. */
-  putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[]): Promise<StoredContent>
+  putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[], birth: Birth): Promise<StoredContent>
 
   /** Stores or replaces an override. */
-  replaceOverride(ref: ContentRef, override: StoredOverride): Promise<void>
+  replaceOverride(ref: ContentRef, override: StoredOverride, birth: Birth): Promise<void>
 
   /** Removes an override; false when there was none. */
   removeOverride(ref: ContentRef, contentKeyClass: ContentKeyClass, kid: Kid): Promise<boolean>
@@ -82,8 +115,26 @@ export interface SecretStore {
   /** Removes the rule of (track type, period index); false when there was none. */
   removeKidOverride(ref: ContentRef, rule: Pick<KidOverride, 'intendedTrackType' | 'periodIndex'>): Promise<boolean>
 
-  /** Forgets the secret, overrides and kid overrides of a content and leaves a tombstone. */
+  /**
+   * Forgets the secret, overrides, kid overrides and stored document of a content and leaves a tombstone, in one step. Throws
+   * ERR_CONTENT_HELD for a content under legal hold.
+   */
   putTombstone(ref: ContentRef, tombstone: Tombstone): Promise<void>
+
+  /** Sets when contents expire; those that are destroyed, or of which nothing is stored, are left as they are. */
+  putExpiry(expiries: readonly (ContentRef & Pick<ContentLife, 'expiresAt'>)[]): Promise<void>
+
+  /**
+   * Gives a content that expired and was destroyed a new secret and the epoch after that of its tombstone, unless another process
+   * did; returns what stands. A tombstone of another cause is left as it is.
+   */
+  putNextSecret(
+    ref: ContentRef,
+    sealedSecret: Uint8Array,
+    epoch: number,
+    kids: readonly Kid[],
+    birth: Birth,
+  ): Promise<StoredContent>
 
   /** The data keys of a tenant, all generations. */
   findDataKeys(tenant: Tenant): Promise<readonly StoredDataKey[]>
@@ -110,6 +161,24 @@ export interface SealCount {
   readonly tenant: Tenant
   readonly generation: number
   readonly rows: number
+}
+
+/** What the sweeper and legal holds need of a store. Every adapter passes `test/store/life-store-contract.ts`. */
+export interface LifeStore {
+  /** Sets (a reason) or lifts (undefined) the legal hold of a content; false when nothing is stored of it, or a tombstone. */
+  putHold(ref: ContentRef, hold: string | undefined): Promise<boolean>
+
+  /** The contents that expired before `before` and are not held, the longest expired first, at most `limit`. */
+  listExpired(before: number, limit: number): Promise<readonly Expiry[]>
+
+  /**
+   * Destroys those of `expired` that still expire at that very time and are not held, as `putTombstone` does, with the cause
+   * `expired`; returns them.
+   */
+  destroyExpired(expired: readonly Expiry[], at: number, reason: string): Promise<readonly ContentRef[]>
+
+  /** The contents that never expire as stored and are neither held nor destroyed, in an order of the store's own, after `after`. */
+  listUnlimited(after: ContentRef | undefined, limit: number): Promise<readonly ContentRef[]>
 }
 
 /** What operators do to a store as a whole: copying, rotation, counting. Every adapter passes `test/store/maintenance-contract.ts`. */
@@ -148,6 +217,8 @@ export interface LedgerRecord extends ContentRef {
   readonly firstAt: number
   readonly lastAt: number
   readonly requests: number
+  /** When it may be forgotten, milliseconds since 1970; undefined: never. That of the later request counts. */
+  readonly keepUntil: number | undefined
 }
 
 export interface LedgerKey {
@@ -169,8 +240,8 @@ export interface LedgerStore {
   /** The periods of a content, newest first, at most `limit`. */
   findByContent(ref: ContentRef, limit: number): Promise<readonly LedgerRecord[]>
 
-  /** Forgets at most `limit` periods last asked for before `lastAt`; how many were forgotten. */
-  prune(lastAt: number, limit: number): Promise<number>
+  /** Forgets at most `limit` periods whose `keepUntil` is before `now`; how many were forgotten. */
+  prune(now: number, limit: number): Promise<number>
 
   close(): Promise<void>
 }

@@ -1,0 +1,31 @@
+import type { ContentKeys } from '../keys/content-keys.ts'
+import type { DataKeys } from '../keys/data-keys.ts'
+import type { RetentionOf } from '../keys/retention.ts'
+import type { RandomBytes } from '../keys/seal.ts'
+import type { LedgerStore, LifeStore, SecretStore, Tenant } from '../keys/store.ts'
+import type { Actor, AuditEntry, AuditLog } from './audit.ts'
+import type { Emit } from './events.ts'
+import type { ManageStore } from './store.ts'
+
+/** What operations on stored keys are done with; the same for HTTP and the command line. */
+export interface Management {
+  readonly store: SecretStore & LedgerStore & LifeStore & ManageStore
+  readonly dataKeys: DataKeys
+  readonly contentKeys: ContentKeys
+  readonly retention: RetentionOf
+  readonly audit: AuditLog
+  readonly emit: Emit
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes: RandomBytes
+}
+
+/** Who asks for an operation: one tenant's contents, and a name for the audit log. */
+export interface Operator {
+  readonly tenant: Tenant
+  readonly actor: Actor
+  readonly requestId: string
+}
+
+/** An audit entry without what its operator and its outcome say. */
+export type AuditedOperation = Omit<AuditEntry, 'outcome' | 'tenant' | 'actor' | 'requestId' | 'code'>
