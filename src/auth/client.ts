@@ -1,7 +1,7 @@
 import type { Tenant } from '../keys/store.ts'
+import { matchesPattern } from '../pattern.ts'
 import { ForbiddenError } from './failure.ts'
 import { normalizeFingerprint } from './fingerprint.ts'
-import { matchesPattern } from './pattern.ts'
 
 /**
  * What a client may be allowed: ask for keys as an encryptor, read what was issued, change what is issued (import, override, hold,

@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { authorize, type Client } from '../../src/auth/client.ts'
 import { createClientDirectory } from '../../src/auth/client-directory.ts'
-import { matchesPattern } from '../../src/auth/pattern.ts'
+import { matchesPattern } from '../../src/pattern.ts'
 import { ENCODER } from './presenting.ts'
 
 const forbidden = (reason: string) => ({
