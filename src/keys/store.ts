@@ -168,8 +168,11 @@ export interface LifeStore {
   /** Sets (a reason) or lifts (undefined) the legal hold of a content; false when nothing is stored of it, or a tombstone. */
   putHold(ref: ContentRef, hold: string | undefined): Promise<boolean>
 
-  /** The contents that expired before `before` and are not held, the longest expired first, at most `limit`. */
-  listExpired(before: number, limit: number): Promise<readonly Expiry[]>
+  /**
+   * The contents that expired before `before` and are not held, the longest expired first, those of one moment in an order of the
+   * store's own, after `after`, at most `limit`. `after` need not be stored: its time is where the list starts.
+   */
+  listExpired(before: number, after: Expiry | undefined, limit: number): Promise<readonly Expiry[]>
 
   /**
    * Destroys those of `expired` that still expire at that very time and are not held, as `putTombstone` does, with the cause

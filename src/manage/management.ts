@@ -2,7 +2,7 @@ import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
 import type { RetentionOf } from '../keys/retention.ts'
 import type { RandomBytes } from '../keys/seal.ts'
-import type { LedgerStore, LifeStore, SecretStore, Tenant } from '../keys/store.ts'
+import type { ContentRef, LedgerStore, LifeStore, SecretStore, Tenant } from '../keys/store.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit.ts'
 import type { Emit } from './events.ts'
 import type { ManageStore } from './store.ts'
@@ -13,6 +13,8 @@ export interface Management {
   readonly dataKeys: DataKeys
   readonly contentKeys: ContentKeys
   readonly retention: RetentionOf
+  /** How often a content changes its keys, where the configuration says so, in milliseconds. */
+  readonly rotation?: ((ref: ContentRef) => number | undefined) | undefined
   readonly audit: AuditLog
   readonly emit: Emit
   /** Milliseconds since 1970. */
