@@ -9,6 +9,7 @@ import { addInspectCommand } from './inspect-command.ts'
 import { addLintCommand } from './lint-command.ts'
 import { describeError } from './report.ts'
 import { addRequestCommand } from './request-command.ts'
+import { addServerCommand } from './server-command.ts'
 import { addVerifyCommand } from './verify-command.ts'
 
 const program = new Command('keyspring')
@@ -116,6 +117,7 @@ addVerifyCommand(program)
 addLintCommand(program)
 addInspectCommand(program)
 addClientCommand(program)
+addServerCommand(program)
 
 const onKeys = (command: Command): Command =>
   command.option('--data <dir>', 'as for serve').option('--config <file>', 'as for serve')
