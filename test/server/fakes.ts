@@ -39,16 +39,9 @@ export function keptMetrics(): { readonly metrics: Metrics; readonly told: unkno
     (name: string) =>
     (...values: unknown[]) =>
       void told.push([name, ...values])
-  const metrics = {
-    request: keep('request'),
-    refusal: keep('refusal'),
-    issued: keep('issued'),
-    pathVersionMismatch: keep('pathVersionMismatch'),
-    unreadable: keep('unreadable'),
-    ledgerLost: keep('ledgerLost'),
-    staleDataKey: keep('staleDataKey'),
-    sealedRows: keep('sealedRows'),
-    render: async () => ({ contentType: 'text/plain', text: '' }),
-  }
+  const render = async () => ({ contentType: 'text/plain', text: '' })
+  const metrics = new Proxy({ render } as Metrics, {
+    get: (target, name) => (name === 'render' ? target.render : keep(String(name))),
+  })
   return { metrics, told }
 }

@@ -13,7 +13,7 @@ test('sealed values are counted by generation, and the newest of each tenant apa
   metrics.staleDataKey()
   metrics.refusal('ERR_SEAL_BROKEN')
   const { text } = await metrics.render()
-  const lines = text.split('\n').filter((line) => /^keyspring_(sealed_rows|stale|refusals)/.test(line))
+  const lines = text.split('\n').filter((line) => /^keyspring_(sealed_rows|stale_data|refusals)/.test(line))
   assert.deepEqual(lines.sort(), [
     'keyspring_refusals_total{code="ERR_SEAL_BROKEN"} 1',
     'keyspring_sealed_rows{generation="1",newest="false"} 5',
