@@ -45,6 +45,8 @@ export interface AuditEntry {
   readonly recipients?: readonly string[] | undefined
   /** How many keys. */
   readonly keys?: number | undefined
+  /** How many requests this record stands for, where several alike came within one second; undefined: one. */
+  readonly requests?: number | undefined
   /** Whether something that encryptors may hold was changed. */
   readonly forced?: boolean | undefined
   /** In the words of whoever asked for it. */
