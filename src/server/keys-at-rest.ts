@@ -5,6 +5,8 @@ import { rootSecretDerivation } from '../keys/root-secret.ts'
 import type { StoreMaintenance } from '../keys/store.ts'
 import type { Config } from './config.ts'
 import { type Log, toLoggedError } from './log.ts'
+import { measuredDataKeys, measuredRootKey } from './measured-root-key.ts'
+import { measuredStore } from './measured-store.ts'
 import type { Metrics } from './metrics.ts'
 import { openStore, type Store } from './open-store.ts'
 
@@ -29,10 +31,16 @@ export async function openKeysAtRest(
   metrics: Metrics,
   migrate: boolean,
 ): Promise<OpenedKeysAtRest> {
-  const { store, openRootKey, rootKeyName } = await openStore(config, {
+  const { rootKeyName, ...found } = await openStore(config, {
     migrate,
     onReplicaAway: ({ code, message }) => log.warn({ code, problem: message }, 'replica away, asking the primary'),
   })
+  const store = measuredStore(found.store, config.store, metrics)
+  const provider = config.store === 'memory' ? 'memory' : config.rootKey.kind
+  const openRootKey = async (create: boolean) => {
+    const { rootKey, created } = await found.openRootKey(create)
+    return { rootKey: measuredRootKey(rootKey, provider, metrics), created }
+  }
   try {
     const opened = await openKeys({
       store,
@@ -60,6 +68,7 @@ export async function openKeysAtRest(
         : undefined
     return {
       ...opened,
+      dataKeys: measuredDataKeys(opened.dataKeys, metrics),
       store,
       rootKeyName,
       contentKeys: { policy, deriveContentSecret },

@@ -1,12 +1,14 @@
 import { AuthenticationError, ForbiddenError } from '../auth/failure.ts'
-import { KeyProviderError } from '../errors.ts'
-import type { Call } from '../http/call.ts'
+import { type ErrorCode, KeyProviderError } from '../errors.ts'
+import type { Call, Handler } from '../http/call.ts'
 import { RateLimitedError } from '../http/errors.ts'
 import type { Route, RouteReply } from '../http/route.ts'
 import type { Observe } from '../http/routes.ts'
+import { AccessError } from '../playback/access.ts'
 import { SpekeError } from '../speke/error.ts'
 import { type Log, type LogFields, toLoggedError } from './log.ts'
 import type { Metrics, SpekeVersionLabel } from './metrics.ts'
+import { codeLabel } from './timed.ts'
 
 export interface ObserveOptions {
   readonly log: Log
@@ -21,10 +23,14 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
     const { status, issued } = reply
     const version = route?.name === 'copyProtection' ? versionLabel(call) : 'none'
     metrics.request(route?.name ?? 'none', version, status, durationMs)
+    if (call.bytes.length > 0) metrics.requestBytes(route?.name ?? 'none', call.bytes.length)
+    const kind = PLAYER_ROUTES[route?.name ?? '']
+    if (kind !== undefined && call.method !== 'OPTIONS') metrics.playerRequest(kind, playerOutcome(status, error))
     if (route?.pathVersion !== undefined && version !== route.pathVersion) metrics.pathVersionMismatch()
     if (issued !== undefined) metrics.issued(issued.keys, issued.first)
     if (error !== undefined) {
-      metrics.refusal(error instanceof KeyProviderError ? error.code : 'UNFORESEEN')
+      metrics.refusal(codeLabel(error))
+      countCaller(metrics, error, kind !== undefined)
       logFailure(log, call, route, reply, error, durationMs)
     } else if (logRequests || issued?.first === true) {
       const { requestId, peer } = call
@@ -35,6 +41,49 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
       )
     }
   }
+}
+
+/** The same handler, with the calls under way in the metrics. */
+export function countInFlight(handler: Handler, metrics: Metrics): Handler {
+  let underWay = 0
+  metrics.watchQueue('requestsInFlight', () => underWay)
+  return async (call) => {
+    underWay++
+    try {
+      return await handler(call)
+    } finally {
+      underWay--
+    }
+  }
+}
+
+/** What players ask for, by route. */
+const PLAYER_ROUTES: Readonly<Record<string, 'key' | 'license' | undefined>> = {
+  key: 'key',
+  clearKeyLicense: 'license',
+}
+
+/** What became of a player's request, beside the reasons of its access control. */
+const PLAYER_OUTCOMES: Partial<Record<ErrorCode, string>> = {
+  ERR_KEY_NOT_FOUND: 'not-found',
+  ERR_KEY_GUARDS_DRM: 'guards-drm',
+  ERR_CONTENT_EXPIRED: 'expired',
+  ERR_CONTENT_GONE: 'gone',
+  ERR_RATE_LIMITED: 'rate-limited',
+}
+
+function playerOutcome(status: number, error: unknown): string {
+  if (error === undefined) return 'served'
+  if (error instanceof AccessError) return error.reason
+  const known = error instanceof KeyProviderError ? PLAYER_OUTCOMES[error.code] : undefined
+  return known ?? (status >= 500 ? 'failed' : 'refused')
+}
+
+/** Who was turned away, and why. */
+function countCaller(metrics: Metrics, error: unknown, isPlayer: boolean): void {
+  if (error instanceof AuthenticationError) metrics.authFailure(error.method ?? 'none', error.reason)
+  else if (error instanceof ForbiddenError) metrics.forbidden(error.reason)
+  else if (error instanceof RateLimitedError) metrics.rateLimited(isPlayer ? 'player' : 'client')
 }
 
 function logFailure(
