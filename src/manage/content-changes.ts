@@ -1,0 +1,115 @@
+import { KeyProviderError } from '../errors.ts'
+import type { ContentRef, Tombstone } from '../keys/store.ts'
+import { audited } from './audited.ts'
+import { contentNotFound } from './contents.ts'
+import type { Management, Operator } from './management.ts'
+
+/** A change of one content, with the operator's words for why. */
+export interface ContentChange {
+  readonly contentId: string
+  readonly reason: string
+}
+
+export interface DeletedContent {
+  readonly contentId: string
+  /** When, as ISO 8601. */
+  readonly destroyedAt: string
+  /** Whether it had been deleted before: nothing changed. */
+  readonly already: boolean
+}
+
+export interface HeldContent {
+  readonly contentId: string
+  readonly held: boolean
+}
+
+/** What changing contents needs. */
+export type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>
+
+const MAX_REASON = 512
+
+/**
+ * Destroys a content for ever: its secret, overrides and document are forgotten, and a late request of an encryptor is refused with
+ * ERR_CONTENT_GONE. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_HELD.
+ */
+export async function deleteContent(
+  management: ContentChanging,
+  operator: Operator,
+  change: ContentChange,
+): Promise<DeletedContent> {
+  const { contentId } = change
+  const reason = readReason(change)
+  const { store, emit, now } = management
+  const ref = { tenant: operator.tenant, contentId }
+  return audited(management, operator, { action: 'content.delete', contentId, reason }, async () => {
+    const before = await store.findSummary(ref)
+    if (before === undefined && (await store.findByContent(ref, 1)).length === 0) throw contentNotFound(contentId)
+    if (before?.tombstone?.cause === 'deleted') return { result: toDeleted(contentId, before.tombstone, true) }
+    if (management.retention(ref).held) throw heldByRule(ref)
+    const tombstone = { at: now(), reason, cause: 'deleted' } as const
+    await store.putTombstone(ref, tombstone)
+    emit({ type: 'content.deleted', tenant: ref.tenant, contentId, at: tombstone.at, data: { reason } })
+    return { result: toDeleted(contentId, tombstone, false) }
+  })
+}
+
+/** Puts a content under legal hold: until it is released it neither expires nor can it be deleted. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
+export async function holdContent(
+  management: ContentChanging,
+  operator: Operator,
+  change: ContentChange,
+): Promise<HeldContent> {
+  const { contentId } = change
+  const reason = readReason(change)
+  const ref = { tenant: operator.tenant, contentId }
+  return audited(management, operator, { action: 'content.hold', contentId, reason }, async () => {
+    if (!(await management.store.putHold(ref, reason))) throw await notThere(management, ref)
+    return { result: { contentId, held: true } }
+  })
+}
+
+/** Lifts the legal hold that an operator put a content under. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
+export async function releaseContent(
+  management: ContentChanging,
+  operator: Operator,
+  change: ContentChange,
+): Promise<HeldContent> {
+  const { contentId } = change
+  const reason = readReason(change)
+  const ref = { tenant: operator.tenant, contentId }
+  return audited(management, operator, { action: 'content.release', contentId, reason }, async () => {
+    if (management.retention(ref).held) throw heldByRule(ref)
+    if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
+    return { result: { contentId, held: false } }
+  })
+}
+
+/** Trimmed. It goes into the audit log and, for a deletion, stays with the content. */
+function readReason({ reason }: ContentChange): string {
+  const text = reason.trim()
+  if (text !== '' && text.length <= MAX_REASON) return text
+  throw new KeyProviderError(
+    'ERR_API_REQUEST_INVALID',
+    `reason: expected 1 to ${MAX_REASON} characters that say why, for whoever asks in years`,
+  )
+}
+
+function toDeleted(contentId: string, { at }: Tombstone, already: boolean): DeletedContent {
+  return { contentId, destroyedAt: new Date(at).toISOString(), already }
+}
+
+function heldByRule({ contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_CONTENT_HELD',
+    `content ${JSON.stringify(contentId)} is under legal hold by a rule of the configuration: change retention.hold first`,
+  )
+}
+
+async function notThere({ store }: ContentChanging, ref: ContentRef): Promise<KeyProviderError> {
+  const summary = await store.findSummary(ref)
+  if (summary?.tombstone === undefined) return contentNotFound(ref.contentId)
+  return new KeyProviderError(
+    'ERR_CONTENT_GONE',
+    `content ${JSON.stringify(ref.contentId)} was destroyed: there is nothing left to hold`,
+  )
+}
