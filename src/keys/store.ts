@@ -145,6 +145,9 @@ export interface SecretStore {
   /** One data key of each tenant, to see at start whether the root key is the right one. */
   sampleDataKeys(): Promise<readonly StoredDataKey[]>
 
+  /** Rejects with ERR_STORE_UNAVAILABLE when nothing could be written now. A store that cannot tell has no such method. */
+  checkWrites?(): Promise<void>
+
   close(): Promise<void>
 }
 
