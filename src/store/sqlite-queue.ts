@@ -2,18 +2,26 @@ import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { KeyProviderError } from '../errors.ts'
 import { storeUnavailable, toEngineError } from './sqlite-error.ts'
-import type { Write, WriterData, WriterMessage, Written } from './sqlite-writer.ts'
-import type { SqliteWrites } from './sqlite-writes.ts'
+import type { Write, WriterData, WriterMessage, WriterVerbs, Written } from './sqlite-writer.ts'
 
 /** The way to the writer's thread. */
 export interface SqliteQueue {
   /** Resolves when the write is durable. */
-  write<V extends keyof SqliteWrites>(
+  write<V extends keyof WriterVerbs>(
     verb: V,
-    ...values: Parameters<SqliteWrites[V]>
-  ): Promise<ReturnType<SqliteWrites[V]>>
+    ...values: Parameters<WriterVerbs[V]>
+  ): Promise<ReturnType<WriterVerbs[V]>>
   /** Ends the thread when everything that waits is written. */
   close(): Promise<void>
+}
+
+export interface SqliteQueueOptions {
+  /** Starts the writer's thread. */
+  readonly start?: (data: WriterData) => Worker
+  /** Told why a writer had died when another is started in its place. */
+  readonly onRestart?: ((died: KeyProviderError) => void) | undefined
+  /** Milliseconds, of a clock that does not go back. */
+  readonly now?: () => number
 }
 
 interface Waiting extends Write {
@@ -22,32 +30,45 @@ interface Waiting extends Write {
 }
 
 /** Reports and upkeep: they let everything else pass. */
-const PATIENT: ReadonlySet<keyof SqliteWrites> = new Set(['record', 'prune', 'reseal', 'countSeals'])
+const PATIENT: ReadonlySet<keyof WriterVerbs> = new Set(['record', 'prune', 'reseal', 'countSeals'])
 const MAX_GROUP = 512
+/** How long nothing is tried after a writer died: twice as long each time, until one has written. */
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 10_000
 
 /**
  * Gathers the writes that come while a group is being committed into the next group: one message, one transaction, one wait for
- * the disk. A ledger write travels alone with the secrets of every second group at most.
+ * the disk. A ledger write travels alone with the secrets of every second group at most. When the thread dies, what waits fails,
+ * and a write that comes later starts another.
  */
-export function openSqliteQueue(data: WriterData, start: (data: WriterData) => Worker = startWriter): SqliteQueue {
-  const worker = start(data)
+export function openSqliteQueue(data: WriterData, options: SqliteQueueOptions = {}): SqliteQueue {
+  const { start = startWriter, onRestart = () => {}, now = () => performance.now() } = options
   const urgent: Waiting[] = []
   const patient: Waiting[] = []
   let group: readonly Waiting[] = []
   let isScheduled = false
   let hadPatient = false
-  let ended: KeyProviderError | undefined
+  let died: { readonly error: KeyProviderError; readonly retryAt: number } | undefined
+  let pauseMs = FIRST_PAUSE_MS
   let closing: Promise<void> | undefined
   let whenIdle: (() => void) | undefined
+  let writer = begin()
 
-  // Only writes under way keep the process alive.
-  worker.unref()
-  worker.on('message', settle)
-  worker.on('messageerror', end)
-  worker.on('error', end)
-  worker.on('exit', () => end(new Error('its writer ended; restart keyspring')))
-
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()))
+  function begin() {
+    const worker = start(data)
+    // Only writes under way keep the process alive.
+    worker.unref()
+    const whileCurrent =
+      <V>(act: (value: V) => void) =>
+      (value: V): void => {
+        if (worker === writer.worker && died === undefined) act(value)
+      }
+    worker.on('message', whileCurrent(settle))
+    worker.on('messageerror', whileCurrent(end))
+    worker.on('error', whileCurrent(end))
+    worker.on('exit', whileCurrent(endByItself))
+    return { worker, exited: new Promise<void>((resolve) => worker.once('exit', () => resolve())) }
+  }
 
   function schedule(): void {
     if (isScheduled || group.length > 0) return
@@ -57,20 +78,20 @@ export function openSqliteQueue(data: WriterData, start: (data: WriterData) => W
 
   function send(): void {
     isScheduled = false
-    if (ended !== undefined) return
+    if (died !== undefined) return
     const next = urgent.splice(0, MAX_GROUP)
     const report = next.length === 0 || !hadPatient ? patient.shift() : undefined
     hadPatient = report !== undefined
     group = report === undefined ? next : [...next, report]
     if (group.length === 0) {
-      worker.unref()
+      writer.worker.unref()
       whenIdle?.()
       return
     }
     const message: WriterMessage = group.map(({ verb, values }) => ({ verb, values }))
     try {
-      worker.ref()
-      worker.postMessage(message)
+      writer.worker.ref()
+      writer.worker.postMessage(message)
     } catch (error) {
       settle(group.map((): Written => ({ failed: toEngineError(error) })))
     }
@@ -79,6 +100,7 @@ export function openSqliteQueue(data: WriterData, start: (data: WriterData) => W
   function settle(written: readonly Written[]): void {
     const settled = group
     group = []
+    pauseMs = FIRST_PAUSE_MS
     schedule()
     for (const [index, { resolve, reject }] of settled.entries()) {
       const outcome = written[index] ?? { failed: { message: 'its writer did not answer', errcode: undefined } }
@@ -88,20 +110,44 @@ export function openSqliteQueue(data: WriterData, start: (data: WriterData) => W
     }
   }
 
-  function end(error: unknown): void {
-    ended ??= storeUnavailable(data.file, toEngineError(error), error)
+  function endByItself(): void {
+    end(new Error('its writer ended; another is started soon'))
+  }
+
+  function end(cause: unknown): void {
+    const error = storeUnavailable(data.file, toEngineError(cause), cause)
+    died = { error, retryAt: now() + pauseMs }
+    pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
+    // What was being committed may stand or not: whoever asks again finds out.
     const waiting = [...group, ...urgent.splice(0), ...patient.splice(0)]
     group = []
-    for (const { reject } of waiting) reject(ended)
+    for (const { reject } of waiting) reject(error)
     whenIdle?.()
-    void worker.terminate()
+    void writer.worker.terminate()
+  }
+
+  /** Why nothing can be written now; undefined when there is a writer, started in the place of one that died if need be. */
+  function obstacle(): KeyProviderError | undefined {
+    if (closing !== undefined) return storeUnavailable(data.file, CLOSED)
+    if (died === undefined) return undefined
+    const { error, retryAt } = died
+    if (now() < retryAt) return error
+    try {
+      writer = begin()
+    } catch (cause) {
+      end(cause)
+      return error
+    }
+    died = undefined
+    onRestart(error)
+    return undefined
   }
 
   return {
     write(verb, ...values) {
-      const refused = closing === undefined ? ended : storeUnavailable(data.file, CLOSED)
+      const refused = obstacle()
       if (refused !== undefined) return Promise.reject(refused)
-      type Value = ReturnType<SqliteWrites[typeof verb]>
+      type Value = ReturnType<WriterVerbs[typeof verb]>
       return new Promise<Value>((resolve, reject) => {
         const queue = PATIENT.has(verb) ? patient : urgent
         queue.push({ verb, values, reject, resolve: (value) => resolve(value as Value) })
@@ -116,15 +162,15 @@ export function openSqliteQueue(data: WriterData, start: (data: WriterData) => W
   }
 
   async function drain(): Promise<void> {
-    if (ended === undefined) {
+    if (died === undefined) {
       await new Promise<void>((resolve) => {
         whenIdle = resolve
         schedule()
       })
-      worker.ref()
-      worker.postMessage('close' satisfies WriterMessage)
+      writer.worker.ref()
+      writer.worker.postMessage('close' satisfies WriterMessage)
     }
-    await exited
+    await writer.exited
   }
 }
 

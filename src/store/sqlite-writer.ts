@@ -13,9 +13,15 @@ export interface WriterData {
   readonly pragmas: string
 }
 
+/** What the thread can be asked for. */
+export interface WriterVerbs extends SqliteWrites {
+  /** Writes what stands already, to see whether a write can be made durable now. */
+  checkWrites(): void
+}
+
 /** One write of a group. */
 export interface Write {
-  readonly verb: keyof SqliteWrites
+  readonly verb: keyof WriterVerbs
   readonly values: readonly unknown[]
 }
 
@@ -31,12 +37,12 @@ export type WriterMessage = 'close' | readonly Write[]
 if (parentPort !== null) {
   const port = parentPort
   const { file, busyTimeoutMs, pragmas } = workerData as WriterData
-  let opened: { readonly db: DatabaseSync; readonly writes: SqliteWrites } | undefined
+  let opened: { readonly db: DatabaseSync; readonly writes: WriterVerbs } | undefined
 
   const open = () => {
     const db = new DatabaseSync(file, { timeout: busyTimeoutMs })
     db.exec(pragmas)
-    return { db, writes: sqliteWrites(db) }
+    return { db, writes: { ...sqliteWrites(db), checkWrites: () => rewriteHeader(db) } }
   }
 
   port.on('message', (message: WriterMessage) => {
@@ -56,7 +62,7 @@ if (parentPort !== null) {
 }
 
 /** Runs a group in one transaction. A write that fails is undone alone; when the commit fails, all of them have. */
-function commit(db: DatabaseSync, writes: SqliteWrites, group: readonly Write[]): readonly Written[] {
+function commit(db: DatabaseSync, writes: WriterVerbs, group: readonly Write[]): readonly Written[] {
   db.exec('BEGIN IMMEDIATE')
   try {
     const written = group.map((write) => run(db, writes, write))
@@ -68,7 +74,7 @@ function commit(db: DatabaseSync, writes: SqliteWrites, group: readonly Write[])
   }
 }
 
-function run(db: DatabaseSync, writes: SqliteWrites, { verb, values }: Write): Written {
+function run(db: DatabaseSync, writes: WriterVerbs, { verb, values }: Write): Written {
   const write = writes[verb] as (...values: readonly unknown[]) => unknown
   db.exec('SAVEPOINT one')
   try {
@@ -82,4 +88,10 @@ function run(db: DatabaseSync, writes: SqliteWrites, { verb, values }: Write): W
     if (error instanceof KeyProviderError) return { refused: { code: error.code, message: error.message } }
     return { failed: toEngineError(error) }
   }
+}
+
+/** Writes the number of the schema over itself: one page, in the transaction of its group like any other write. */
+function rewriteHeader(db: DatabaseSync): void {
+  const { user_version } = db.prepare('PRAGMA user_version').get() ?? {}
+  db.exec(`PRAGMA user_version = ${Number(user_version)}`)
 }
