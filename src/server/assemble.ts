@@ -19,6 +19,7 @@ import { type Log, toLoggedError } from './log.ts'
 import type { Metrics } from './metrics.ts'
 import { playerRoutes } from './playback.ts'
 import { profileChooser } from './profiles.ts'
+import { readiness } from './readiness.ts'
 import { authenticateSigners } from './widevine-signers.ts'
 
 const PRUNE_EVERY_MS = 3_600_000
@@ -109,10 +110,7 @@ export async function assemble(
           }),
         }
       },
-      isReady: async () => {
-        await store.sampleDataKeys()
-        return true
-      },
+      isReady: readiness({ store, now: () => performance.now() }),
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
         stopPruning()

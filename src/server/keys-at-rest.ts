@@ -34,6 +34,10 @@ export async function openKeysAtRest(
   const { rootKeyName, ...found } = await openStore(config, {
     migrate,
     onReplicaAway: ({ code, message }) => log.warn({ code, problem: message }, 'replica away, asking the primary'),
+    onWriterRestart({ code, message }) {
+      metrics.storeWriterRestart()
+      log.error({ code, problem: message }, 'the writer of the store died, another was started')
+    },
   })
   const store = measuredStore(found.store, config.store, metrics)
   const provider = config.store === 'memory' ? 'memory' : config.rootKey.kind

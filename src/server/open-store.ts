@@ -22,6 +22,8 @@ export interface OpenStoreOptions {
   /** Brings the schema of PostgreSQL up to date; that of SQLite always is. */
   readonly migrate?: boolean
   readonly onReplicaAway?: (error: KeyProviderError) => void
+  /** Told why the thread that writes to SQLite had died, when another is started in its place. */
+  readonly onWriterRestart?: (died: KeyProviderError) => void
 }
 
 /** Opens the store of a configuration. */
@@ -35,9 +37,9 @@ export async function openStore(config: StoreSettings, options: OpenStoreOptions
 /** The adapters, each loaded when it is used. */
 const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: OpenStoreOptions) => Promise<Store>>> =
   {
-    async sqlite({ data }, { create = true }) {
+    async sqlite({ data }, { create = true, onWriterRestart }) {
       const { openSqliteStore } = await import('../store/sqlite.ts')
-      return openSqliteStore({ file: join(resolve(data), 'keyspring.db'), create })
+      return openSqliteStore({ file: join(resolve(data), 'keyspring.db'), create, onWriterRestart })
     },
 
     async memory() {

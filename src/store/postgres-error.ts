@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../errors.ts'
 
 /** What to do about an SQLSTATE, or about its class. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const REMEDIES: Readonly<Record<string, string>> = {
+export const REMEDIES: Readonly<Record<string, string>> = {
   '08': 'the connection broke: check the network and the database server',
   '28': 'the database refuses the user: check user, password and pg_hba.conf',
   '3D000': 'there is no such database: create it, then run `keyspring store migrate`',

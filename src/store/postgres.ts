@@ -6,6 +6,7 @@ import { postgresClients } from './postgres-clients.ts'
 import { postgresLedger } from './postgres-ledger.ts'
 import { postgresMaintenance } from './postgres-maintenance.ts'
 import { openPostgresPool, type PostgresPool, type PostgresPoolOptions } from './postgres-pool.ts'
+import { checkPostgresWrites } from './postgres-probe.ts'
 import { postgresReads } from './postgres-reads.ts'
 import { type MigrationReport, migratePostgres, requirePostgresSchema } from './postgres-schema.ts'
 import { postgresWrites } from './postgres-writes.ts'
@@ -63,6 +64,7 @@ export async function openPostgresStore(
       }
       return reads.findContent(ref, kids)
     },
+    checkWrites: () => checkPostgresWrites(primary),
     close,
   }
 }

@@ -2,6 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { ClientStore } from '../auth/client-store.ts'
+import type { KeyProviderError } from '../errors.ts'
 import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import { sqliteClientReads } from './sqlite-clients.ts'
 import { onEngine, storeUnavailable, toEngineError } from './sqlite-error.ts'
@@ -20,6 +21,8 @@ export interface SqliteStoreOptions {
   readonly busyTimeoutMs?: number
   /** How large the file may grow; by default as large as the disk allows. */
   readonly maxBytes?: number
+  /** Told why the thread that writes had died, when another is started in its place. */
+  readonly onWriterRestart?: ((died: KeyProviderError) => void) | undefined
 }
 
 /** A read never waits long for another process: it would stop the event loop. */
@@ -36,7 +39,7 @@ export function openSqliteStore(
   prepareFile(file, create)
   const { db, reads, ledger, upkeep, clients } = onEngine(file, () => openReader(file, busyTimeoutMs))
   const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
-  const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit })
+  const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit }, { onRestart: options.onWriterRestart })
   let closing: Promise<void> | undefined
 
   return {
@@ -66,6 +69,7 @@ export function openSqliteStore(
     putClient: (...values) => queue.write('putClient', ...values),
     removeClient: (...values) => queue.write('removeClient', ...values),
     countSeals: () => queue.write('countSeals'),
+    checkWrites: () => queue.write('checkWrites'),
 
     close() {
       closing ??= queue.close().finally(() => db.close())

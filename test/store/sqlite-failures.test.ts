@@ -267,7 +267,7 @@ describe('the sqlite store in trouble', () => {
       const limits = { resourceLimits: { maxOldGenerationSizeMb: 16 } }
       const queue = openSqliteQueue(
         { file, busyTimeoutMs: 10, pragmas: '' },
-        () => new Worker(source, { eval: true, ...limits }),
+        { start: () => new Worker(source, { eval: true, ...limits }) },
       )
       const writes = [1, 2].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), []))
       const later = new Promise((resolve) => setImmediate(resolve)).then(() => queue.write('prune', 1, 1))
