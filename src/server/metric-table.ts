@@ -103,8 +103,9 @@ export const METRICS = {
   ledgerQueue: gauge('ledger_queue_records', 'Records of what was issued that wait to be written', []),
   ledgerLost: counter('ledger_lost_records_total', 'Records of what was issued that were lost', []),
   ledgerPruned: counter('ledger_pruned_records_total', 'Records of what was issued that were forgotten in time', []),
-  contentsSwept: counter('contents_swept_total', 'Contents whose time had passed, and what was done', ['outcome']),
+  contentsSwept: counter('contents_swept_total', 'Contents that sweeps found expired, and what they did', ['outcome']),
   sweepDuration: histogram('sweep_duration_seconds', 'One run of the sweeper', [], LONG_SECONDS),
+  sweepFailures: counter('sweep_failures_total', 'Runs of the sweeper that broke off', []),
   rotationsMissed: counter('rotations_missed_total', 'Key periods that were expected and not asked for', []),
 
   auditRecords: counter('audit_records_total', 'Records of the audit log that were written', ['action', 'outcome']),

@@ -50,9 +50,11 @@ export interface Metrics {
   ledgerLost(records: number): void
   /** Records of the ledger that were forgotten, for their time had passed. */
   ledgerPruned(records: number): void
-  /** Contents whose time had passed. */
+  /** Contents that a sweep did something with. */
   contentsSwept(outcome: SweepOutcome, contents: number): void
   sweepDone(durationMs: number): void
+  /** A sweep that the store or the audit log broke off. */
+  sweepFailed(): void
   rotationMissed(): void
   auditWritten(action: AuditAction, outcome: AuditEntry['outcome']): void
   auditFailed(): void
@@ -62,8 +64,8 @@ export interface Metrics {
 }
 
 export type SpekeVersionLabel = '1.0' | '2.0' | '2.1' | 'other' | 'none'
-/** `renewed`: asked for, or held, since it was listed. */
-export type SweepOutcome = 'destroyed' | 'renewed' | 'failed'
+/** As a sweep reports them: expired and told of, destroyed, given an expiry by the rules as they are now, left alive by them. */
+export type SweepOutcome = 'expired' | 'destroyed' | 'adopted' | 'kept'
 /** `retried`: an attempt that failed and will be made again. `dead-lettered`: given up and kept. `lost`: given up and not kept. */
 export type EventOutcome = 'delivered' | 'retried' | 'dead-lettered' | 'lost'
 export type WatchedQueue = 'requestsInFlight' | 'ledgerQueue' | 'auditQueue' | 'eventQueue'
@@ -124,6 +126,7 @@ export function metricsOver(sink: MetricSink, version: string): Omit<Metrics, 'r
     ledgerPruned: (records) => sink.record('ledgerPruned', records),
     contentsSwept: (outcome, contents) => sink.record('contentsSwept', contents, outcome),
     sweepDone: (durationMs) => sink.record('sweepDuration', durationMs / 1_000),
+    sweepFailed: () => sink.record('sweepFailures', 1),
     rotationMissed: () => sink.record('rotationsMissed', 1),
     auditWritten: (action, outcome) => sink.record('auditRecords', 1, action, outcome),
     auditFailed: () => sink.record('auditFailures', 1),
