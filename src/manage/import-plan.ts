@@ -1,0 +1,95 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { KeyAndIv } from '../cenc.ts'
+import type { OpenContent } from '../keys/content-keys.ts'
+import { openOverride, openOverrideKey, openSnapshot, type Snapshot, wantedId } from '../keys/snapshot.ts'
+import type { ContentRef, StoredOverride, Tenant } from '../keys/store.ts'
+import type { ImportedKey } from './import-draft.ts'
+import type { Management } from './management.ts'
+
+/** What becomes of an imported key: it is stored, it stands already, or it would change what may have been issued. */
+export type ImportStatus = 'stored' | 'same' | 'refused'
+
+export interface PlannedKey extends ImportedKey {
+  readonly status: ImportStatus
+  /** Why it is refused; else undefined. */
+  readonly refusal: string | undefined
+  /** The override that it replaces. */
+  readonly standing: StoredOverride | undefined
+}
+
+/** What an import means for one content. */
+export interface PlannedContent {
+  readonly ref: ContentRef
+  readonly keys: readonly PlannedKey[]
+  /** Whether keys could be derived for it when this was planned. */
+  readonly hasSecret: boolean
+  /** Whether it was destroyed: then every key is refused. */
+  readonly isGone: boolean
+}
+
+type Sources = Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>
+
+/** Compares every key with what is stored. Nothing is changed. */
+export async function planImport(
+  sources: Sources,
+  tenant: Tenant,
+  keys: readonly ImportedKey[],
+  force: boolean,
+): Promise<readonly PlannedContent[]> {
+  const plan: PlannedContent[] = []
+  for (const [contentId, own] of Map.groupBy(keys, (key) => key.contentId)) {
+    plan.push(await planContent(sources, { tenant, contentId }, own, force))
+  }
+  return plan
+}
+
+async function planContent(
+  { store, dataKeys, contentKeys }: Sources,
+  ref: ContentRef,
+  keys: readonly ImportedKey[],
+  force: boolean,
+): Promise<PlannedContent> {
+  const kids = [...new Set(keys.map(({ kid }) => kid))]
+  const stored = await store.findContent(ref, kids)
+  const hasSecret = stored?.sealedSecret !== undefined
+  if (stored?.tombstone !== undefined) {
+    const gone = { status: 'refused', refusal: 'the content was destroyed: it never gets keys again' } as const
+    return { ref, hasSecret, isGone: true, keys: keys.map((key) => ({ ...key, ...gone, standing: undefined })) }
+  }
+  const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
+  // A content whose secret is itself derived has keys although nothing is stored.
+  const open = hasSecret ? undefined : await contentKeys.open(ref, kids)
+  return { ref, hasSecret, isGone: false, keys: keys.map((key) => planKey(key, ref, snapshot, open, force)) }
+}
+
+function planKey(
+  key: ImportedKey,
+  ref: ContentRef,
+  snapshot: Snapshot | undefined,
+  open: OpenContent | undefined,
+  force: boolean,
+): PlannedKey {
+  const override = snapshot?.overrides.get(wantedId(key))
+  if (override !== undefined) {
+    const contentKey = openOverrideKey(ref, override)
+    const explicitIv = key.iv && openOverride(ref, override, snapshot?.derivation)?.explicitIv
+    if (isSame(key, { contentKey, explicitIv }))
+      return { ...key, status: 'same', refusal: undefined, standing: override }
+    const refusal = force ? undefined : `another ${key.contentKeyClass} override stands for this kid`
+    return { ...key, status: force ? 'stored' : 'refused', refusal, standing: override }
+  }
+  const derived = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? open?.findWithIv(key)
+  const planned = { ...key, standing: undefined }
+  if (derived !== undefined && isSame(key, derived)) return { ...planned, status: 'same', refusal: undefined }
+  if (snapshot?.sealedSecret === undefined || force) return { ...planned, status: 'stored', refusal: undefined }
+  return { ...planned, status: 'refused', refusal: 'the content has keys already, and another for this kid' }
+}
+
+/** An import without an IV says nothing of the one that stands. */
+function isSame(
+  { key, iv }: ImportedKey,
+  standing: Pick<KeyAndIv, 'contentKey'> & { readonly explicitIv: Uint8Array | undefined },
+): boolean {
+  if (!timingSafeEqual(key, standing.contentKey)) return false
+  return iv === undefined || (standing.explicitIv !== undefined && timingSafeEqual(iv, standing.explicitIv))
+}

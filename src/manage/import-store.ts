@@ -1,0 +1,78 @@
+import { KeyProviderError } from '../errors.ts'
+import { birthOf } from '../keys/lifetime.ts'
+import { type DataKey, seal } from '../keys/seal.ts'
+import { overrideContext, sameBytes, wantedId } from '../keys/snapshot.ts'
+import type { ContentRef, StoredContent, StoredOverride } from '../keys/store.ts'
+import type { PlannedContent, PlannedKey } from './import-plan.ts'
+import type { Management } from './management.ts'
+
+/** Stores the planned keys of one content, in one write unless some replace others. Throws ERR_OVERRIDE_EXISTS for a race it lost. */
+export async function storePlanned(management: Management, plan: PlannedContent): Promise<void> {
+  const planned = plan.keys.filter(({ status }) => status === 'stored')
+  if (planned.length === 0) return
+  const { dataKeys } = management
+  const { tenant } = plan.ref
+  const dataKey = await dataKeys.current(tenant)
+  try {
+    await storeWith(management, plan, planned, dataKey)
+  } catch (error) {
+    if (!(error instanceof KeyProviderError && error.code === 'ERR_DATA_KEY_REMOVED')) throw error
+    // A rotation removed what was the newest data key here.
+    await storeWith(management, plan, planned, await dataKeys.current(tenant, dataKey))
+  }
+}
+
+async function storeWith(
+  management: Management,
+  { ref, hasSecret }: PlannedContent,
+  planned: readonly PlannedKey[],
+  dataKey: DataKey,
+): Promise<void> {
+  const { store, retention, now } = management
+  const birth = birthOf(retention(ref), now())
+  const overrides = planned.map((key) => sealKey(management, ref, key, dataKey))
+  const added = overrides.filter((_, i) => planned[i]?.standing === undefined)
+  if (added.length > 0) {
+    const standing = await store.putOverridesIfAbsent(ref, added, birth)
+    await refuseLost(management, ref, added, standing, hasSecret)
+  }
+  for (const [i, override] of overrides.entries()) {
+    if (planned[i]?.standing !== undefined) await store.replaceOverride(ref, override, birth)
+  }
+}
+
+function sealKey({ randomBytes }: Management, ref: ContentRef, key: PlannedKey, dataKey: DataKey): StoredOverride {
+  const { contentKeyClass, kid, standing } = key
+  const clear = Buffer.concat([key.key, key.iv ?? Buffer.of()])
+  try {
+    const sealed = seal(dataKey, overrideContext(ref, key), clear, randomBytes)
+    return { contentKeyClass, kid, sealed, pssh: standing?.pssh ?? {} }
+  } finally {
+    clear.fill(0)
+  }
+}
+
+/** Between the plan and the write another process may have stored keys, or the first request of the content may have come. */
+async function refuseLost(
+  { store }: Management,
+  ref: ContentRef,
+  added: readonly StoredOverride[],
+  standing: StoredContent,
+  hadSecret: boolean,
+): Promise<void> {
+  if (standing.tombstone !== undefined) {
+    throw new KeyProviderError(
+      'ERR_CONTENT_GONE',
+      `content ${JSON.stringify(ref.contentId)} was destroyed: it never gets keys again`,
+    )
+  }
+  const byId = new Map(standing.overrides.map((override) => [wantedId(override), override.sealed]))
+  const ours = added.filter((override) => sameBytes(byId.get(wantedId(override)), override.sealed))
+  const wasIssued = !hadSecret && standing.sealedSecret !== undefined
+  if (!wasIssued && ours.length === added.length) return
+  for (const { contentKeyClass, kid } of ours) await store.removeOverride(ref, contentKeyClass, kid)
+  throw new KeyProviderError(
+    'ERR_OVERRIDE_EXISTS',
+    `content ${JSON.stringify(ref.contentId)} was given keys at this moment; its import was taken back, contents before it stand: look at what is there and import again`,
+  )
+}
