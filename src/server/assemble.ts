@@ -16,6 +16,7 @@ import { drmSystemFinder } from './drm-systems.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Log, toLoggedError } from './log.ts'
+import { countSignaling, measuredContentKeys } from './measured-content-keys.ts'
 import type { Metrics } from './metrics.ts'
 import { playerRoutes } from './playback.ts'
 import { profileChooser } from './profiles.ts'
@@ -37,15 +38,19 @@ export async function assemble(
   const keysAtRest = await openKeysAtRest(config, log, metrics, options.migrate ?? false)
   const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
-    const contentKeys = createContentKeys({
+    const openedKeys = createContentKeys({
       store,
       dataKeys,
       ...keysAtRest.contentKeys,
       maxEntries: config.limits.cachedContents,
       now: () => performance.now(),
       randomBytes,
-      onStale: (error) => log.warn({ code: error.code, problem: error.message }, 'store away, answering from memory'),
+      onStale({ code, message }) {
+        metrics.staleContent()
+        log.warn({ code, problem: message }, 'store away, answering from memory')
+      },
     })
+    const contentKeys = measuredContentKeys(openedKeys, metrics)
     const ledger = createLedger({
       store,
       now: () => Date.now(),
@@ -54,12 +59,14 @@ export async function assemble(
         log.warn({ lost }, 'requests lost to the ledger')
       },
       onConflict: (conflicts) => {
+        metrics.kidClassConflicts(conflicts.length)
         for (const { tenant, contentId, kid } of conflicts) {
           log.warn({ tenant, contentId, kid }, 'a kid was issued as clear and as drm: it has two keys')
         }
       },
       onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
     })
+    const countSystems = countSignaling(metrics)
     const playedKeys = {
       contentKeys,
       issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
@@ -85,7 +92,10 @@ export async function assemble(
           },
           xmlLimits: { bytes, depth, elements },
           urls: playerUrls(publicUrl, settings.playback.urlQuery),
-          record: (records) => recordAll(ledger, records),
+          record: (records) => {
+            recordAll(ledger, records)
+            countSystems(records)
+          },
           warn: (warning) => logWarning(log, warning),
           now: () => Date.now(),
           randomBytes,

@@ -7,7 +7,7 @@ import type { Config } from './config.ts'
 import type { KeyProvider } from './key-provider.ts'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
-import { observeWith } from './observe.ts'
+import { countInFlight, observeWith } from './observe.ts'
 
 export interface HandlersOptions {
   readonly config: Config
@@ -59,7 +59,7 @@ export function handlersOf(options: HandlersOptions): Handlers {
     routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined } }),
     checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [onlyLocalCalls([])] : [],
   })
-  return { main, admin }
+  return { main: countInFlight(main, metrics), admin }
 }
 
 const OF_PLAYERS: readonly (RouteName | undefined)[] = ['key', 'clearKeyLicense']

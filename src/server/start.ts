@@ -2,6 +2,7 @@ import type { Handler } from '../http/call.ts'
 import { type Listener, listen } from '../http/node.ts'
 import type { TlsMaterial } from '../http/tls.ts'
 import type { Callers } from './callers.ts'
+import { reportCertificates } from './certificate-expiry.ts'
 import type { Config } from './config.ts'
 import { type Handlers, handlersOf } from './handlers.ts'
 import type { KeyProvider } from './key-provider.ts'
@@ -83,12 +84,15 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     throw error
   }
   callers.enforce()
+  metrics.watchReady(isReady)
+  reportCertificates(tls, metrics)
 
   const reload = async (next: Config): Promise<void> => {
     const [nextCallers, nextTls] = [await keyProvider.loadCallers(next), next.tls && readTls(next.tls)]
     const handlers = handlersWith(next, nextCallers, url)
     // From here on nothing can fail: all of it changes, between two requests, or nothing has.
     if (nextTls !== undefined && tls !== undefined) listener.setTls(nextTls)
+    reportCertificates(nextTls, metrics)
     nextCallers.enforce()
     current = handlers
     const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
