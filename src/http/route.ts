@@ -27,13 +27,13 @@ export interface Issued {
   readonly first: boolean
 }
 
-/** What is served at one path. To add a route, write one file that makes one and one line in `routes.ts`. */
+/** What is served at one path by one method. To add a route, write one file that makes one and one line in `routes.ts`. */
 export interface Route {
   readonly name: RouteName
   /** As it is asked for, or with any one segment where it has `{name}`: such segments come last. */
   readonly path: string
-  /** `GET` stands for HEAD too. */
-  readonly method: 'GET' | 'POST'
+  /** `GET` stands for HEAD too. Another route may serve the same path by another method. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** The SPEKE version that the path names, to count the requests whose header says another. */
   readonly pathVersion?: string
   /** Headers of every reply of this route, errors included. */

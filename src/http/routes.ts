@@ -89,11 +89,9 @@ export function createHandler(options: HandlerOptions): Handler {
         'nothing is served at this path: SPEKE requests go to POST /copyProtection',
       )
     }
-    const { route, segments } = found
+    const { route, segments, others } = found
     if (call.method === 'OPTIONS' && route.preflight !== undefined) return route.preflight(call)
-    if (call.method !== route.method && !(call.method === 'HEAD' && route.method === 'GET')) {
-      throw new MethodNotAllowedError(allowedMethods(route))
-    }
+    if (!serves(route, call.method)) throw new MethodNotAllowedError(allowedMethods(route, others))
     if (call.fault !== undefined) throw call.fault
     if (underWay > maxConcurrent && !OF_OPERATIONS.includes(route.name)) {
       throw new KeyProviderError('ERR_OVERLOADED', `${maxConcurrent} requests are under way: try again`)
@@ -103,7 +101,7 @@ export function createHandler(options: HandlerOptions): Handler {
 
   return async (call) => {
     const startedAt = now()
-    const found = findRoute(call.rawPath)
+    const found = findRoute(call.rawPath, call.method)
     const route = found?.route
     let reply: RouteReply
     let failure: unknown
@@ -126,36 +124,52 @@ export function createHandler(options: HandlerOptions): Handler {
 interface FoundRoute {
   readonly route: Route
   readonly segments: readonly string[]
+  /** What else is served at this path, by other methods. */
+  readonly others: readonly Route[]
 }
 
-/** Finds the route of a path. One that is in the table as it stands, the usual case, costs one look. */
-function routeFinder(routes: readonly Route[]): (rawPath: string) => FoundRoute | undefined {
-  const isPattern = ({ path }: Route): boolean => path.includes('{')
-  const exact = routes.filter((route) => !isPattern(route))
-  const byPath = new Map(exact.map((route): [string, FoundRoute] => [route.path, { route, segments: [] }]))
-  const patterns = routes
-    .filter(isPattern)
-    .map((route) => ({ route, prefix: route.path.slice(0, route.path.indexOf('{')), count: countSegments(route.path) }))
+/** Finds the route of a path and method, or one of its path. A path that is in the table as it stands, the usual case, costs one look. */
+function routeFinder(routes: readonly Route[]): (rawPath: string, method: string) => FoundRoute | undefined {
+  const exact = new Map<string, FoundRoute>()
+  const patterns: { readonly prefix: string; readonly count: number; readonly at: Omit<FoundRoute, 'segments'> }[] = []
+  for (const [path, [route, ...others]] of Map.groupBy(routes, ({ path }) => path)) {
+    if (route === undefined) continue
+    if (!path.includes('{')) exact.set(path, { route, segments: [], others })
+    else patterns.push({ prefix: path.slice(0, path.indexOf('{')), count: countSegments(path), at: { route, others } })
+  }
 
   const findPattern = (path: string): FoundRoute | undefined => {
-    for (const { route, prefix, count } of patterns) {
+    for (const { prefix, count, at } of patterns) {
       if (!path.startsWith(prefix)) continue
       const segments = path.slice(prefix.length).split('/')
-      if (segments.length === count) return { route, segments }
+      if (segments.length === count) return { ...at, segments }
     }
     return undefined
   }
 
-  return (rawPath) => {
-    const asItStands = byPath.get(rawPath)
-    if (asItStands !== undefined) return asItStands
+  return (rawPath, method) => {
+    const asItStands = exact.get(rawPath)
+    if (asItStands !== undefined) return ofMethod(asItStands, method)
     const path = toPath(rawPath)
-    return byPath.get(path) ?? findPattern(path)
+    const found = exact.get(path) ?? findPattern(path)
+    return found && ofMethod(found, method)
   }
 }
 
-function allowedMethods({ method, preflight }: Route): string {
-  return `${method === 'GET' ? 'GET, HEAD' : method}${preflight === undefined ? '' : ', OPTIONS'}`
+/** What is found at a path, for a method: the route that serves it, else the first. */
+function ofMethod(found: FoundRoute, method: string): FoundRoute {
+  if (found.others.length === 0 || serves(found.route, method)) return found
+  const route = found.others.find((other) => serves(other, method))
+  return route === undefined ? found : { ...found, route }
+}
+
+function serves({ method }: Route, asked: string): boolean {
+  return asked === method || (asked === 'HEAD' && method === 'GET')
+}
+
+function allowedMethods({ method, preflight }: Route, others: readonly Route[]): string {
+  const methods = [method, ...others.map((other) => other.method)].map((one) => (one === 'GET' ? 'GET, HEAD' : one))
+  return [...methods, ...(preflight === undefined ? [] : ['OPTIONS'])].join(', ')
 }
 
 function countSegments(pattern: string): number {

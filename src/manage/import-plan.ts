@@ -1,7 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { KeyAndIv } from '../cenc.ts'
 import type { OpenContent } from '../keys/content-keys.ts'
-import { openOverride, openOverrideKey, openSnapshot, type Snapshot, wantedId } from '../keys/snapshot.ts'
+import { openSnapshot, openStandingOverride, type Snapshot, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef, StoredOverride, Tenant } from '../keys/store.ts'
 import type { ImportedKey } from './import-draft.ts'
 import type { Management } from './management.ts'
@@ -71,10 +70,8 @@ function planKey(
 ): PlannedKey {
   const override = snapshot?.overrides.get(wantedId(key))
   if (override !== undefined) {
-    const contentKey = openOverrideKey(ref, override)
-    const explicitIv = key.iv && openOverride(ref, override, snapshot?.derivation)?.explicitIv
-    if (isSame(key, { contentKey, explicitIv }))
-      return { ...key, status: 'same', refusal: undefined, standing: override }
+    const standing = openStandingOverride(ref, override, snapshot?.derivation)
+    if (isSame(key, standing)) return { ...key, status: 'same', refusal: undefined, standing: override }
     const refusal = force ? undefined : `another ${key.contentKeyClass} override stands for this kid`
     return { ...key, status: force ? 'stored' : 'refused', refusal, standing: override }
   }
@@ -88,7 +85,7 @@ function planKey(
 /** An import without an IV says nothing of the one that stands. */
 function isSame(
   { key, iv }: ImportedKey,
-  standing: Pick<KeyAndIv, 'contentKey'> & { readonly explicitIv: Uint8Array | undefined },
+  standing: { readonly contentKey: Uint8Array; readonly explicitIv: Uint8Array | undefined },
 ): boolean {
   if (!timingSafeEqual(key, standing.contentKey)) return false
   return iv === undefined || (standing.explicitIv !== undefined && timingSafeEqual(iv, standing.explicitIv))

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../src/errors.ts'
 import { textReply } from '../../src/http/errors.ts'
 import type { Route } from '../../src/http/route.ts'
@@ -57,4 +57,36 @@ test('a refusal in the words of a protocol is observed like any other', async ()
   const { get, failures } = handlerOf({ handle: () => ({ ...textReply(200, 'no'), failure }) })
   assert.equal((await get('/a/1/2')).status, 200)
   assert.deepEqual(failures, [failure])
+})
+
+describe('one path that several routes serve', () => {
+  const failures: unknown[] = []
+  const serve = (path: string, method: Route['method']): Route => ({
+    name: 'key',
+    path,
+    method,
+    handle: () => textReply(200, `${method} ${path}`),
+  })
+  const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+  const handler = createHandler({
+    routes: ['/a/{x}', '/a/b'].flatMap((path) => methods.map((method) => serve(path, method))),
+    checks: [],
+    observe: (_call, _route, _reply, failure) => failures.push(failure),
+    now: () => 0,
+  })
+
+  for (const path of ['/a/1', '/a/b']) {
+    test(`${path} answers each method by its own`, async () => {
+      for (const method of methods) {
+        assert.match(String((await handler(callOf(method, path))).body), new RegExp(`^${method} `))
+        assert.match(String((await handler(callOf(method, `${path}/?q`))).body), new RegExp(`^${method} `))
+      }
+      assert.match(String((await handler(callOf('HEAD', path))).body), /^GET /)
+    })
+
+    test(`${path} refuses another method and names every one it takes`, async () => {
+      const { status, headers } = await handler(callOf('PATCH', path))
+      assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST, PUT, DELETE'])
+    })
+  }
 })
