@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import type { ContentKeyClass, Kid } from '../../src/cenc.ts'
+import { KeyProviderError } from '../../src/errors.ts'
+import { createDataKeys } from '../../src/keys/data-keys.ts'
+import { createContentKeys } from '../../src/keys/keyring.ts'
+import { FOREVER, type RetentionClass, type RetentionOf } from '../../src/keys/retention.ts'
+import type { LedgerKey, LedgerRecord } from '../../src/keys/store.ts'
+import type { AuditEntry } from '../../src/manage/audit.ts'
+import type { KeyspringEvent } from '../../src/manage/events.ts'
+import type { Management, Operator } from '../../src/manage/management.ts'
+import { memoryStore } from '../../src/store/memory.ts'
+import { fakeRootKey, issue, kidOf } from '../keys/fixtures.ts'
+
+export const DAY = 86_400_000
+export const START = Date.UTC(2026, 10, 21)
+export const OPERATOR: Operator = { tenant: 'default', actor: { method: 'basic', id: 'ops' }, requestId: 'r1' }
+
+export const WEEK: RetentionClass = { name: 'week', keepMs: 7 * DAY, graceMs: DAY, afterwards: 'gone', held: false }
+export const HELD: RetentionClass = { ...FOREVER, name: 'court', held: true }
+
+/** Rules that a test changes as it goes. */
+export interface Rules {
+  of: RetentionOf
+}
+
+export interface ManagingOptions {
+  readonly store?: ReturnType<typeof memoryStore>
+  readonly clock?: { at: number }
+  readonly rules?: Rules
+  readonly rotation?: Management['rotation']
+}
+
+/** Management of a store in memory, on a clock of its own; what was recorded and told is kept. */
+export function managing(options: ManagingOptions = {}) {
+  const store = options.store ?? memoryStore()
+  const clock = options.clock ?? { at: START }
+  const rules = options.rules ?? { of: () => FOREVER }
+  const entries: AuditEntry[] = []
+  const events: KeyspringEvent[] = []
+  const audit = { isAway: false }
+  const retention: RetentionOf = (ref) => rules.of(ref)
+  const now = (): number => clock.at
+  const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
+  const contentKeys = createContentKeys({
+    store,
+    dataKeys,
+    policy: 'derived',
+    now,
+    time: now,
+    retention,
+    randomBytes,
+    revalidateMs: 0,
+  })
+  const management: Management = {
+    store,
+    dataKeys,
+    contentKeys,
+    retention,
+    rotation: options.rotation,
+    audit: {
+      async write(entry) {
+        if (audit.isAway) throw new KeyProviderError('ERR_AUDIT_UNAVAILABLE', 'the audit log is away')
+        entries.push(entry)
+      },
+      spool: (entry) => entries.push(entry),
+      close: async () => {},
+    },
+    emit: (event) => events.push(event),
+    now,
+    randomBytes,
+  }
+  return {
+    management,
+    store,
+    clock,
+    rules,
+    entries,
+    events,
+    setAuditAway: (away: boolean) => {
+      audit.isAway = away
+    },
+    /** Gives a content its secret and a key. */
+    create: (contentId: string, tenant = 'default') =>
+      issue(contentKeys, [{ contentKeyClass: 'drm', kid: kidOf(1) }], { tenant, contentId }),
+  }
+}
+
+export function ledgerKey(kid: Kid, changes: Partial<LedgerKey> = {}): LedgerKey {
+  const contentKeyClass: ContentKeyClass = 'drm'
+  return {
+    kid,
+    contentKeyClass,
+    commonEncryptionScheme: 'cenc',
+    intendedTrackTypes: ['VIDEO'],
+    systemIds: [],
+    ...changes,
+  }
+}
+
+export function ledgerRecord(changes: Partial<LedgerRecord> = {}): LedgerRecord {
+  return {
+    tenant: 'default',
+    contentId: 'channel',
+    periodId: '',
+    periodIndex: undefined,
+    periodStart: undefined,
+    periodEnd: undefined,
+    keys: [ledgerKey(kidOf(1))],
+    client: 'encryptor',
+    spekeVersion: '2.0',
+    firstAt: START,
+    lastAt: START,
+    requests: 1,
+    keepUntil: undefined,
+    ...changes,
+  }
+}
