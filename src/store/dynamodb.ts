@@ -1,0 +1,56 @@
+import type { ClientStore } from '../auth/client-store.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import { dynamoDbClients } from './dynamodb-clients.ts'
+import { dynamoDbContents } from './dynamodb-contents.ts'
+import { dynamoDbDataKeys } from './dynamodb-data-keys.ts'
+import { dynamoDbLedger } from './dynamodb-ledger.ts'
+import { dynamoDbLife } from './dynamodb-life.ts'
+import { dynamoDbMaintenance } from './dynamodb-maintenance.ts'
+import { type DynamoDbTable, type DynamoDbTableOptions, openDynamoDbTable } from './dynamodb-table.ts'
+import { dynamoDbWrites } from './dynamodb-writes.ts'
+
+export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** How long after it expired a content reads as destroyed, and DynamoDB may erase its secret: longer than any grace of retention. */
+  readonly graceMs: number
+  /** How long a data key that is to be removed must rest, so that no write with it is under way. */
+  readonly settleMs?: number
+}
+
+export type DynamoDbStore = SecretStore & LedgerStore & ClientStore & LifeStore & StoreMaintenance
+
+/**
+ * A store in one table of DynamoDB: for functions, and for nodes that want no database of their own. It uses conditional puts and
+ * consistent reads, no transactions. Needs dynamodb:GetItem, BatchGetItem, Query, PutItem, UpdateItem and DeleteItem on the
+ * table; to sweep and to maintain it Scan besides.
+ */
+export async function openDynamoDbStore(options: DynamoDbStoreOptions): Promise<DynamoDbStore> {
+  const { timeoutMs = 3_000, settleMs = 2 * timeoutMs } = options
+  return dynamoDbStore(await openDynamoDbTable({ ...options, timeoutMs }), { ...options, settleMs })
+}
+
+/** The store over a table that is open. */
+export function dynamoDbStore(
+  table: DynamoDbTable,
+  { now, graceMs, settleMs }: Required<Pick<DynamoDbStoreOptions, 'now' | 'graceMs' | 'settleMs'>>,
+): DynamoDbStore {
+  const clients = dynamoDbClients(table)
+  const isNeeded = async (tenant: string, generation: number) => (await clients.countSealedBy(tenant, generation)) > 0
+  const dataKeys = dynamoDbDataKeys({ table, now, settleMs, isNeeded })
+  const contents = dynamoDbContents({ table, now, graceMs })
+  const life = dynamoDbLife({ table, now, graceMs, contents })
+  const { claim: _claim, confirm: _confirm, ...storedDataKeys } = dataKeys
+  const { change: _change, mayErase: _mayErase, putTombstone: _putTombstone, ...lifeStore } = life
+  return {
+    ...lifeStore,
+    ...storedDataKeys,
+    ...dynamoDbWrites({ table, contents, life, dataKeys }),
+    ...dynamoDbLedger(table),
+    ...dynamoDbMaintenance({ table, dataKeys, clients, life }),
+    listClients: clients.listClients,
+    putClient: (registered) => clients.putClient(registered, dataKeys),
+    removeClient: clients.removeClient,
+    close: table.close,
+  }
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { after, describe, test } from 'node:test'
+import { openDynamoDbStore } from '../../src/store/dynamodb.ts'
+import { clientStoreContract } from './client-store-contract.ts'
+import { startDynamoDb } from './dynamodb-server.ts'
+import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { maintenanceContract } from './maintenance-contract.ts'
+import { secretStoreContract } from './secret-store-contract.ts'
+
+const dynamoDb = await startDynamoDb()
+after(() => dynamoDb.remove())
+
+const openTable = (table: string) =>
+  openDynamoDbStore({
+    table,
+    endpoint: dynamoDb.endpoint,
+    region: 'eu-west-1',
+    // The expiries of the contracts are early in 1970.
+    now: () => 0,
+    graceMs: 0,
+    settleMs: 300,
+  })
+const open = async () => openTable(await dynamoDb.newTable())
+
+secretStoreContract('dynamodb', open)
+ledgerStoreContract('dynamodb', open)
+maintenanceContract('dynamodb', open)
+clientStoreContract('dynamodb', open)
+
+const REF = { tenant: 'default', contentId: 'movie' }
+const BIRTH = { at: 1, expiresAt: undefined }
+
+describe('first requests of one content', () => {
+  test('fifty writers of one process are given one secret', async () => {
+    const store = await open()
+    const puts = Array.from({ length: 50 }, (_, byte) =>
+      store.putSecretIfAbsent(REF, new Uint8Array(8).fill(byte), [], BIRTH),
+    )
+    const given = (await Promise.all(puts)).map(({ sealedSecret = assert.fail() }) => Buffer.from(sealedSecret))
+    assert.equal(new Set(given.map((one) => one.toString('hex'))).size, 1)
+    await store.close()
+  })
+
+  test('two processes are given the same keys, derived and random', async () => {
+    const table = await dynamoDb.newTable()
+    const outputs = await Promise.all(
+      [1, 2].map(async () => {
+        const child = spawn(
+          process.execPath,
+          [new URL('./dynamodb-process.ts', import.meta.url).pathname, dynamoDb.endpoint, table],
+          { stdio: ['ignore', 'pipe', 'inherit'] },
+        )
+        const exited = once(child, 'exit')
+        let output = ''
+        for await (const chunk of child.stdout) output += chunk
+        assert.deepEqual(await exited, [0, null])
+        return JSON.parse(output) as Readonly<Record<string, readonly string[]>>
+      }),
+    )
+    const [one, other] = outputs
+    assert.deepEqual(one, other)
+    assert.deepEqual(
+      Object.values(one ?? {}).map(({ length }) => length),
+      [1, 1, 1, 1],
+    )
+  })
+})
