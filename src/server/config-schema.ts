@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { COMMON_ENCRYPTION_SCHEMES, toSystemId } from '../cenc.ts'
+import { API } from './api-settings.ts'
+import { AUDIT } from './audit-settings.ts'
 import { ADMIN, AUTH, CLIENTS, TLS } from './caller-settings.ts'
 import {
   fileName,
@@ -14,7 +16,9 @@ import {
   wholeNumber,
   yesOrNo,
 } from './config-fields.ts'
+import { EVENTS } from './events-settings.ts'
 import { PLAYBACK, WIDEVINE } from './playback-settings.ts'
+import { RETENTION, ROTATION } from './retention-settings.ts'
 import { CONTENT_KEYS, POSTGRES, ROOT_KEY, STORE } from './store-settings.ts'
 
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
@@ -110,6 +114,11 @@ export const SECTIONS = {
   admin: ADMIN,
   playback: PLAYBACK,
   widevine: WIDEVINE,
+  retention: RETENTION,
+  rotation: ROTATION,
+  audit: AUDIT,
+  events: EVENTS,
+  api: API,
 }
 export type SectionName = keyof typeof SECTIONS
 export type Sections = { readonly [Name in SectionName]: z.infer<(typeof SECTIONS)[Name]> }

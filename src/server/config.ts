@@ -17,8 +17,17 @@ import {
 import { readSection, SECTIONS, type SectionName, type Sections } from './config-schema.ts'
 import { type ConfigSources, gatherSettings } from './config-sources.ts'
 import { toDrmSystems } from './drm-systems.ts'
+import {
+  type ApiSettings,
+  type AuditSettings,
+  type EventsSettings,
+  toApi,
+  toAudit,
+  toEvents,
+} from './operations-config.ts'
 import { type Playback, toPlayback } from './playback-config.ts'
 import { type ContentRule, toProfiles } from './profiles.ts'
+import { type Retention, toRetention } from './retention-config.ts'
 import { type KeysAtRest, toKeysAtRest } from './store-config.ts'
 import { type Signer, toSigners } from './widevine-signers.ts'
 
@@ -37,6 +46,10 @@ export interface Config
         | 'auth'
         | 'tls'
         | 'admin'
+        | 'retention'
+        | 'audit'
+        | 'events'
+        | 'api'
         | keyof KeysAtRest
       >
     > {
@@ -52,6 +65,10 @@ export interface Config
   readonly admin: AdminSettings | undefined
   readonly playback: Playback
   readonly widevine: { readonly signers: readonly Signer[] }
+  readonly retention: Retention
+  readonly audit: AuditSettings
+  readonly events: EventsSettings
+  readonly api: ApiSettings
   /** Without a trailing slash; undefined: the address that is listened on, which only the listener knows. */
   readonly publicUrl: string | undefined
   /** Whether only this machine can reach the address that is listened on. */
@@ -118,6 +135,11 @@ export function readConfig(sources: ConfigSources): Config {
     admin: toAdmin(section('admin')),
     playback: toPlayback(section('playback'), openUnsaid, report),
     widevine: { signers: toSigners(section('widevine').signers, report) },
+    retention: toRetention(section('retention'), keysAtRest.contentKeys.policy, report),
+    rotation: section('rotation'),
+    audit: toAudit(section('audit'), keysAtRest.store, report),
+    events: toEvents(section('events'), report),
+    api: toApi(section('api'), report),
     loopback,
     file,
   }

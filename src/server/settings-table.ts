@@ -102,6 +102,21 @@ export const SETTINGS: readonly Setting[] = [
   { path: 'playback.callback.url', kind: 'text' },
   { path: 'playback.callback.timeoutMs', kind: 'number' },
   { path: 'playback.callback.maxTtlSeconds', kind: 'number' },
+  { path: 'retention.default', kind: 'text' },
+  { path: 'retention.hold', kind: 'list' },
+  { path: 'retention.sweepMinutes', kind: 'number' },
+  { path: 'rotation.graceSeconds', kind: 'number' },
+  { path: 'audit.directory', kind: 'text' },
+  { path: 'audit.node', kind: 'text' },
+  { path: 'audit.issue', kind: 'text' },
+  { path: 'events.webhook.url', kind: 'text' },
+  { path: 'events.webhook.secret', kind: 'text' },
+  { path: 'events.webhook.timeoutMs', kind: 'number' },
+  { path: 'events.file', kind: 'text' },
+  { path: 'events.types', kind: 'list' },
+  { path: 'events.deadLetterFile', kind: 'text' },
+  { path: 'api.enabled', kind: 'boolean' },
+  { path: 'api.importKeyFile', kind: 'text' },
 ]
 
 /** The name of a setting in the environment: `limits.bodyBytes` is KEYSPRING_LIMITS_BODY_BYTES. */

@@ -122,7 +122,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
 /** The settings that a reload cannot change, by their names. */
 function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
-  const { host, port, data, store, rootKey, logLevel, contentKeys, ledger, limits, tls, admin } = config
+  const { host, port, data, store, rootKey, logLevel, contentKeys, ledger, limits, tls, admin, audit, events } = config
   return {
     host,
     port,
@@ -140,6 +140,11 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     'tls.clientCa': tls?.clientCa !== undefined,
     'admin.host': admin?.host,
     'admin.port': admin?.port,
+    'audit.directory': audit.directory,
+    'audit.node': audit.node,
+    'events.webhook': [JSON.stringify(events.webhook), events.webhook?.secret.reveal()].join(),
+    'events.file': events.file,
+    'events.deadLetterFile': events.deadLetterFile,
     'limits.connections': limits.connections,
     'limits.requestsPerSocket': limits.requestsPerSocket,
     'limits.cachedContents': limits.cachedContents,

@@ -1,0 +1,17 @@
+import { EVENT_TYPES } from '../manage/events.ts'
+import { fileName, list, oneOf, section, text, url, wholeNumber } from './config-fields.ts'
+
+/** Who is told of what happens. */
+export const EVENTS = section({
+  webhook: section({
+    url: url.optional(),
+    secret: text(
+      'a secret of 32 to 4096 characters, one line',
+      (value) => value.length >= 32 && value.length <= 4_096 && !/[\r\n\0]/.test(value),
+    ).optional(),
+    timeoutMs: wholeNumber(100, 60_000).default(5_000),
+  }).prefault({}),
+  file: fileName.optional(),
+  types: list(oneOf(EVENT_TYPES)).default([...EVENT_TYPES]),
+  deadLetterFile: fileName.optional(),
+}).prefault({})

@@ -1,0 +1,103 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import type { EventType } from '../manage/events.ts'
+import { Secret } from '../secret.ts'
+import type { Sections } from './config-schema.ts'
+import { type Report, readText } from './playback-config.ts'
+import type { KeysAtRest } from './store-config.ts'
+
+/** Where who did what is written down. */
+export interface AuditSettings {
+  /** Undefined: below `data`. */
+  readonly directory: string | undefined
+  readonly node: string
+  /** What becomes of records of issued keys: none, written soon, or written before the answer leaves. */
+  readonly issue: Sections['audit']['issue']
+}
+
+/** Who is told of what happens. */
+export interface EventsSettings {
+  readonly webhook: WebhookSettings | undefined
+  readonly file: string | undefined
+  readonly types: readonly EventType[]
+  readonly deadLetterFile: string | undefined
+}
+
+export interface WebhookSettings {
+  readonly url: string
+  readonly secret: Secret<string>
+  readonly timeoutMs: number
+}
+
+export function toAudit(
+  { directory, node, issue }: Sections['audit'],
+  store: KeysAtRest['store'],
+  report: Report,
+): AuditSettings {
+  if (directory === undefined && store === 'memory' && issue === 'require') {
+    report('audit.directory', 'is not set: audit.issue require needs it beside a store in memory')
+  }
+  return { directory, node: node ?? nodeOf(hostname()), issue }
+}
+
+/** The directory of the audit log; undefined where there is none: what is told of a store in memory is gone with it. */
+export function auditDirectoryOf(config: {
+  readonly audit: AuditSettings
+  readonly store: KeysAtRest['store']
+  readonly data: string
+}): string | undefined {
+  const standard = config.store === 'memory' ? undefined : join(config.data, 'audit')
+  return config.audit.directory ?? standard
+}
+
+/** A host name as far as it can be the name of a file. */
+function nodeOf(name: string): string {
+  const fit = name.replaceAll(/[^\w.-]/g, '-').slice(0, 64)
+  return /^\.*$/.test(fit) ? 'node' : fit
+}
+
+export function toEvents(written: Sections['events'], report: Report): EventsSettings {
+  const { webhook, file, types, deadLetterFile } = written
+  const { url, secret, timeoutMs } = webhook
+  if (url !== undefined && secret === undefined) {
+    report('events.webhook.secret', 'is not set: whoever receives events needs it to know them for ours')
+  }
+  if (url === undefined && secret !== undefined) report('events.webhook.url', 'is not set: nobody is told of events')
+  return {
+    webhook: url === undefined || secret === undefined ? undefined : { url, secret: new Secret(secret), timeoutMs },
+    file,
+    types,
+    deadLetterFile,
+  }
+}
+
+/** The management API. */
+export interface ApiSettings {
+  readonly enabled: boolean
+  /** What opens keys that others encrypted for us; undefined: only keys in the clear are imported. */
+  readonly importKey: Secret<ImportKey> | undefined
+}
+
+export interface ImportKey {
+  readonly privateKey: KeyObject
+  readonly certificate: X509Certificate
+}
+
+export function toApi({ enabled, importKeyFile }: Sections['api'], report: Report): ApiSettings {
+  const pem = importKeyFile === undefined ? undefined : readText('api.importKeyFile', importKeyFile, report)
+  return { enabled, importKey: pem === undefined ? undefined : toImportKey(pem, report) }
+}
+
+function toImportKey(pem: string, report: Report): Secret<ImportKey> | undefined {
+  try {
+    const [privateKey, certificate] = [createPrivateKey(pem), new X509Certificate(pem)]
+    if (certificate.checkPrivateKey(privateKey)) return new Secret({ privateKey, certificate })
+    report('api.importKeyFile', 'its private key is not that of its certificate')
+  } catch (error) {
+    // OpenSSL's errors are plain ones, and may quote the key.
+    if (!(error instanceof Error)) throw error
+    report('api.importKeyFile', 'expected a private key in PEM, without a passphrase, and its certificate')
+  }
+  return undefined
+}
