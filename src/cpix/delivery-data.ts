@@ -69,7 +69,8 @@ function descendant(element: XmlElement, ...locals: string[]): XmlElement | unde
   return at
 }
 
-function readCertificate(text: string, path: string): Omit<Recipient, 'element' | 'deliveryKey' | 'path'> {
+/** Reads the certificate of a recipient, base64 of DER. Throws ERR_RECIPIENT_INVALID, naming `path`, for one that cannot be encrypted for. */
+export function readCertificate(text: string, path: string): Omit<Recipient, 'element' | 'deliveryKey' | 'path'> {
   const base64 = text.replaceAll(/[ \t\r\n]+/g, '')
   if (base64 === '') throw recipientError(path, 'is empty')
   if (base64.length > MAX_CERTIFICATE_TEXT)
