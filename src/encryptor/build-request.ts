@@ -3,7 +3,7 @@ import { CPIX_NAMESPACE, PSKC_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE, XML
 import { KeyProviderError } from '../errors.ts'
 import type { PresetTrack } from '../speke/tables/presets.ts'
 import type { SpekeVersion } from '../speke/tables/versions.ts'
-import { type Markup, writeMarkup } from './markup.ts'
+import { type Markup, writeMarkup } from '../xml/markup.ts'
 import type { RequestedPeriod } from './periods.ts'
 import { type Shape, V1_SLOTS } from './shapes.ts'
 import type { EncryptorSystem, Slot } from './systems.ts'

@@ -1,5 +1,5 @@
 import { decodePsshBoxes, type PsshBox } from '../../drm/pssh.ts'
-import { type Markup, writeMarkup } from '../markup.ts'
+import { type Markup, writeMarkup } from '../../xml/markup.ts'
 import { type ClearKey, clearKeysOf, ivNotes, type Output, psshBoxesOf, schemeOf, trackIdsOf, wrong } from './output.ts'
 
 /** The DRM file of GPAC's MP4Box and cecrypt. @see https://wiki.gpac.io/xmlformats/Common-Encryption/ */

@@ -1,4 +1,4 @@
-import { escapeAttribute, escapeText } from '../xml/escape.ts'
+import { escapeAttribute, escapeText } from './escape.ts'
 
 /** An element to write: its children, or its text. */
 export interface Markup {
