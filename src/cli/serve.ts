@@ -71,9 +71,12 @@ function leave(log: Log, code: number): void {
 const SAMPLE = fileURLToPath(new URL('../../docs/examples/widevine-playready-cenc.xml', import.meta.url))
 
 function greeting(config: Config, { url, adminUrl, clients }: RunningServer): readonly string[] {
-  const place = { memory: 'in memory, lost when it stops', postgres: 'in PostgreSQL', sqlite: resolve(config.data) }[
-    config.store
-  ]
+  const place = {
+    memory: 'in memory, lost when it stops',
+    postgres: 'in PostgreSQL',
+    dynamodb: `in the table ${config.dynamodb.table}`,
+    sqlite: resolve(config.data),
+  }[config.store]
   const lines = [`keyspring listens on ${url}, keys ${place}`]
   if (adminUrl !== undefined) lines.push(`metrics at ${adminUrl}/metrics`)
   if (clients > 0) lines.push(`${clients} ${clients === 1 ? 'client has' : 'clients have'} to authenticate`)

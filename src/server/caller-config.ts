@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from './config.ts'
-import type { Sections } from './config-schema.ts'
+import { readSection, type Sections } from './config-schema.ts'
 
 export type Report = (path: string, problem: string) => void
 
@@ -28,9 +28,20 @@ export interface AdminSettings {
 }
 
 export function toAuth({ jwt, gateway, ...auth }: Sections['auth'], report: Report): Auth {
-  const { secretSha256, secretFiles, certificateFingerprints } = gateway
+  const { secretSha256, secretFiles, certificateFingerprints, callers } = gateway
   const knowsGateway = secretSha256.length + secretFiles.length + certificateFingerprints.length > 0
+  if (callers.length > 0 && !knowsGateway) {
+    report('auth.gateway.callers', 'no gateway is known: set auth.gateway.secretSha256 or another of its proofs')
+  }
   return { ...auth, jwt: toJwt(jwt, report), gateway: knowsGateway ? gateway : undefined }
+}
+
+/** The client that stands for `auth.gateway.callers`. */
+export function gatewayClients({ gateway }: Auth): Sections['clients'] {
+  const callers = gateway?.callers ?? []
+  if (callers.length === 0) return []
+  const credentials = { gateway: callers.map((caller) => ({ caller })) }
+  return readSection('clients', [{ name: 'gateway', credentials }]).value
 }
 
 /** Undefined: HTTP without TLS. */
@@ -81,18 +92,19 @@ const NEEDS: Readonly<Partial<Record<string, readonly [has: (config: CallerSetti
   ],
 }
 
-/** Reports credentials that no request could ever prove under this configuration. */
-export function reportUncheckable(config: CallerSettings, report: Report): void {
+/** Reports credentials that no request could ever prove under this configuration; `encrypted` says that all are read by nobody else. */
+export function reportUncheckable(config: CallerSettings, encrypted: boolean, report: Report): void {
   for (const [i, { credentials }] of config.clients.entries()) {
     for (const [method, ofMethod] of Object.entries(credentials)) {
       const [has, problem] = NEEDS[method] ?? []
-      if (ofMethod.length > 0 && has?.(config) === false && problem !== undefined) {
+      const isCheckable = (encrypted && method === 'basic') || has?.(config) !== false
+      if (ofMethod.length > 0 && !isCheckable && problem !== undefined) {
         report(`clients.${i}.credentials.${method}`, problem)
       }
     }
   }
   const { gateway } = config.auth
-  if (gateway === undefined || isEncrypted(config)) return
+  if (gateway === undefined || encrypted || isEncrypted(config)) return
   for (const name of ['secretSha256', 'secretFiles', 'certificateFingerprints'] as const) {
     if (gateway[name].length === 0) continue
     report(`auth.gateway.${name}`, 'neither tls nor trustProxy is set: a gateway is believed over TLS only')

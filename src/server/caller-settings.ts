@@ -15,6 +15,9 @@ const tenant = text('a name of 1 to 64 letters, digits, dots, dashes or undersco
 const clientName = text('a name of 1 to 64 letters, digits, dots, dashes or underscores', (value) =>
   /^[\w.-]{1,64}$/.test(value),
 )
+const gatewayCaller = text('an account number, or the ARN of a user or role', (value) =>
+  /^(\d{12}|arn:[^\s]+)$/.test(value),
+)
 const validity = { notBefore: moment.optional(), notAfter: moment.optional() }
 
 /** What a client proves itself by, by method. A secret is a hash, or stands in a file of its own. */
@@ -29,12 +32,7 @@ const CREDENTIALS = section({
   sigv4: list(section({ accessKeyId: id, secretAccessKeyFile: fileName, ...validity })).default([]),
   jwt: list(section({ subject: line, ...validity })).default([]),
   certificate: list(section({ fingerprint: hex256.optional(), name: line.optional(), ...validity })).default([]),
-  gateway: list(
-    section({
-      caller: text('an account number, or the ARN of a user or role', (value) => /^(\d{12}|arn:[^\s]+)$/.test(value)),
-      ...validity,
-    }),
-  ).default([]),
+  gateway: list(section({ caller: gatewayCaller, ...validity })).default([]),
   signer: list(
     section({
       name: id,
@@ -83,6 +81,7 @@ export const AUTH = section({
     certificateFingerprints: list(hex256).default([]),
     arnHeader: headerName.default('X-Speke-Caller-Arn'),
     accountHeader: headerName.default('X-Speke-Account'),
+    callers: list(gatewayCaller).default([]),
   }).prefault({}),
   sigv4: section({
     service: line.default('execute-api'),

@@ -19,7 +19,7 @@ import {
 import { EVENTS } from './events-settings.ts'
 import { PLAYBACK, WIDEVINE } from './playback-settings.ts'
 import { RETENTION, ROTATION } from './retention-settings.ts'
-import { CONTENT_KEYS, POSTGRES, ROOT_KEY, STORE } from './store-settings.ts'
+import { CONTENT_KEYS, DYNAMODB, POSTGRES, ROOT_KEY, STORE } from './store-settings.ts'
 
 const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
 const templateText = text('text of at most 64 KB', (value) => value.length <= 65_536)
@@ -69,6 +69,7 @@ export const SECTIONS = {
   data: fileName.default('./data'),
   store: STORE,
   postgres: POSTGRES,
+  dynamodb: DYNAMODB,
   rootKey: ROOT_KEY,
   publicUrl: url.optional(),
   allowAnonymous: yesOrNo.default(false),

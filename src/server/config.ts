@@ -6,6 +6,7 @@ import type { SignalingProfile } from '../speke/profile.ts'
 import {
   type AdminSettings,
   type Auth,
+  gatewayClients,
   mayHoldClients,
   NO_CALLERS,
   reportUncheckable,
@@ -106,11 +107,13 @@ export function readConfig(sources: ConfigSources): Config {
     {
       store: section('store'),
       postgres: section('postgres'),
+      dynamodb: section('dynamodb'),
       rootKey: section('rootKey'),
       contentKeys: section('contentKeys'),
     },
     report,
   )
+  const auth = toAuth(section('auth'), report)
   const config: Config = {
     host,
     port: section('port'),
@@ -129,8 +132,8 @@ export function readConfig(sources: ConfigSources): Config {
     signalingProfiles: toProfiles(written, [...drmSystems.values()], report),
     contents: section('contents'),
     drmSystems,
-    clients: section('clients'),
-    auth: toAuth(section('auth'), report),
+    clients: [...section('clients'), ...gatewayClients(auth)],
+    auth,
     tls: toTls(section('tls'), report),
     admin: toAdmin(section('admin')),
     playback: toPlayback(section('playback'), openUnsaid, report),
@@ -154,7 +157,7 @@ export function readConfig(sources: ConfigSources): Config {
   for (const [i, { signalingProfile }] of config.clients.entries()) {
     if (signalingProfile !== undefined) requireProfile(`clients.${i}.signalingProfile`, signalingProfile)
   }
-  reportUncheckable(config, report)
+  reportUncheckable(config, sources.isEncrypted === true, report)
   if (sources.serves !== false && !config.loopback) {
     // Whether the store holds clients is seen when it is open.
     if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)

@@ -14,7 +14,7 @@ export interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'root
   readonly store: Store
 }
 
-export type StoreSettings = Pick<Config, 'store' | 'data' | 'postgres' | 'rootKey'>
+export type StoreSettings = Pick<Config, 'store' | 'data' | 'postgres' | 'dynamodb' | 'rootKey'>
 
 export interface OpenStoreOptions {
   /** Makes a store where there is none. Default true. */
@@ -62,7 +62,16 @@ const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: 
         ...(onReplicaAway && { onReplicaAway }),
       })
     },
+
+    async dynamodb({ dynamodb }) {
+      const { table, eraseAfterDays, ...where } = dynamodb
+      if (table === undefined) throw new TypeError('a DynamoDB store without a table')
+      const { openDynamoDbStore } = await import('../store/dynamodb.ts')
+      return openDynamoDbStore({ ...where, table, now: () => Date.now(), graceMs: eraseAfterDays * DAY_MS })
+    },
   }
+
+const DAY_MS = 86_400_000
 
 async function inMemory() {
   const [{ rootKeyOf }, { rootKeyId }] = await Promise.all([

@@ -130,6 +130,7 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     // Compared, never printed: a URL holds a password.
     store: `${store} ${config.postgres.url?.reveal()}`,
     postgres: [JSON.stringify(config.postgres), ...config.postgres.replicas.map((url) => url.reveal())].join(),
+    dynamodb: JSON.stringify(config.dynamodb),
     rootKey: [JSON.stringify(rootKey), rootKey.passphrase?.reveal(), rootKey.vault.token?.reveal()].join(),
     'contentKeys.rootSecret': contentKeys.rootSecret?.reveal(),
     logLevel,

@@ -3,8 +3,9 @@ import type { Sections } from './config-schema.ts'
 
 /** The store and the root key, as they were checked; what could be a secret cannot be printed. */
 export interface KeysAtRest {
-  readonly store: 'sqlite' | 'memory' | 'postgres'
+  readonly store: 'sqlite' | 'memory' | 'postgres' | 'dynamodb'
   readonly postgres: PostgresConfig
+  readonly dynamodb: Readonly<Sections['dynamodb']>
   readonly rootKey: RootKeyConfig
   readonly contentKeys: ContentKeysConfig
 }
@@ -25,6 +26,9 @@ export interface ContentKeysConfig {
   readonly rootSecret: Secret<string> | undefined
 }
 
+/** The stores that are named by their kind; any other text is a URL. */
+const KINDS = ['sqlite', 'memory', 'dynamodb'] as const
+
 /** What must be said beside a kind of root key. */
 const NEEDED = {
   local: [],
@@ -34,10 +38,20 @@ const NEEDED = {
 
 /** The settings of keys at rest, and what is wrong between them. */
 export function toKeysAtRest(
-  { store, postgres, rootKey, contentKeys }: Pick<Sections, 'store' | 'postgres' | 'rootKey' | 'contentKeys'>,
+  {
+    store,
+    postgres,
+    dynamodb,
+    rootKey,
+    contentKeys,
+  }: Pick<Sections, 'store' | 'postgres' | 'dynamodb' | 'rootKey' | 'contentKeys'>,
   report: (path: string, problem: string) => void,
 ): KeysAtRest {
-  const isPostgres = store !== 'sqlite' && store !== 'memory'
+  const kind = KINDS.find((one) => one === store) ?? 'postgres'
+  const isPostgres = kind === 'postgres'
+  if (kind === 'dynamodb' && dynamodb.table === undefined) {
+    report('dynamodb.table', 'is not set: store dynamodb needs it')
+  }
   for (const kind of new Set([rootKey.kind, ...rootKey.previous])) {
     for (const path of NEEDED[kind]) {
       if (at(rootKey, path) === undefined) report(`rootKey.${path}`, `is not set: rootKey.kind ${kind} needs it`)
@@ -47,7 +61,8 @@ export function toKeysAtRest(
     report('contentKeys.rootSecret', 'is not set: contentKeys.policy derived-root needs it')
   }
   return {
-    store: isPostgres ? 'postgres' : store,
+    store: kind,
+    dynamodb,
     postgres: {
       ...postgres,
       url: isPostgres ? new Secret(store) : undefined,

@@ -7,8 +7,8 @@ const secret32 = text('32 bytes in base64', (value) => /^[A-Za-z0-9+/]{43}=$/.te
 
 /** Where keys are stored. */
 export const STORE = text(
-  'sqlite, memory or postgres://user:password@host:port/database',
-  (value) => value === 'sqlite' || value === 'memory' || isPostgresUrl(value),
+  'sqlite, memory, dynamodb or postgres://user:password@host:port/database',
+  (value) => ['sqlite', 'memory', 'dynamodb'].includes(value) || isPostgresUrl(value),
 ).default('sqlite')
 
 /** How a PostgreSQL store is used. */
@@ -18,6 +18,15 @@ export const POSTGRES = section({
   waiting: wholeNumber(1, 100_000).default(1_000),
   connectTimeoutMs: wholeNumber(100, 60_000).default(3_000),
   statementTimeoutMs: wholeNumber(100, 60_000).default(5_000),
+}).prefault({})
+
+/** How a table of DynamoDB is used. */
+export const DYNAMODB = section({
+  table: text('the name of a table', (value) => /^[\w.-]{3,255}$/.test(value)).optional(),
+  region: line.optional(),
+  endpoint: url.optional(),
+  timeoutMs: wholeNumber(100, 60_000).default(3_000),
+  eraseAfterDays: wholeNumber(1, 3_650).default(90),
 }).prefault({})
 
 const KINDS = ['local', 'aws-kms', 'vault'] as const
