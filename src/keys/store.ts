@@ -97,7 +97,7 @@ export interface SecretStore {
     birth: Birth,
   ): Promise<StoredContent>
 
-  /** Stores each override unless its (class, kid) is taken, and returns what stands. */
+  /** Stores each override unless its (class, kid) is taken, and returns what stands; with no override it stores nothing. */
   putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[], birth: Birth): Promise<StoredContent>
 
   /** Stores or replaces an override. */
@@ -116,8 +116,8 @@ export interface SecretStore {
   removeKidOverride(ref: ContentRef, rule: Pick<KidOverride, 'intendedTrackType' | 'periodIndex'>): Promise<boolean>
 
   /**
-   * Forgets the secret, overrides, kid overrides and stored document of a content and leaves a tombstone, in one step. Throws
-   * ERR_CONTENT_HELD for a content under legal hold.
+   * Forgets the secret, overrides, kid overrides and stored document of a content and leaves a tombstone, in one step. The first
+   * tombstone stands, but `deleted` takes the place of `expired`. Throws ERR_CONTENT_HELD for a content under legal hold.
    */
   putTombstone(ref: ContentRef, tombstone: Tombstone): Promise<void>
 
@@ -125,8 +125,8 @@ export interface SecretStore {
   putExpiry(expiries: readonly (ContentRef & Pick<ContentLife, 'expiresAt'>)[]): Promise<void>
 
   /**
-   * Gives a content that expired and was destroyed a new secret and the epoch after that of its tombstone, unless another process
-   * did; returns what stands. A tombstone of another cause is left as it is.
+   * Gives a content that expired and was destroyed a new secret and `epoch`, the one after that of its tombstone, unless another
+   * process did; returns what stands. A tombstone of another cause or epoch is left as it is.
    */
   putNextSecret(
     ref: ContentRef,
@@ -206,6 +206,9 @@ export interface StoreMaintenance {
 
   /** The sealed values by data key; data keys without any count 0. */
   countSeals(): Promise<readonly SealCount[]>
+
+  /** Sets the life of a content as it is in another store, of which this one is a copy; nothing where nothing is stored. */
+  putLife(ref: ContentRef, life: ContentLife): Promise<void>
 }
 
 /** What was issued, for one key period of a content. A report: no answer depends on it. */

@@ -23,6 +23,7 @@ export interface ContentSummary extends ContentLife {
   readonly tombstone: Tombstone | undefined
   /** Whether keys can be derived for it. */
   readonly hasSecret: boolean
+  /** Counted up to 10,000. */
   readonly overrides: number
   readonly kidOverrides: number
 }
