@@ -119,7 +119,7 @@ async function withKeys<T>(options: ContentOptions, use: (keys: OverridesOptions
     const { rootKey, dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
     if (created) process.stderr.write(`keyspring: created ${rootKeyName}: back it up, without it every key is lost\n`)
     try {
-      return await use({ store, dataKeys, randomBytes })
+      return await use({ store, dataKeys, randomBytes, now: () => Date.now() })
     } finally {
       await rootKey.close()
     }

@@ -1,14 +1,19 @@
 import { boundedCache } from '../bounded-cache.ts'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
+import { secretLost, storeBehind } from './content-errors.ts'
 import type { DataKeys } from './data-keys.ts'
+import type { Kept } from './lifetime.ts'
+import type { RetentionOf } from './retention.ts'
 import type { DeriveContentSecret } from './root-secret.ts'
 import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredContent } from './store.ts'
 
-/** A content in memory, as it stood when it was read. */
-export interface CachedContent {
-  readonly snapshot: Snapshot
+/**
+ * A content in memory, as it stood when it was read. A node that read it just before it was destroyed answers from it until
+ * `validUntil`; one that expired is not answered from at all, for its expiry is compared at each use.
+ */
+export interface CachedContent extends Kept {
   readonly validUntil: number
 }
 
@@ -29,6 +34,7 @@ export interface ContentCacheOptions {
   readonly revalidateMs: number
   readonly maxEntries: number
   readonly onStale: (error: KeyProviderError) => void
+  readonly retention: RetentionOf
   /** Where a content has a secret although none is stored. */
   readonly deriveSecret?: DeriveContentSecret | undefined
 }
@@ -44,12 +50,12 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
 }
 
 export function createContentCache(options: ContentCacheOptions): ContentCache {
-  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, deriveSecret } = options
+  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, retention, deriveSecret } = options
   const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
   const loading = new Map<string, Promise<CachedContent>>()
 
   const keep = (ref: ContentRef, snapshot: Snapshot, validUntil: number): CachedContent => {
-    const content = { snapshot, validUntil }
+    const content = { snapshot, retention: retention(ref), validUntil }
     if (snapshot !== NOTHING_STORED) cache.set(contentCacheId(ref), content)
     return content
   }
@@ -73,6 +79,7 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
     try {
       const stored = await store.findContent(ref, kids)
       if (before !== undefined && isLost(before, stored)) throw secretLost(ref)
+      if (before !== undefined && isBehind(before, stored)) throw storeBehind(ref)
       if (stored === undefined) return keep(ref, nothingStored(ref, before), validUntil)
       const snapshot = await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret)
       const targets = stored.kidOverrides.map(({ kid }) => kid)
@@ -124,10 +131,7 @@ function isLost({ sealedSecret }: Snapshot, stored: StoredContent | undefined): 
   return sealedSecret !== undefined && stored?.sealedSecret === undefined && stored?.tombstone === undefined
 }
 
-function secretLost({ tenant, contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_STORE_UNAVAILABLE',
-    `the store has lost the secret of content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}; ` +
-      'its keys are issued from memory until this process ends: restore the store from a backup',
-  )
+/** A replica that does not know yet that the content was destroyed and given a new secret, or a backup from before. */
+function isBehind({ epoch }: Snapshot, stored: StoredContent | undefined): boolean {
+  return stored !== undefined && stored.life.epoch < epoch
 }

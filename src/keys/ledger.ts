@@ -3,7 +3,7 @@ import { mergeLedgerRecords } from './ledger-merge.ts'
 import type { ContentRef, LedgerRecord, LedgerStore } from './store.ts'
 
 /** What is recorded of a request, without its time. Build it once and give the same object each time: that is the cheap way. */
-export type LedgerEntry = Omit<LedgerRecord, 'firstAt' | 'lastAt' | 'requests'>
+export type LedgerEntry = Omit<LedgerRecord, 'firstAt' | 'lastAt' | 'requests' | 'keepUntil'>
 
 /** A kid that was issued both as `clear` and as `drm`. */
 export type LedgerConflict = ContentRef & { readonly kid: Kid }
@@ -22,6 +22,8 @@ export interface LedgerOptions {
   readonly store: LedgerStore
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** How long a period is kept after it was last asked for, in milliseconds; undefined: for ever. Seven days without it. */
+  readonly keepMs?: (ref: ContentRef) => number | undefined
   /** How long a record waits at most before it is written. */
   readonly flushMs?: number
   /** How many records may wait. */
@@ -43,10 +45,11 @@ interface Waiting {
 
 /** Records are written in batches of this size, so that other writes come between. */
 const BATCH = 200
+const KEEP_MS = 7 * 86_400_000
 
 export function createLedger(options: LedgerOptions): Ledger {
   const { store, now, flushMs = 1_000, maxRecords = 50_000, schedule = scheduleTimeout } = options
-  const { onLoss = () => {}, onConflict = () => {}, onError = () => {} } = options
+  const { onLoss = () => {}, onConflict = () => {}, onError = () => {}, keepMs = () => KEEP_MS } = options
   /** By the caller's object, which is the fast way and must not keep it alive, and by the period it stands for. */
   let byEntry = new WeakMap<LedgerEntry, Waiting>()
   let byPeriod = new Map<string, Waiting>()
@@ -85,11 +88,17 @@ export function createLedger(options: LedgerOptions): Ledger {
       byPeriod.set(id, waiting)
       scheduleFlush()
     } else {
-      const { keys } = mergeLedgerRecords(toRecord(waiting), { ...entry, firstAt: at, lastAt: at, requests: 0 })
+      const again = toRecord({ entry, firstAt: at, lastAt: at, requests: 0 })
+      const { keys } = mergeLedgerRecords(toRecord(waiting), again)
       waiting.entry = { ...entry, keys }
     }
     byEntry.set(entry, waiting)
     return waiting
+  }
+
+  const toRecord = ({ entry, firstAt, lastAt, requests }: Waiting): LedgerRecord => {
+    const kept = keepMs(entry)
+    return { ...entry, firstAt, lastAt, requests, keepUntil: kept === undefined ? undefined : lastAt + kept }
   }
 
   const flush = (): Promise<void> => {
@@ -133,20 +142,14 @@ export function createLedger(options: LedgerOptions): Ledger {
 
 export interface PruneOptions {
   readonly store: Pick<LedgerStore, 'prune'>
+  /** Milliseconds since 1970. */
   readonly now: () => number
-  /** How long a period is kept after it was last asked for. */
-  readonly retentionMs?: number
   readonly batch?: number
 }
 
-/** Forgets the periods that are older than the retention, some at a time; how many were forgotten. */
-export async function pruneLedger({
-  store,
-  now,
-  retentionMs = 7 * 86_400_000,
-  batch = 500,
-}: PruneOptions): Promise<number> {
-  const before = now() - retentionMs
+/** Forgets the periods that need not be kept any more, some at a time; how many were forgotten. */
+export async function pruneLedger({ store, now, batch = 500 }: PruneOptions): Promise<number> {
+  const before = now()
   let total = 0
   for (let pruned = batch; pruned === batch; total += pruned) pruned = await store.prune(before, batch)
   return total
@@ -161,10 +164,6 @@ function mergeAll(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
     merged.set(id, known === undefined ? record : mergeLedgerRecords(known, record))
   }
   return [...merged.values()]
-}
-
-function toRecord({ entry, firstAt, lastAt, requests }: Waiting): LedgerRecord {
-  return { ...entry, firstAt, lastAt, requests }
 }
 
 function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {

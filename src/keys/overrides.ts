@@ -1,6 +1,8 @@
 import type { ContentKeyClass, Kid, SystemId } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { DataKeys } from './data-keys.ts'
+import { birthOf } from './lifetime.ts'
+import { FOREVER, type RetentionOf } from './retention.ts'
 import { type RandomBytes, seal } from './seal.ts'
 import { overrideContext, sameBytes } from './snapshot.ts'
 import type { ContentRef, KidOverride, SecretStore, StoredContent, StoredOverride } from './store.ts'
@@ -10,6 +12,10 @@ export interface OverridesOptions {
   readonly store: SecretStore
   readonly dataKeys: DataKeys
   readonly randomBytes: RandomBytes
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** What contents are kept by. */
+  readonly retention?: RetentionOf | undefined
 }
 
 /** `force` changes keys that encryptors may have been given already; it needs a reason. */
@@ -49,11 +55,12 @@ export async function addOverride(options: OverridesOptions, added: NewOverride)
   clear.fill(0)
   const override: StoredOverride = { contentKeyClass, kid, sealed, pssh: added.pssh ?? {} }
 
+  const birth = birthOf(options.retention?.(ref) ?? FOREVER, options.now())
   const before = await options.store.findContent(ref, [kid])
   refuseGone(ref, before)
-  if (isForced(added)) return options.store.replaceOverride(ref, override)
+  if (isForced(added)) return options.store.replaceOverride(ref, override, birth)
   if (before?.sealedSecret !== undefined) throw alreadyIssued(ref, 'the content has keys already')
-  const standing = await options.store.putOverridesIfAbsent(ref, [override])
+  const standing = await options.store.putOverridesIfAbsent(ref, [override], birth)
   refuseGone(ref, standing)
   const ours = standing.overrides.find((one) => one.kid === kid && one.contentKeyClass === contentKeyClass)
   if (!sameBytes(ours?.sealed, sealed)) throw alreadyIssued(ref, `kid ${kid} has a ${contentKeyClass} override already`)

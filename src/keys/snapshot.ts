@@ -18,7 +18,13 @@ export interface Snapshot {
   readonly kidOverrides: readonly KidOverride[]
   readonly signalingRevision: string
   readonly tombstone: Tombstone | undefined
+  readonly expiresAt: number | undefined
+  readonly isHeld: boolean
+  /** Another epoch has another secret: what was issued before is destroyed. */
+  readonly epoch: number
 }
+
+type Life = Pick<Snapshot, 'expiresAt' | 'isHeld' | 'epoch'>
 
 /** An override and the data key that opens it, when there is one. */
 export interface SealedOverride extends StoredOverride {
@@ -34,6 +40,9 @@ export const NOTHING_STORED: Snapshot = {
   kidOverrides: [],
   signalingRevision: '',
   tombstone: undefined,
+  expiresAt: undefined,
+  isHeld: false,
+  epoch: 0,
 }
 
 /** Opens what was read for `kids`. `before`, an earlier snapshot of the same content, is used again as far as nothing changed. */
@@ -46,10 +55,14 @@ export async function openSnapshot(
   deriveSecret?: DeriveContentSecret | undefined,
 ): Promise<Snapshot> {
   const { kidOverrides, tombstone } = stored
+  const { expiresAt, hold, epoch } = stored.life
+  const life = { expiresAt, isHeld: hold !== undefined, epoch }
   const sealedSecret = stored.sealedSecret && Buffer.from(stored.sealedSecret).toString('latin1')
   const isSameSecret = before?.sealedSecret === sealedSecret
   const isPlain = isNothingBeside(stored, stored.overrides.length)
-  if (before !== undefined && isSameSecret && isPlain && isNothingBeside(before, before.overrides.size)) return before
+  if (before !== undefined && isSameSecret && isPlain && isNothingBeside(before, before.overrides.size)) {
+    return isSameLife(before, life) ? before : { ...before, ...life }
+  }
   const overrides = await Promise.all(
     stored.overrides.map(async (override) => {
       return { ...override, dataKey: await findDataKey(dataKeys, ref, override.sealed) }
@@ -66,6 +79,7 @@ export async function openSnapshot(
     kidOverrides: isPlain ? NOTHING_STORED.kidOverrides : kidOverrides,
     signalingRevision: signalingRevision(stored),
     tombstone,
+    ...life,
   }
 }
 
@@ -80,18 +94,27 @@ export function openOverride(
   override: SealedOverride,
   from: Derivation | undefined,
 ): KeyAndIv | undefined {
-  const { contentKeyClass, kid } = override
-  const clear = unsealOverride(ref, override)
-  const explicitIv = clear.length > 16 ? clear.subarray(16) : from?.explicitIv(contentKeyClass, kid)
-  if (explicitIv === undefined) return undefined
-  const keyAndIv = { contentKey: clear.subarray(0, 16), explicitIv }
-  assertIvIsNotKey(keyAndIv)
-  return keyAndIv
+  const { contentKey, explicitIv } = openStandingOverride(ref, override, from)
+  return explicitIv === undefined ? undefined : { contentKey, explicitIv }
 }
 
 /** Opens the key of an override that may have no IV: players are given none. */
 export function openOverrideKey(ref: ContentRef, override: SealedOverride): Uint8Array {
   return unsealOverride(ref, override).subarray(0, 16)
+}
+
+/** Opens the key of an override, and its IV as far as there is one. */
+export function openStandingOverride(
+  ref: ContentRef,
+  override: SealedOverride,
+  from: Derivation | undefined,
+): { readonly contentKey: Uint8Array; readonly explicitIv: Uint8Array | undefined } {
+  const { contentKeyClass, kid } = override
+  const clear = unsealOverride(ref, override)
+  const contentKey = clear.subarray(0, 16)
+  const explicitIv = clear.length > 16 ? clear.subarray(16) : from?.explicitIv(contentKeyClass, kid)
+  if (explicitIv !== undefined) assertIvIsNotKey({ contentKey, explicitIv })
+  return { contentKey, explicitIv }
 }
 
 /** Where an override belongs. */
@@ -140,6 +163,10 @@ async function findDataKey(dataKeys: DataKeys, ref: ContentRef, sealed: Uint8Arr
 /** Whether there is nothing but a secret, as for nearly every content. */
 function isNothingBeside(content: Pick<StoredContent, 'kidOverrides' | 'tombstone'>, overrides: number): boolean {
   return overrides === 0 && content.kidOverrides.length === 0 && content.tombstone === undefined
+}
+
+function isSameLife(a: Life, b: Life): boolean {
+  return a.expiresAt === b.expiresAt && a.isHeld === b.isHeld && a.epoch === b.epoch
 }
 
 function signalingRevision({ kidOverrides, overrides }: StoredContent): string {

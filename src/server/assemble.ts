@@ -44,6 +44,7 @@ export async function assemble(
       ...keysAtRest.contentKeys,
       maxEntries: config.limits.cachedContents,
       now: () => performance.now(),
+      time: () => Date.now(),
       randomBytes,
       onStale({ code, message }) {
         metrics.staleContent()
@@ -54,6 +55,7 @@ export async function assemble(
     const ledger = createLedger({
       store,
       now: () => Date.now(),
+      keepMs: () => config.ledger.retentionDays * DAY_MS,
       onLoss: (lost) => {
         metrics.ledgerLost(lost)
         log.warn({ lost }, 'requests lost to the ledger')
@@ -71,7 +73,7 @@ export async function assemble(
       contentKeys,
       issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
     }
-    const stopPruning = pruneRegularly(store, config.ledger.retentionDays * DAY_MS, log)
+    const stopPruning = pruneRegularly(store, log)
 
     return {
       loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
@@ -161,9 +163,9 @@ function logWarning(log: Log, warning: AnswerWarning): void {
   }
 }
 
-function pruneRegularly(store: LedgerStore, retentionMs: number, log: Log): () => void {
+function pruneRegularly(store: LedgerStore, log: Log): () => void {
   const timer = setInterval(() => {
-    pruneLedger({ store, now: () => Date.now(), retentionMs }).catch((error: unknown) =>
+    pruneLedger({ store, now: () => Date.now() }).catch((error: unknown) =>
       log.error({ error: toLoggedError(error) }, 'the ledger could not be pruned'),
     )
   }, PRUNE_EVERY_MS)

@@ -2,8 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ClientStore } from '../auth/client-store.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, LedgerStore, SecretStore, StoredContent, StoreMaintenance } from '../keys/store.ts'
+import type { AuditHeadStore, DocumentStore } from '../manage/store.ts'
 
-type Store = SecretStore & LedgerStore & ClientStore & StoreMaintenance
+type Store = SecretStore & LedgerStore & ClientStore & StoreMaintenance & DocumentStore & AuditHeadStore
 
 export interface CopyOptions {
   readonly from: Store
@@ -38,6 +39,7 @@ export async function copyStore({ from, to, onProgress = () => {}, pageSize = 20
     }
   }
   const clients = await copyClients(from, to)
+  await copyAuditHeads(from, to)
   const report = { dataKeys: dataKeys.length, contents: 0, periods: 0, clients, written: 0 }
   for (let after: ContentRef | undefined; ; ) {
     const page = await from.listContents(after, pageSize)
@@ -54,26 +56,58 @@ export async function copyStore({ from, to, onProgress = () => {}, pageSize = 20
 
 async function copyContent(from: Store, to: Store, ref: ContentRef) {
   const source = await wholeContent(from, ref)
-  if (source === undefined) return { isWritten: false, periods: 0 }
   const before = await wholeContent(to, ref)
-  const isWritten = !isDeepStrictEqual(before, source)
-  if (isWritten) {
+  const isOther = source !== undefined && !isDeepStrictEqual(before, source)
+  if (isOther) {
     await putContent(to, ref, source, before)
     if (!isDeepStrictEqual(await wholeContent(to, ref), source)) throw conflict(nameOf(ref))
   }
-  return { isWritten, periods: await copyPeriods(from, to, ref) }
+  const isDocumentWritten = await copyDocument(from, to, ref)
+  return { isWritten: isOther || isDocumentWritten, periods: await copyPeriods(from, to, ref) }
 }
 
 async function putContent(to: Store, ref: ContentRef, source: StoredContent, before: StoredContent | undefined) {
-  const { sealedSecret, overrides, kidOverrides, tombstone } = source
-  if (tombstone !== undefined) return to.putTombstone(ref, tombstone)
-  if (sealedSecret !== undefined) await to.putSecretIfAbsent(ref, sealedSecret, [])
-  if (overrides.length > 0) await to.putOverridesIfAbsent(ref, overrides)
+  const { life, sealedSecret, overrides, kidOverrides, tombstone } = source
+  const birth = { at: life.createdAt ?? 0, expiresAt: life.expiresAt }
+  // What expired meanwhile and was given a new secret does so here too.
+  const isLater = before !== undefined && before.life.epoch < life.epoch
+  if (isLater || tombstone !== undefined) {
+    if (before !== undefined) await to.putLife(ref, { ...before.life, hold: undefined })
+    await to.putTombstone(ref, tombstone ?? { at: birth.at, reason: 'copied', cause: 'expired' })
+  }
+  if (isLater) await to.putLife(ref, { ...life, expiresAt: undefined, hold: undefined, epoch: life.epoch - 1 })
+  if (tombstone === undefined && sealedSecret !== undefined) {
+    if (isLater) await to.putNextSecret(ref, sealedSecret, life.epoch, [], birth)
+    else await to.putSecretIfAbsent(ref, sealedSecret, [], birth)
+  }
+  if (tombstone === undefined && overrides.length > 0) await to.putOverridesIfAbsent(ref, overrides, birth)
   for (const rule of kidOverrides) {
     const isTaken = before?.kidOverrides.some(
       (one) => one.intendedTrackType === rule.intendedTrackType && one.periodIndex === rule.periodIndex,
     )
-    if (isTaken !== true) await to.putKidOverride(ref, rule)
+    if (isTaken !== true || isLater) await to.putKidOverride(ref, rule)
+  }
+  await to.putLife(ref, life)
+}
+
+async function copyDocument(from: Store, to: Store, ref: ContentRef): Promise<boolean> {
+  const source = await from.findDocument(ref)
+  const before = await to.findDocument(ref)
+  if (source === undefined || isDeepStrictEqual(before, source)) return false
+  if (!(await to.putDocument(ref, source, before?.revision))) throw conflict(`the document of ${nameOf(ref)}`)
+  if (!isDeepStrictEqual(await to.findDocument(ref), source)) throw conflict(`the document of ${nameOf(ref)}`)
+  return true
+}
+
+async function copyAuditHeads(from: Store, to: Store): Promise<void> {
+  const heads = await from.listAuditHeads()
+  for (const head of heads) await to.putAuditHead(head)
+  const standing = new Map((await to.listAuditHeads()).map((head) => [head.chain, head]))
+  for (const head of heads) {
+    const copied = standing.get(head.chain)
+    const isSame = copied?.seq === head.seq && isDeepStrictEqual(copied, head)
+    if (!isSame && (copied?.seq ?? 0) <= head.seq)
+      throw conflict(`the head of audit chain ${JSON.stringify(head.chain)}`)
   }
 }
 

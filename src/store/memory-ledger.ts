@@ -42,10 +42,11 @@ export function memoryLedgerStore(): Omit<LedgerStore, 'close'> {
       return [...(contents.get(idOf(ref))?.periods.values() ?? [])].sort(newestFirst).slice(0, limit)
     },
 
-    async prune(lastAt, limit) {
+    async prune(now, limit) {
       let pruned = 0
+      const isOver = ({ keepUntil }: LedgerRecord): boolean => keepUntil !== undefined && keepUntil < now
       for (const [id, content] of contents) {
-        const old = [...content.periods.values()].filter((record) => record.lastAt < lastAt).slice(0, limit - pruned)
+        const old = [...content.periods.values()].filter(isOver).slice(0, limit - pruned)
         if (old.length === 0) continue
         for (const { periodId } of old) content.periods.delete(periodId)
         pruned += old.length

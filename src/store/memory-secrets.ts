@@ -1,109 +1,126 @@
-import type { Kid } from '../cenc.ts'
 import { sealGeneration } from '../keys/seal.ts'
 import type {
+  Birth,
   ContentRef,
   KidOverride,
   SecretStore,
-  StoredContent,
   StoredDataKey,
   StoredOverride,
   StoreMaintenance,
   Tenant,
-  Tombstone,
 } from '../keys/store.ts'
-import { COMPLETE_OVERRIDES, contentGone, dataKeyRemoved } from './content.ts'
-
-interface Row {
-  sealedSecret: Uint8Array | undefined
-  tombstone: Tombstone | undefined
-  readonly overrides: Map<string, StoredOverride>
-  readonly kidOverrides: Map<string, KidOverride>
-}
+import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from './content.ts'
+import {
+  byKid,
+  byName,
+  destroy,
+  type MemoryContent,
+  type MemoryContents,
+  overrideId,
+  readContent,
+} from './memory-contents.ts'
 
 /** Secrets in memory. */
 export function memorySecretStore(
+  contents: MemoryContents,
   /** How many clients need a data key. */
   clientsSealedBy: (tenant: Tenant, generation: number) => number = () => 0,
 ): Omit<SecretStore, 'close'> & StoreMaintenance {
-  const contents = new Map<string, Row>()
   const dataKeys = new Map<string, StoredDataKey>()
   const removed = new Set<string>()
   const refuseRemoved = ({ tenant }: ContentRef, sealed: Uint8Array): void => {
     if (removed.has(JSON.stringify([tenant, sealGeneration(sealed)]))) throw dataKeyRemoved(tenant)
   }
-
-  const find = (ref: ContentRef): Row | undefined => contents.get(idOf(ref))
-  /** The row to write to; a destroyed content has none. */
-  const rowOf = (ref: ContentRef): Row => {
-    const row = find(ref) ?? {
-      sealedSecret: undefined,
-      tombstone: undefined,
-      overrides: new Map(),
-      kidOverrides: new Map(),
-    }
-    contents.set(idOf(ref), row)
-    return row
-  }
-  const writableRowOf = (ref: ContentRef): Row => {
-    const row = rowOf(ref)
-    if (row.tombstone !== undefined) throw contentGone(ref)
-    return row
+  /** The content to write to; a destroyed one takes nothing. */
+  const writable = (ref: ContentRef): MemoryContent => {
+    const content = contents.get(ref)
+    if (content.tombstone !== undefined) throw contentGone(ref)
+    return content
   }
 
   return {
     async findContent(ref, kids) {
-      const row = find(ref)
-      return row && isStored(row) ? readContent(row, kids) : undefined
+      const content = contents.find(ref)
+      return content && readContent(content, kids)
     },
 
-    async putSecretIfAbsent(ref, sealedSecret, kids) {
+    async putSecretIfAbsent(ref, sealedSecret, kids, birth) {
       refuseRemoved(ref, sealedSecret)
-      const row = rowOf(ref)
-      if (row.tombstone === undefined) row.sealedSecret ??= new Uint8Array(sealedSecret)
-      return readContent(row, kids)
-    },
-
-    async putOverridesIfAbsent(ref, overrides) {
-      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
-      const row = rowOf(ref)
-      for (const override of row.tombstone === undefined ? overrides : []) {
-        const id = overrideId(override)
-        if (!row.overrides.has(id)) row.overrides.set(id, copyOverride(override))
+      const content = contents.get(ref)
+      if (content.tombstone === undefined && content.sealedSecret === undefined) {
+        bear(content, birth)
+        content.sealedSecret = new Uint8Array(sealedSecret)
       }
-      return readContent(
-        row,
-        overrides.map(({ kid }) => kid),
-      )
+      return readContent(content, kids) ?? NOTHING
     },
 
-    async replaceOverride(ref, override) {
+    async putOverridesIfAbsent(ref, overrides, birth) {
+      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
+      const kids = overrides.map(({ kid }) => kid)
+      const content = overrides.length === 0 ? contents.find(ref) : contents.get(ref)
+      if (content === undefined) return NOTHING
+      if (content.tombstone === undefined && overrides.length > 0) bear(content, birth)
+      for (const override of content.tombstone === undefined ? overrides : []) {
+        const id = overrideId(override)
+        if (!content.overrides.has(id)) content.overrides.set(id, copyOverride(override))
+      }
+      return readContent(content, kids) ?? NOTHING
+    },
+
+    async replaceOverride(ref, override, birth) {
       refuseRemoved(ref, override.sealed)
-      writableRowOf(ref).overrides.set(overrideId(override), copyOverride(override))
+      const content = writable(ref)
+      bear(content, birth)
+      content.overrides.set(overrideId(override), copyOverride(override))
     },
 
     async removeOverride(ref, contentKeyClass, kid) {
-      return find(ref)?.overrides.delete(overrideId({ contentKeyClass, kid })) ?? false
+      return contents.find(ref)?.overrides.delete(overrideId({ contentKeyClass, kid })) ?? false
     },
 
     async listOverrides(ref) {
-      return [...(find(ref)?.overrides.values() ?? [])].sort(byKid)
+      return [...(contents.find(ref)?.overrides.values() ?? [])].sort(byKid)
     },
 
     async putKidOverride(ref, rule) {
       const { intendedTrackType, periodIndex, kid } = rule
-      writableRowOf(ref).kidOverrides.set(ruleId(rule), { intendedTrackType, periodIndex, kid })
+      writable(ref).kidOverrides.set(ruleId(rule), { intendedTrackType, periodIndex, kid })
     },
 
     async removeKidOverride(ref, rule) {
-      return find(ref)?.kidOverrides.delete(ruleId(rule)) ?? false
+      return contents.find(ref)?.kidOverrides.delete(ruleId(rule)) ?? false
     },
 
-    async putTombstone(ref, { at, reason }) {
-      const row = rowOf(ref)
-      row.sealedSecret = undefined
-      row.overrides.clear()
-      row.kidOverrides.clear()
-      row.tombstone ??= { at, reason }
+    async putTombstone(ref, tombstone) {
+      const content = contents.get(ref)
+      if (content.life.hold !== undefined) throw contentHeld(ref, content.life.hold)
+      if (content.tombstone?.cause === tombstone.cause || content.tombstone?.cause === 'deleted') return
+      destroy(content, tombstone)
+    },
+
+    async putExpiry(expiries) {
+      for (const { expiresAt, ...ref } of expiries) {
+        const content = contents.find(ref)
+        if (content === undefined || content.tombstone !== undefined) continue
+        content.life = { ...content.life, expiresAt }
+      }
+    },
+
+    async putNextSecret(ref, sealedSecret, epoch, kids, birth) {
+      refuseRemoved(ref, sealedSecret)
+      const content = contents.find(ref)
+      if (content === undefined) return NOTHING
+      if (content.tombstone?.cause === 'expired' && content.life.epoch === epoch - 1) {
+        content.life = { createdAt: birth.at, expiresAt: birth.expiresAt, hold: undefined, epoch }
+        content.tombstone = undefined
+        content.sealedSecret = new Uint8Array(sealedSecret)
+      }
+      return readContent(content, kids) ?? NOTHING
+    },
+
+    async putLife(ref, { createdAt, expiresAt, hold, epoch }) {
+      const content = contents.find(ref)
+      if (content !== undefined) content.life = { createdAt, expiresAt, hold, epoch }
     },
 
     async findDataKeys(tenant) {
@@ -124,15 +141,12 @@ export function memorySecretStore(
     },
 
     async listContents(after, limit) {
-      return [...contents]
-        .filter(([id, row]) => isStored(row) && (after === undefined || id > idOf(after)))
-        .map(([id]) => id)
-        .sort()
+      return contents
+        .all()
+        .filter((content) => after === undefined || byName(content, { ref: after }) > 0)
+        .sort(byName)
         .slice(0, limit)
-        .map((id) => {
-          const [tenant, contentId] = JSON.parse(id) as [string, string]
-          return { tenant, contentId }
-        })
+        .map(({ ref }) => ref)
     },
 
     async listDataKeys() {
@@ -158,7 +172,7 @@ export function memorySecretStore(
     async reseal(values) {
       let resealed = 0
       for (const { override, before, after, ...ref } of values) {
-        const row = find(ref)
+        const row = contents.find(ref)
         const id = override === undefined ? undefined : overrideId(override)
         const standing = id === undefined ? undefined : row?.overrides.get(id)
         if (row === undefined || !isSame(id === undefined ? row.sealedSecret : standing?.sealed, before)) continue
@@ -178,8 +192,8 @@ export function memorySecretStore(
 
   function sealsOf(tenant: string, generation: number): number {
     let rows = clientsSealedBy(tenant, generation)
-    for (const [id, row] of contents) {
-      if ((JSON.parse(id) as [string, string])[0] !== tenant) continue
+    for (const row of contents.all()) {
+      if (row.ref.tenant !== tenant) continue
       const seals = [row.sealedSecret, ...Array.from(row.overrides.values(), ({ sealed }) => sealed)]
       rows += seals.filter((one) => one !== undefined && sealGeneration(one) === generation).length
     }
@@ -191,28 +205,14 @@ function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && Buffer.compare(a, b) === 0
 }
 
-function readContent(row: Row, kids: readonly Kid[]): StoredContent {
-  const all = [...row.overrides.values()].sort(byKid)
-  const overridesComplete = all.length <= COMPLETE_OVERRIDES
-  return {
-    sealedSecret: row.sealedSecret,
-    overrides: overridesComplete ? all : all.filter(({ kid }) => kids.includes(kid)),
-    overridesComplete,
-    kidOverrides: [...row.kidOverrides.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule),
-    tombstone: row.tombstone,
-  }
+/** A content is born once: when it gets its first key. */
+function bear(content: MemoryContent, { at, expiresAt }: Birth): void {
+  const { life, sealedSecret } = content
+  if (life.createdAt === undefined && sealedSecret === undefined) content.life = { ...life, createdAt: at, expiresAt }
 }
 
-function isStored(row: Row): boolean {
-  return row.sealedSecret !== undefined || row.tombstone !== undefined || row.overrides.size + row.kidOverrides.size > 0
-}
-
-const idOf = ({ tenant, contentId }: ContentRef): string => JSON.stringify([tenant, contentId])
-const overrideId = ({ kid, contentKeyClass }: Pick<StoredOverride, 'kid' | 'contentKeyClass'>): string =>
-  `${kid} ${contentKeyClass}`
 const ruleId = ({ intendedTrackType, periodIndex }: Pick<KidOverride, 'intendedTrackType' | 'periodIndex'>): string =>
   JSON.stringify([intendedTrackType ?? null, periodIndex ?? null])
-const byKid = (a: StoredOverride, b: StoredOverride): number => (overrideId(a) < overrideId(b) ? -1 : 1)
 const byGeneration = (a: StoredDataKey, b: StoredDataKey): number => a.generation - b.generation
 
 function copyOverride({ contentKeyClass, kid, sealed, pssh }: StoredOverride): StoredOverride {

@@ -1,11 +1,25 @@
 import type { ClientStore } from '../auth/client-store.ts'
-import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { ManageStore } from '../manage/store.ts'
 import { memoryClientStore } from './memory-clients.ts'
+import { memoryContents } from './memory-contents.ts'
 import { memoryLedgerStore } from './memory-ledger.ts'
+import { memoryLifeStore } from './memory-life.ts'
+import { memoryManageStore } from './memory-manage.ts'
+import { memoryRecordStore } from './memory-records.ts'
 import { memorySecretStore } from './memory-secrets.ts'
 
 /** A store that forgets everything when the process ends: for tests and trials. */
-export function memoryStore(): SecretStore & LedgerStore & ClientStore & StoreMaintenance {
+export function memoryStore(): SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore {
   const { clientsSealedBy, ...clients } = memoryClientStore()
-  return { ...memorySecretStore(clientsSealedBy), ...memoryLedgerStore(), ...clients, close: async () => {} }
+  const contents = memoryContents()
+  return {
+    ...memorySecretStore(contents, clientsSealedBy),
+    ...memoryLifeStore(contents),
+    ...memoryManageStore(contents),
+    ...memoryRecordStore(),
+    ...memoryLedgerStore(),
+    ...clients,
+    close: async () => {},
+  }
 }

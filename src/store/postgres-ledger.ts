@@ -1,6 +1,7 @@
 import type { Kid } from '../cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
 import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore } from '../keys/store.ts'
+import { toLedgerJson, toLedgerRecord } from './ledger-rows.ts'
 import { escapeName, unescapeName } from './postgres-names.ts'
 import type { PostgresPool, Run } from './postgres-pool.ts'
 import { namesOf } from './postgres-reads.ts'
@@ -10,34 +11,34 @@ type LedgerConflict = ContentRef & { readonly kid: Kid }
 
 const BY_KID = {
   name: 'keyspring-ledger-by-kid',
-  text: `SELECT record FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
+  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
       (SELECT tenant, content_id, period_id FROM keyspring_ledger_kid WHERE tenant = $1 AND kid = $2)
     ORDER BY last_at DESC, first_at DESC`,
 }
 const BY_CONTENT = {
   name: 'keyspring-ledger-by-content',
-  text: `SELECT record FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2
+  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2
     ORDER BY last_at DESC, first_at DESC LIMIT $3`,
 }
 const PRUNE = {
   name: 'keyspring-ledger-prune',
   text: `DELETE FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
-    (SELECT tenant, content_id, period_id FROM keyspring_ledger_period WHERE last_at < $1 ORDER BY last_at LIMIT $2)`,
+    (SELECT tenant, content_id, period_id FROM keyspring_ledger_period WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`,
 }
 /** The periods that are new take their place; the others stay. */
 const PUT = {
   name: 'keyspring-ledger-put',
-  text: `INSERT INTO keyspring_ledger_period (tenant, content_id, period_id, first_at, last_at, record)
-    SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::TEXT[])
+  text: `INSERT INTO keyspring_ledger_period (tenant, content_id, period_id, first_at, last_at, keep_until, record)
+    SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::TEXT[])
     ON CONFLICT (tenant, content_id, period_id) DO NOTHING RETURNING tenant, content_id, period_id`,
 }
 const LOCK = {
   name: 'keyspring-ledger-lock',
-  text: `SELECT record FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2 AND period_id = $3 FOR UPDATE`,
+  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2 AND period_id = $3 FOR UPDATE`,
 }
 const MERGE = {
   name: 'keyspring-ledger-merge',
-  text: `UPDATE keyspring_ledger_period SET first_at = $4, last_at = $5, record = $6
+  text: `UPDATE keyspring_ledger_period SET first_at = $4, last_at = $5, keep_until = $6, record = $7
     WHERE tenant = $1 AND content_id = $2 AND period_id = $3`,
 }
 const KNOWN_KIDS = {
@@ -59,17 +60,18 @@ export function postgresLedger(pool: PostgresPool): Omit<LedgerStore, 'close'> {
       const records = inOneOrder(given)
       return records.length === 0 ? [] : pool.transaction((run) => record(run, records))
     },
-    findByKid: async (tenant, kid) => (await pool.run(BY_KID, [escapeName(tenant), kid])).rows.map(toRecord),
-    findByContent: async (ref, limit) => (await pool.run(BY_CONTENT, [...namesOf(ref), limit])).rows.map(toRecord),
-    prune: async (lastAt, limit) => (await pool.run(PRUNE, [lastAt, limit], false)).count,
+    findByKid: async (tenant, kid) => (await pool.run(BY_KID, [escapeName(tenant), kid])).rows.map(toLedgerRecord),
+    findByContent: async (ref, limit) =>
+      (await pool.run(BY_CONTENT, [...namesOf(ref), limit])).rows.map(toLedgerRecord),
+    prune: async (now, limit) => (await pool.run(PRUNE, [now, limit], false)).count,
   }
 }
 
 async function record(run: Run, records: readonly LedgerRecord[]): Promise<readonly LedgerConflict[]> {
   const rows = records.map(
-    (one) => [...periodOf(one), one.firstAt, one.lastAt, JSON.stringify(one)] as [string, string, string, ...unknown[]],
+    (one) => [...periodOf(one), ...columnsOfRecord(one)] as [string, string, string, ...unknown[]],
   )
-  const put = await run(PUT, columnsOf(rows, 6))
+  const put = await run(PUT, columnsOf(rows, 7))
   const isNew = new Set(put.rows.map((row) => JSON.stringify([row.tenant, row.content_id, row.period_id])))
   for (const one of records) {
     const period = periodOf(one)
@@ -77,8 +79,8 @@ async function record(run: Run, records: readonly LedgerRecord[]): Promise<reado
     const [standing] = (await run(LOCK, period)).rows
     // It was pruned between the two statements: this report of it is lost, and the next one makes it again.
     if (standing === undefined) continue
-    const merged = mergeLedgerRecords(toRecord(standing), one)
-    await run(MERGE, [...period, merged.firstAt, merged.lastAt, JSON.stringify(merged)])
+    const merged = mergeLedgerRecords(toLedgerRecord(standing), one)
+    await run(MERGE, [...period, ...columnsOfRecord(merged)])
   }
 
   const issued = records.flatMap((one) => one.keys.map((key) => ({ record: one, key })))
@@ -136,8 +138,6 @@ function columnsOf(rows: readonly (readonly unknown[])[], columns: number): unkn
   return Array.from({ length: columns }, (_, column) => rows.map((row) => row[column]))
 }
 
-function toRecord(row: Row): LedgerRecord {
-  const { periodIndex, periodStart, periodEnd, ...rest } = JSON.parse(toText(row.record)) as LedgerRecord
-  // JSON leaves out what is undefined.
-  return { ...rest, periodIndex, periodStart, periodEnd }
+function columnsOfRecord(one: LedgerRecord): readonly unknown[] {
+  return [one.firstAt, one.lastAt, one.keepUntil ?? null, toLedgerJson(one)]
 }

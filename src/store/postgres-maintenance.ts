@@ -6,14 +6,10 @@ import type { PostgresPool } from './postgres-pool.ts'
 import { namesOf, toNamedDataKey } from './postgres-reads.ts'
 import { toText } from './rows.ts'
 
-const TABLES = ['keyspring_content', 'keyspring_override', 'keyspring_kid_override']
 const LIST = {
   name: 'keyspring-list-contents',
-  text: `SELECT tenant, content_id FROM (${TABLES.map(
-    (table) =>
-      `(SELECT DISTINCT tenant, content_id FROM ${table} WHERE (tenant, content_id) > ($1, $2) OR $3
-        ORDER BY tenant, content_id LIMIT $4)`,
-  ).join(' UNION ')}) AS every ORDER BY tenant, content_id LIMIT $4`,
+  text: `SELECT tenant, content_id FROM keyspring_content WHERE (tenant, content_id) > ($1, $2) OR $3
+    ORDER BY tenant, content_id LIMIT $4`,
 }
 const DATA_KEYS = {
   name: 'keyspring-list-data-keys',
@@ -38,6 +34,11 @@ const RESEAL_OVERRIDE = {
   name: 'keyspring-reseal-override',
   text: `UPDATE keyspring_override SET sealed = $6, generation = $7
     WHERE tenant = $1 AND content_id = $2 AND kid = $3 AND class = $4 AND sealed = $5`,
+}
+const PUT_LIFE = {
+  name: 'keyspring-put-life',
+  text: `UPDATE keyspring_content SET created_at = $3, expires_at = $4, hold = $5, epoch = $6
+    WHERE tenant = $1 AND content_id = $2`,
 }
 const COUNT = {
   name: 'keyspring-count-seals',
@@ -85,6 +86,10 @@ export function postgresMaintenance(pool: PostgresPool): StoreMaintenance {
         resealed += (await pool.run(RESEAL_OVERRIDE, row, false)).count
       }
       return resealed
+    },
+    async putLife(ref, { createdAt, expiresAt, hold, epoch }) {
+      const heldBy = hold === undefined ? null : escapeName(hold)
+      await pool.run(PUT_LIFE, [...namesOf(ref), createdAt ?? null, expiresAt ?? null, heldBy, epoch])
     },
     async countSeals() {
       const { rows } = await pool.run(COUNT, [])

@@ -1,27 +1,32 @@
 import type { Kid } from '../cenc.ts'
-import type { ContentRef, SecretStore, StoredContent } from '../keys/store.ts'
-import { COMPLETE_OVERRIDES } from './content.ts'
+import type { ContentLife, ContentRef, SecretStore, StoredContent, Tombstone } from '../keys/store.ts'
+import { COMPLETE_OVERRIDES, NOTHING as NO_KEYS, UNBORN } from './content.ts'
 import { escapeName, unescapeName } from './postgres-names.ts'
 import type { PostgresPool } from './postgres-pool.ts'
-import { type Row, toBytes, toDataKey, toKidOverride, toOverride, toText, toTombstone } from './rows.ts'
+import { isBare, type Row, toBytes, toDataKey, toKidOverride, toLife, toOverride, toText, toTombstone } from './rows.ts'
 
 export type PostgresReads = Pick<SecretStore, 'findContent' | 'listOverrides' | 'findDataKeys' | 'sampleDataKeys'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 const NOTHING = 'NULL::UUID AS kid, NULL::TEXT AS class, NULL::BYTEA AS sealed, NULL::TEXT AS pssh'
 
+/** The columns that say what a content is, apart from its name. */
+export const CONTENT_COLUMNS =
+  'sealed_secret, tombstone_at, tombstone_reason, tombstone_cause, created_at, expires_at, hold, epoch'
+const NO_CONTENT = CONTENT_COLUMNS.replaceAll(/\w+/g, 'NULL')
+
 /** One statement, so that everything is of one moment. */
 const CONTENT = {
   name: 'keyspring-find-content',
   text: `
-    SELECT 'content' AS part, sealed_secret, tombstone_at, tombstone_reason, ${NOTHING},
+    SELECT 'content' AS part, ${CONTENT_COLUMNS}, ${NOTHING},
       NULL::TEXT AS track_type, NULL::TEXT AS period_index
       FROM keyspring_content ${OF_CONTENT}
     UNION ALL
-    (SELECT 'override', NULL, NULL, NULL, kid, class, sealed, pssh, NULL, NULL
+    (SELECT 'override', ${NO_CONTENT}, kid, class, sealed, pssh, NULL, NULL
       FROM keyspring_override ${OF_CONTENT} LIMIT ${COMPLETE_OVERRIDES + 1})
     UNION ALL
-    SELECT 'rule', NULL, NULL, NULL, kid, NULL, NULL, NULL, track_type, period_index
+    SELECT 'rule', ${NO_CONTENT}, kid, NULL, NULL, NULL, track_type, period_index
       FROM keyspring_kid_override ${OF_CONTENT}`,
 }
 const OVERRIDES_OF_KIDS = {
@@ -46,7 +51,7 @@ export function postgresReads(pool: Pick<PostgresPool, 'run'>): PostgresReads {
   return {
     async findContent(ref, kids) {
       const { rows } = await pool.run(CONTENT, namesOf(ref))
-      if (rows.length === 0) return undefined
+      if (rows.every((row) => row.part === 'content' && isBare(row))) return undefined
       const first = rows.filter(({ part }) => part === 'override')
       const overridesComplete = first.length <= COMPLETE_OVERRIDES
       const known = overridesComplete
@@ -69,22 +74,25 @@ export function toNamedDataKey(row: Row) {
   return toDataKey({ ...row, tenant: unescapeName(toText(row.tenant)) })
 }
 
+export function toNamedLife(row: Row): ContentLife {
+  const { hold, ...life } = toLife(row)
+  return { ...life, hold: hold === undefined ? undefined : unescapeName(hold) }
+}
+
+export function toNamedTombstone(row: Row): Tombstone | undefined {
+  const tombstone = toTombstone(row)
+  return tombstone && { ...tombstone, reason: unescapeName(tombstone.reason) }
+}
+
 function contentOf(rows: readonly Row[], overrides: readonly Row[], overridesComplete: boolean): StoredContent {
   const content = rows.find(({ part }) => part === 'content')
-  const tombstone = content && toTombstone(content)
-  if (tombstone !== undefined) {
-    // A row that a write left at the moment of the destruction is no part of the content; that write removes it.
-    const reason = unescapeName(tombstone.reason)
-    return {
-      sealedSecret: undefined,
-      overrides: [],
-      overridesComplete: true,
-      kidOverrides: [],
-      tombstone: { ...tombstone, reason },
-    }
-  }
+  const life = content === undefined ? UNBORN : toNamedLife(content)
+  const tombstone = content && toNamedTombstone(content)
+  // A row that a write left at the moment of the destruction is no part of the content; that write removes it.
+  if (tombstone !== undefined) return { ...NO_KEYS, life, tombstone }
   const rules = rows.filter(({ part }) => part === 'rule')
   return {
+    life,
     sealedSecret: content === undefined || content.sealed_secret === null ? undefined : toBytes(content.sealed_secret),
     overrides: sorted(overrides),
     overridesComplete,

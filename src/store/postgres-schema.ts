@@ -85,6 +85,55 @@ const MIGRATIONS: readonly Migration[] = [
         FOREIGN KEY (tenant, generation) REFERENCES keyspring_data_key (tenant, generation)
       )`,
   },
+  {
+    name: 'the life of contents, documents, writes that may be repeated and heads of audit chains',
+    sql: `
+      ALTER TABLE keyspring_content ADD COLUMN tombstone_cause TEXT;
+      ALTER TABLE keyspring_content ADD COLUMN created_at BIGINT;
+      ALTER TABLE keyspring_content ADD COLUMN expires_at BIGINT;
+      ALTER TABLE keyspring_content ADD COLUMN hold TEXT;
+      ALTER TABLE keyspring_content ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0;
+      ALTER TABLE keyspring_ledger_period ADD COLUMN keep_until BIGINT;
+      CREATE TABLE keyspring_document (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        xml TEXT NOT NULL,
+        revision TEXT NOT NULL,
+        at BIGINT NOT NULL,
+        PRIMARY KEY (tenant, content_id)
+      );
+      CREATE TABLE keyspring_idempotent_write (
+        tenant TEXT NOT NULL,
+        client TEXT NOT NULL,
+        key TEXT NOT NULL,
+        request_hash TEXT NOT NULL,
+        at BIGINT NOT NULL,
+        status INT,
+        body TEXT,
+        PRIMARY KEY (tenant, client, key)
+      );
+      CREATE INDEX keyspring_idempotent_write_by_time ON keyspring_idempotent_write (at);
+      CREATE TABLE keyspring_audit_head (
+        chain TEXT NOT NULL PRIMARY KEY,
+        seq BIGINT NOT NULL,
+        sealed BYTEA NOT NULL
+      )`,
+  },
+  {
+    name: 'the life of contents that stand already',
+    sql: `
+      UPDATE keyspring_content SET tombstone_cause = 'deleted' WHERE tombstone_at IS NOT NULL;
+      UPDATE keyspring_ledger_period SET keep_until = last_at + 604800000;
+      INSERT INTO keyspring_content (tenant, content_id)
+        SELECT tenant, content_id FROM keyspring_override
+        UNION SELECT tenant, content_id FROM keyspring_kid_override
+        ON CONFLICT (tenant, content_id) DO NOTHING;
+      CREATE INDEX keyspring_content_by_name ON keyspring_content (tenant, content_id COLLATE "C");
+      CREATE INDEX keyspring_content_by_expiry ON keyspring_content (expires_at, tenant, content_id)
+        WHERE expires_at IS NOT NULL AND hold IS NULL;
+      DROP INDEX keyspring_ledger_period_by_time;
+      CREATE INDEX keyspring_ledger_period_by_end ON keyspring_ledger_period (keep_until) WHERE keep_until IS NOT NULL`,
+  },
 ]
 
 /** The schema this version of keyspring writes. */

@@ -1,35 +1,54 @@
 import { sealGeneration } from '../keys/seal.ts'
-import type { ContentRef, SecretStore, StoredContent, StoredOverride } from '../keys/store.ts'
-import { contentGone, dataKeyRemoved, rowGone } from './content.ts'
+import type { Birth, ContentRef, SecretStore, StoredContent, StoredOverride } from '../keys/store.ts'
+import { contentGone, contentHeld, dataKeyRemoved, NOTHING, rowGone } from './content.ts'
 import { codeOf } from './postgres-error.ts'
-import { escapeName } from './postgres-names.ts'
+import { removeParts } from './postgres-life.ts'
+import { escapeName, unescapeName } from './postgres-names.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import { namesOf, type PostgresReads } from './postgres-reads.ts'
-import { toMatch, toPsshJson } from './rows.ts'
+import { toMatch, toPsshJson, toText } from './rows.ts'
 
-export type PostgresWrites = Omit<SecretStore, keyof PostgresReads | 'close'>
+export type PostgresWrites = Omit<SecretStore, keyof PostgresReads | 'putExpiry' | 'close'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
-const IS_GONE = `SELECT 1 FROM keyspring_content ${OF_CONTENT} AND tombstone_at IS NOT NULL`
+/** The row of a content that may take something: it is held until the statement ends, so that no destruction comes between. */
+const LIVING = `(SELECT 1 FROM keyspring_content ${OF_CONTENT} AND tombstone_at IS NULL FOR SHARE) AS living`
 
 const PUT_SECRET = {
   name: 'keyspring-put-secret',
-  text: `INSERT INTO keyspring_content (tenant, content_id, sealed_secret, generation) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (tenant, content_id) DO NOTHING`,
+  text: `INSERT INTO keyspring_content AS one (tenant, content_id, sealed_secret, generation, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (tenant, content_id) DO UPDATE
+    SET sealed_secret = excluded.sealed_secret, generation = excluded.generation,
+      created_at = coalesce(one.created_at, excluded.created_at),
+      expires_at = CASE WHEN one.created_at IS NULL THEN excluded.expires_at ELSE one.expires_at END
+    WHERE one.sealed_secret IS NULL AND one.tombstone_at IS NULL`,
+}
+const PUT_NEXT_SECRET = {
+  name: 'keyspring-put-next-secret',
+  text: `UPDATE keyspring_content SET sealed_secret = $3, generation = $4, epoch = $5, created_at = $6, expires_at = $7,
+      tombstone_at = NULL, tombstone_reason = NULL, tombstone_cause = NULL
+    ${OF_CONTENT} AND tombstone_cause = 'expired' AND epoch = $5 - 1`,
+}
+const PUT_BIRTH = {
+  name: 'keyspring-put-birth',
+  text: `INSERT INTO keyspring_content AS one (tenant, content_id, created_at, expires_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (tenant, content_id) DO UPDATE SET created_at = excluded.created_at, expires_at = excluded.expires_at
+    WHERE one.created_at IS NULL AND one.sealed_secret IS NULL AND one.tombstone_at IS NULL`,
 }
 /** All overrides in one statement, so that all or none stand; the rows are sorted before, so that two of them cannot deadlock. */
 const PUT_OVERRIDES = {
   name: 'keyspring-put-overrides',
   text: `INSERT INTO keyspring_override (tenant, content_id, kid, class, sealed, generation, pssh)
     SELECT $1::TEXT, $2::TEXT, kid, class, sealed, generation, pssh
-    FROM unnest($3::UUID[], $4::TEXT[], $5::BYTEA[], $6::BIGINT[], $7::TEXT[]) AS given (kid, class, sealed, generation, pssh)
-    WHERE NOT EXISTS (${IS_GONE})
+    FROM unnest($3::UUID[], $4::TEXT[], $5::BYTEA[], $6::BIGINT[], $7::TEXT[]) AS given (kid, class, sealed, generation, pssh),
+      ${LIVING}
     ON CONFLICT (tenant, content_id, kid, class) DO NOTHING`,
 }
 const REPLACE_OVERRIDE = {
   name: 'keyspring-replace-override',
   text: `INSERT INTO keyspring_override (tenant, content_id, kid, class, sealed, generation, pssh)
-    SELECT $1::TEXT, $2::TEXT, $3::UUID, $4::TEXT, $5::BYTEA, $6::BIGINT, $7::TEXT WHERE NOT EXISTS (${IS_GONE})
+    SELECT $1::TEXT, $2::TEXT, $3::UUID, $4::TEXT, $5::BYTEA, $6::BIGINT, $7::TEXT FROM ${LIVING}
     ON CONFLICT (tenant, content_id, kid, class)
     DO UPDATE SET sealed = excluded.sealed, generation = excluded.generation, pssh = excluded.pssh`,
 }
@@ -40,7 +59,7 @@ const REMOVE_OVERRIDE = {
 const PUT_RULE = {
   name: 'keyspring-put-rule',
   text: `INSERT INTO keyspring_kid_override (tenant, content_id, track_type, period_index, kid)
-    SELECT $1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::UUID WHERE NOT EXISTS (${IS_GONE})
+    SELECT $1::TEXT, $2::TEXT, $3::TEXT, $4::TEXT, $5::UUID FROM ${LIVING}
     ON CONFLICT (tenant, content_id, track_type, period_index) DO UPDATE SET kid = excluded.kid`,
 }
 const REMOVE_RULE = {
@@ -49,13 +68,22 @@ const REMOVE_RULE = {
 }
 const PUT_TOMBSTONE = {
   name: 'keyspring-put-tombstone',
-  text: `INSERT INTO keyspring_content (tenant, content_id, tombstone_at, tombstone_reason) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (tenant, content_id) DO UPDATE SET sealed_secret = NULL, generation = NULL,
-      tombstone_at = excluded.tombstone_at, tombstone_reason = excluded.tombstone_reason
-    WHERE keyspring_content.tombstone_at IS NULL`,
+  text: `INSERT INTO keyspring_content AS one (tenant, content_id, tombstone_at, tombstone_reason, tombstone_cause)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (tenant, content_id) DO UPDATE SET sealed_secret = NULL, generation = NULL, expires_at = NULL,
+      tombstone_at = excluded.tombstone_at, tombstone_reason = excluded.tombstone_reason,
+      tombstone_cause = excluded.tombstone_cause
+    WHERE one.hold IS NULL AND (one.tombstone_at IS NULL
+      OR (one.tombstone_cause = 'expired' AND excluded.tombstone_cause = 'deleted'))`,
 }
-const CLEAR_OVERRIDES = { name: 'keyspring-clear-overrides', text: `DELETE FROM keyspring_override ${OF_CONTENT}` }
-const CLEAR_RULES = { name: 'keyspring-clear-rules', text: `DELETE FROM keyspring_kid_override ${OF_CONTENT}` }
+const HOLD = {
+  name: 'keyspring-find-hold',
+  text: `SELECT hold FROM keyspring_content ${OF_CONTENT} AND hold IS NOT NULL`,
+}
+export const PUT_ROW = {
+  name: 'keyspring-put-row',
+  text: `INSERT INTO keyspring_content (tenant, content_id) VALUES ($1, $2) ON CONFLICT (tenant, content_id) DO NOTHING`,
+}
 const PUT_DATA_KEY = {
   name: 'keyspring-put-data-key',
   text: `INSERT INTO keyspring_data_key (tenant, generation, wrapped) VALUES ($1, $2, $3)
@@ -75,40 +103,45 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
     if (content === undefined) throw rowGone()
     return content
   }
-  /** The tombstone is durable before the rows go, so a write that slips in between finds it and takes its own rows away. */
-  const clear = async (ref: ContentRef): Promise<void> => {
-    await pool.run(CLEAR_OVERRIDES, namesOf(ref))
-    await pool.run(CLEAR_RULES, namesOf(ref))
-  }
-  const refuseGone = async (ref: ContentRef, written: number): Promise<void> => {
-    const isGone = (await reads.findContent(ref, []))?.tombstone !== undefined
-    if (isGone && written > 0) await clear(ref)
-    if (isGone) throw contentGone(ref)
+  const putBirth = (ref: ContentRef, { at, expiresAt }: Birth) =>
+    pool.run(PUT_BIRTH, [...namesOf(ref), at, expiresAt ?? null])
+  const refuseGone = async (ref: ContentRef): Promise<void> => {
+    if ((await reads.findContent(ref, []))?.tombstone !== undefined) throw contentGone(ref)
   }
 
   return {
-    async putSecretIfAbsent(ref, sealedSecret, kids) {
-      const values = [...namesOf(ref), Buffer.from(sealedSecret), generationOf(sealedSecret)]
-      await unlessRemoved(ref, pool.run(PUT_SECRET, values))
+    async putSecretIfAbsent(ref, sealedSecret, kids, { at, expiresAt }) {
+      const seal = [Buffer.from(sealedSecret), generationOf(sealedSecret)]
+      await unlessRemoved(ref, pool.run(PUT_SECRET, [...namesOf(ref), ...seal, at, expiresAt ?? null]))
       return standing(ref, kids)
     },
 
-    async putOverridesIfAbsent(ref, overrides) {
-      const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
-      const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
-      const { count } = await unlessRemoved(ref, pool.run(PUT_OVERRIDES, [...namesOf(ref), ...columns]))
-      const content = await standing(
-        ref,
-        overrides.map(({ kid }) => kid),
-      )
-      if (content.tombstone !== undefined && count > 0) await clear(ref)
-      return content
+    async putNextSecret(ref, sealedSecret, epoch, kids, { at, expiresAt }) {
+      const seal = [Buffer.from(sealedSecret), generationOf(sealedSecret)]
+      await unlessRemoved(ref, pool.run(PUT_NEXT_SECRET, [...namesOf(ref), ...seal, epoch, at, expiresAt ?? null]))
+      return (await reads.findContent(ref, kids)) ?? NOTHING
     },
 
-    async replaceOverride(ref, override) {
+    async putOverridesIfAbsent(ref, overrides, birth) {
+      const kids = overrides.map(({ kid }) => kid)
+      if (overrides.length === 0) return (await reads.findContent(ref, kids)) ?? NOTHING
+      const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
+      const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
+      const put = () => unlessRemoved(ref, pool.run(PUT_OVERRIDES, [...namesOf(ref), ...columns]))
+      await put()
+      const content = await reads.findContent(ref, kids)
+      // Nearly always the content was born before.
+      if (content !== undefined && !isUnborn(content)) return content
+      await putBirth(ref, birth)
+      await put()
+      return standing(ref, kids)
+    },
+
+    async replaceOverride(ref, override, birth) {
+      await putBirth(ref, birth)
       const values = [...namesOf(ref), ...overrideValues(override)]
       const { count } = await unlessRemoved(ref, pool.run(REPLACE_OVERRIDE, values))
-      await refuseGone(ref, count)
+      if (count === 0) await refuseGone(ref)
     },
 
     async removeOverride(ref, contentKeyClass, kid) {
@@ -117,8 +150,9 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
 
     async putKidOverride(ref, { intendedTrackType, periodIndex, kid }) {
       const match = [escapeName(toMatch(intendedTrackType)), toMatch(periodIndex)]
+      await pool.run(PUT_ROW, namesOf(ref))
       const { count } = await pool.run(PUT_RULE, [...namesOf(ref), ...match, kid])
-      await refuseGone(ref, count)
+      if (count === 0) await refuseGone(ref)
     },
 
     async removeKidOverride(ref, { intendedTrackType, periodIndex }) {
@@ -126,9 +160,13 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
       return (await pool.run(REMOVE_RULE, [...namesOf(ref), ...match], false)).count > 0
     },
 
-    async putTombstone(ref, { at, reason }) {
-      await pool.run(PUT_TOMBSTONE, [...namesOf(ref), at, escapeName(reason)])
-      await clear(ref)
+    async putTombstone(ref, { at, reason, cause }) {
+      await pool.transaction(async (run) => {
+        const { count } = await run(PUT_TOMBSTONE, [...namesOf(ref), at, escapeName(reason), cause])
+        if (count > 0) return removeParts(run, [ref])
+        const [row] = (await run(HOLD, namesOf(ref))).rows
+        if (row !== undefined) throw contentHeld(ref, unescapeName(toText(row.hold)))
+      })
     },
 
     async putDataKeyIfAbsent({ tenant, generation, wrapped }) {
@@ -147,6 +185,11 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
   } catch (error) {
     throw codeOf(error instanceof Error ? error.cause : undefined) === '23503' ? dataKeyRemoved(tenant) : error
   }
+}
+
+/** Whether an override is the first key of a content, whose birth is to be told then. */
+function isUnborn({ life, sealedSecret, tombstone }: StoredContent): boolean {
+  return life.createdAt === undefined && sealedSecret === undefined && tombstone === undefined
 }
 
 /** The data key that a value needs, or NULL for bytes that are no seal. */

@@ -1,10 +1,13 @@
 import type { ClientStore } from '../auth/client-store.ts'
 import { KeyProviderError } from '../errors.ts'
-import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { ManageStore } from '../manage/store.ts'
 import type { Secret } from '../secret.ts'
 import { postgresClients } from './postgres-clients.ts'
 import { postgresLedger } from './postgres-ledger.ts'
+import { postgresLife } from './postgres-life.ts'
 import { postgresMaintenance } from './postgres-maintenance.ts'
+import { postgresManage } from './postgres-manage.ts'
 import { openPostgresPool, type PostgresPool, type PostgresPoolOptions } from './postgres-pool.ts'
 import { checkPostgresWrites } from './postgres-probe.ts'
 import { postgresReads } from './postgres-reads.ts'
@@ -23,7 +26,7 @@ export interface PostgresStoreOptions extends PostgresPoolOptions {
 /** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
-): Promise<SecretStore & LedgerStore & ClientStore & StoreMaintenance> {
+): Promise<SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
   const { replicas = [], migrate = false, onReplicaAway = () => {} } = options
   const primary = await openPostgresPool(options)
   const followers: PostgresPool[] = []
@@ -32,7 +35,7 @@ export async function openPostgresStore(
   }
   try {
     await requireDurability(primary)
-    if (migrate) await migratePostgres(primary)
+    if (migrate) await migratePostgresStore(options)
     else await requirePostgresSchema(primary)
     for (const url of replicas) followers.push(await openPostgresPool({ ...options, url }))
   } catch (error) {
@@ -48,6 +51,8 @@ export async function openPostgresStore(
     ...postgresLedger(primary),
     ...postgresMaintenance(primary),
     ...postgresClients(primary),
+    ...postgresLife(primary),
+    ...postgresManage(primary),
     ...reads,
 
     /** From a replica as far as it knows the content; what it does not know is asked of the primary, for it may be new. */
@@ -69,9 +74,12 @@ export async function openPostgresStore(
   }
 }
 
+/** A step may have to look at every row there is. */
+const MIGRATION_TIMEOUT_MS = 900_000
+
 /** Brings the schema of a database up to date, and tells what was done. */
 export async function migratePostgresStore(options: PostgresPoolOptions): Promise<MigrationReport> {
-  const pool = await openPostgresPool(options)
+  const pool = await openPostgresPool({ ...options, statementTimeoutMs: MIGRATION_TIMEOUT_MS })
   try {
     await requireDurability(pool)
     return await migratePostgres(pool)

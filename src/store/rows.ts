@@ -1,6 +1,6 @@
 import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import type { KidOverride, StoredDataKey, StoredOverride, Tombstone } from '../keys/store.ts'
+import type { ContentLife, KidOverride, StoredDataKey, StoredOverride, Tombstone } from '../keys/store.ts'
 
 /** A row as an engine gives it. Rows are checked as they come in: a database can be edited by others. */
 export type Row = Readonly<Record<string, unknown>>
@@ -39,7 +39,23 @@ export function toKidOverride(row: Row): KidOverride {
 
 export function toTombstone(row: Row): Tombstone | undefined {
   const at = row.tombstone_at
-  return at === null ? undefined : { at: Number(at), reason: toText(row.tombstone_reason) }
+  if (at === null) return undefined
+  const cause = row.tombstone_cause === 'expired' ? 'expired' : 'deleted'
+  return { at: Number(at), reason: toText(row.tombstone_reason), cause }
+}
+
+export function toLife(row: Row): ContentLife {
+  return {
+    createdAt: toNumber(row.created_at),
+    expiresAt: toNumber(row.expires_at),
+    hold: row.hold === null ? undefined : toText(row.hold),
+    epoch: Number(row.epoch),
+  }
+}
+
+/** Whether a row says anything of a content but that there are rules or a document. */
+export function isBare({ sealed_secret, tombstone_at, created_at, expires_at, hold }: Row): boolean {
+  return [sealed_secret, tombstone_at, created_at, expires_at, hold].every((one) => one === null)
 }
 
 export function toDataKey(row: Row): StoredDataKey {
@@ -52,6 +68,10 @@ export function toStoredKid(value: unknown): Kid {
 
 export function toClass(value: unknown): ContentKeyClass {
   return value === 'clear' || value === 'drm' ? value : damaged('a class')
+}
+
+export function toNumber(value: unknown): number | undefined {
+  return value === null ? undefined : Number(value)
 }
 
 export function toText(value: unknown): string {

@@ -1,7 +1,8 @@
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import type { Kid } from '../cenc.ts'
 import { mergeLedgerRecords } from '../keys/ledger-merge.ts'
 import type { ContentRef, LedgerRecord, Tenant } from '../keys/store.ts'
+import { toLedgerJson, toLedgerRecord } from './ledger-rows.ts'
 
 /** A kid that was issued in both classes. */
 export type LedgerConflict = ContentRef & { readonly kid: Kid }
@@ -13,24 +14,27 @@ export interface SqliteLedgerReads {
 
 export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
   const byKid = db.prepare(
-    `SELECT record FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid WHERE tenant = ? AND kid = ?)
+    `SELECT record, keep_until FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid WHERE tenant = ? AND kid = ?)
      ORDER BY last_at DESC, first_at DESC`,
   )
   const byContent = db.prepare(
-    `SELECT record FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
+    `SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
   )
   return {
-    findByKid: (tenant, kid) => byKid.all(tenant, kid).map(toRecord),
-    findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toRecord),
+    findByKid: (tenant, kid) => byKid.all(tenant, kid).map(toLedgerRecord),
+    findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toLedgerRecord),
   }
 }
 
 export function sqliteLedgerWrites(db: DatabaseSync) {
-  const find = db.prepare('SELECT record FROM ledger_period WHERE tenant = ? AND content_id = ? AND period_id = ?')
+  const find = db.prepare(
+    'SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? AND period_id = ?',
+  )
   const put = db.prepare(
-    `INSERT INTO ledger_period (tenant, content_id, period_id, first_at, last_at, record) VALUES (?, ?, ?, ?, ?, ?)
-     ON CONFLICT (tenant, content_id, period_id) DO UPDATE
-     SET first_at = excluded.first_at, last_at = excluded.last_at, record = excluded.record
+    `INSERT INTO ledger_period (tenant, content_id, period_id, first_at, last_at, keep_until, record)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (tenant, content_id, period_id) DO UPDATE SET first_at = excluded.first_at,
+       last_at = excluded.last_at, keep_until = excluded.keep_until, record = excluded.record
      RETURNING id`,
   )
   const ofKid = 'WHERE tenant = ? AND kid = ? AND content_id = ? AND class = ?'
@@ -39,15 +43,16 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
     'INSERT INTO ledger_kid (tenant, kid, content_id, class, period) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
   const prune = db.prepare(
-    'DELETE FROM ledger_period WHERE id IN (SELECT id FROM ledger_period WHERE last_at < ? ORDER BY last_at LIMIT ?)',
+    `DELETE FROM ledger_period
+     WHERE id IN (SELECT id FROM ledger_period WHERE keep_until < ? ORDER BY keep_until LIMIT ?)`,
   )
 
   const putRecord = (given: LedgerRecord): readonly LedgerConflict[] => {
     const { tenant, contentId, periodId } = given
     const standing = find.get(tenant, contentId, periodId)
-    const record = standing === undefined ? given : mergeLedgerRecords(toRecord(standing), given)
-    const json = JSON.stringify(record)
-    const period = put.get(tenant, contentId, periodId, record.firstAt, record.lastAt, json)?.id ?? null
+    const record = standing === undefined ? given : mergeLedgerRecords(toLedgerRecord(standing), given)
+    const { firstAt, lastAt, keepUntil = null } = record
+    const period = put.get(tenant, contentId, periodId, firstAt, lastAt, keepUntil, toLedgerJson(record))?.id ?? null
     const conflicts: LedgerConflict[] = []
     for (const { kid, contentKeyClass } of given.keys) {
       const isKnown = hasKid.get(tenant, kid, contentId, contentKeyClass) !== undefined
@@ -61,12 +66,6 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
 
   return {
     record: (records: readonly LedgerRecord[]) => records.flatMap(putRecord),
-    prune: (lastAt: number, limit: number) => Number(prune.run(lastAt, limit).changes),
+    prune: (now: number, limit: number) => Number(prune.run(now, limit).changes),
   }
-}
-
-function toRecord(row: Record<string, SQLOutputValue>): LedgerRecord {
-  const { periodIndex, periodStart, periodEnd, ...record } = JSON.parse(String(row.record)) as LedgerRecord
-  // JSON leaves out what is undefined.
-  return { ...record, periodIndex, periodStart, periodEnd }
 }

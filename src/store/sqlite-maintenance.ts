@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { sealGeneration } from '../keys/seal.ts'
-import type { ContentRef, Reseal, SealCount, StoredDataKey, Tenant } from '../keys/store.ts'
+import type { ContentLife, ContentRef, Reseal, SealCount, StoredDataKey, Tenant } from '../keys/store.ts'
 import { toDataKey, toText } from './rows.ts'
 
 /** The part of StoreMaintenance that reads, on one connection. */
@@ -15,19 +15,15 @@ export interface SqliteMaintenanceWrites {
   removeDataKey(tenant: Tenant, generation: number): boolean
   reseal(values: readonly Reseal[]): number
   countSeals(): readonly SealCount[]
+  putLife(ref: ContentRef, life: ContentLife): void
 }
 
 const DATA_KEYS = 'SELECT tenant, generation, wrapped FROM data_key ORDER BY tenant, generation'
 
 export function sqliteMaintenanceReads(db: DatabaseSync): SqliteMaintenanceReads {
   const contents = db.prepare(
-    `SELECT tenant, content_id FROM (${['content', 'override', 'kid_override']
-      .map(
-        (table) =>
-          `SELECT * FROM (SELECT DISTINCT tenant, content_id FROM ${table} WHERE (tenant, content_id) > (:tenant, :contentId)
-           ORDER BY tenant, content_id LIMIT :limit)`,
-      )
-      .join(' UNION ')}) ORDER BY tenant, content_id LIMIT :limit`,
+    `SELECT tenant, content_id FROM content WHERE (tenant, content_id) > (:tenant, :contentId)
+     ORDER BY tenant, content_id LIMIT :limit`,
   )
   const dataKeys = db.prepare(DATA_KEYS)
   return {
@@ -53,6 +49,9 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
   )
   const resealOverride = db.prepare(
     `UPDATE override SET sealed = ? WHERE tenant = ? AND content_id = ? AND kid = ? AND class = ? AND sealed = ?`,
+  )
+  const putLife = db.prepare(
+    'UPDATE content SET created_at = ?, expires_at = ?, hold = ?, epoch = ? WHERE tenant = ? AND content_id = ?',
   )
   const dataKeys = db.prepare(DATA_KEYS)
   // The first byte of a seal is its version, the next four are the generation.
@@ -84,6 +83,9 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
         resealed += Number(changes)
       }
       return resealed
+    },
+    putLife({ tenant, contentId }, { createdAt, expiresAt, hold, epoch }) {
+      putLife.run(createdAt ?? null, expiresAt ?? null, hold ?? null, epoch, tenant, contentId)
     },
     countSeals: () =>
       dataKeys.all().map((row) => {

@@ -30,7 +30,15 @@ interface Waiting extends Write {
 }
 
 /** Reports and upkeep: they let everything else pass. */
-const PATIENT: ReadonlySet<keyof WriterVerbs> = new Set(['record', 'prune', 'reseal', 'countSeals'])
+const PATIENT: ReadonlySet<keyof WriterVerbs> = new Set([
+  'record',
+  'prune',
+  'reseal',
+  'countSeals',
+  'destroyExpired',
+  'listUnlimited',
+  'pruneWrites',
+])
 const MAX_GROUP = 512
 /** How long nothing is tried after a writer died: twice as long each time, until one has written. */
 const FIRST_PAUSE_MS = 100

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Kid } from '../cenc.ts'
 import type { ContentRef, StoredContent, StoredDataKey, StoredOverride, Tenant } from '../keys/store.ts'
-import { COMPLETE_OVERRIDES } from './content.ts'
-import { toBytes, toDataKey, toKidOverride, toOverride, toTombstone } from './rows.ts'
+import { COMPLETE_OVERRIDES, UNBORN } from './content.ts'
+import { isBare, toBytes, toDataKey, toKidOverride, toLife, toOverride, toTombstone } from './rows.ts'
 
 /** The reads of a SecretStore on one connection. */
 export interface SqliteReads {
@@ -12,9 +12,13 @@ export interface SqliteReads {
   sampleDataKeys(): readonly StoredDataKey[]
 }
 
+/** The columns that say what a content is, apart from its name. */
+export const CONTENT_COLUMNS =
+  'sealed_secret, tombstone_at, tombstone_reason, tombstone_cause, created_at, expires_at, hold, epoch'
+
 export function sqliteReads(db: DatabaseSync): SqliteReads {
   const ofContent = 'WHERE tenant = ? AND content_id = ?'
-  const content = db.prepare(`SELECT sealed_secret, tombstone_at, tombstone_reason FROM content ${ofContent}`)
+  const content = db.prepare(`SELECT ${CONTENT_COLUMNS} FROM content ${ofContent}`)
   const overrides = db.prepare(`SELECT kid, class, sealed, pssh FROM override ${ofContent} ORDER BY kid, class LIMIT ?`)
   const overridesOfKid = db.prepare(
     `SELECT kid, class, sealed, pssh FROM override ${ofContent} AND kid = ? ORDER BY class`,
@@ -29,7 +33,8 @@ export function sqliteReads(db: DatabaseSync): SqliteReads {
 
   return {
     findContent({ tenant, contentId }, kids) {
-      const row = content.get(tenant, contentId)
+      const found = content.get(tenant, contentId)
+      const row = found === undefined || isBare(found) ? undefined : found
       const first = overrides.all(tenant, contentId, COMPLETE_OVERRIDES + 1)
       const rules = kidOverrides.all(tenant, contentId)
       if (row === undefined && first.length === 0 && rules.length === 0) return undefined
@@ -38,6 +43,7 @@ export function sqliteReads(db: DatabaseSync): SqliteReads {
         ? first
         : [...new Set(kids)].flatMap((kid) => overridesOfKid.all(tenant, contentId, kid))
       return {
+        life: row === undefined ? UNBORN : toLife(row),
         sealedSecret: row === undefined || row.sealed_secret === null ? undefined : toBytes(row.sealed_secret),
         overrides: known.map(toOverride),
         overridesComplete,

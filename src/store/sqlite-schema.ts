@@ -91,6 +91,53 @@ const MIGRATIONS: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   },
+  {
+    name: 'the life of contents, documents, writes that may be repeated and heads of audit chains',
+    sql: `
+  ALTER TABLE content ADD COLUMN tombstone_cause TEXT; -- 'deleted' or 'expired'
+  ALTER TABLE content ADD COLUMN created_at INTEGER;
+  ALTER TABLE content ADD COLUMN expires_at INTEGER;
+  ALTER TABLE content ADD COLUMN hold TEXT;
+  ALTER TABLE content ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  UPDATE content SET tombstone_cause = 'deleted' WHERE tombstone_at IS NOT NULL;
+  INSERT OR IGNORE INTO content (tenant, content_id)
+    SELECT tenant, content_id FROM override UNION SELECT tenant, content_id FROM kid_override;
+  CREATE INDEX content_by_expiry ON content (expires_at, tenant, content_id)
+    WHERE expires_at IS NOT NULL AND hold IS NULL;
+
+  ALTER TABLE ledger_period ADD COLUMN keep_until INTEGER;
+  UPDATE ledger_period SET keep_until = last_at + 604800000;
+  DROP INDEX ledger_period_by_time;
+  CREATE INDEX ledger_period_by_end ON ledger_period (keep_until) WHERE keep_until IS NOT NULL;
+
+  CREATE TABLE document (
+    tenant TEXT NOT NULL,
+    content_id TEXT NOT NULL,
+    xml TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (tenant, content_id)
+  ) STRICT;
+
+  CREATE TABLE idempotent_write (
+    tenant TEXT NOT NULL,
+    client TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request_hash TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    status INTEGER,
+    body TEXT,
+    PRIMARY KEY (tenant, client, key)
+  ) STRICT;
+  CREATE INDEX idempotent_write_by_time ON idempotent_write (at);
+
+  CREATE TABLE audit_head (
+    chain TEXT NOT NULL PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    sealed BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
+  },
 ]
 
 /** The schema this version of keyspring writes. */

@@ -3,11 +3,14 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { ClientStore } from '../auth/client-store.ts'
 import type { KeyProviderError } from '../errors.ts'
-import type { LedgerStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { ManageStore } from '../manage/store.ts'
 import { sqliteClientReads } from './sqlite-clients.ts'
 import { onEngine, storeUnavailable, toEngineError } from './sqlite-error.ts'
 import { sqliteLedgerReads } from './sqlite-ledger.ts'
+import { sqliteLifeReads } from './sqlite-life.ts'
 import { sqliteMaintenanceReads } from './sqlite-maintenance.ts'
+import { sqliteManageReads } from './sqlite-manage.ts'
 import { openSqliteQueue } from './sqlite-queue.ts'
 import { sqliteReads } from './sqlite-reads.ts'
 import { migrate } from './sqlite-schema.ts'
@@ -34,12 +37,15 @@ const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA se
 /** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
 export function openSqliteStore(
   options: SqliteStoreOptions,
-): SecretStore & LedgerStore & ClientStore & StoreMaintenance {
+): SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore {
   const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
   prepareFile(file, create)
-  const { db, reads, ledger, upkeep, clients } = onEngine(file, () => openReader(file, busyTimeoutMs))
+  const { db, reads, ledger, upkeep, clients, life, manage } = onEngine(file, () => openReader(file, busyTimeoutMs))
   const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
-  const queue = openSqliteQueue({ file, busyTimeoutMs, pragmas: PRAGMAS + limit }, { onRestart: options.onWriterRestart })
+  const queue = openSqliteQueue(
+    { file, busyTimeoutMs, pragmas: PRAGMAS + limit },
+    { onRestart: options.onWriterRestart },
+  )
   let closing: Promise<void> | undefined
 
   return {
@@ -52,6 +58,11 @@ export function openSqliteStore(
     listContents: async (after, count) => onEngine(file, () => upkeep.listContents(after, count)),
     listDataKeys: async () => onEngine(file, () => upkeep.listDataKeys()),
     listClients: async () => onEngine(file, () => clients.listClients()),
+    listExpired: async (...values) => onEngine(file, () => life.listExpired(...values)),
+    findDocument: async (ref) => onEngine(file, () => manage.findDocument(ref)),
+    searchContents: async (query) => onEngine(file, () => manage.searchContents(query)),
+    findSummary: async (ref) => onEngine(file, () => manage.findSummary(ref)),
+    listAuditHeads: async () => onEngine(file, () => manage.listAuditHeads()),
 
     putSecretIfAbsent: (...values) => queue.write('putSecretIfAbsent', ...values),
     putOverridesIfAbsent: (...values) => queue.write('putOverridesIfAbsent', ...values),
@@ -60,6 +71,18 @@ export function openSqliteStore(
     putKidOverride: (...values) => queue.write('putKidOverride', ...values),
     removeKidOverride: (...values) => queue.write('removeKidOverride', ...values),
     putTombstone: (...values) => queue.write('putTombstone', ...values),
+    putExpiry: (...values) => queue.write('putExpiry', ...values),
+    putNextSecret: (...values) => queue.write('putNextSecret', ...values),
+    putHold: (...values) => queue.write('putHold', ...values),
+    destroyExpired: (...values) => queue.write('destroyExpired', ...values),
+    listUnlimited: (...values) => queue.write('listUnlimited', ...values),
+    putLife: (...values) => queue.write('putLife', ...values),
+    putDocument: (...values) => queue.write('putDocument', ...values),
+    beginWrite: (...values) => queue.write('beginWrite', ...values),
+    endWrite: (...values) => queue.write('endWrite', ...values),
+    forgetWrite: (...values) => queue.write('forgetWrite', ...values),
+    pruneWrites: (...values) => queue.write('pruneWrites', ...values),
+    putAuditHead: (...values) => queue.write('putAuditHead', ...values),
     putDataKeyIfAbsent: (...values) => queue.write('putDataKeyIfAbsent', ...values),
     record: (...values) => queue.write('record', ...values),
     prune: (...values) => queue.write('prune', ...values),
@@ -90,6 +113,8 @@ function openReader(file: string, busyTimeoutMs: number) {
       ledger: sqliteLedgerReads(db),
       upkeep: sqliteMaintenanceReads(db),
       clients: sqliteClientReads(db),
+      life: sqliteLifeReads(db),
+      manage: sqliteManageReads(db),
     }
   } catch (error) {
     db.close()

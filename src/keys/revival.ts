@@ -1,0 +1,71 @@
+import type { CachedContent, ContentCache } from './content-cache.ts'
+import { contentChanged, contentGone, secretLost } from './content-errors.ts'
+import { birthOf, expiryOf, phaseOf } from './lifetime.ts'
+import { sameBytes } from './snapshot.ts'
+import type { ContentRef, LifeStore, SecretStore } from './store.ts'
+
+export interface RevivalOptions {
+  readonly store: Pick<
+    SecretStore & LifeStore,
+    'putExpiry' | 'putNextSecret' | 'putOverridesIfAbsent' | 'destroyExpired'
+  >
+  readonly cache: Pick<ContentCache, 'enter'>
+  /** Writes a new content secret. */
+  readonly withNewSecret: <T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>) => Promise<T>
+}
+
+/** A content that keys can be issued of. */
+export interface Revived {
+  readonly content: CachedContent
+  /** Whether it was given a new secret, by this request. */
+  readonly first: boolean
+}
+
+/** More steps than any content needs: others may be at work on it. */
+const MAX_STEPS = 8
+const REASON = 'its retention had passed when it was asked for again'
+
+/**
+ * Keeps a content whose time is up, because an encryptor asks for it: durably, before it is answered. One whose grace has passed is
+ * refused, or gets a new secret where its retention class says so. Each step is a write that only one process can win, and goes on
+ * with what stands after it; what memory says decides nothing.
+ */
+export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
+  /** What stands, from where it is written. */
+  const standing = async (ref: ContentRef, seen: CachedContent, now: number): Promise<CachedContent> => {
+    const stored = await store.putOverridesIfAbsent(ref, [], birthOf(seen.retention, now))
+    const isLost = stored.sealedSecret === undefined && stored.tombstone === undefined
+    if (isLost && seen.snapshot.sealedSecret !== undefined) throw secretLost(ref)
+    return cache.enter(ref, stored, [])
+  }
+
+  const nextSecret = (ref: ContentRef, { snapshot, retention }: CachedContent, now: number): Promise<Revived> =>
+    withNewSecret(ref, async (sealed) => {
+      const stored = await store.putNextSecret(ref, sealed, snapshot.epoch + 1, [], birthOf(retention, now))
+      return { content: await cache.enter(ref, stored, []), first: sameBytes(stored.sealedSecret, sealed) }
+    })
+
+  return async (ref: ContentRef, seen: CachedContent, now: number): Promise<Revived> => {
+    let revived: Revived = { content: seen, first: false }
+    for (let step = 0; step < MAX_STEPS; step++) {
+      const { content } = revived
+      const { snapshot, retention } = content
+      const phase = phaseOf(content, now)
+      if (phase === 'alive') return revived
+      if (phase === 'destroyed') throw contentGone(ref, snapshot.tombstone?.at ?? now)
+      if (phase === 'lapsed') {
+        revived = await nextSecret(ref, content, now)
+        continue
+      }
+      if (phase === 'ending') {
+        await store.putExpiry([{ ...ref, expiresAt: birthOf(retention, now).expiresAt }])
+      } else if (step > 0) {
+        const expiresAt = expiryOf(content) ?? now
+        if (retention.afterwards === 'gone') throw contentGone(ref, expiresAt + retention.graceMs)
+        await store.destroyExpired([{ ...ref, expiresAt }], now, REASON)
+      }
+      revived = { content: await standing(ref, content, now), first: false }
+    }
+    throw contentChanged(ref)
+  }
+}
