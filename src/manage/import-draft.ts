@@ -96,7 +96,10 @@ export function createImportDraft(defaults: {
       if (keys.length === 0) throw invalid(['expected at least one key'])
     },
     wipe() {
-      for (const { key } of keys) key.fill(0)
+      for (const { key, iv } of keys) {
+        key.fill(0)
+        iv?.fill(0)
+      }
     },
   }
 }

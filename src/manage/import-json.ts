@@ -32,22 +32,19 @@ export function readJson(bytes: Uint8Array, draft: ImportDraft): { readonly valu
 }
 
 /** The objects of an array, or of the array that stands in an object as `member`. */
-export function objectsIn(
+export function* objectsIn(
   value: unknown,
   member: string,
   draft: ImportDraft,
-): readonly { readonly members: Members; readonly path: string }[] {
+): Generator<{ readonly members: Members; readonly path: string }> {
   const list = isObject(value) ? value[member] : value
-  if (!Array.isArray(list)) {
-    draft.problem('the file', `expected an array, or an object with an array as "${member}"`)
-    return []
-  }
-  return list.flatMap((item: unknown, i) => {
+  if (!Array.isArray(list))
+    return draft.problem('the file', `expected an array, or an object with an array as "${member}"`)
+  for (const [i, item] of list.entries()) {
     const path = `${member}[${i}]`
-    if (isObject(item)) return [{ members: item, path }]
-    draft.problem(path, 'expected an object')
-    return []
-  })
+    if (isObject(item)) yield { members: item, path }
+    else draft.problem(path, 'expected an object')
+  }
 }
 
 /** Those members of an object that are named, each text; anything else in it is a problem. */

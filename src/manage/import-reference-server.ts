@@ -37,7 +37,7 @@ interface Row {
 function readContents(bytes: Uint8Array, draft: ImportDraft): readonly Row[] {
   const parsed = readJson(bytes, draft)
   if (parsed === undefined) return []
-  return objectsIn(parsed.value, 'contents', draft).flatMap(({ members, path }) => {
+  return Array.from(objectsIn(parsed.value, 'contents', draft)).flatMap(({ members, path }) => {
     const {
       contentId,
       secret,
