@@ -65,23 +65,27 @@ export async function openKeysAtRest(
         },
       },
     })
-    const { policy, rootSecret } = config.contentKeys
-    const deriveContentSecret =
-      policy === 'derived-root' && rootSecret !== undefined
-        ? rootSecretDerivation(Buffer.from(rootSecret.reveal(), 'base64'))
-        : undefined
     return {
       ...opened,
       dataKeys: measuredDataKeys(opened.dataKeys, metrics),
       store,
       rootKeyName,
-      contentKeys: { policy, deriveContentSecret },
+      contentKeys: contentKeysPolicyOf(config),
       stop: countRegularly(store, log, metrics),
     }
   } catch (error) {
     await store.close()
     throw error
   }
+}
+
+/** What content keys come from, by the configuration. */
+export function contentKeysPolicyOf({ contentKeys: { policy, rootSecret } }: Config): OpenedKeysAtRest['contentKeys'] {
+  const deriveContentSecret =
+    policy === 'derived-root' && rootSecret !== undefined
+      ? rootSecretDerivation(Buffer.from(rootSecret.reveal(), 'base64'))
+      : undefined
+  return { policy, deriveContentSecret }
 }
 
 /** Keeps the metric of sealed values by data key up to date. */

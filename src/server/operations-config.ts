@@ -1,7 +1,8 @@
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { EventType } from '../manage/events.ts'
+import type { ImportKey } from '../manage/import-format.ts'
 import { Secret } from '../secret.ts'
 import type { Sections } from './config-schema.ts'
 import { type Report, readText } from './playback-config.ts'
@@ -79,11 +80,6 @@ export interface ApiSettings {
   readonly importKey: Secret<ImportKey> | undefined
 }
 
-export interface ImportKey {
-  readonly privateKey: KeyObject
-  readonly certificate: X509Certificate
-}
-
 export function toApi({ enabled, importKeyFile }: Sections['api'], report: Report): ApiSettings {
   const pem = importKeyFile === undefined ? undefined : readText('api.importKeyFile', importKeyFile, report)
   return { enabled, importKey: pem === undefined ? undefined : toImportKey(pem, report) }
@@ -92,7 +88,7 @@ export function toApi({ enabled, importKeyFile }: Sections['api'], report: Repor
 function toImportKey(pem: string, report: Report): Secret<ImportKey> | undefined {
   try {
     const [privateKey, certificate] = [createPrivateKey(pem), new X509Certificate(pem)]
-    if (certificate.checkPrivateKey(privateKey)) return new Secret({ privateKey, certificate })
+    if (certificate.checkPrivateKey(privateKey)) return new Secret({ privateKey, certificate: certificate.raw })
     report('api.importKeyFile', 'its private key is not that of its certificate')
   } catch (error) {
     // OpenSSL's errors are plain ones, and may quote the key.

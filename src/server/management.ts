@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import { createContentKeys } from '../keys/keyring.ts'
+import { openKeys } from '../keys/open-keys.ts'
+import type { ImportKey } from '../manage/import-format.ts'
+import type { Management } from '../manage/management.ts'
+import type { Config } from './config.ts'
+import { contentRules } from './content-rules.ts'
+import { contentKeysPolicyOf } from './keys-at-rest.ts'
+import { openAudit } from './open-audit.ts'
+import { openStore } from './open-store.ts'
+
+/** What is stored under a configuration, to be worked on without serving. */
+export interface OpenedManagement {
+  readonly management: Management
+  /** What opens keys that others encrypted for us; undefined where none is configured. */
+  readonly importKey: ImportKey | undefined
+  /** The shortest time that any retention class leaves between expiry and destruction. */
+  readonly shortestGraceMs: number
+  /** Writes what is pending and closes the store. */
+  close(): Promise<void>
+}
+
+/** Opens the store and the keys of a configuration, both of which must be there. Its audit log is that of the node `<node>-cli`. */
+export async function openManagement(config: Config): Promise<OpenedManagement> {
+  const { store, openRootKey, rootKeyName } = await openStore(config, { create: false })
+  try {
+    const { rootKey, dataKeys } = await openKeys({
+      store,
+      openRootKey: () => openRootKey(false),
+      rootKeyName,
+      randomBytes,
+    })
+    const { retention, rotation, shortestGraceMs } = contentRules(config)
+    const time = () => Date.now()
+    const contentKeys = createContentKeys({
+      store,
+      dataKeys,
+      ...contentKeysPolicyOf(config),
+      retention,
+      now: () => performance.now(),
+      time,
+      randomBytes,
+    })
+    const audit = openAudit(config, {
+      store,
+      dataKeys,
+      node: `${config.audit.node}-cli`,
+      startedBy: { method: 'cli', id: 'keyspring' },
+    })
+    return {
+      management: { store, dataKeys, contentKeys, retention, rotation, audit, emit: () => {}, now: time, randomBytes },
+      importKey: config.api.importKey?.reveal(),
+      shortestGraceMs,
+      async close() {
+        await audit.close()
+        await store.close()
+        await rootKey.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
