@@ -34,20 +34,34 @@ export function encryptedData<F extends Filling>(
   )
 }
 
-/** `DocumentKey` and `MACMethod` for one recipient, in the shape that AWS documents (speke.md 9, A-19, A-20). */
+/** How a key provider writes `DocumentKey` and `MACMethod`. @see cpix.md 5.4 */
+export type DeliveryDataForm = 'speke' | 'cpix-2.3' | 'cpix-2.4'
+
+/**
+ * `DocumentKey` and `MACMethod` for one recipient: in the shape that AWS documents (speke.md 9, A-19, A-20), or in that of DASH-IF's
+ * own documents; CPIX 2.4 has no @Algorithm on DocumentKey.
+ */
 export function deliveryData<F extends Filling>(
   within: XmlElement,
   { modulusBytes }: Pick<Recipient, 'modulusBytes'>,
   wrapped: (filling: F) => WrappedKeys,
+  form: DeliveryDataForm = 'speke',
 ): Template<F> {
-  const { cpix, pskc, declarePskc } = names(within)
+  const { cpix, pskc, declarePskc, declareEnc } = names(within)
   const wrappedKey = (key: keyof WrappedKeys): Template<F> =>
-    encryptedValue(within, RSA_OAEP_MGF1P, modulusBytes, keyOf(wrapped, key))
+    form === 'speke'
+      ? encryptedValue(within, RSA_OAEP_MGF1P, modulusBytes, keyOf(wrapped, key))
+      : cipherData(within, RSA_OAEP_MGF1P, modulusBytes, keyOf(wrapped, key))
+  const isSpeke = form === 'speke'
+  const algorithm = form === 'cpix-2.4' ? '' : ` Algorithm="${AES256_CBC}"`
+  const documentKey = isSpeke
+    ? wrappedKey('documentKey')
+    : concat<F>(`<${pskc}EncryptedValue${declareEnc}>`, wrappedKey('documentKey'), `</${pskc}EncryptedValue>`)
   return concat<F>(
-    `<${cpix}DocumentKey Algorithm="${AES256_CBC}"><${cpix}Data><${pskc}Secret${declarePskc}>`,
-    wrappedKey('documentKey'),
+    `<${cpix}DocumentKey${algorithm}><${cpix}Data><${pskc}Secret${declarePskc}>`,
+    documentKey,
     `</${pskc}Secret></${cpix}Data></${cpix}DocumentKey>`,
-    `<${cpix}MACMethod Algorithm="${HMAC_SHA512}"><${cpix}Key${declarePskc}>`,
+    `<${cpix}MACMethod Algorithm="${HMAC_SHA512}"><${cpix}Key${isSpeke ? declarePskc : declareEnc}>`,
     wrappedKey('macKey'),
     `</${cpix}Key></${cpix}MACMethod>`,
   )
@@ -73,13 +87,28 @@ function encryptedValue<F extends Filling>(
   cipherBytes: number,
   value: (filling: F) => EncryptedValue,
 ): Template<F> {
-  const { pskc, enc, declareEnc } = names(within)
+  const { pskc, declareEnc } = names(within)
   return concat<F>(
-    `<${pskc}EncryptedValue${declareEnc}><${enc}EncryptionMethod Algorithm="${algorithm}"/><${enc}CipherData><${enc}CipherValue>`,
-    holeOf<F>(base64Length(cipherBytes), (filling) => value(filling).cipherValue),
-    `</${enc}CipherValue></${enc}CipherData></${pskc}EncryptedValue><${pskc}ValueMAC>`,
+    `<${pskc}EncryptedValue${declareEnc}>`,
+    cipherData(within, algorithm, cipherBytes, value),
+    `</${pskc}EncryptedValue><${pskc}ValueMAC>`,
     holeOf<F>(base64Length(VALUE_MAC_BYTES), (filling) => value(filling).valueMac),
     `</${pskc}ValueMAC>`,
+  )
+}
+
+/** What was encrypted and how, without a MAC. */
+function cipherData<F extends Filling>(
+  within: XmlElement,
+  algorithm: string,
+  cipherBytes: number,
+  value: (filling: F) => EncryptedValue,
+): Template<F> {
+  const { enc } = names(within)
+  return concat<F>(
+    `<${enc}EncryptionMethod Algorithm="${algorithm}"/><${enc}CipherData><${enc}CipherValue>`,
+    holeOf<F>(base64Length(cipherBytes), (filling) => value(filling).cipherValue),
+    `</${enc}CipherValue></${enc}CipherData>`,
   )
 }
 

@@ -1,9 +1,7 @@
 import { hash } from 'node:crypto'
 import { boundedCache } from '../bounded-cache.ts'
-import type { KeyAndIv, Kid } from '../cenc.ts'
+import type { Kid } from '../cenc.ts'
 import { type Recipient, recipientError, validityProblem } from '../cpix/delivery-data.ts'
-import { createDocumentEncryption } from '../cpix/encryption.ts'
-import { KeyProviderError } from '../errors.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../keys/content-keys.ts'
 import type { LedgerEntry } from '../keys/ledger.ts'
 import type { ContentRef, Tenant } from '../keys/store.ts'
@@ -11,6 +9,7 @@ import { fillOnce, fillSkeleton, type Skeleton, type Template, toSkeleton } from
 import type { XmlLimits } from '../xml/limits.ts'
 import { readXml } from '../xml/reader.ts'
 import { describeAnswer, ledgerEntries } from './describe.ts'
+import { type AnsweredRecipient, toFilling } from './filling.ts'
 import { answeredKids } from './kid-overrides.ts'
 import { type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
 import type { SignalingProfile, SpekePolicy } from './profile.ts'
@@ -89,8 +88,6 @@ interface PreparedAnswer {
   readonly signalingRevision: string
   readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
 }
-
-type AnsweredRecipient = Pick<Recipient, 'path' | 'publicKey' | 'fingerprint' | 'validFrom' | 'validTo'>
 
 const MAX_PREPARED_BYTES = 24 * 1024 * 1024
 const MAX_SEEN_ONCE = 20_000
@@ -197,9 +194,9 @@ function cacheKeyOf({ tenant, client, versionHeader = '', bytes }: SpekeRequest)
 }
 
 /** A certificate may expire while its request is remembered, so its time is looked at for every answer. */
-function refuseInvalidCertificates(
+export function refuseInvalidCertificates(
   recipients: readonly AnsweredRecipient[] | undefined,
-  { policy, now, warn }: AnswerOptions,
+  { policy, now, warn }: Pick<AnswerOptions, 'policy' | 'now' | 'warn'>,
 ): void {
   for (const recipient of recipients ?? []) {
     const problem = validityProblem(recipient, now())
@@ -207,46 +204,6 @@ function refuseInvalidCertificates(
     if (policy.certificateValidity === 'reject') throw recipientError(recipient.path, problem)
     warn({ kind: 'certificate-validity', path: recipient.path, problem })
   }
-}
-
-function toFilling(
-  { wanted, recipients }: PreparedAnswer,
-  keys: readonly KeyAndIv[],
-  randomBytes: (size: number) => Uint8Array,
-): AnswerFilling {
-  const keyOf = new Map<Kid, KeyAndIv>()
-  for (const [i, { kid }] of wanted.entries()) {
-    const key = keys[i]
-    if (key !== undefined) keyOf.set(kid, key)
-  }
-  const keyAndIv = (kid: Kid): KeyAndIv => {
-    const key = keyOf.get(kid)
-    if (key === undefined) throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'a key of the answer was not issued')
-    return key
-  }
-  const memo = new Map<object, string>()
-  if (recipients === undefined) {
-    return { memo, keyAndIv, wrappedFor: () => refuseClear(), encrypted: () => refuseClear() }
-  }
-  const encryption = createDocumentEncryption(randomBytes)
-  const wrapped = recipients.map((recipient) => {
-    try {
-      return encryption.wrapFor(recipient)
-    } catch (cause) {
-      throw recipientError(recipient.path, 'holds an RSA key that nothing can be encrypted with', cause)
-    }
-  })
-  const encrypted = new Map(wanted.map(({ kid }) => [kid, encryption.encrypt(keyAndIv(kid).contentKey)]))
-  return {
-    memo,
-    keyAndIv,
-    wrappedFor: (recipient) => wrapped[recipient] ?? refuseClear(),
-    encrypted: (kid) => encrypted.get(kid) ?? refuseClear(),
-  }
-}
-
-function refuseClear(): never {
-  throw new Error('the answer has a place for an encrypted key that was not encrypted')
 }
 
 function sizeOf(layout: PreparedAnswer['layout']): number {

@@ -77,7 +77,12 @@ export function layoutAnswer(
   for (const { element, kid } of request.rules) setKid(element, kid && keyOf.get(kid), edits)
   for (const [i, recipient] of (request.recipients ?? []).entries()) {
     const { element, deliveryKey } = recipient
-    const wrapped = deliveryData<AnswerFilling>(element, recipient, (filling) => filling.wrappedFor(i))
+    const wrapped = deliveryData<AnswerFilling>(
+      element,
+      recipient,
+      (filling) => filling.wrappedFor(i),
+      request.version.deliveryDataForm,
+    )
     edits.push(insertAfter(deliveryKey, wrapped))
   }
   return applyEdits(request.cpix.document.source, edits)
@@ -95,7 +100,7 @@ function removeUnsupported(
   edits: Edit<AnswerFilling>[],
 ): void {
   for (const signature of cpix.signatures) edits.push(removeElement(cpix.document, signature))
-  if (version.major === 1) return
+  if (version.major === 1 || version.keepsElementsOfV1) return
   const id = cpix.element.attributes.find(({ name }) => name === 'id')
   if (id !== undefined) edits.push(removeAttribute(cpix.document, id))
   const gone = new Set([...cpix.signatures, ...replaced])
@@ -168,7 +173,7 @@ function fillDrmSystem(
   setKid(element, key, edits)
   for (const { slot, value, v1Only } of SLOT_VALUES) {
     const target = slots[slot]
-    if (target === undefined || (v1Only && version.major === 2)) continue
+    if (target === undefined || (v1Only && version.major === 2 && !version.keepsElementsOfV1)) continue
     if (slot === 'contentProtectionData' && system.refusesContentProtectionData && version.major === 2) {
       edits.push(removeElement(document, target))
       continue

@@ -96,7 +96,8 @@ function readContentId(version: SpekeVersion, cpix: Cpix): string {
   return detached(contentId)
 }
 
-function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
+/** Refuses more elements than a limit. */
+export function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
   const beyond = elements[limit]
   if (beyond !== undefined)
     throw elementError(beyond, `a request may name ${limit} ${what}, this one names ${elements.length}`)
@@ -136,7 +137,7 @@ function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly
  * Whom to encrypt for. A DeliveryDataList asks for encryption even when it is empty, and so does what only looks like one:
  * an answer in the clear would be a disclosure.
  */
-function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
+export function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
   const list = cpix.lists.DeliveryDataList
   const stray = cpix.element.children.find((child) => child !== list && LOOKS_LIKE_DELIVERY_DATA.test(child.local))
   if (stray !== undefined) throw elementError(stray, 'expected DeliveryData in one DeliveryDataList, both of CPIX')
@@ -159,7 +160,8 @@ function refuseSeveralKeys(keys: readonly XmlElement[], periods: readonly Conten
     throw elementError(beyond, 'SPEKE 1.0 has one content key for each key period; use SPEKE 2.0 for several')
 }
 
-function describeKeys(
+/** The keys of a document with what its systems, rules and periods say of each. */
+export function describeKeys(
   { major }: SpekeVersion,
   keys: readonly ContentKey[],
   schemes: ReadonlyMap<Kid, CommonEncryptionScheme>,

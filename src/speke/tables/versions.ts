@@ -1,4 +1,5 @@
 import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme } from '../../cenc.ts'
+import type { DeliveryDataForm } from '../../cpix/fill.ts'
 
 /** The METHOD names of HLS that SPEKE 2.1 takes as a scheme, and the scheme each stands for. `NONE` is none. @see speke.md 4.3, 7 */
 export const HLS_METHODS = {
@@ -26,6 +27,10 @@ export interface SpekeVersion {
   readonly periodBounds: 'index' | 'index-or-interval' | 'any'
   /** Whether HDCPData, robustness and HLSAllowedCPC may be returned. */
   readonly returnsProtectionLevels: boolean
+  /** Whether what SPEKE 2 removes (CPIX@id, URIExtXKey, the elements of SPEKE 1.0) is kept and filled: in CPIX itself. */
+  readonly keepsElementsOfV1?: boolean
+  /** How DeliveryData is filled; as SPEKE documents it if not said. @see cpix.md 5.4 */
+  readonly deliveryDataForm?: DeliveryDataForm
 }
 
 export const SPEKE_1_0: SpekeVersion = {
@@ -59,6 +64,24 @@ export const SPEKE_2_1: SpekeVersion = {
   playlists: { media: 'media', master: 'master', multiVariant: 'master' },
   periodBounds: 'index-or-interval',
   returnsProtectionLevels: true,
+}
+
+/** CPIX between parties that agreed on nothing else: no header names it, every edition is taken. @see cpix.md 12, 13 */
+export const CPIX_EXCHANGE: SpekeVersion = {
+  ...SPEKE_2_1,
+  // Editions named the playlists differently, and one line without a name is for the media playlist.
+  playlists: { media: 'media', variant: 'media', '': 'media', master: 'master', multiVariant: 'master' },
+  periodBounds: 'any',
+  returnsProtectionLevels: false,
+  keepsElementsOfV1: true,
+  deliveryDataForm: 'cpix-2.3',
+}
+
+/** What CPIX 2.4 adds to that, and takes away. */
+export const CPIX_EXCHANGE_2_4: SpekeVersion = {
+  ...CPIX_EXCHANGE,
+  returnsProtectionLevels: true,
+  deliveryDataForm: 'cpix-2.4',
 }
 
 /** The versions by X-Speke-Version. */
