@@ -1,0 +1,73 @@
+import { type CfnCondition, type CfnParameter, Fn } from 'aws-cdk-lib'
+import { only } from './conditions.ts'
+import type { SERVERLESS_PARAMETERS } from './parameter-table.ts'
+import type { Storage } from './storage.ts'
+
+/** Settings of Keyspring as a function has them. @see docs/config.md */
+export type Environment = Readonly<Record<`KEYSPRING_${string}`, string>>
+
+export interface EnvironmentOptions {
+  readonly parameters: Readonly<Record<keyof typeof SERVERLESS_PARAMETERS, CfnParameter>>
+  readonly storage: Storage
+  /** Where the file of settings is. */
+  readonly configurationArn: string
+  readonly conditions: Readonly<
+    Record<
+      'players' | 'usesRootSecret' | 'usesJwt' | 'usesJwks' | 'usesJwtSecret' | 'hasOrigins' | 'hasCookie',
+      CfnCondition
+    >
+  >
+}
+
+/** Where players ask for keys and licences. */
+const PLAYER_URL = Fn.sub('https://${PlayerDomainName}')
+/** What stands in key URLs while players are off: a name that never resolves. */
+const NOBODY = 'https://players-are-off.invalid'
+
+/** What both functions are told. */
+export function storeEnvironment({
+  storage,
+  configurationArn,
+  parameters,
+  conditions,
+}: EnvironmentOptions): Environment {
+  const { usesRootSecret } = conditions
+  return {
+    KEYSPRING_CONFIG: configurationArn,
+    KEYSPRING_STORE: 'dynamodb',
+    KEYSPRING_DYNAMODB_TABLE: storage.tableName,
+    KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
+    KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: storage.keyArn,
+    KEYSPRING_CONTENT_KEYS_POLICY: Fn.conditionIf(usesRootSecret.logicalId, 'derived-root', 'derived').toString(),
+    KEYSPRING_CONTENT_KEYS_ROOT_SECRET_FILE: only(usesRootSecret, parameters.RootSecretArn.valueAsString),
+  }
+}
+
+/** What the function for encryptors is told. API Gateway has checked who calls: IAM decides who may. */
+export function issuerEnvironment(options: EnvironmentOptions): Environment {
+  const { conditions } = options
+  return {
+    ...storeEnvironment(options),
+    KEYSPRING_PUBLIC_URL: Fn.conditionIf(conditions.players.logicalId, PLAYER_URL, NOBODY).toString(),
+    KEYSPRING_SIGNALING_PROFILE: options.parameters.SignalingProfile.valueAsString,
+    KEYSPRING_ALLOW_ANONYMOUS: 'true',
+    // Its API has no path for players.
+    KEYSPRING_PLAYBACK_ACCESS: 'open',
+  }
+}
+
+/** What the function for players is told. Where CloudFront checks signed cookies, whoever gets here may have the key. */
+export function playerEnvironment(options: EnvironmentOptions): Environment {
+  const { parameters, conditions } = options
+  const { usesJwt, usesJwks, usesJwtSecret, hasOrigins, hasCookie } = conditions
+  return {
+    ...storeEnvironment(options),
+    KEYSPRING_PUBLIC_URL: PLAYER_URL,
+    KEYSPRING_ALLOW_ANONYMOUS: 'true',
+    KEYSPRING_PLAYBACK_ACCESS: Fn.conditionIf(usesJwt.logicalId, 'jwt', 'open').toString(),
+    KEYSPRING_PLAYBACK_JWT_JWKS: only(usesJwks, parameters.PlayerJwksUrl.valueAsString),
+    KEYSPRING_PLAYBACK_JWT_SECRET_FILE: only(usesJwtSecret, parameters.PlayerJwtSecretArn.valueAsString),
+    KEYSPRING_PLAYBACK_ORIGINS: only(hasOrigins, Fn.join(',', parameters.PlayerOrigins.valueAsList)),
+    KEYSPRING_PLAYBACK_TOKEN_COOKIE: only(hasCookie, parameters.PlayerTokenCookie.valueAsString),
+  }
+}
