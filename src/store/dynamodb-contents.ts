@@ -2,7 +2,15 @@ import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { ContentLife, ContentRef, StoredContent, StoredOverride, Tombstone } from '../keys/store.ts'
 import { COMPLETE_OVERRIDES, NOTHING, UNBORN } from './content.ts'
-import { CONTENT, contentPartition, type DynamoDbItem, epochOf, overrideKeyOf, partOf } from './dynamodb-items.ts'
+import {
+  CONTENT,
+  contentPartition,
+  type DynamoDbItem,
+  documentPartition,
+  epochOf,
+  overrideKeyOf,
+  partOf,
+} from './dynamodb-items.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 import { damaged, toBytes, toKidOverride, toOverride, toText } from './rows.ts'
 
@@ -106,8 +114,13 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
   /** Whoever put the secret has ended before it could say so, or is about to. */
   const saySecret = async (pk: string, epoch: number): Promise<void> => {
     const key = { pk, sk: CONTENT }
-    if (await table.put({ ...key, epoch, revision: 0, hasSecret: 1 }, { absent: ['pk'] })) return
-    await table.update(key, { hasSecret: 1 }, { equal: { epoch }, absent: ['tombstoneAt'] })
+    try {
+      if (await table.put({ ...key, epoch, revision: 0, hasSecret: 1 }, { absent: ['pk'] })) return
+      await table.update(key, { hasSecret: 1 }, { equal: { epoch }, absent: ['tombstoneAt'] })
+    } catch (error) {
+      // A process that may only read leaves it to others: without a `ttl` the secret stays.
+      if (!(error instanceof KeyProviderError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error
+    }
   }
 
   return {
@@ -131,7 +144,7 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
     },
 
     async clear(ref, epoch) {
-      for await (const page of table.query(contentPartition(ref))) {
+      for await (const page of both(table.query(contentPartition(ref)), table.query(documentPartition(ref)))) {
         const old = page.filter((item) => item.sk !== CONTENT && epochOf(item) <= epoch)
         for (let at = 0; at < old.length; at += AT_ONCE) {
           await Promise.all(old.slice(at, at + AT_ONCE).map((item) => table.remove(item)))
@@ -142,6 +155,11 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
       await table.update({ pk: contentPartition(ref), sk: CONTENT }, { expiresAt: undefined }, done)
     },
   }
+}
+
+async function* both<T>(first: AsyncIterable<T>, second: AsyncIterable<T>): AsyncIterable<T> {
+  yield* first
+  yield* second
 }
 
 /** The partition up to the overrides that are too many to be read whatever was asked for. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import type { ContentRef, KidOverride, Tenant } from '../keys/store.ts'
@@ -100,6 +101,27 @@ export function ruleKeyOf(
 /** What stands for a text in a sort key, which has room for 1 KB. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+/** The document of an epoch of a content: in a partition that no answer reads. */
+export function documentKeyOf(ref: ContentRef, epoch: number): DynamoDbKey {
+  return { pk: documentPartition(ref), sk: `${epochPrefix(epoch)} document` }
+}
+
+export function documentPartition({ tenant, contentId }: ContentRef): string {
+  return `document ${JSON.stringify([tenant, contentId])}`
+}
+
+/** An item has room for 400 KB. */
+const PACKED_FROM = 100_000
+
+/** A text as it is, or packed where it is long. */
+export function pack(text: string): string | Uint8Array {
+  return text.length > PACKED_FROM ? new Uint8Array(deflateRawSync(text)) : text
+}
+
+export function unpack(packed: DynamoDbValue): string {
+  return packed instanceof Uint8Array ? inflateRawSync(packed).toString('utf8') : toText(packed)
 }
 
 /** The partition of all data keys: they are few, and read together at start. */

@@ -1,16 +1,13 @@
-import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
 import type { ContentRef, LedgerRecord, LedgerStore, Tenant } from '../keys/store.ts'
-import { type DynamoDbItem, type DynamoDbKey, hashOf } from './dynamodb-items.ts'
+import { type DynamoDbItem, type DynamoDbKey, hashOf, pack, unpack } from './dynamodb-items.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 import { toText } from './rows.ts'
 
 type Conflict = ContentRef & { readonly kid: Kid }
 
-/** An item has room for 400 KB; text longer than this is packed. */
-const PACKED_FROM = 100_000
 const TRIES = 10
 /** Contents, and kids of one, that are written at once. */
 const AT_ONCE = 16
@@ -136,17 +133,14 @@ function kidKeyOf({ tenant, contentId, periodId }: LedgerRecord, kid: Kid): Dyna
 }
 
 function toValues(record: LedgerRecord) {
-  const json = JSON.stringify(record)
-  const packed = json.length > PACKED_FROM ? new Uint8Array(deflateRawSync(json)) : json
-  return { record: packed, keepUntil: record.keepUntil, ttl: ttlOf(record.keepUntil) }
+  return { record: pack(JSON.stringify(record)), keepUntil: record.keepUntil, ttl: ttlOf(record.keepUntil) }
 }
 
 const ABSENT = { periodIndex: undefined, periodStart: undefined, periodEnd: undefined, keepUntil: undefined }
 
 function toRecord({ record }: DynamoDbItem): LedgerRecord {
-  const json = record instanceof Uint8Array ? inflateRawSync(record).toString('utf8') : toText(record)
   // JSON leaves out what is undefined.
-  return { ...ABSENT, ...(JSON.parse(json) as LedgerRecord) }
+  return { ...ABSENT, ...(JSON.parse(unpack(record)) as LedgerRecord) }
 }
 
 function ttlOf(keepUntil: number | undefined, more = 0): number | undefined {

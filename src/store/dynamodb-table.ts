@@ -11,6 +11,8 @@ export interface DynamoDbTableOptions {
   readonly endpoint?: string | undefined
   /** How long one call may take, with the SDK's own attempts. */
   readonly timeoutMs?: number
+  /** How often the SDK tries a call that the table was too busy for, or that nobody answered. */
+  readonly attempts?: number
 }
 
 /** One table, and every call of it with a time limit and one kind of error. Every read is consistent. */
@@ -36,16 +38,15 @@ const MAX_GET = 100
 const MAX_ROUNDS = 8
 /** What a content usually has fits into one. */
 const PAGE = 200
-const ATTEMPTS = 4
 
 /** Opens a table; the SDK is loaded here. Nothing is asked of it yet. */
 export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<DynamoDbTable> {
-  const { table: name, region, endpoint, timeoutMs = 3_000 } = options
+  const { table: name, region, endpoint, timeoutMs = 3_000, attempts = 4 } = options
   const sdk = await import('@aws-sdk/client-dynamodb')
   const client: DynamoDBClient = new sdk.DynamoDBClient({
     ...(region !== undefined && { region }),
     ...(endpoint !== undefined && { endpoint }),
-    maxAttempts: ATTEMPTS,
+    maxAttempts: attempts,
   })
 
   const ask = async <T>(call: (abort: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T> => {

@@ -1,11 +1,15 @@
 import type { ClientStore } from '../auth/client-store.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
+import type { ManageStore } from '../manage/store.ts'
+import { dynamoDbCatalogue } from './dynamodb-catalogue.ts'
 import { dynamoDbClients } from './dynamodb-clients.ts'
 import { dynamoDbContents } from './dynamodb-contents.ts'
 import { dynamoDbDataKeys } from './dynamodb-data-keys.ts'
+import { dynamoDbDocuments } from './dynamodb-documents.ts'
 import { dynamoDbLedger } from './dynamodb-ledger.ts'
 import { dynamoDbLife } from './dynamodb-life.ts'
 import { dynamoDbMaintenance } from './dynamodb-maintenance.ts'
+import { dynamoDbRecords } from './dynamodb-records.ts'
 import { type DynamoDbTable, type DynamoDbTableOptions, openDynamoDbTable } from './dynamodb-table.ts'
 import { dynamoDbWrites } from './dynamodb-writes.ts'
 
@@ -18,7 +22,7 @@ export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
   readonly settleMs?: number
 }
 
-export type DynamoDbStore = SecretStore & LedgerStore & ClientStore & LifeStore & StoreMaintenance
+export type DynamoDbStore = SecretStore & LedgerStore & ClientStore & LifeStore & StoreMaintenance & ManageStore
 
 /**
  * A store in one table of DynamoDB: for functions, and for nodes that want no database of their own. It uses conditional puts and
@@ -47,6 +51,9 @@ export function dynamoDbStore(
     ...storedDataKeys,
     ...dynamoDbWrites({ table, contents, life, dataKeys }),
     ...dynamoDbLedger(table),
+    ...dynamoDbDocuments(table, contents),
+    ...dynamoDbCatalogue(table, contents),
+    ...dynamoDbRecords(table),
     ...dynamoDbMaintenance({ table, dataKeys, clients, life }),
     listClients: clients.listClients,
     putClient: (registered) => clients.putClient(registered, dataKeys),
