@@ -138,7 +138,10 @@ test('bytes that are no request are counted and logged', async () => {
   const { server, lines, told } = await startWith(configOf())
   const response = await fetch(`${server.url}/livez`, { headers: { 'x-long': 'a'.repeat(20_000) } })
   assert.equal(response.status, 431)
-  assert.deepEqual(told, [['unreadable', 431]])
+  assert.deepEqual(
+    told.filter(([name]) => name === 'unreadable'),
+    [['unreadable', 431]],
+  )
   assert.equal(lines[0]?.message, 'not a request')
   await server.close()
 })
