@@ -62,6 +62,7 @@ const handle = createHandler({
         now: () => performance.now(),
         randomBytes,
         onStale: raise,
+        time: () => 0,
       }),
       findDrmSystem: (systemId, major) => {
         const system = DRM_SYSTEMS.get(systemId)

@@ -111,6 +111,7 @@ async function measureRewrap(name: string, options: Parameters<typeof resealAll>
           ref,
           seal(dataKey, { kind: 'content-secret', ref }, randomBytes(32), randomBytes),
           [],
+          { at: 0, expiresAt: undefined },
         )
       }),
     )
@@ -129,7 +130,8 @@ async function measureRewrap(name: string, options: Parameters<typeof resealAll>
 async function measureMemory(options: Omit<Parameters<typeof resealAll>[0], 'store'>, contents: number): Promise<void> {
   const dataKeys = createDataKeys({ ...options, store: memoryStore() })
   const dataKey = await dataKeys.current('default')
-  const nothing = { overrides: [], overridesComplete: true, kidOverrides: [], tombstone: undefined }
+  const life = { createdAt: 0, expiresAt: undefined, hold: undefined, epoch: 0 }
+  const nothing = { life, overrides: [], overridesComplete: true, kidOverrides: [], tombstone: undefined }
   const store = {
     ...memoryStore(),
     // As a database would, which has them all.
@@ -144,6 +146,7 @@ async function measureMemory(options: Omit<Parameters<typeof resealAll>[0], 'sto
     now: () => 0,
     randomBytes,
     maxEntries: contents,
+    time: () => 0,
   })
   const contentKeyClass = 'drm'
   const kid = toKid('00000000-0000-4000-8000-000000000001')

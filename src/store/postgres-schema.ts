@@ -6,7 +6,7 @@ import type { PostgresPool } from './postgres-pool.ts'
  * The schema of PostgreSQL, in SQL that CockroachDB and YugabyteDB take too. Names are escaped text (`escapeName`). The foreign keys
  * to data_key keep a generation from being removed while a value needs it, whatever any node does meanwhile.
  */
-const MIGRATIONS: readonly Migration[] = [
+export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   {
     name: 'contents, overrides, data keys and the ledger',
     sql: `
@@ -137,7 +137,7 @@ const MIGRATIONS: readonly Migration[] = [
 ]
 
 /** The schema this version of keyspring writes. */
-export const POSTGRES_SCHEMA_VERSION = MIGRATIONS.length
+export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length
 
 /** What was done to bring a schema up to date. */
 export interface MigrationReport {
@@ -153,7 +153,7 @@ export async function migratePostgres(pool: PostgresPool): Promise<MigrationRepo
   const applied: string[] = []
   for (;;) {
     const history = await readHistory(pool)
-    const [next] = pendingMigrations(pool.name, MIGRATIONS, history)
+    const [next] = pendingMigrations(pool.name, POSTGRES_MIGRATIONS, history)
     if (next === undefined) return { from, to: history.length, applied }
     if (await apply(pool, history.length + 1, next)) applied.push(next.name)
   }
@@ -162,11 +162,11 @@ export async function migratePostgres(pool: PostgresPool): Promise<MigrationRepo
 /** Throws unless the schema is the one of this version: ERR_STORE_SCHEMA_NEWER, or ERR_STORE_SCHEMA_OLDER with the way to mend it. */
 export async function requirePostgresSchema(pool: PostgresPool): Promise<void> {
   const history = (await hasHistory(pool)) ? await readHistory(pool) : []
-  const pending = pendingMigrations(pool.name, MIGRATIONS, history)
+  const pending = pendingMigrations(pool.name, POSTGRES_MIGRATIONS, history)
   if (pending.length === 0) return
   throw new KeyProviderError(
     'ERR_STORE_SCHEMA_OLDER',
-    `the store ${pool.name} has schema ${history.length}, and this keyspring needs ${MIGRATIONS.length}: ` +
+    `the store ${pool.name} has schema ${history.length}, and this keyspring needs ${POSTGRES_MIGRATIONS.length}: ` +
       'run `keyspring store migrate`, or serve with --migrate',
   )
 }

@@ -103,8 +103,6 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
     if (content === undefined) throw rowGone()
     return content
   }
-  const putBirth = (ref: ContentRef, { at, expiresAt }: Birth) =>
-    pool.run(PUT_BIRTH, [...namesOf(ref), at, expiresAt ?? null])
   const refuseGone = async (ref: ContentRef): Promise<void> => {
     if ((await reads.findContent(ref, []))?.tombstone !== undefined) throw contentGone(ref)
   }
@@ -127,21 +125,27 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
       if (overrides.length === 0) return (await reads.findContent(ref, kids)) ?? NOTHING
       const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
       const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
-      const put = () => unlessRemoved(ref, pool.run(PUT_OVERRIDES, [...namesOf(ref), ...columns]))
-      await put()
+      const values = [...namesOf(ref), ...columns]
+      await unlessRemoved(ref, pool.run(PUT_OVERRIDES, values))
       const content = await reads.findContent(ref, kids)
-      // Nearly always the content was born before.
-      if (content !== undefined && !isUnborn(content)) return content
-      await putBirth(ref, birth)
-      await put()
+      if (content !== undefined && (content.tombstone !== undefined || holds(content, overrides))) return content
+      // The content has no row yet, or had none a moment ago.
+      await unlessRemoved(
+        ref,
+        pool.transaction(async (run) => {
+          await run(PUT_BIRTH, birthOf(ref, birth))
+          await run(PUT_OVERRIDES, values)
+        }),
+      )
       return standing(ref, kids)
     },
 
     async replaceOverride(ref, override, birth) {
-      await putBirth(ref, birth)
-      const values = [...namesOf(ref), ...overrideValues(override)]
-      const { count } = await unlessRemoved(ref, pool.run(REPLACE_OVERRIDE, values))
-      if (count === 0) await refuseGone(ref)
+      const put = pool.transaction(async (run) => {
+        await run(PUT_BIRTH, birthOf(ref, birth))
+        return run(REPLACE_OVERRIDE, [...namesOf(ref), ...overrideValues(override)])
+      })
+      if ((await unlessRemoved(ref, put)).count === 0) await refuseGone(ref)
     },
 
     async removeOverride(ref, contentKeyClass, kid) {
@@ -187,9 +191,15 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
   }
 }
 
-/** Whether an override is the first key of a content, whose birth is to be told then. */
-function isUnborn({ life, sealedSecret, tombstone }: StoredContent): boolean {
-  return life.createdAt === undefined && sealedSecret === undefined && tombstone === undefined
+function birthOf(ref: ContentRef, { at, expiresAt }: Birth): readonly unknown[] {
+  return [...namesOf(ref), at, expiresAt ?? null]
+}
+
+/** Whether a content that was born has each of the overrides, whoever stored it. */
+function holds({ life, sealedSecret, overrides }: StoredContent, wanted: readonly StoredOverride[]): boolean {
+  if (life.createdAt === undefined && sealedSecret === undefined) return false
+  const standing = new Set(overrides.map(({ kid, contentKeyClass }) => kid + contentKeyClass))
+  return wanted.every(({ kid, contentKeyClass }) => standing.has(kid + contentKeyClass))
 }
 
 /** The data key that a value needs, or NULL for bytes that are no seal. */

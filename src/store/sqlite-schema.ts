@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } from './migration.ts'
 
 /** The steps from an empty file to the present schema. */
-const MIGRATIONS: readonly Migration[] = [
+export const SQLITE_MIGRATIONS: readonly Migration[] = [
   {
     name: 'contents, overrides, data keys and the ledger',
     sql: `
@@ -141,21 +141,21 @@ const MIGRATIONS: readonly Migration[] = [
 ]
 
 /** The schema this version of keyspring writes. */
-export const SCHEMA_VERSION = MIGRATIONS.length
+export const SCHEMA_VERSION = SQLITE_MIGRATIONS.length
 
 const HISTORY = `CREATE TABLE IF NOT EXISTS migration (
   version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT`
 
 /** Brings the schema up to date, in one transaction. Throws ERR_STORE_SCHEMA_NEWER for that of a later version. */
 export function migrate(db: DatabaseSync, file: string): void {
-  if (pendingMigrations(file, MIGRATIONS, historyOf(db)).length === 0) return
+  if (pendingMigrations(file, SQLITE_MIGRATIONS, historyOf(db)).length === 0) return
   db.exec('BEGIN IMMEDIATE')
   try {
     db.exec(HISTORY)
     const put = db.prepare('INSERT INTO migration (version, name, checksum) VALUES (?, ?, ?)')
     // Another process may have been first.
-    for (const step of pendingMigrations(file, MIGRATIONS, historyOf(db))) {
-      const version = MIGRATIONS.indexOf(step) + 1
+    for (const step of pendingMigrations(file, SQLITE_MIGRATIONS, historyOf(db))) {
+      const version = SQLITE_MIGRATIONS.indexOf(step) + 1
       if (version > versionOf(db)) db.exec(step.sql)
       put.run(version, step.name, checksumOf(step))
     }
@@ -178,7 +178,10 @@ function historyOf(db: DatabaseSync): readonly AppliedMigration[] {
     return { version: SCHEMA_VERSION + i + 1, name: '', checksum: '' }
   })
   if (later.length === 0 || history.length > SCHEMA_VERSION) return history
-  return [...MIGRATIONS.map((one, i) => ({ version: i + 1, name: one.name, checksum: checksumOf(one) })), ...later]
+  return [
+    ...SQLITE_MIGRATIONS.map((one, i) => ({ version: i + 1, name: one.name, checksum: checksumOf(one) })),
+    ...later,
+  ]
 }
 
 function versionOf(db: DatabaseSync): number {

@@ -51,7 +51,7 @@ describe('data keys', () => {
   })
 
   test('that the store could not give are asked for again', async () => {
-    const { store, setAway } = flakyStore()
+    const { store, setAway } = flakyStore(memoryStore())
     const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes })
     setAway(true)
     await assert.rejects(dataKeys.current('a'), { code: 'ERR_STORE_UNAVAILABLE' })

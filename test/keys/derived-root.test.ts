@@ -99,12 +99,12 @@ describe('the policy derived-root', () => {
     const key = randomBytes(16)
     await issue(keys, [wantedOf(1)])
     await addOverride(
-      { store, dataKeys, randomBytes },
+      { store, dataKeys, randomBytes, now: () => 0 },
       { ref: REF, contentKeyClass: 'drm', kid: kidOf(1), key, force: true, reason: 'test' },
     )
     clock.at += 60_000
     assert.ok((await issue(keys, [wantedOf(1)])).keys[0]?.startsWith(hex(key)))
-    await store.putTombstone(REF, { at: 1, reason: 'withdrawn' })
+    await store.putTombstone(REF, { at: 1, reason: 'withdrawn', cause: 'deleted' })
     clock.at += 60_000
     await assert.rejects(issue(keys, [wantedOf(1)]), { code: 'ERR_CONTENT_GONE' })
   })

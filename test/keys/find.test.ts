@@ -23,7 +23,10 @@ for (const policy of ['derived', 'random'] as const) {
 
     test('finds an override that has no IV in a content without a secret', async () => {
       const { keys, store, dataKeys } = keyringOf({ policy })
-      await addOverride({ store, dataKeys, randomBytes: Buffer.alloc }, { ref: REF, ...wantedOf(1, 'clear'), key: KEY })
+      await addOverride(
+        { store, dataKeys, randomBytes: Buffer.alloc, now: () => 0 },
+        { ref: REF, ...wantedOf(1, 'clear'), key: KEY },
+      )
       const content = await keys.open(REF, [kidOf(1)])
       assert.deepEqual(content.find(wantedOf(1, 'clear')), KEY)
       assert.equal(content.find(wantedOf(1, 'drm')), undefined)
@@ -38,7 +41,7 @@ for (const policy of ['derived', 'random'] as const) {
 
     test('refuses to find in a destroyed content, and to derive its kids', async () => {
       const { keys, store } = keyringOf({ policy })
-      await store.putTombstone(REF, { at: 0, reason: 'test' })
+      await store.putTombstone(REF, { at: 0, reason: 'test', cause: 'deleted' })
       const content = await keys.open(REF, [kidOf(1)])
       assert.throws(() => content.find(wantedOf(1)), { code: 'ERR_CONTENT_GONE' })
       await assert.rejects(content.deriveKids(LABEL, [['SD', '']]), { code: 'ERR_CONTENT_GONE' })
@@ -64,7 +67,10 @@ for (const policy of ['derived', 'random'] as const) {
 test('finds the key of a kid only when it was opened with it', async () => {
   const { keys, store, dataKeys } = keyringOf()
   for (let kid = 1; kid <= 70; kid++) {
-    await addOverride({ store, dataKeys, randomBytes: Buffer.alloc }, { ref: REF, ...wantedOf(kid), key: KEY })
+    await addOverride(
+      { store, dataKeys, randomBytes: Buffer.alloc, now: () => 0 },
+      { ref: REF, ...wantedOf(kid), key: KEY },
+    )
   }
   const content = await keys.open(REF, [kidOf(1)])
   assert.deepEqual(content.find(wantedOf(1)), KEY)

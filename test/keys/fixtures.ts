@@ -7,10 +7,13 @@ import type { ContentKeys, WantedKey } from '../../src/keys/content-keys.ts'
 import { createDataKeys, type DataKeys } from '../../src/keys/data-keys.ts'
 import { type ContentKeysOptions, createContentKeys } from '../../src/keys/keyring.ts'
 import { seal, unseal } from '../../src/keys/seal.ts'
-import type { ContentRef, RootKey, SecretStore } from '../../src/keys/store.ts'
+import type { Birth, ContentRef, LifeStore, RootKey, SecretStore } from '../../src/keys/store.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 
 export const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
+
+/** The birth of a content that lives for ever. */
+export const BIRTH: Birth = { at: 1_000, expiresAt: undefined }
 
 export function kidOf(number: number): Kid {
   return toKid(`00000000-0000-4000-8000-${String(number).padStart(12, '0')}`) ?? assert.fail()
@@ -37,10 +40,10 @@ export function fakeRootKey(id: number): RootKey & { readonly unwraps: () => num
 }
 
 /** A store that can be away, and counts what it is asked. */
-export function flakyStore(store: SecretStore = memoryStore()) {
+export function flakyStore<S extends SecretStore>(store: S) {
   let isAway = false
   let calls = 0
-  const handler: ProxyHandler<SecretStore> = {
+  const handler: ProxyHandler<S> = {
     get(target, verb) {
       const method = Reflect.get(target, verb)
       if (typeof method !== 'function' || verb === 'close') return method
@@ -62,8 +65,8 @@ export function flakyStore(store: SecretStore = memoryStore()) {
 
 /** Everything a test of content keys needs, on a clock of its own. */
 export function keyringOf(options: Partial<ContentKeysOptions> = {}) {
-  const flaky = flakyStore()
-  const store = options.store === undefined ? flaky.store : (options.store as SecretStore)
+  const flaky = flakyStore(memoryStore())
+  const store = options.store === undefined ? flaky.store : (options.store as SecretStore & LifeStore)
   const dataKeys: DataKeys =
     options.dataKeys ?? createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
   const clock = { at: 1_000_000 }
@@ -71,13 +74,14 @@ export function keyringOf(options: Partial<ContentKeysOptions> = {}) {
   const keys = createContentKeys({
     policy: 'derived',
     now: () => clock.at,
+    time: () => clock.at,
     randomBytes,
     onStale: (error) => stale.push(error),
     ...options,
     store,
     dataKeys,
   })
-  return { ...flaky, store, dataKeys, keys, clock, stale }
+  return { ...flaky, store, dataKeys, keys, clock, stale, now: () => clock.at }
 }
 
 /** Opens a content and issues the keys of `wanted`, in hex. */

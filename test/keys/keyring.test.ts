@@ -20,7 +20,7 @@ for (const policy of ['derived', 'random'] as const) {
       clock.at += 60_000
       assert.deepEqual((await issue(keys, BOTH)).keys, first)
       assert.deepEqual((await issue(keys, [...BOTH].reverse())).keys, [...first].reverse())
-      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes })
+      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       assert.deepEqual((await issue(other, BOTH)).keys, first)
     })
 
@@ -54,7 +54,7 @@ for (const policy of ['derived', 'random'] as const) {
 
     test('first requests of two processes agree', async () => {
       const { keys, store, dataKeys } = keyringOf({ policy })
-      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes })
+      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       const [one, two] = await Promise.all([issue(keys, BOTH), issue(other, [...BOTH].reverse())])
       assert.deepEqual(one.keys, [...two.keys].reverse())
     })
@@ -83,17 +83,17 @@ for (const policy of ['derived', 'random'] as const) {
     test('a destroyed content gets no keys', async () => {
       const { keys, store, clock } = keyringOf({ policy })
       await issue(keys, BOTH)
-      await store.putTombstone(REF, { at: 5, reason: 'withdrawn' })
+      await store.putTombstone(REF, { at: 5, reason: 'withdrawn', cause: 'deleted' })
       clock.at += 5_000
       await assert.rejects(issue(keys, BOTH), { code: 'ERR_CONTENT_GONE' })
       const content = await keys.open({ ...REF, contentId: 'other' }, [])
-      await store.putTombstone({ ...REF, contentId: 'other' }, { at: 5, reason: 'withdrawn' })
+      await store.putTombstone({ ...REF, contentId: 'other' }, { at: 5, reason: 'withdrawn', cause: 'deleted' })
       await assert.rejects(content.issue(BOTH), { code: 'ERR_CONTENT_GONE' })
     })
 
     test('a stored override wins, with its IV or with one derived for it', async () => {
       const { keys, store, dataKeys } = keyringOf({ policy })
-      const options = { store, dataKeys, randomBytes }
+      const options = { store, dataKeys, randomBytes, now: () => 0 }
       const [key, iv] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)]
       await addOverride(options, { ref: REF, contentKeyClass: 'drm', kid: kidOf(1), key, iv })
       await addOverride(options, { ref: REF, contentKeyClass: 'drm', kid: kidOf(2), key })
@@ -111,7 +111,7 @@ for (const policy of ['derived', 'random'] as const) {
       for (let number = 0; number < 100; number++) {
         const [key, iv] = [new Uint8Array(16).fill(number), new Uint8Array(16).fill(200)]
         const added = { ref: REF, contentKeyClass: 'drm', kid: kidOf(number), key, iv } as const
-        await addOverride({ store, dataKeys, randomBytes }, added)
+        await addOverride({ store, dataKeys, randomBytes, now: () => 0 }, added)
       }
       for (const number of [0, 50, 99]) {
         const content = await keys.open(REF, [])
@@ -152,7 +152,7 @@ describe('while the store is away', () => {
   test('a content not in memory is an error', async () => {
     const { keys, setAway, store, dataKeys } = keyringOf()
     await issue(keys, BOTH)
-    const other = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const other = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     setAway(true)
     await assert.rejects(issue(other, BOTH), away)
   })
@@ -190,7 +190,10 @@ test('an override and a rule reach a content in memory within five seconds', asy
   const [derived] = (await issue(keys, [wantedOf(1)])).keys
   const [key, iv] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)]
   const forced = { ref: REF, force: true, reason: 'the key was in use elsewhere' }
-  await addOverride({ store, dataKeys, randomBytes }, { ...forced, contentKeyClass: 'drm', kid: kidOf(1), key, iv })
+  await addOverride(
+    { store, dataKeys, randomBytes, now: () => 0 },
+    { ...forced, contentKeyClass: 'drm', kid: kidOf(1), key, iv },
+  )
   const rule = { intendedTrackType: 'HD', periodIndex: undefined, kid: kidOf(9) }
   await addKidOverride({ store }, { ...forced, rule })
   clock.at += 4_999
@@ -202,7 +205,7 @@ test('an override and a rule reach a content in memory within five seconds', asy
 
 test('signalingRevision follows rules and ready-made pssh boxes and nothing else', async () => {
   const { keys, store, dataKeys, clock } = keyringOf()
-  const options = { store, dataKeys, randomBytes }
+  const options = { store, dataKeys, randomBytes, now: () => 0 }
   const revision = async (): Promise<string> => {
     clock.at += 5_000
     return (await keys.open(REF, [kidOf(1)])).signalingRevision
@@ -237,7 +240,7 @@ test('the ready-made pssh box of a kid that a rule gives is known, however many 
   for (let number = 0; number < 100; number++) {
     const pssh = { [WIDEVINE]: Uint8Array.of(number) }
     const added = { ref: REF, contentKeyClass: 'drm', kid: kidOf(number), key, pssh } as const
-    await addOverride({ store, dataKeys, randomBytes }, added)
+    await addOverride({ store, dataKeys, randomBytes, now: () => 0 }, added)
   }
   const rule = { intendedTrackType: undefined, periodIndex: undefined, kid: kidOf(42) }
   await addKidOverride({ store }, { ref: REF, rule })
@@ -257,6 +260,7 @@ test('swapped rows do not open', async () => {
     policy: 'derived',
     now: () => 0,
     randomBytes,
+    time: () => 0,
   })
   await assert.rejects(issue(reader, BOTH), { code: 'ERR_SEAL_BROKEN' })
 })
@@ -264,7 +268,7 @@ test('swapped rows do not open', async () => {
 test('under random, a content that has a secret keeps the keys it derived', async () => {
   const { keys, store, dataKeys } = keyringOf()
   const derived = await issue(keys, BOTH)
-  const later = createContentKeys({ store, dataKeys, policy: 'random', now: () => 0, randomBytes })
+  const later = createContentKeys({ store, dataKeys, policy: 'random', now: () => 0, randomBytes, time: () => 0 })
   assert.deepEqual((await issue(later, BOTH)).keys, derived.keys)
 })
 

@@ -79,7 +79,9 @@ describe('the ledger', () => {
       clock.at++
     }
     await ledger.flush()
-    assert.deepEqual(await periods(), [{ ...entry, firstAt: 1_000, lastAt: 1_004, requests: 5 }])
+    assert.deepEqual(await periods(), [
+      { ...entry, firstAt: 1_000, lastAt: 1_004, requests: 5, keepUntil: 604_801_004 },
+    ])
     assert.deepEqual(seen.batches, [1])
   })
 
@@ -184,15 +186,30 @@ describe('the ledger', () => {
   })
 })
 
-test('periods older than the retention are forgotten in batches', async () => {
-  const { ledger, store, clock, periods } = ledgerOf()
+test('periods are forgotten in batches, each when its own retention has passed', async () => {
   const day = 86_400_000
+  const keepMs = ({ contentId }: { readonly contentId: string }) => (contentId === 'live' ? 7 * day : undefined)
+  const { ledger, store, clock, periods } = ledgerOf({ keepMs })
   for (let period = 0; period < 10; period++) {
     clock.at = period * day
     ledger.record(entryOf({ periodId: `p${period}` }))
   }
+  ledger.record(entryOf({ contentId: 'archive' }))
   await ledger.flush()
   assert.equal(await pruneLedger({ store, now: () => 10 * day, batch: 2 }), 3)
   assert.equal((await periods()).length, 7)
-  assert.equal(await pruneLedger({ store, now: () => 10 * day, retentionMs: day, batch: 2 }), 6)
+  assert.equal(await pruneLedger({ store, now: () => 100 * day, batch: 2 }), 7)
+  assert.equal((await store.findByContent({ tenant: 'default', contentId: 'archive' }, 2)).length, 1)
+})
+
+test('a period is kept for seven days after its last request where nothing else is said', async () => {
+  const { ledger, clock, periods } = ledgerOf()
+  ledger.record(entryOf())
+  clock.at = 5_000
+  ledger.record(entryOf())
+  await ledger.flush()
+  assert.deepEqual(
+    (await periods()).map(({ keepUntil }) => keepUntil),
+    [5_000 + 7 * 86_400_000],
+  )
 })

@@ -99,7 +99,7 @@ describe('an override', () => {
 
   test('of a destroyed content is refused even by force', async () => {
     const options = optionsOf()
-    await options.store.putTombstone(REF, { at: 1, reason: 'withdrawn' })
+    await options.store.putTombstone(REF, { at: 1, reason: 'withdrawn', cause: 'deleted' })
     await assert.rejects(addOverride(options, NEW), gone)
     await assert.rejects(addOverride(options, { ...NEW, ...FORCE }), gone)
     await assert.rejects(addKidOverride(options, { ref: REF, rule: RULE, ...FORCE }), gone)

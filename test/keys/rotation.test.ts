@@ -17,7 +17,7 @@ async function filled() {
   const options = { store, rootKey, rootKeyName: 'test', randomBytes }
   const issueAll = async () => {
     const dataKeys = createDataKeys(options)
-    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     const issued: string[] = []
     for (let number = 0; number < 9; number++) {
       issued.push(...(await issue(keys, [wantedOf(1)], refOf(number))).keys)
@@ -28,7 +28,7 @@ async function filled() {
   }
   const key = randomBytes(16)
   await addOverride(
-    { store, dataKeys: createDataKeys(options), randomBytes },
+    { store, dataKeys: createDataKeys(options), randomBytes, now: () => 0 },
     { ref: REF, contentKeyClass: 'drm', kid: kidOf(1), key },
   )
   return { store, options, issueAll, before: await issueAll() }
@@ -92,7 +92,7 @@ describe('rotation', () => {
     for (const policy of ['derived', 'random'] as const) {
       const { store, options } = await filled()
       const dataKeys = createDataKeys(options)
-      const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes })
+      const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       await issue(keys, [wantedOf(1)], refOf(0))
       await rotateDataKeys(options)
       await resealAll(options)

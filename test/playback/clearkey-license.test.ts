@@ -117,7 +117,7 @@ describe('a licence', () => {
     const body = { kids: [base64url(kidOf(1))] }
     assert.equal((await postLicense(handler, body, { path: '/license/clearkey/default/other' })).status, 404)
     assert.equal((await postLicense(handler, body, { path: '/license/clearkey/other/movie' })).status, 404)
-    await store.putTombstone(REF, { at: 0, reason: 'test' })
+    await store.putTombstone(REF, { at: 0, reason: 'test', cause: 'deleted' })
     clock.at += 60_000
     assert.equal((await postLicense(handler, body)).status, 410)
     setAway(true)

@@ -52,7 +52,7 @@ test('a tenant, content or kid that does not exist is one and the same 404, and 
 
 test('a destroyed content is gone', async () => {
   const { handler, store, clock } = await playing()
-  await store.putTombstone(REF, { at: 0, reason: 'test' })
+  await store.putTombstone(REF, { at: 0, reason: 'test', cause: 'deleted' })
   clock.at += 60_000
   assert.equal((await getKey(handler, kidOf(1))).status, 410)
 })

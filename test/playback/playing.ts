@@ -71,6 +71,7 @@ export async function playing(setup: Setup = {}) {
       firstAt: NOW,
       lastAt: NOW,
       requests: 1,
+      keepUntil: undefined,
     },
   ])
   return { ...keyring, ledger, handler, clear, drm }

@@ -96,6 +96,7 @@ export function openContentOf(stored: Pick<OpenContent, 'issue'> & Partial<OpenC
     signalingRevision: '',
     pssh: () => undefined,
     find: () => assert.fail('an answer issues keys'),
+    findWithIv: () => assert.fail('an answer issues keys'),
     deriveKids: () => assert.fail('an answer takes the kids of its request'),
     ...stored,
   }

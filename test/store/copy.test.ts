@@ -9,7 +9,7 @@ import { copyStore } from '../../src/store/copy.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { startPostgres } from './postgres-server.ts'
 
@@ -38,10 +38,10 @@ async function filled(open: () => Promise<Awaited<ReturnType<typeof ENGINES.sqli
       return { contentKeyClass: 'drm', kid: kidOf(number * 1_000 + i), sealed: randomBytes(9), pssh: {} } as const
     })
   for (let number = 0; number < CONTENTS; number++) await issue(keys, [wantedOf(1)], refOf(number))
-  await store.putOverridesIfAbsent(refOf(100), override(1, 100))
-  await store.putOverridesIfAbsent(refOf(101), override(2, 1))
+  await store.putOverridesIfAbsent(refOf(100), override(1, 100), BIRTH)
+  await store.putOverridesIfAbsent(refOf(101), override(2, 1), BIRTH)
   await store.putKidOverride(refOf(102), { intendedTrackType: 'HD', periodIndex: 3, kid: kidOf(1) })
-  await store.putTombstone(refOf(103), { at: 7, reason: 'withdrawn' })
+  await store.putTombstone(refOf(103), { at: 7, reason: 'withdrawn', cause: 'deleted' })
   await store.record([recordOf({ contentId: 'c1' }), recordOf({ contentId: 'c1', periodId: 'p2', lastAt: 2 })])
   await store.putClient({
     client: { name: 'packager', tenant: 'default', scopes: ['keys:issue'] },
@@ -69,7 +69,7 @@ describe('store copy', () => {
       assert.ok(progress.length > 3)
       assert.deepEqual(await copyStore({ from: store, to: target }), { ...report, written: 0 })
       const [old, fresh] = [store, target].map((one) =>
-        createContentKeys({ store: one, dataKeys, policy: 'derived', now: () => 0, randomBytes }),
+        createContentKeys({ store: one, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 }),
       )
       assert.ok(old && fresh)
       for (let number = 0; number < CONTENTS; number++) {
@@ -97,7 +97,7 @@ describe('store copy', () => {
       },
     }
     await assert.rejects(copyStore({ from: store, to: dying, pageSize: 4 }), /killed/)
-    await store.putSecretIfAbsent(refOf(500), randomBytes(9), [])
+    await store.putSecretIfAbsent(refOf(500), randomBytes(9), [], BIRTH)
     const { contents, written } = await copyStore({ from: store, to: target })
     assert.equal(contents, CONTENTS + 5)
     assert.ok(written < contents)
@@ -108,7 +108,7 @@ describe('store copy', () => {
     const conflict = { code: 'ERR_STORE_CONFLICT' }
     await assert.rejects(copyStore({ from: one.store, to: other.store }), conflict)
     const target = memoryStore()
-    await target.putSecretIfAbsent(refOf(3), randomBytes(9), [])
+    await target.putSecretIfAbsent(refOf(3), randomBytes(9), [], BIRTH)
     await assert.rejects(copyStore({ from: one.store, to: target }), { ...conflict, message: /content "c3"/ })
   })
 })

@@ -78,10 +78,11 @@ export function ledgerStoreContract(name: string, open: () => Promise<LedgerStor
       assert.equal((await store.findByKid('default', kid(1))).length, 1)
     })
 
-    opened('periods last asked for before a time are forgotten, no more than asked', async (store) => {
+    opened('periods that need not be kept any more are forgotten, no more than asked', async (store) => {
       await store.record(
-        [1, 2, 3, 4].map((at) => recordOf({ periodId: `p${at}`, firstAt: 0, lastAt: at, keys: [key(at)] })),
+        [1, 2, 3, 4].map((at) => recordOf({ periodId: `p${at}`, lastAt: 9 - at, keepUntil: at, keys: [key(at)] })),
       )
+      await store.record([recordOf({ contentId: 'archive', keepUntil: undefined })])
       assert.equal(await store.prune(4, 2), 2)
       assert.equal(await store.prune(4, 2), 1)
       assert.equal(await store.prune(4, 2), 0)
@@ -92,6 +93,24 @@ export function ledgerStoreContract(name: string, open: () => Promise<LedgerStor
       )
       assert.deepEqual(await store.findByKid('default', kid(1)), [])
       assert.equal((await store.findByKid('default', kid(4))).length, 1)
+      const forEver = await store.findByContent({ tenant: 'default', contentId: 'archive' }, 10)
+      assert.deepEqual(forEver, [recordOf({ contentId: 'archive', keepUntil: undefined })])
+    })
+
+    opened('a period is kept as long as its latest request says, for ever too', async (store) => {
+      const at = (lastAt: number, keepUntil: number | undefined) => store.record([recordOf({ lastAt, keepUntil })])
+      const keptUntil = async () =>
+        (await store.findByContent({ tenant: 'default', contentId: 'live' }, 1))[0]?.keepUntil
+      await at(5, 50)
+      await at(6, 20)
+      await at(4, 90)
+      assert.equal(await keptUntil(), 20)
+      await at(7, undefined)
+      assert.equal(await keptUntil(), undefined)
+      assert.equal(await store.prune(1_000, 10), 0)
+      await at(8, 30)
+      assert.equal(await store.prune(30, 10), 0)
+      assert.equal(await store.prune(31, 10), 1)
     })
 
     opened('no records are no work', async (store) => assert.deepEqual(await store.record([]), []))
@@ -113,6 +132,7 @@ export function recordOf(part: Partial<LedgerRecord>): LedgerRecord {
     firstAt: 1,
     lastAt: 1,
     requests: 1,
+    keepUntil: 1_000,
     ...part,
   }
 }

@@ -3,7 +3,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { seal } from '../../src/keys/seal.ts'
 import type { ContentRef, SecretStore, StoreMaintenance } from '../../src/keys/store.ts'
-import { kidOf } from '../keys/fixtures.ts'
+import { BIRTH, kidOf } from '../keys/fixtures.ts'
 
 type Store = SecretStore & StoreMaintenance
 
@@ -25,15 +25,19 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
     opened('lists every content once, in pages, whatever is stored of it', async (store) => {
       const odd = ['a\u0000b', '\\0', "'", 'É', '🎬'].map((contentId) => ({ tenant: 'b', contentId }))
       const refs = [...Array.from({ length: 7 }, (_, number) => refOf(number)), ...odd]
-      for (const ref of refs) await store.putSecretIfAbsent(ref, Uint8Array.of(1), [])
+      for (const ref of refs) await store.putSecretIfAbsent(ref, Uint8Array.of(1), [], BIRTH)
       const overridden = refOf(10)
-      await store.putOverridesIfAbsent(overridden, [
-        { contentKeyClass: 'drm', kid: kidOf(1), sealed: Uint8Array.of(1), pssh: {} },
-        { contentKeyClass: 'drm', kid: kidOf(2), sealed: Uint8Array.of(1), pssh: {} },
-      ])
+      await store.putOverridesIfAbsent(
+        overridden,
+        [
+          { contentKeyClass: 'drm', kid: kidOf(1), sealed: Uint8Array.of(1), pssh: {} },
+          { contentKeyClass: 'drm', kid: kidOf(2), sealed: Uint8Array.of(1), pssh: {} },
+        ],
+        BIRTH,
+      )
       const ruled = refOf(11)
       await store.putKidOverride(ruled, { intendedTrackType: undefined, periodIndex: undefined, kid: kidOf(1) })
-      await store.putTombstone(refOf(12), { at: 1, reason: 'gone' })
+      await store.putTombstone(refOf(12), { at: 1, reason: 'gone', cause: 'deleted' })
       const found: ContentRef[] = []
       for (let after: ContentRef | undefined; ; after = found.at(-1)) {
         const page = await store.listContents(after, 3)
@@ -62,9 +66,9 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       }
       const [old, fresh] = [sealed(1), sealed(2)]
       const override = { contentKeyClass: 'drm', kid: kidOf(1) } as const
-      await store.putSecretIfAbsent(refOf(1), old, [])
-      await store.putSecretIfAbsent(refOf(2), old, [])
-      await store.putOverridesIfAbsent(refOf(1), [{ ...override, sealed: old, pssh: {} }])
+      await store.putSecretIfAbsent(refOf(1), old, [], BIRTH)
+      await store.putSecretIfAbsent(refOf(2), old, [], BIRTH)
+      await store.putOverridesIfAbsent(refOf(1), [{ ...override, sealed: old, pssh: {} }], BIRTH)
       const counts = (first: number, second: number) => [
         { tenant: 'a', generation: 1, rows: first },
         { tenant: 'a', generation: 2, rows: second },
@@ -87,7 +91,7 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       for (const generation of [1, 2]) {
         await store.putDataKeyIfAbsent({ tenant: 'a', generation, wrapped: Uint8Array.of(generation) })
       }
-      await store.putSecretIfAbsent(refOf(1), sealed(1), [])
+      await store.putSecretIfAbsent(refOf(1), sealed(1), [], BIRTH)
       assert.equal(await store.removeDataKey('a', 1), false)
       const before = (await store.findContent(refOf(1), []))?.sealedSecret ?? assert.fail()
       await store.reseal([{ ...refOf(1), override: undefined, before, after: sealed(2) }])
@@ -99,9 +103,9 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       )
       const refused = { code: 'ERR_DATA_KEY_REMOVED' }
       const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: sealed(1), pssh: {} } as const
-      await assert.rejects(store.putSecretIfAbsent(refOf(2), sealed(1), []), refused)
-      await assert.rejects(store.putOverridesIfAbsent(refOf(2), [override]), refused)
-      await assert.rejects(store.replaceOverride(refOf(2), override), refused)
+      await assert.rejects(store.putSecretIfAbsent(refOf(2), sealed(1), [], BIRTH), refused)
+      await assert.rejects(store.putOverridesIfAbsent(refOf(2), [override], BIRTH), refused)
+      await assert.rejects(store.replaceOverride(refOf(2), override, BIRTH), refused)
       assert.equal(await store.findContent(refOf(2), []), undefined)
     })
 
@@ -109,7 +113,9 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       for (const generation of [1, 2]) {
         await store.putDataKeyIfAbsent({ tenant: 'a', generation, wrapped: Uint8Array.of(generation) })
       }
-      const puts = Array.from({ length: 12 }, (_, number) => store.putSecretIfAbsent(refOf(number), sealed(1), []))
+      const puts = Array.from({ length: 12 }, (_, number) =>
+        store.putSecretIfAbsent(refOf(number), sealed(1), [], BIRTH),
+      )
       const [removed, ...settled] = await Promise.allSettled([store.removeDataKey('a', 1), ...puts])
       const isRemoved = removed.status === 'fulfilled' && removed.value
       const stored = settled.filter(({ status }) => status === 'fulfilled').length

@@ -13,7 +13,7 @@ import { Secret } from '../../src/secret.ts'
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts'
 import { openPostgresPool } from '../../src/store/postgres-pool.ts'
 import { POSTGRES_SCHEMA_VERSION } from '../../src/store/postgres-schema.ts'
-import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { PASSWORD, startPostgres } from './postgres-server.ts'
 import { raceFirstRequests } from './races.ts'
@@ -109,7 +109,7 @@ describe('the postgres store in trouble', () => {
     await assert.rejects(issue(keys, [wantedOf(1)], refOf(2)), unavailable(/does not answer/))
     await postgres.start()
     assert.equal((await issue(keys, [wantedOf(1)], refOf(2))).first, true)
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     assert.deepEqual((await issue(later, [wantedOf(1), wantedOf(2)], refOf(1))).keys, [...known.keys, ...rotated.keys])
     await store.close()
   })
@@ -125,7 +125,7 @@ describe('the postgres store in trouble', () => {
       connectTimeoutMs: 300,
       statementTimeoutMs: 200,
     })
-    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [])
+    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH)
     proxy.stall(true)
     const calls = await Promise.allSettled(Array.from({ length: 200 }, () => store.findContent(refOf(1), [])))
     const problems = calls.map((call) => (call.status === 'rejected' ? (call.reason as KeyProviderError).message : ''))
@@ -184,9 +184,9 @@ describe('the postgres store in trouble', () => {
     const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: randomBytes(8), pssh: {} } as const
     for (let number = 0; number < 20; number++) {
       await Promise.allSettled([
-        store.putOverridesIfAbsent(refOf(number), [override]),
-        store.putTombstone(refOf(number), { at: 1, reason: 'withdrawn' }),
-        store.replaceOverride(refOf(number), { ...override, kid: kidOf(2) }),
+        store.putOverridesIfAbsent(refOf(number), [override], BIRTH),
+        store.putTombstone(refOf(number), { at: 1, reason: 'withdrawn', cause: 'deleted' }),
+        store.replaceOverride(refOf(number), { ...override, kid: kidOf(2) }, BIRTH),
       ])
     }
     assert.deepEqual(await postgres.query(url, 'SELECT * FROM keyspring_override'), [])
@@ -220,7 +220,7 @@ describe('the postgres store in trouble', () => {
       `UPDATE keyspring_content SET sealed_secret =
         (SELECT sealed_secret FROM keyspring_content WHERE content_id = 'c2') WHERE content_id = 'c1'`,
     )
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     await assert.rejects(issue(later, [wantedOf(1)], refOf(1)), { code: 'ERR_SEAL_BROKEN' })
     await store.close()
   })
@@ -245,10 +245,13 @@ describe('replicas', () => {
   test('are asked first, and the primary for what they lack', async () => {
     const [url, behind] = [await postgres.newUrl(), await postgres.newUrl()]
     const replica = await openPostgresStore({ url: behind, migrate: true })
-    await replica.putSecretIfAbsent(refOf(1), Uint8Array.of(9), [])
+    await replica.putSecretIfAbsent(refOf(1), Uint8Array.of(9), [], BIRTH)
     const store = await openPostgresStore({ url, migrate: true, replicas: [behind] })
-    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [])
-    assert.deepEqual((await store.putSecretIfAbsent(refOf(2), Uint8Array.of(2), [])).sealedSecret, Uint8Array.of(2))
+    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH)
+    assert.deepEqual(
+      (await store.putSecretIfAbsent(refOf(2), Uint8Array.of(2), [], BIRTH)).sealedSecret,
+      Uint8Array.of(2),
+    )
     assert.deepEqual((await store.findContent(refOf(1), []))?.sealedSecret, Uint8Array.of(9))
     assert.deepEqual((await store.findContent(refOf(2), []))?.sealedSecret, Uint8Array.of(2))
     assert.equal(await store.findContent(refOf(3), []), undefined)
@@ -260,7 +263,7 @@ describe('replicas', () => {
     const away: KeyProviderError[] = []
     const replicas = [withPort(url, 1)]
     const store = await openPostgresStore({ url, migrate: true, replicas, onReplicaAway: (error) => away.push(error) })
-    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [])
+    await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH)
     assert.deepEqual((await store.findContent(refOf(1), []))?.sealedSecret, Uint8Array.of(1))
     assert.equal(away.length, 1)
     await store.close()

@@ -12,7 +12,14 @@ const { KEYSPRING_TEST_URL = '', KEYSPRING_TEST_ROOT_KEY = '', KEYSPRING_TEST_RO
 const store = await openPostgresStore({ url: new Secret(KEYSPRING_TEST_URL) })
 const openRootKey = (create: boolean) => openLocalRootKey({ file: KEYSPRING_TEST_ROOT_KEY, create })
 const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName: 'root key', randomBytes })
-const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => performance.now(), randomBytes })
+const keys = createContentKeys({
+  store,
+  dataKeys,
+  policy: 'derived',
+  now: () => performance.now(),
+  randomBytes,
+  time: () => 0,
+})
 
 const FIRST_REQUESTS = 32
 for (let round = 0; round < Number(KEYSPRING_TEST_ROUNDS); round++) {
@@ -20,7 +27,14 @@ for (let round = 0; round < Number(KEYSPRING_TEST_ROUNDS); round++) {
   const policy = round % 2 === 0 ? 'derived' : 'random'
   const asking = Array.from({ length: FIRST_REQUESTS }, () => {
     // Without a cache between them, as if each were a process of its own.
-    const alone = createContentKeys({ store, dataKeys, policy, now: () => performance.now(), randomBytes })
+    const alone = createContentKeys({
+      store,
+      dataKeys,
+      policy,
+      now: () => performance.now(),
+      randomBytes,
+      time: () => 0,
+    })
     return issue(alone, [wantedOf(1), wantedOf(2)], { ...REF, contentId: `round-${round}` })
   })
   const given = (await Promise.all(asking)).map((one) => one.keys.join())

@@ -20,7 +20,7 @@ async function run(directory: string) {
   try {
     const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
     const { dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
-    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     return { created, ...(await issue(keys, [wantedOf(1)])) }
   } finally {
     await store.close()

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { type ContentKeyClass, type Kid, type SystemId, systemIdOf, toKid } from '../../src/cenc.ts'
 import type { ContentRef, SecretStore, StoredContent, StoredOverride } from '../../src/keys/store.ts'
+import { BIRTH } from '../keys/fixtures.ts'
 
 const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
@@ -45,22 +46,26 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
     })
 
     opened('the first secret stands', async (store) => {
-      const standing = await store.putSecretIfAbsent(REF, bytes(1), [KID])
+      const standing = await store.putSecretIfAbsent(REF, bytes(1), [KID], BIRTH)
       assert.deepEqual(standing, content({ sealedSecret: bytes(1) }))
-      assert.deepEqual(await store.putSecretIfAbsent(REF, bytes(2), [KID]), standing)
+      assert.deepEqual(await store.putSecretIfAbsent(REF, bytes(2), [KID], BIRTH), standing)
       assert.deepEqual(await store.findContent(REF, []), standing)
     })
 
     opened('secrets put at the same moment agree', async (store) => {
       const [first, ...rest] = await Promise.all(
-        Array.from({ length: 32 }, (_, byte) => store.putSecretIfAbsent(REF, bytes(byte), [])),
+        Array.from({ length: 32 }, (_, byte) => store.putSecretIfAbsent(REF, bytes(byte), [], BIRTH)),
       )
       for (const other of rest) assert.deepEqual(other, first)
     })
 
     opened('the first override of a class and kid stands, and the others are added', async (store) => {
-      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)])
-      const standing = await store.putOverridesIfAbsent(REF, [override('drm', KID, 2), override('clear', KID, 3)])
+      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)], BIRTH)
+      const standing = await store.putOverridesIfAbsent(
+        REF,
+        [override('drm', KID, 2), override('clear', KID, 3)],
+        BIRTH,
+      )
       assert.deepEqual(standing, content({ overrides: [override('clear', KID, 3), override('drm', KID, 1)] }))
       assert.deepEqual(await store.findContent(REF, []), standing)
     })
@@ -68,7 +73,7 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
     opened('overrides put at the same moment agree, whatever their order', async (store) => {
       const puts = Array.from({ length: 16 }, (_, byte) => {
         const both = [override('drm', KID, byte), override('drm', OTHER_KID, byte)]
-        return store.putOverridesIfAbsent(REF, byte % 2 === 0 ? both : both.reverse())
+        return store.putOverridesIfAbsent(REF, byte % 2 === 0 ? both : both.reverse(), BIRTH)
       })
       const [first, ...rest] = await Promise.all(puts)
       for (const other of rest) assert.deepEqual(other, first)
@@ -76,15 +81,15 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
 
     opened('what is read was copied: the bytes given stay the caller’s own', async (store) => {
       const given = bytes(1)
-      await store.putSecretIfAbsent(REF, given, [])
+      await store.putSecretIfAbsent(REF, given, [], BIRTH)
       given.fill(9)
       assert.deepEqual((await store.findContent(REF, []))?.sealedSecret, bytes(1))
     })
 
     opened('an override is replaced, listed and removed', async (store) => {
-      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)])
-      await store.replaceOverride(REF, override('drm', KID, 2))
-      await store.replaceOverride(REF, override('drm', OTHER_KID, 3))
+      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)], BIRTH)
+      await store.replaceOverride(REF, override('drm', KID, 2), BIRTH)
+      await store.replaceOverride(REF, override('drm', OTHER_KID, 3), BIRTH)
       assert.deepEqual(await store.listOverrides(REF), [override('drm', KID, 2), override('drm', OTHER_KID, 3)])
       assert.equal(await store.removeOverride(REF, 'clear', KID), false)
       assert.equal(await store.removeOverride(REF, 'drm', KID), true)
@@ -94,8 +99,8 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
 
     opened('a content with very many overrides is read with those of the kids asked for', async (store) => {
       const many = Array.from({ length: 300 }, (_, index) => override('drm', kidOf(randomUUID()), index % 256))
-      await store.putSecretIfAbsent(REF, bytes(7), [])
-      const standing = await store.putOverridesIfAbsent(REF, many)
+      await store.putSecretIfAbsent(REF, bytes(7), [], BIRTH)
+      const standing = await store.putOverridesIfAbsent(REF, many, BIRTH)
       const wanted = many.slice(100, 103)
       const found = await store.findContent(
         REF,
@@ -105,6 +110,7 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
         REF,
         bytes(8),
         wanted.map(({ kid }) => kid),
+        BIRTH,
       )
       for (const [read, expected] of [
         [standing, many],
@@ -139,30 +145,34 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
     })
 
     opened('a destroyed content keeps its tombstone alone and takes nothing more', async (store) => {
-      await store.putSecretIfAbsent(REF, bytes(1), [])
-      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)])
+      await store.putSecretIfAbsent(REF, bytes(1), [], BIRTH)
+      await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)], BIRTH)
       await store.putKidOverride(REF, { intendedTrackType: undefined, periodIndex: undefined, kid: KID })
-      await store.putTombstone(REF, { at: 1_000, reason: 'withdrawn' })
-      await store.putTombstone(REF, { at: 2_000, reason: 'again' })
-      const gone = content({ tombstone: { at: 1_000, reason: 'withdrawn' } })
+      await store.putTombstone(REF, { at: 1_000, reason: 'withdrawn', cause: 'deleted' })
+      await store.putTombstone(REF, { at: 2_000, reason: 'again', cause: 'deleted' })
+      const gone = content({ tombstone: { at: 1_000, reason: 'withdrawn', cause: 'deleted' } })
       assert.deepEqual(await store.findContent(REF, [KID]), gone)
-      assert.deepEqual(await store.putSecretIfAbsent(REF, bytes(2), []), gone)
-      assert.deepEqual(await store.putOverridesIfAbsent(REF, [override('drm', KID, 2)]), gone)
-      await assert.rejects(store.replaceOverride(REF, override('drm', KID, 3)), { code: 'ERR_CONTENT_GONE' })
+      assert.deepEqual(await store.putSecretIfAbsent(REF, bytes(2), [], BIRTH), gone)
+      assert.deepEqual(await store.putOverridesIfAbsent(REF, [override('drm', KID, 2)], BIRTH), gone)
+      await assert.rejects(store.replaceOverride(REF, override('drm', KID, 3), BIRTH), { code: 'ERR_CONTENT_GONE' })
       const rule = { intendedTrackType: undefined, periodIndex: undefined, kid: KID }
       await assert.rejects(store.putKidOverride(REF, rule), { code: 'ERR_CONTENT_GONE' })
       assert.deepEqual(await store.findContent(REF, [KID]), gone)
     })
 
     opened('a content never stored can be destroyed beforehand', async (store) => {
-      await store.putTombstone(REF, { at: 1, reason: 'never' })
-      assert.deepEqual(await store.findContent(REF, []), content({ tombstone: { at: 1, reason: 'never' } }))
+      const life = { createdAt: undefined, expiresAt: undefined, hold: undefined, epoch: 0 }
+      await store.putTombstone(REF, { at: 1, reason: 'never', cause: 'deleted' })
+      assert.deepEqual(
+        await store.findContent(REF, []),
+        content({ life, tombstone: { at: 1, reason: 'never', cause: 'deleted' } }),
+      )
     })
 
     opened('odd names are names, and tenants do not see each other', async (store) => {
       for (const [byte, contentId] of ODD_NAMES.entries()) {
-        await store.putSecretIfAbsent({ tenant: 'a', contentId }, bytes(byte), [])
-        await store.putSecretIfAbsent({ tenant: contentId, contentId: 'a' }, bytes(byte + 100), [])
+        await store.putSecretIfAbsent({ tenant: 'a', contentId }, bytes(byte), [], BIRTH)
+        await store.putSecretIfAbsent({ tenant: contentId, contentId: 'a' }, bytes(byte + 100), [], BIRTH)
       }
       for (const [byte, contentId] of ODD_NAMES.entries()) {
         const [one, two, three] = await Promise.all([
@@ -206,6 +216,7 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
 
 function content(part: Partial<StoredContent>): StoredContent {
   return {
+    life: { createdAt: BIRTH.at, expiresAt: undefined, hold: undefined, epoch: 0 },
     sealedSecret: undefined,
     overrides: [],
     overridesComplete: true,

@@ -13,7 +13,7 @@ import { openKeys } from '../../src/keys/open-keys.ts'
 import { addOverride } from '../../src/keys/overrides.ts'
 import { openLocalRootKey } from '../../src/kms/local-root-key.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { hex, issue, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { BIRTH, hex, issue, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-durability-'))
@@ -26,8 +26,8 @@ describe('the sqlite store over time', () => {
   test('everything is there after it was opened again', async () => {
     const file = join(newDirectory(), 'keys.db')
     const before = openSqliteStore({ file })
-    await before.putSecretIfAbsent(REF, Uint8Array.of(1), [])
-    await before.putTombstone({ ...REF, contentId: 'gone' }, { at: 1, reason: 'withdrawn' })
+    await before.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
+    await before.putTombstone({ ...REF, contentId: 'gone' }, { at: 1, reason: 'withdrawn', cause: 'deleted' })
     await before.putDataKeyIfAbsent({ tenant: 'default', generation: 1, wrapped: Uint8Array.of(2) })
     await before.record([recordOf({})])
     await before.close()
@@ -43,10 +43,10 @@ describe('the sqlite store over time', () => {
     const file = join(newDirectory(), 'keys.db')
     const store = openSqliteStore({ file })
     const writes = Array.from({ length: 100 }, (_, number) =>
-      store.putSecretIfAbsent({ ...REF, contentId: `c${number}` }, Uint8Array.of(number), []),
+      store.putSecretIfAbsent({ ...REF, contentId: `c${number}` }, Uint8Array.of(number), [], BIRTH),
     )
     const closed = store.close()
-    await assert.rejects(store.putSecretIfAbsent(REF, Uint8Array.of(1), []), { code: 'ERR_STORE_UNAVAILABLE' })
+    await assert.rejects(store.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH), { code: 'ERR_STORE_UNAVAILABLE' })
     await closed
     assert.equal((await Promise.all(writes)).length, 100)
     await assert.rejects(store.findContent(REF, []), { code: 'ERR_STORE_UNAVAILABLE' })
@@ -103,13 +103,13 @@ for (const policy of ['derived', 'random'] as const) {
     const rootKeyName = join(directory, 'root.key')
     const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
     const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName, randomBytes: watched })
-    const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes: watched })
+    const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes: watched, time: () => 0 })
     for (let number = 0; number < 20; number++) {
       const ref = { ...REF, contentId: `c${number}` }
       const key = watched(16)
       const pssh = {}
       await addOverride(
-        { store, dataKeys, randomBytes: watched },
+        { store, dataKeys, randomBytes: watched, now: () => 0 },
         { ref, contentKeyClass: 'drm', kid: kidOf(1), key, pssh },
       )
       const issued = await issue(keys, [wantedOf(1), wantedOf(2), wantedOf(3, 'clear')], ref)
@@ -140,7 +140,7 @@ for (const policy of ['derived', 'random'] as const) {
 test('the files are for their owner alone', async () => {
   const directory = join(newDirectory(), 'new')
   const store = openSqliteStore({ file: join(directory, 'keys.db') })
-  await store.putSecretIfAbsent(REF, Uint8Array.of(1), [])
+  await store.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
   assert.equal(statSync(directory).mode & 0o777, 0o700)
   const files = readdirSync(directory)
   assert.deepEqual(files.sort(), ['keys.db', 'keys.db-shm', 'keys.db-wal'])

@@ -11,7 +11,8 @@ import { createContentKeys } from '../../src/keys/keyring.ts'
 import { seal } from '../../src/keys/seal.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { openSqliteQueue } from '../../src/store/sqlite-queue.ts'
-import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { SQLITE_MIGRATIONS } from '../../src/store/sqlite-schema.ts'
+import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-failures-'))
@@ -36,15 +37,15 @@ describe('the sqlite store in trouble', () => {
   test('a full disk is an error; old contents are answered, and new ones again when there is room', async () => {
     const file = newFile()
     const roomy = openSqliteStore({ file })
-    await roomy.putSecretIfAbsent(REF, Uint8Array.of(1), [])
+    await roomy.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
     await roomy.close()
     const store = openSqliteStore({ file, maxBytes: 128 * 1024 })
     const { keys } = keyringOf({ store })
     const known = await issue(keys, [wantedOf(1)], refOf(0))
     const big = { contentKeyClass: 'drm', kid: kidOf(1), sealed: randomBytes(256 * 1024), pssh: {} } as const
     const [failed, small] = await Promise.allSettled([
-      store.putOverridesIfAbsent(refOf(1), [big]),
-      store.putSecretIfAbsent(refOf(2), Uint8Array.of(2), []),
+      store.putOverridesIfAbsent(refOf(1), [big], BIRTH),
+      store.putSecretIfAbsent(refOf(2), Uint8Array.of(2), [], BIRTH),
     ])
     assert.equal(failed.status, 'rejected')
     unavailable(file, /the disk is full/)(failed.status === 'rejected' ? failed.reason : undefined)
@@ -53,7 +54,7 @@ describe('the sqlite store in trouble', () => {
     assert.equal((await store.findContent(refOf(2), [])) !== undefined, small.status === 'fulfilled')
     assert.deepEqual((await issue(keys, [wantedOf(1)], refOf(0))).keys, known.keys)
     assert.deepEqual((await store.findContent(REF, []))?.sealedSecret, Uint8Array.of(1))
-    await store.putSecretIfAbsent(refOf(3), Uint8Array.of(3), [])
+    await store.putSecretIfAbsent(refOf(3), Uint8Array.of(3), [], BIRTH)
     await store.close()
   })
 
@@ -61,7 +62,7 @@ describe('the sqlite store in trouble', () => {
     const file = newFile()
     const store = openSqliteStore({ file, maxBytes: 160 * 1024 })
     const puts = await Promise.allSettled(
-      Array.from({ length: 400 }, (_, number) => store.putSecretIfAbsent(refOf(number), randomBytes(500), [])),
+      Array.from({ length: 400 }, (_, number) => store.putSecretIfAbsent(refOf(number), randomBytes(500), [], BIRTH)),
     )
     assert.ok(puts.some(({ status }) => status === 'rejected'))
     for (const [number, put] of puts.entries()) {
@@ -80,14 +81,14 @@ describe('the sqlite store in trouble', () => {
     const other = new DatabaseSync(file)
     other.exec('BEGIN EXCLUSIVE')
     await assert.rejects(
-      store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), []),
+      store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH),
       unavailable(file, /locked by another process/),
     )
     await assert.rejects(issue(keys, [wantedOf(1)], refOf(2)), unavailable(file, /locked by another process/))
     assert.deepEqual((await issue(keys, [wantedOf(2), wantedOf(1)], refOf(0))).keys[1], known.keys[0])
     other.exec('ROLLBACK')
     other.close()
-    assert.ok(await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), []))
+    assert.ok(await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH))
     assert.equal((await issue(keys, [wantedOf(1)], refOf(2))).first, true)
     await store.close()
   })
@@ -97,8 +98,12 @@ describe('the sqlite store in trouble', () => {
     const server = openSqliteStore({ file })
     const operator = openSqliteStore({ file, create: false })
     await Promise.all([
-      ...Array.from({ length: 50 }, (_, number) => server.putSecretIfAbsent(refOf(number), Uint8Array.of(1), [])),
-      ...Array.from({ length: 50 }, (_, number) => operator.putSecretIfAbsent(refOf(number), Uint8Array.of(2), [])),
+      ...Array.from({ length: 50 }, (_, number) =>
+        server.putSecretIfAbsent(refOf(number), Uint8Array.of(1), [], BIRTH),
+      ),
+      ...Array.from({ length: 50 }, (_, number) =>
+        operator.putSecretIfAbsent(refOf(number), Uint8Array.of(2), [], BIRTH),
+      ),
     ])
     for (let number = 0; number < 50; number++) {
       const read = await Promise.all([server.findContent(refOf(number), []), operator.findContent(refOf(number), [])])
@@ -112,14 +117,14 @@ describe('the sqlite store in trouble', () => {
   test('a write that fails takes no other write of its group with it', async () => {
     const file = newFile()
     const store = openSqliteStore({ file })
-    await store.putTombstone(refOf(0), { at: 1, reason: 'withdrawn' })
+    await store.putTombstone(refOf(0), { at: 1, reason: 'withdrawn', cause: 'deleted' })
     const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: Uint8Array.of(1), pssh: {} } as const
     const noNumber = { tenant: 'default', generation: Number.NaN, wrapped: Uint8Array.of(1) }
     const [good, gone, bad, alsoGood] = await Promise.allSettled([
-      store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), []),
-      store.replaceOverride(refOf(0), override),
+      store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH),
+      store.replaceOverride(refOf(0), override, BIRTH),
       store.putDataKeyIfAbsent(noNumber),
-      store.replaceOverride(refOf(2), override),
+      store.replaceOverride(refOf(2), override, BIRTH),
     ])
     assert.deepEqual([good.status, alsoGood.status], ['fulfilled', 'fulfilled'])
     assert.equal(gone.status === 'rejected' && gone.reason.code, 'ERR_CONTENT_GONE')
@@ -133,7 +138,7 @@ describe('the sqlite store in trouble', () => {
     const store = openSqliteStore({ file: newFile() })
     const records = Array.from({ length: 20 }, (_, number) => store.record([recordOf({ periodId: `p${number}` })]))
     const secrets = Array.from({ length: 20 }, (_, number) =>
-      store.putSecretIfAbsent(refOf(number), Uint8Array.of(1), []),
+      store.putSecretIfAbsent(refOf(number), Uint8Array.of(1), [], BIRTH),
     )
     const order: string[] = []
     await Promise.all([
@@ -153,7 +158,8 @@ describe('the sqlite store in trouble', () => {
   test('a damaged file is an error, not an empty store', async () => {
     const file = newFile()
     const whole = openSqliteStore({ file })
-    for (let number = 0; number < 200; number++) await whole.putSecretIfAbsent(refOf(number), randomBytes(65), [])
+    for (let number = 0; number < 200; number++)
+      await whole.putSecretIfAbsent(refOf(number), randomBytes(65), [], BIRTH)
     await whole.close()
     const db = new DatabaseSync(file)
     const pages = Number(db.prepare('PRAGMA page_count').get()?.page_count)
@@ -163,7 +169,7 @@ describe('the sqlite store in trouble', () => {
     overwrite(file, (root - 1) * 4096, randomBytes(4096))
     const store = openSqliteStore({ file })
     await assert.rejects(store.findContent(refOf(1), []), unavailable(file, /damaged: restore it from a backup/))
-    await assert.rejects(store.putSecretIfAbsent(refOf(999), Uint8Array.of(1), []), unavailable(file, /damaged/))
+    await assert.rejects(store.putSecretIfAbsent(refOf(999), Uint8Array.of(1), [], BIRTH), unavailable(file, /damaged/))
     await store.close()
   })
 
@@ -192,17 +198,30 @@ describe('the sqlite store in trouble', () => {
 
   test('a store from before steps had a history keeps what it has', async () => {
     const file = newFile()
-    const store = openSqliteStore({ file })
-    await store.putSecretIfAbsent(REF, Uint8Array.of(1), [])
-    await store.close()
     const db = new DatabaseSync(file)
-    db.exec('DROP TABLE migration; DROP TABLE removed_data_key; DROP TABLE client; DROP TABLE client_seal')
+    db.exec(SQLITE_MIGRATIONS[0]?.sql ?? '')
+    db.exec(`INSERT INTO content VALUES ('default', 'movie', x'01', NULL, NULL), ('default', 'gone', NULL, 7, 'why');
+      INSERT INTO override VALUES ('default', 'imported', '${kidOf(1)}', 'drm', x'02', '[]');
+      INSERT INTO kid_override VALUES ('default', 'ruled', '', '', '${kidOf(1)}');
+      INSERT INTO ledger_period (tenant, content_id, period_id, first_at, last_at, record)
+        VALUES ('default', 'movie', '', 1, 2, '{"tenant":"default","contentId":"movie","keys":[]}')`)
     db.exec('PRAGMA user_version = 1')
     db.close()
-    const again = openSqliteStore({ file })
-    assert.deepEqual((await again.findContent(REF, []))?.sealedSecret, Uint8Array.of(1))
-    assert.deepEqual(await again.countSeals(), [])
-    await again.close()
+    const store = openSqliteStore({ file })
+    const find = (contentId: string) => store.findContent({ tenant: 'default', contentId }, [])
+    const unborn = { createdAt: undefined, expiresAt: undefined, hold: undefined, epoch: 0 }
+    const movie = await find('movie')
+    assert.deepEqual([movie?.sealedSecret, movie?.life], [Uint8Array.of(1), unborn])
+    assert.deepEqual((await find('gone'))?.tombstone, { at: 7, reason: 'why', cause: 'deleted' })
+    assert.deepEqual((await find('imported'))?.overrides[0]?.sealed, Uint8Array.of(2))
+    assert.deepEqual(
+      (await store.searchContents({ tenant: 'default', limit: 9 })).contents.map(({ contentId }) => contentId),
+      ['gone', 'imported', 'movie', 'ruled'],
+    )
+    const [period] = await store.findByContent(REF, 1)
+    assert.equal(period?.keepUntil, 2 + 7 * 86_400_000)
+    assert.deepEqual(await store.countSeals(), [])
+    await store.close()
   })
 
   test('a store that must exist is not made', () => {
@@ -241,7 +260,7 @@ describe('the sqlite store in trouble', () => {
     other.exec(`UPDATE content SET sealed_secret = (SELECT sealed_secret FROM content WHERE content_id = 'c2')
       WHERE content_id = 'c1'`)
     other.close()
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes })
+    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     await assert.rejects(issue(later, [wantedOf(1)], refOf(1)), { code: 'ERR_SEAL_BROKEN' })
     assert.ok(await issue(later, [wantedOf(1)], refOf(2)))
     await store.close()
@@ -250,7 +269,7 @@ describe('the sqlite store in trouble', () => {
   test('a writer that cannot start fails every write, and none waits for ever', async () => {
     const file = join(scratch, 'nowhere', 'keys.db')
     const queue = openSqliteQueue({ file, busyTimeoutMs: 10, pragmas: '' })
-    const writes = [1, 2, 3].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), []))
+    const writes = [1, 2, 3].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), [], BIRTH))
     for (const write of writes) await assert.rejects(write, unavailable(file, /cannot be opened/))
     await queue.close()
   })
@@ -269,7 +288,7 @@ describe('the sqlite store in trouble', () => {
         { file, busyTimeoutMs: 10, pragmas: '' },
         { start: () => new Worker(source, { eval: true, ...limits }) },
       )
-      const writes = [1, 2].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), []))
+      const writes = [1, 2].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), [], BIRTH))
       const later = new Promise((resolve) => setImmediate(resolve)).then(() => queue.write('prune', 1, 1))
       for (const write of [...writes, later]) await assert.rejects(write, unavailable(file, /does not answer/))
       await assert.rejects(queue.write('prune', 1, 1), unavailable(file, /does not answer/))

@@ -4,7 +4,7 @@ import { createContentKeys } from '../../src/keys/keyring.ts'
 import { openKeys } from '../../src/keys/open-keys.ts'
 import { openLocalRootKey } from '../../src/kms/local-root-key.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
-import { hex, issue, REF, wantedOf } from '../keys/fixtures.ts'
+import { BIRTH, hex, issue, REF, wantedOf } from '../keys/fixtures.ts'
 
 // A process that uses a store as a server does, for the tests of several processes and of one that is killed.
 
@@ -15,7 +15,14 @@ if (mode === 'first-requests') {
   const rootKeyName = join(directory, 'root.key')
   const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
   const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
-  const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => performance.now(), randomBytes })
+  const keys = createContentKeys({
+    store,
+    dataKeys,
+    policy: 'derived',
+    now: () => performance.now(),
+    randomBytes,
+    time: () => 0,
+  })
   const issued = await Promise.all(Array.from({ length: 32 }, () => issue(keys, [wantedOf(1)])))
   process.stdout.write(JSON.stringify(issued.flatMap((one) => one.keys)))
   await store.close()
@@ -23,7 +30,7 @@ if (mode === 'first-requests') {
   // Acknowledges each write on a line of its own, until it is killed.
   for (let number = 0; ; number++) {
     const secret = randomBytes(32)
-    await store.putSecretIfAbsent({ ...REF, contentId: `c${number}` }, secret, [])
+    await store.putSecretIfAbsent({ ...REF, contentId: `c${number}` }, secret, [], BIRTH)
     process.stdout.write(`${number} ${hex(secret)}\n`)
   }
 }

@@ -298,7 +298,7 @@ describe('a status word, under HTTP 200,', () => {
 
   test('ACCESS_DENIED: a content that was destroyed', async () => {
     const { ask, store } = requesting()
-    await store.putTombstone(REF, { at: 0, reason: 'test' })
+    await store.putTombstone(REF, { at: 0, reason: 'test', cause: 'deleted' })
     assert.deepEqual(await ask(movie), { status: 'ACCESS_DENIED' })
   })
 
