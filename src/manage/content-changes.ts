@@ -68,7 +68,7 @@ export async function holdContent(
   })
 }
 
-/** Lifts the legal hold that an operator put a content under. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
+/** Lifts the legal hold that an operator put a content under; it is kept for the whole time of its class from now on. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
 export async function releaseContent(
   management: ContentChanging,
   operator: Operator,
@@ -78,10 +78,18 @@ export async function releaseContent(
   const reason = readReason(change)
   const ref = { tenant: operator.tenant, contentId }
   return audited(management, operator, { action: 'content.release', contentId, reason }, async () => {
-    if (management.retention(ref).held) throw heldByRule(ref)
+    const { held, keepMs } = management.retention(ref)
+    if (held) throw heldByRule(ref)
+    if (keepMs !== undefined) await grantTime(management, ref, management.now() + keepMs)
     if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
     return { result: { contentId, held: false } }
   })
+}
+
+/** Before the hold is lifted: a content that expired under it would be destroyed by the next sweep. */
+async function grantTime({ store }: ContentChanging, ref: ContentRef, expiresAt: number): Promise<void> {
+  const before = (await store.findSummary(ref))?.expiresAt
+  if (before !== undefined && before < expiresAt) await store.putExpiry([{ ...ref, expiresAt }])
 }
 
 /** Trimmed. It goes into the audit log and, for a deletion, stays with the content. */
