@@ -37,6 +37,7 @@ export function readBody(request: IncomingMessage, maxBytes: number, take: TakeB
   request.on('data', onData).on('end', onEnd)
 }
 
-function tooLarge(maxBytes: number): KeyProviderError {
+/** The refusal of a body. */
+export function tooLarge(maxBytes: number): KeyProviderError {
   return new KeyProviderError('ERR_BODY_TOO_LARGE', `the body is too large: expected at most ${maxBytes} bytes`)
 }

@@ -7,6 +7,8 @@ export interface Call extends Presented {
   readonly method: string
   /** Path and query as they stood on the request line. */
   readonly rawPath: string
+  /** What of it routes go by, where a gateway serves them below a path of its own. */
+  readonly routePath?: string | undefined
   /** Names in lower case. */
   readonly headers: IncomingHttpHeaders
   /** Names and values in turn, as received. */

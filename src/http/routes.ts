@@ -101,7 +101,7 @@ export function createHandler(options: HandlerOptions): Handler {
 
   return async (call) => {
     const startedAt = now()
-    const found = findRoute(call.rawPath, call.method)
+    const found = findRoute(call.routePath ?? call.rawPath, call.method)
     const route = found?.route
     let reply: RouteReply
     let failure: unknown

@@ -26,16 +26,23 @@ import { authenticateSigners } from './widevine-signers.ts'
 const PRUNE_EVERY_MS = 3_600_000
 const DAY_MS = 86_400_000
 
+export interface AssembleOptions {
+  /** Brings the schema of PostgreSQL up to date. */
+  readonly migrate?: boolean
+  /** Whether the process does by itself what is done regularly. Default true; a function is frozen between two requests. */
+  readonly keepsTime?: boolean
+}
+
 /** The key provider of a configuration: the one place that knows every adapter. */
 export async function assemble(
   config: Config,
   log: Log,
   metrics: Metrics,
-  options: { readonly migrate?: boolean } = {},
+  options: AssembleOptions = {},
 ): Promise<KeyProvider> {
   selfTestKeys()
   selfTestSignaling(DRM_SYSTEMS)
-  const keysAtRest = await openKeysAtRest(config, log, metrics, options.migrate ?? false)
+  const keysAtRest = await openKeysAtRest(config, log, metrics, options)
   const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
     const openedKeys = createContentKeys({
@@ -73,7 +80,7 @@ export async function assemble(
       contentKeys,
       issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
     }
-    const stopPruning = pruneRegularly(store, log)
+    const stopPruning = options.keepsTime === false ? () => {} : pruneRegularly(store, log)
 
     return {
       loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
@@ -124,6 +131,7 @@ export async function assemble(
       },
       isReady: readiness({ store, now: () => performance.now() }),
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
+      flush: () => ledger.flush(),
       async close() {
         stopPruning()
         keysAtRest.stop()

@@ -17,6 +17,10 @@ export interface KeyProvider {
   isReady(): Promise<boolean>
   /** What whoever starts the server must know, one sentence each. */
   readonly notices: readonly string[]
+  /** Writes what would be written later: before the process is frozen. */
+  flush(): Promise<void>
+  /** Destroys what has expired; undefined where nothing ever does. */
+  readonly sweep?: (() => Promise<object>) | undefined
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }

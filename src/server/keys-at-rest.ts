@@ -24,13 +24,15 @@ const MINUTE_MS = 60_000
 const RECHECK_MS = MINUTE_MS
 const COUNT_EVERY_MS = 10 * MINUTE_MS
 
-/** Opens the store and the root key of a configuration. `migrate` lets it change the schema of PostgreSQL. */
+/** Opens the store and the root key of a configuration. `migrate` lets it change the schema of PostgreSQL, `keepsTime` count regularly. */
 export async function openKeysAtRest(
   config: Config,
   log: Log,
   metrics: Metrics,
-  migrate: boolean,
+  { migrate = false, keepsTime = true }: { readonly migrate?: boolean; readonly keepsTime?: boolean } = {},
 ): Promise<OpenedKeysAtRest> {
+  // To count in DynamoDB is to read, and to pay for, the whole table.
+  const counts = keepsTime && config.store !== 'dynamodb'
   const { rootKeyName, ...found } = await openStore(config, {
     migrate,
     onReplicaAway: ({ code, message }) => log.warn({ code, problem: message }, 'replica away, asking the primary'),
@@ -71,7 +73,7 @@ export async function openKeysAtRest(
       store,
       rootKeyName,
       contentKeys: contentKeysPolicyOf(config),
-      stop: countRegularly(store, log, metrics),
+      stop: counts ? countRegularly(store, log, metrics) : () => {},
     }
   } catch (error) {
     await store.close()

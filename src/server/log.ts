@@ -33,7 +33,7 @@ export interface LoggedError {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** Writes JSON lines to standard error. */
+/** Writes JSON lines. */
 export interface Log {
   debug(fields: LogFields, message: string): void
   info(fields: LogFields, message: string): void
@@ -43,10 +43,21 @@ export interface Log {
   flush(): void
 }
 
+export interface LogDestination {
+  readonly fileDescriptor: number
+  /** Whether a line is written when the call that logs it returns. */
+  readonly sync: boolean
+}
+
+const STANDARD_ERROR: LogDestination = { fileDescriptor: 2, sync: false }
+
 /** A log of the lines from `level` on. */
-export async function createLog(level: LogLevel | 'silent'): Promise<Log> {
+export async function createLog(
+  level: LogLevel | 'silent',
+  { fileDescriptor, sync }: LogDestination = STANDARD_ERROR,
+): Promise<Log> {
   const { pino } = await import('pino')
-  const destination = pino.destination({ dest: 2, sync: false })
+  const destination = pino.destination({ dest: fileDescriptor, sync })
   const logger = pino(
     {
       level,

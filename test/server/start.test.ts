@@ -37,6 +37,7 @@ function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
     playersWith: () => PLAYERS,
     widevineWith: () => undefined,
     isReady: async () => true,
+    flush: async () => {},
     notices: [],
     close: async () => {},
     ...changes,
