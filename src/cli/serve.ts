@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type Config, readConfig } from '../server/config.ts'
 import type { ConfigFlags, ConfigSources } from '../server/config-sources.ts'
 import { createLog, type Log } from '../server/log.ts'
+import { resolveSecretReferences } from '../server/secret-references.ts'
 import { type RunningServer, startServer } from '../server/start.ts'
 import { packageVersion } from '../server/version.ts'
 
@@ -15,7 +16,7 @@ export interface ServeOptions extends ConfigFlags {
 
 /** Serves until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
 export async function serve({ config: file, migrate = false, ...flags }: ServeOptions): Promise<void> {
-  const sources: ConfigSources = { file, environment: process.env, flags }
+  const sources: ConfigSources = { file, environment: await environment(), flags }
   const config = readConfig(sources)
   const version = packageVersion()
   const [log, metrics, assembly] = await Promise.all([
@@ -35,6 +36,11 @@ export async function serve({ config: file, migrate = false, ...flags }: ServeOp
   // First: whoever reads that it listens may send a signal at once.
   obeySignals(server, log, sources)
   for (const line of [...keyProvider.notices, ...greeting(config, server)]) process.stderr.write(`${line}\n`)
+}
+
+/** The environment of the process, with the values that it refers to. */
+async function environment(): Promise<ConfigSources['environment']> {
+  return resolveSecretReferences(process.env)
 }
 
 function obeySignals(server: RunningServer, log: Log, sources: ConfigSources): void {
@@ -60,7 +66,7 @@ function obeySignals(server: RunningServer, log: Log, sources: ConfigSources): v
 }
 
 async function reload(server: RunningServer, sources: ConfigSources): Promise<void> {
-  await server.reload(readConfig(sources))
+  await server.reload(readConfig({ ...sources, environment: await environment() }))
 }
 
 function leave(log: Log, code: number): void {

@@ -39,9 +39,11 @@ export function gatherSettings({ file: given, environment, flags = {} }: ConfigS
   const problems: string[] = []
   const names = new Map<string, string>()
   const file = given ?? environment[FILE_VARIABLE]
-  const tree = file === undefined ? {} : readYaml(file, problems)
+  const text = readVariable(environment, TEXT_VARIABLE, problems)
+  if (file !== undefined && text !== undefined) problems.push(`${TEXT_VARIABLE}: a file is named too: expected one of the two`)
+  const tree = file === undefined ? parseYaml(TEXT_VARIABLE, text, problems) : readYaml(file, problems)
 
-  const known = new Set([FILE_VARIABLE])
+  const known = new Set([FILE_VARIABLE, TEXT_VARIABLE, `${TEXT_VARIABLE}_FILE`])
   for (const { path, kind } of SETTINGS) {
     const name = environmentName(path)
     known.add(name).add(`${name}_FILE`)
@@ -63,6 +65,8 @@ export function gatherSettings({ file: given, environment, flags = {} }: ConfigS
 }
 
 const FILE_VARIABLE = 'KEYSPRING_CONFIG'
+/** The text of such a file, where there is no disk to put one on. */
+const TEXT_VARIABLE = 'KEYSPRING_CONFIG_YAML'
 
 /** The variable, or the content of the file that its `_FILE` twin names, without the line end editors put there. */
 function readVariable(environment: ConfigSources['environment'], name: string, problems: string[]): string | undefined {
@@ -77,7 +81,10 @@ function readVariable(environment: ConfigSources['environment'], name: string, p
 }
 
 function readYaml(file: string, problems: string[]): Record<string, unknown> {
-  const text = readText('config file', file, problems)
+  return parseYaml('config file', readText('config file', file, problems), problems)
+}
+
+function parseYaml(name: string, text: string | undefined, problems: string[]): Record<string, unknown> {
   if (text === undefined) return {}
   const lineCounter = new LineCounter()
   // The library's own messages quote the line, which may hold a secret.
@@ -85,14 +92,14 @@ function readYaml(file: string, problems: string[]): Record<string, unknown> {
   for (const { code, pos } of document.errors) {
     const { line, col } = lineCounter.linePos(pos[0])
     problems.push(
-      `config file, line ${line}, column ${col}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
+      `${name}, line ${line}, column ${col}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
     )
   }
   if (document.errors.length > 0) return {}
   const tree: unknown = document.toJS({ maxAliasCount: 100 })
   if (tree === null || tree === undefined) return {}
   if (isTree(tree)) return tree
-  problems.push('config file: expected settings, each with its name')
+  problems.push(`${name}: expected settings, each with its name`)
   return {}
 }
 
