@@ -44,15 +44,18 @@ export async function lookUpKid(
   { kid }: { readonly kid: Kid },
 ): Promise<KidLookUp> {
   const records = await store.findByKid(tenant, kid)
-  if (records.length === 0) {
-    throw new KeyProviderError(
-      'ERR_KEY_NOT_FOUND',
-      `kid ${kid} was not issued in this tenant, or so long ago that it is forgotten; ` +
-        'a key that was imported and never asked for is found by its content',
-    )
-  }
+  if (records.length === 0) throw kidNotFound(kid)
   const byContent = Map.groupBy(records, ({ contentId }) => contentId)
   return { kid, contents: Array.from(byContent, ([contentId, periods]) => toContent(kid, contentId, periods)) }
+}
+
+/** The refusal of a kid that nobody was given. */
+export function kidNotFound(kid: Kid): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_KEY_NOT_FOUND',
+    `kid ${kid} was not issued in this tenant, or so long ago that it is forgotten; ` +
+      'a key that was imported and never asked for is found by its content',
+  )
 }
 
 function toContent(kid: Kid, contentId: string, records: readonly LedgerRecord[]): KidContent {
