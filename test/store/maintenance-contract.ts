@@ -48,6 +48,18 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       assert.deepEqual(named(found), named([...refs, overridden, ruled, refOf(12)]))
     })
 
+    opened('the life of a content is copied as it is', async (store) => {
+      const life = { createdAt: 5, expiresAt: 50, hold: 'court \\ \u0000', epoch: 3 }
+      await store.putLife(refOf(1), life)
+      assert.equal(await store.findContent(refOf(1), []), undefined)
+      await store.putSecretIfAbsent(refOf(1), Uint8Array.of(1), [], BIRTH)
+      await store.putLife(refOf(1), life)
+      assert.deepEqual((await store.findContent(refOf(1), []))?.life, life)
+      const other = { createdAt: undefined, expiresAt: undefined, hold: undefined, epoch: 0 }
+      await store.putLife(refOf(1), other)
+      assert.deepEqual((await store.findContent(refOf(1), []))?.life, other)
+    })
+
     opened('a data key is wrapped anew only over the wrapping that stands', async (store) => {
       const one = { tenant: 'a', generation: 1, wrapped: Uint8Array.of(1) }
       await store.putDataKeyIfAbsent(one)

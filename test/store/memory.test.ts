@@ -1,6 +1,11 @@
 import { memoryStore } from '../../src/store/memory.ts'
+import { auditHeadContract } from './audit-head-contract.ts'
+import { catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
+import { documentStoreContract } from './document-store-contract.ts'
+import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
@@ -8,3 +13,8 @@ secretStoreContract('memory', async () => memoryStore())
 ledgerStoreContract('memory', async () => memoryStore())
 maintenanceContract('memory', async () => memoryStore())
 clientStoreContract('memory', async () => memoryStore())
+lifeStoreContract('memory', async () => memoryStore())
+documentStoreContract('memory', async () => memoryStore())
+catalogueContract('memory', async () => memoryStore())
+idempotencyContract('memory', async () => memoryStore())
+auditHeadContract('memory', async () => memoryStore())

@@ -1,7 +1,12 @@
 import { after } from 'node:test'
 import { openPostgresStore } from '../../src/store/postgres.ts'
+import { auditHeadContract } from './audit-head-contract.ts'
+import { catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
+import { documentStoreContract } from './document-store-contract.ts'
+import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { startPostgres } from './postgres-server.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
@@ -15,3 +20,8 @@ secretStoreContract('postgres', open)
 ledgerStoreContract('postgres', open)
 maintenanceContract('postgres', open)
 clientStoreContract('postgres', open)
+lifeStoreContract('postgres', open)
+documentStoreContract('postgres', open)
+catalogueContract('postgres', open)
+idempotencyContract('postgres', open)
+auditHeadContract('postgres', open)

@@ -3,8 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
+import { auditHeadContract } from './audit-head-contract.ts'
+import { catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
+import { documentStoreContract } from './document-store-contract.ts'
+import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
@@ -18,3 +23,8 @@ secretStoreContract('sqlite', open)
 ledgerStoreContract('sqlite', open)
 maintenanceContract('sqlite', open)
 clientStoreContract('sqlite', open)
+lifeStoreContract('sqlite', open)
+documentStoreContract('sqlite', open)
+catalogueContract('sqlite', open)
+idempotencyContract('sqlite', open)
+auditHeadContract('sqlite', open)
