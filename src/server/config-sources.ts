@@ -10,8 +10,8 @@ export interface ConfigSources {
   readonly flags?: ConfigFlags
   /** Whether a server is to listen by it, which needs more to be right. Default true. */
   readonly serves?: boolean
-  /** Whether nobody on the way reads a call, whatever the settings say: a function has no listener of its own. */
-  readonly isEncrypted?: boolean
+  /** A function has no listener: its gateway ends TLS, and is where it is reached. */
+  readonly runsAs?: 'function'
 }
 
 /** The settings that `keyspring serve` takes as flags, as they were typed. */

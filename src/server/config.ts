@@ -100,7 +100,8 @@ export function readConfig(sources: ConfigSources): Config {
   const written = section('signalingProfiles')
   const drmSystems = toDrmSystems(section('drmSystems'), hlsAes128SystemIds.map(systemIdOf), report)
   const host = section('host')
-  const loopback = isLoopbackAddress(host)
+  const isFunction = sources.runsAs === 'function'
+  const loopback = isLoopbackAddress(host) && !isFunction
   const allowAnonymous = section('allowAnonymous')
   const openUnsaid = loopback || allowAnonymous || sources.serves === false
   const keysAtRest = toKeysAtRest(
@@ -157,11 +158,11 @@ export function readConfig(sources: ConfigSources): Config {
   for (const [i, { signalingProfile }] of config.clients.entries()) {
     if (signalingProfile !== undefined) requireProfile(`clients.${i}.signalingProfile`, signalingProfile)
   }
-  reportUncheckable(config, sources.isEncrypted === true, report)
+  reportUncheckable(config, isFunction, report)
   if (sources.serves !== false && !config.loopback) {
     // Whether the store holds clients is seen when it is open.
     if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
-    if (tree.publicUrl === undefined) {
+    if (tree.publicUrl === undefined && !isFunction) {
       report('publicUrl', 'is not set: key URLs in answers need the address that players reach this server by')
     }
   }

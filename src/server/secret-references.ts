@@ -9,6 +9,7 @@ type Fetch = (reference: string) => Promise<string | undefined>
 /** A service that keeps values, and what makes a variable name one of them. To add one, add a line to `SERVICES`. */
 interface SecretService {
   readonly suffix: string
+  readonly arn: RegExp
   /** Loads the SDK. */
   open(): Promise<Fetch>
 }
@@ -20,6 +21,7 @@ const CONFIG_TEXT = 'KEYSPRING_CONFIG_YAML'
 const SERVICES: readonly SecretService[] = [
   {
     suffix: '_SECRET',
+    arn: /^arn:[a-z-]+:secretsmanager:/,
     async open() {
       const sdk = await import('@aws-sdk/client-secrets-manager')
       return async (SecretId) => {
@@ -32,6 +34,7 @@ const SERVICES: readonly SecretService[] = [
   },
   {
     suffix: '_PARAMETER',
+    arn: /^arn:[a-z-]+:ssm:/,
     async open() {
       const sdk = await import('@aws-sdk/client-ssm')
       return async (Name) => {
@@ -44,47 +47,71 @@ const SERVICES: readonly SecretService[] = [
   },
 ]
 
+/** A setting and what its value stands for. */
+interface Reference {
+  /** The setting's own variable. */
+  readonly name: string
+  /** The variable that was given. */
+  readonly variable: string
+  readonly service: SecretService
+  readonly reference: string
+}
+
 /**
- * The environment with the values that `NAME_SECRET` (AWS Secrets Manager) and `NAME_PARAMETER` (SSM Parameter Store) stand for,
- * each fetched once. Rejects with ERR_CONFIG_INVALID and every problem, by name and never by value.
+ * The environment with the values that `NAME_SECRET` (AWS Secrets Manager) and `NAME_PARAMETER` (SSM Parameter Store) stand for, and
+ * `NAME_FILE` and `KEYSPRING_CONFIG` where they are an ARN. Each is fetched once. Rejects with ERR_CONFIG_INVALID and every
+ * problem, by name and never by value.
  */
 export async function resolveSecretReferences(environment: Environment): Promise<Environment> {
-  const names = [...SETTINGS.map(({ path }) => environmentName(path)), CONFIG_TEXT]
-  const settings = new Set(names)
-  const problems: string[] = []
   const resolved: Record<string, string | undefined> = { ...environment }
-  const fetching: Promise<void>[] = []
+  const problems: string[] = []
+  const openedBy = new Map<SecretService, Promise<Fetch>>()
 
-  for (const { suffix, open } of SERVICES) {
-    // What is a setting by its whole name is no reference.
-    const given = names.filter((name) => !settings.has(name + suffix) && environment[name + suffix] !== undefined)
-    if (given.length === 0) continue
-    const opened = open()
-    for (const name of given) {
-      const variable = name + suffix
-      const reference = environment[variable] ?? ''
-      delete resolved[variable]
-      const others = [name, `${name}_FILE`, ...SERVICES.map((one) => name + one.suffix)].filter((one) => one !== variable)
-      const other = others.find((one) => environment[one] !== undefined)
-      if (other !== undefined) {
-        problems.push(`${variable}: ${other} is set too: expected one of the two`)
-        continue
-      }
-      const fetch = async (): Promise<void> => {
-        try {
-          const value = await (await opened)(reference)
-          if (value === undefined || value === '') problems.push(`${variable}: holds nothing`)
-          else resolved[name] = value.replace(/\r?\n$/, '')
-        } catch (error) {
-          problems.push(`${variable}: cannot be read (${error instanceof Error ? error.name : 'unknown reason'})`)
-        }
-      }
-      fetching.push(fetch())
+  const fetchOne = async ({ name, variable, service, reference }: Reference): Promise<void> => {
+    const opened = openedBy.get(service) ?? service.open()
+    openedBy.set(service, opened)
+    try {
+      const value = await (await opened)(reference)
+      if (value === undefined || value === '') problems.push(`${variable}: holds nothing`)
+      else resolved[name] = value.replace(/\r?\n$/, '')
+    } catch (error) {
+      problems.push(`${variable}: cannot be read (${error instanceof Error ? error.name : 'unknown reason'})`)
     }
   }
-  await Promise.all(fetching)
-  if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', [...new Set(problems)].sort().join('\n'))
+
+  const references = referencesIn(environment)
+  for (const { variable } of references) delete resolved[variable]
+  await Promise.all(
+    references.map((one) => {
+      const others = [one.name, `${one.name}_FILE`, ...SERVICES.map(({ suffix }) => one.name + suffix)]
+      const other = others.find((variable) => variable !== one.variable && environment[variable] !== undefined)
+      if (other === undefined) return fetchOne(one)
+      problems.push(`${one.variable}: ${other} is set too: expected one of the two`)
+      return undefined
+    }),
+  )
+  if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.sort().join('\n'))
   return resolved
+}
+
+function referencesIn(environment: Environment): readonly Reference[] {
+  const names = [...SETTINGS.map(({ path }) => environmentName(path)), CONFIG_TEXT]
+  const settings = new Set(names)
+  const byService = SERVICES.flatMap((service) =>
+    names.flatMap((name): readonly Reference[] => {
+      const variable = name + service.suffix
+      const reference = environment[variable]
+      // What is a setting by its whole name is no reference.
+      return reference === undefined || settings.has(variable) ? [] : [{ name, variable, service, reference }]
+    }),
+  )
+  const files = names.map((name) => ({ name, variable: `${name}_FILE` }))
+  const byArn = [...files, { name: CONFIG_TEXT, variable: 'KEYSPRING_CONFIG' }].flatMap(({ name, variable }) => {
+    const reference = environment[variable] ?? ''
+    const service = SERVICES.find(({ arn }) => arn.test(reference))
+    return service === undefined || settings.has(variable) ? [] : [{ name, variable, service, reference }]
+  })
+  return [...byService, ...byArn]
 }
 
 /** An ARN names its region. */
