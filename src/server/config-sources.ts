@@ -40,7 +40,8 @@ export function gatherSettings({ file: given, environment, flags = {} }: ConfigS
   const names = new Map<string, string>()
   const file = given ?? environment[FILE_VARIABLE]
   const text = readVariable(environment, TEXT_VARIABLE, problems)
-  if (file !== undefined && text !== undefined) problems.push(`${TEXT_VARIABLE}: a file is named too: expected one of the two`)
+  if (file !== undefined && text !== undefined)
+    problems.push(`${TEXT_VARIABLE}: a file is named too: expected one of the two`)
   const tree = file === undefined ? parseYaml(TEXT_VARIABLE, text, problems) : readYaml(file, problems)
 
   const known = new Set([FILE_VARIABLE, TEXT_VARIABLE, `${TEXT_VARIABLE}_FILE`])
@@ -91,9 +92,7 @@ function parseYaml(name: string, text: string | undefined, problems: string[]): 
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
   for (const { code, pos } of document.errors) {
     const { line, col } = lineCounter.linePos(pos[0])
-    problems.push(
-      `${name}, line ${line}, column ${col}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`,
-    )
+    problems.push(`${name}, line ${line}, column ${col}: not valid YAML (${code.toLowerCase().replaceAll('_', ' ')})`)
   }
   if (document.errors.length > 0) return {}
   const tree: unknown = document.toJS({ maxAliasCount: 100 })
