@@ -3,11 +3,18 @@ import { App, BootstraplessSynthesizer, type CfnElement, Stack } from 'aws-cdk-l
 /** A template as CloudFormation reads it. */
 export interface CloudFormationTemplate {
   readonly Description?: string
+  readonly Metadata?: { readonly 'AWS::CloudFormation::Interface'?: ConsoleInterface }
   readonly Parameters?: Readonly<Record<string, TemplateParameter>>
   readonly Conditions?: Readonly<Record<string, unknown>>
   readonly Rules?: Readonly<Record<string, unknown>>
   readonly Resources: Readonly<Record<string, TemplateResource>>
   readonly Outputs?: Readonly<Record<string, { readonly Value: unknown; readonly Condition?: string }>>
+}
+
+/** How the console shows parameters. */
+export interface ConsoleInterface {
+  readonly ParameterGroups: readonly { readonly Parameters: readonly string[] }[]
+  readonly ParameterLabels: Readonly<Record<string, unknown>>
 }
 
 export interface TemplateParameter {
@@ -16,6 +23,8 @@ export interface TemplateParameter {
   readonly Default?: string | number
   readonly AllowedPattern?: string
   readonly AllowedValues?: readonly (string | number)[]
+  readonly MinValue?: number
+  readonly MaxValue?: number
   readonly NoEcho?: boolean
 }
 
