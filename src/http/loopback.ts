@@ -60,6 +60,24 @@ function isForwarded({ headers }: Call): boolean {
   return false
 }
 
+/**
+ * Refuses what a page of another site makes a browser send: it may hold credentials of its own accord (Basic, a certificate), or
+ * need none on this machine. @see https://www.w3.org/TR/fetch-metadata/
+ */
+export function refuseOtherSites({ headers }: Call): void {
+  const site = headers['sec-fetch-site']
+  const isOther = site === undefined ? isOtherOrigin(headers) : site !== 'same-origin' && site !== 'none'
+  if (!isOther) return
+  throw new KeyProviderError(
+    'ERR_REQUEST_FORWARDED',
+    'a page of another origin sent this request: the management API is not for browsers elsewhere',
+  )
+}
+
+function isOtherOrigin({ origin, host }: Call['headers']): boolean {
+  return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === host)
+}
+
 /** The address of who calls: that of the peer, or of the last hop that the trusted proxies before it name. */
 export function clientAddress(trustProxy: readonly string[]): (call: Call) => string {
   const trusted = new Set(trustProxy)

@@ -10,6 +10,8 @@ export type RouteName =
   | 'key'
   | 'clearKeyLicense'
   | 'widevineContentKey'
+  | 'copyProtectionData'
+  | 'api'
 
 /** A reply, with what the log wants to know of the keys in it. */
 export interface RouteReply extends Reply {
@@ -30,14 +32,16 @@ export interface Issued {
 /** What is served at one path by one method. To add a route, write one file that makes one and one line in `routes.ts`. */
 export interface Route {
   readonly name: RouteName
-  /** As it is asked for, or with any one segment where it has `{name}`: such segments come last. */
+  /** As it is asked for, or with any one segment where it has `{name}`: such segments come last; `{...}` stands for any number. */
   readonly path: string
-  /** `GET` stands for HEAD too. Another route may serve the same path by another method. */
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** `GET` stands for HEAD too. Another route may serve the same path by another method; `any` is for a route that looks itself. */
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'any'
   /** The SPEKE version that the path names, to count the requests whose header says another. */
   readonly pathVersion?: string
   /** Headers of every reply of this route, errors included. */
   headers?(call: Call): Readonly<Record<string, string>>
+  /** The reply to a failure, where it is another than elsewhere. */
+  refuse?(call: Call, error: unknown): Reply
   /** Answers a preflight; without it OPTIONS is not served. @see https://fetch.spec.whatwg.org/#cors-preflight-fetch */
   preflight?(call: Call): Reply
   /** `segments` are what stood for the `{name}` of the path. Throws KeyProviderError for what it refuses. */

@@ -1,0 +1,93 @@
+import { z } from '@hono/zod-openapi'
+import { toKid } from '../../cenc.ts'
+import type { Force } from '../../keys/overrides.ts'
+import { fromUrlSegment } from '../../speke/urls.ts'
+
+// Messages say what is expected and never what was got: a value may be a key that slipped into the wrong place.
+
+/** Text that `convert` reads; described as `openapi` says. */
+function converted<T>(expected: string, convert: (text: string) => T | undefined, openapi: object) {
+  return z
+    .string()
+    .transform((text, context): T => {
+      const value = convert(text)
+      if (value !== undefined) return value
+      context.addIssue({ code: 'custom', message: `expected ${expected}` })
+      return z.NEVER
+    })
+    .openapi({ type: 'string', ...openapi })
+}
+
+/** A contentId as one segment of a path. */
+export const contentSegment = converted('a contentId of A-Z a-z 0-9 _ -, or ~ and its base64url form', fromUrlSegment, {
+  description: 'The contentId where it is of `A-Z a-z 0-9 _ -`, else `~` and its base64url form.',
+  example: 'live-1',
+})
+export const contentParams = z.strictObject({ content: contentSegment })
+
+export const kid = converted('a UUID', toKid, {
+  format: 'uuid',
+  description: 'The id of a content key.',
+  example: '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101',
+})
+
+export const contentKeyClass = z.enum(['drm', 'clear']).openapi({
+  description: '`clear` for keys that no DRM system shares (AES-128, ClearKey), else `drm`.',
+  example: 'drm',
+})
+
+/** 16 bytes as hex or base64. */
+export const sixteenBytes = converted('16 bytes as 32 hex digits or base64', toSixteenBytes, {
+  description: '16 bytes as 32 hex digits or base64.',
+})
+
+export const contentIdText = z.string().min(1).max(256).openapi({ example: 'live-1' })
+export const reason = z
+  .string()
+  .trim()
+  .min(1)
+  .max(512)
+  .openapi({ description: 'Why, for whoever asks in years.', example: 'the licence ended' })
+export const force = z.boolean().openapi({ description: 'Change keys that encryptors may hold. It needs a reason.' })
+export const time = z.iso.datetime().openapi({ example: '2026-11-21T19:00:00.000Z' })
+
+/** A number in a query. */
+export const count = (least: number, most: number, description: string, example: number) =>
+  converted(
+    `a whole number from ${least} to ${most}`,
+    (text) => {
+      const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+      return value >= least && value <= most ? value : undefined
+    },
+    { type: 'integer', minimum: least, maximum: most, description, example },
+  )
+
+/** Yes or no in a query. */
+export const flag = (description: string) =>
+  converted('true or false', (text) => ({ true: true, false: false })[text], { type: 'boolean', description })
+
+/** A time in a query, as milliseconds since 1970. */
+export const moment = (description: string) =>
+  converted('a time such as 2026-11-21T19:00:00Z', toMoment, {
+    format: 'date-time',
+    description,
+    example: '2026-11-21T19:00:00Z',
+  })
+
+function toMoment(text: string): number | undefined {
+  const at = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN
+  return Number.isNaN(at) ? undefined : at
+}
+
+function toSixteenBytes(text: string): Uint8Array | undefined {
+  if (/^[\da-f]{32}$/i.test(text)) return Buffer.from(text, 'hex')
+  return /^[A-Za-z0-9+/]{22}==$/.test(text) ? Buffer.from(text, 'base64') : undefined
+}
+
+/** A forced change as the functions of management take it. */
+export function forceOf(given: { readonly force?: boolean | undefined; readonly reason?: string | undefined }): Force {
+  const { force: isForced, reason: why } = given
+  return { ...(isForced !== undefined && { force: isForced }), ...(why !== undefined && { reason: why }) }
+}

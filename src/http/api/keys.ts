@@ -1,0 +1,92 @@
+import { z } from '@hono/zod-openapi'
+import { importKeys } from '../../manage/import-keys.ts'
+import { contentIdText, contentKeyClass, flag, forceOf, kid, reason } from './fields.ts'
+import { operation } from './operation.ts'
+
+const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
+/** What a body is unless the query says otherwise. */
+const FORMATS: Readonly<Record<string, string>> = {
+  'application/json': 'json',
+  'text/csv': 'csv',
+  'application/xml': 'cpix',
+}
+const JSON_EXAMPLE = { keys: [{ contentId: 'movie', kid: KID, key: '00112233445566778899aabbccddeeff' }] }
+
+export const importing = operation({
+  id: 'importKeys',
+  method: 'post',
+  path: '/api/keys/import',
+  tag: 'keys',
+  summary: 'Stores keys that somebody brings',
+  description:
+    'Everything is read and compared with what stands before anything is stored: one problem, or one key that would change what encryptors may hold, and nothing is, unless it is forced with a reason. The same again changes nothing. Answers show check values, never keys.',
+  scope: 'keys:write',
+  query: z.strictObject({
+    format: z
+      .enum(['json', 'csv', 'cpix', 'reference-server', 'playready-seed'])
+      .optional()
+      .openapi({ description: 'Not given: `json`, `csv` or `cpix`, by the media type.' }),
+    contentId: contentIdText.optional().openapi({ description: 'The content of keys that name none.' }),
+    contentKeyClass: contentKeyClass.optional(),
+    dryRun: flag('Only say what would become of each key.').optional(),
+    force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
+    reason: reason.optional(),
+  }),
+  rawBodies: [
+    {
+      mediaType: 'application/json',
+      description: 'Keys, each with `contentId`, `kid`, `key` and maybe `iv` and `class`; or what `format` says.',
+      example: JSON_EXAMPLE,
+    },
+    {
+      mediaType: 'text/csv',
+      description: 'A header `contentId,kid,key[,iv][,class]`, then a line for each key.',
+      example: `contentId,kid,key\nmovie,${KID},00112233445566778899aabbccddeeff\n`,
+    },
+    {
+      mediaType: 'application/xml',
+      description: 'A CPIX document whose content keys are clear, or encrypted to the certificate of this server.',
+      example: `<CPIX xmlns="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" contentId="movie" version="2.3"><ContentKeyList><ContentKey kid="${KID}"><Data><pskc:Secret><pskc:PlainValue>ABEiM0RVZneImaq7zN3u/w==</pskc:PlainValue></pskc:Secret></Data></ContentKey></ContentKeyList></CPIX>`,
+    },
+  ],
+  answer: z
+    .strictObject({
+      dryRun: z.boolean(),
+      stored: z.int(),
+      same: z.int().openapi({ description: 'Keys that stand already.' }),
+      refused: z.int(),
+      keys: z.array(
+        z.strictObject({
+          contentId: contentIdText,
+          kid,
+          contentKeyClass,
+          status: z.enum(['stored', 'same', 'refused']),
+          checkValue: z.string(),
+          refusal: z.string().optional(),
+        }),
+      ),
+    })
+    .openapi('ImportReport'),
+  example: {
+    dryRun: false,
+    stored: 1,
+    same: 0,
+    refused: 0,
+    keys: [{ contentId: 'movie', kid: KID, contentKeyClass: 'drm', status: 'stored', checkValue: 'fde4fb' }],
+  },
+  refusals: ['ERR_IMPORT_INVALID', 'ERR_OVERRIDE_EXISTS', 'ERR_CONTENT_GONE', 'ERR_KEY_UNWRAP_FAILED'],
+  once: true,
+  handle({ query, bytes, mediaType, caller }, { management, importKey }) {
+    const { format = FORMATS[mediaType] ?? '', contentId, contentKeyClass: keyClass, dryRun } = query
+    return importKeys(management, caller.operator, {
+      ...forceOf(query),
+      format,
+      bytes,
+      contentId,
+      contentKeyClass: keyClass,
+      dryRun,
+      importKey,
+      authorize: (id) => caller.authorize({ scope: 'keys:write', contentId: id }),
+    })
+  },
+})

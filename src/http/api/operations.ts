@@ -1,0 +1,27 @@
+import * as contents from './contents.ts'
+import * as keys from './keys.ts'
+import * as kids from './kids.ts'
+import type { Operation } from './operation.ts'
+import * as overrides from './overrides.ts'
+import * as resolve from './resolve.ts'
+import * as retention from './retention.ts'
+
+/** Everything that the management API does, in the order of its description. To add one, write it and add it here. */
+export const OPERATIONS: readonly Operation[] = [
+  contents.list,
+  contents.show,
+  contents.remove,
+  contents.hold,
+  contents.release,
+  contents.periods,
+  overrides.list,
+  overrides.add,
+  overrides.remove,
+  overrides.addRule,
+  overrides.removeRule,
+  keys.importing,
+  kids.show,
+  resolve.resolve,
+  retention.show,
+  retention.sweep,
+]
