@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
-import { createAuthenticate } from '../auth/authenticate.ts'
+import { type Authenticated, createAuthenticate } from '../auth/authenticate.ts'
 import { authorize, type Client, type Intent, SCOPES } from '../auth/client.ts'
 import { createClientDirectory } from '../auth/client-directory.ts'
 import type { ClientStore, RegisteredClient } from '../auth/client-store.ts'
@@ -9,11 +9,13 @@ import { AuthenticationError } from '../auth/failure.ts'
 import { createRateLimit, type RateLimit } from '../auth/rate-limit.ts'
 import { aesSigner, decodeWidevineSigner, verifyWidevineRequest, type WidevineSigner } from '../auth/widevine-signer.ts'
 import { KeyProviderError } from '../errors.ts'
+import type { ApiCaller, IdentifyOperator } from '../http/api/caller.ts'
 import type { Call } from '../http/call.ts'
 import type { Caller } from '../http/copy-protection.ts'
 import { RateLimitedError } from '../http/errors.ts'
-import { isLocalCall, proxyAmong, wasInTheClear } from '../http/loopback.ts'
+import { clientAddress, isLocalCall, onlyLocalCalls, proxyAmong, wasInTheClear } from '../http/loopback.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
+import { matchesPattern } from '../pattern.ts'
 import type { AuthenticateSigner } from '../widevine/get-content-key.ts'
 import { authMethods } from './auth-methods.ts'
 import { NO_CALLERS } from './caller-config.ts'
@@ -28,6 +30,8 @@ export interface Callers {
   readonly signers: number
   /** Who sent a call, as an encryptor: one that asks for keys. Throws, or rejects with, what refuses it. */
   readonly identify: (call: Call) => Caller | Promise<Caller>
+  /** Who sent a call, as an operator. */
+  readonly identifyOperator: IdentifyOperator
   /** Throws, or rejects, unless the sender of a call may do what it intends. */
   readonly admit: (call: Call, intent: Intent) => void | Promise<void>
   /** Who signed a request of the Widevine key API. */
@@ -51,9 +55,12 @@ export interface LoadCallersOptions {
 /** Where keys that belong to no tenant's content are kept. */
 const SERVER_TENANT = 'default'
 const NONCE_LABEL = 'keyspring/digest-nonce/v1'
-const ANYONE: Client = { name: 'anonymous', tenant: 'default', scopes: ['keys:issue'] }
+const ANYONE: Authenticated = {
+  method: 'anonymous',
+  client: { name: 'anonymous', tenant: 'default', scopes: ['keys:issue'] },
+}
 /** A program on this machine, while nobody has to authenticate. */
-const LOCAL: Client = { ...ANYONE, scopes: SCOPES }
+const LOCAL: Authenticated = { ...ANYONE, client: { ...ANYONE.client, scopes: SCOPES } }
 
 /** The callers of a server; what they have proven outlasts a reload. */
 export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadCallers {
@@ -105,25 +112,33 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
     const authenticate = createAuthenticate(methods)
     const take = limitOf(config)
     const isTrustedProxy = proxyAmong(config.trustProxy)
+    const addressOf = clientAddress(config.trustProxy)
     const profiles = new Map(registered.map(({ client }) => [client.name, client.signalingProfile]))
 
-    const count = (client: Client): Client => {
-      const wait = take(client.name)
-      if (wait !== undefined) throw new RateLimitedError(wait, client.name)
-      return client
+    const count = <T extends { readonly client: Client }>(found: T): T => {
+      const wait = take(found.client.name)
+      if (wait !== undefined) throw new RateLimitedError(wait, found.client.name)
+      return found
     }
-    const anyoneFor = (error: unknown): Client => {
+    const anyoneFor = (error: unknown): Authenticated => {
       if (config.allowAnonymous && error instanceof AuthenticationError && error.reason === 'missing') return ANYONE
       throw error
     }
-    const find = (call: Call): Client | Promise<Client> => {
+    const find = (call: Call): Authenticated | Promise<Authenticated> => {
       if (isOpen) return ANYONE
       try {
         const found = authenticate(isTrustedProxy(call.peer) && !wasInTheClear(call) ? { ...call, secure: true } : call)
-        return found instanceof Promise ? found.then(({ client }) => count(client), anyoneFor) : count(found.client)
+        return found instanceof Promise ? found.then(count, anyoneFor) : count(found)
       } catch (error) {
         return anyoneFor(error)
       }
+    }
+    /** Nobody has to authenticate: then a program on this machine, and no page in a browser there, may do everything. */
+    const onlyLocal = onlyLocalCalls([])
+    const findOperator = (call: Call): Authenticated | Promise<Authenticated> => {
+      if (!isOpen || !isLocalCall(call)) return find(call)
+      onlyLocal(call)
+      return LOCAL
     }
 
     const asCaller = callerOf()
@@ -131,20 +146,24 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
       size: registered.length,
       signers: registered.flatMap(({ credentials }) => credentials).filter(({ method }) => method === 'signer').length,
       identify(call) {
-        const client = find(call)
-        return client instanceof Promise ? client.then(asCaller) : asCaller(client)
+        const found = find(call)
+        return found instanceof Promise ? found.then(({ client }) => asCaller(client)) : asCaller(found.client)
+      },
+      async identifyOperator(call) {
+        return operatorOf(await findOperator(call), addressOf(call), call.requestId)
       },
       admit(call, intent) {
-        if (isOpen && isLocalCall(call)) return authorize(LOCAL, intent)
-        const client = find(call)
-        return client instanceof Promise ? client.then((found) => authorize(found, intent)) : authorize(client, intent)
+        if (isOpen && isLocalCall(call)) return authorize(LOCAL.client, intent)
+        const found = find(call)
+        if (found instanceof Promise) return found.then(({ client }) => authorize(client, intent))
+        return authorize(found.client, intent)
       },
       async authenticateSigner(name, request, signature) {
         const found = clients.find('signer', name)
         const signer = found === undefined ? nobody : await openSigner(found)
         const fits = verifyWidevineRequest(signer, request, signature)
         if (found === undefined || !fits || !isValidAt(found.credential, now())) return undefined
-        return asCaller(count(found.client))
+        return asCaller(count(found).client)
       },
       profileOf: (client) => profiles.get(client),
       enforce() {
@@ -170,6 +189,17 @@ function callerOf(): (client: Client) => Caller {
     }
     made.set(client, caller)
     return caller
+  }
+}
+
+/** What a client may ask for as an operator. */
+function operatorOf({ client, method }: Authenticated, address: string, requestId: string): ApiCaller {
+  const { name, tenant, contentIds } = client
+  return {
+    operator: { tenant, actor: { method, id: name, address }, requestId },
+    client: name,
+    authorize: (intent) => authorize(client, intent),
+    sees: (contentId) => contentIds?.some((pattern) => matchesPattern(pattern, contentId)) ?? true,
   }
 }
 
