@@ -16,17 +16,25 @@ export interface OpenedManagement {
   readonly importKey: ImportKey | undefined
   /** The shortest time that any retention class leaves between expiry and destruction. */
   readonly shortestGraceMs: number
+  /** What whoever works on it must know, one sentence each. */
+  readonly notices: readonly string[]
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }
 
-/** Opens the store and the keys of a configuration, both of which must be there. Its audit log is that of the node `<node>-cli`. */
-export async function openManagement(config: Config): Promise<OpenedManagement> {
-  const { store, openRootKey, rootKeyName } = await openStore(config, { create: false })
+/**
+ * Opens the store and the keys of a configuration. Both must be there unless `create` says that they may be made: keys may be
+ * imported before the first start. Its audit log is that of the node `<node>-cli`.
+ */
+export async function openManagement(
+  config: Config,
+  { create = false }: { readonly create?: boolean } = {},
+): Promise<OpenedManagement> {
+  const { store, openRootKey, rootKeyName } = await openStore(config, { create })
   try {
-    const { rootKey, dataKeys } = await openKeys({
+    const { rootKey, dataKeys, created } = await openKeys({
       store,
-      openRootKey: () => openRootKey(false),
+      openRootKey: (isEmpty) => openRootKey(isEmpty && create),
       rootKeyName,
       randomBytes,
     })
@@ -51,6 +59,7 @@ export async function openManagement(config: Config): Promise<OpenedManagement> 
       management: { store, dataKeys, contentKeys, retention, rotation, audit, emit: () => {}, now: time, randomBytes },
       importKey: config.api.importKey?.reveal(),
       shortestGraceMs,
+      notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
         await audit.close()
         await store.close()
