@@ -43,7 +43,7 @@ describe('logs', () => {
     for (const [, { AccessLogSetting }] of stages) {
       assert.match(AccessLogSetting.DestinationArn, /log-group:\w+ApiAccessLog/)
       const fields: Record<string, string> = JSON.parse(AccessLogSetting.Format)
-      assert.equal(fields['caller'], '$context.identity.userArn')
+      assert.equal(fields.caller, '$context.identity.userArn')
       for (const field of Object.values(fields))
         assert.match(field, /^\$context\.(?!.*(body|query|header|apiKey|accessKey|authorizer))[\w.]+$/i)
     }
@@ -53,7 +53,7 @@ describe('logs', () => {
     assert.match(resource(plain, 'SpekeApiStage').properties.Description, /ApiGatewayAccount/)
     const exists = deploy(templateOf('keyspring-serverless'), { ...CODE, ApiGatewayLogRole: 'exists' })
     assert.equal(ofType(exists, 'AWS::ApiGateway::Account').length, 0)
-    const { DeletionPolicy } = templateOf('keyspring-serverless').Resources['ApiGatewayAccount'] ?? {}
+    const { DeletionPolicy } = templateOf('keyspring-serverless').Resources.ApiGatewayAccount ?? {}
     assert.equal(DeletionPolicy, 'Retain', 'other APIs of the account may use it by then')
   })
 })

@@ -162,6 +162,7 @@ const ARN_FORMS: Readonly<Record<string, (id: string) => string>> = {
   'AWS::KMS::Key': (id) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`,
   'AWS::Lambda::Function': (id) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${id}`,
   'AWS::Logs::LogGroup': (id) => `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${id}:*`,
+  'AWS::MediaPackageV2::OriginEndpoint': (id) => `arn:aws:mediapackagev2:${REGION}:${ACCOUNT}:originEndpoint/${id}`,
   'AWS::WAFv2::WebACL': (id) => `arn:aws:wafv2:${REGION}:${ACCOUNT}:regional/webacl/${id}`,
 }
 
