@@ -159,6 +159,7 @@ export function readConfig(sources: ConfigSources): Config {
     if (signalingProfile !== undefined) requireProfile(`clients.${i}.signalingProfile`, signalingProfile)
   }
   reportUncheckable(config, isFunction, report)
+  if (isFunction) reportFleeting(config, report)
   if (sources.serves !== false && !config.loopback) {
     // Whether the store holds clients is seen when it is open.
     if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
@@ -169,6 +170,16 @@ export function readConfig(sources: ConfigSources): Config {
 
   if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
   return deepFreeze(config)
+}
+
+/** What a function keeps on its own is lost with its instance, and each instance has its own. */
+function reportFleeting({ store, rootKey }: Config, report: (path: string, problem: string) => void): void {
+  if (store === 'sqlite' || store === 'memory') {
+    report('store', 'expected dynamodb or a postgres:// URL: what a function keeps itself is lost with its instance')
+  }
+  if (rootKey.kind === 'local' && rootKey.file === undefined) {
+    report('rootKey.kind', 'expected aws-kms or vault: a root key that a function makes is lost with its instance')
+  }
 }
 
 /** What the setting at `path`, or the list it is in, was called where it was given. */

@@ -1,0 +1,50 @@
+import { type EventKind, fieldsOf, listedHeaders, pairsOf, textOf } from './event-kind.ts'
+
+/**
+ * A REST API of API Gateway, payload 1.0. It decodes the query; it is encoded again here, as signatures need it. The path of the
+ * caller, stage and all, is in the context.
+ *
+ * @see https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html
+ */
+export const restApi: EventKind = {
+  name: 'API Gateway REST API',
+
+  recognizes: ({ httpMethod, requestContext }) =>
+    typeof httpMethod === 'string' && typeof fieldsOf(fieldsOf(requestContext).identity).sourceIp === 'string',
+
+  toRequest(event) {
+    const context = fieldsOf(event.requestContext)
+    const identity = fieldsOf(context.identity)
+    const path = textOf(event.path) ?? '/'
+    const sent = textOf(context.path) ?? path
+    const query = encodedQuery(event.multiValueQueryStringParameters ?? event.queryStringParameters)
+    const arn = textOf(identity.userArn)
+    const domain = textOf(context.domainName)
+    return {
+      method: textOf(event.httpMethod) ?? '',
+      rawPath: sent + query,
+      routePath: sent === path ? undefined : path + query,
+      headers: pairsOf(event.multiValueHeaders ?? event.headers),
+      body: textOf(event.body) ?? '',
+      isBase64: event.isBase64Encoded === true,
+      peer: textOf(identity.sourceIp) ?? '',
+      // API Gateway has no listener without TLS.
+      secure: true,
+      caller: arn === undefined ? undefined : { arn, account: textOf(identity.accountId) },
+      requestId: textOf(context.requestId),
+      foundAt: domain && `https://${domain}${sent.endsWith(path) ? sent.slice(0, sent.length - path.length) : ''}`,
+    }
+  },
+
+  toResult: ({ status, headers, body, isBase64 }) => ({
+    statusCode: status,
+    multiValueHeaders: listedHeaders(headers),
+    body,
+    isBase64Encoded: isBase64,
+  }),
+}
+
+function encodedQuery(parameters: unknown): string {
+  const pairs = pairsOf(parameters).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`)
+  return pairs.length === 0 ? '' : `?${pairs.join('&')}`
+}

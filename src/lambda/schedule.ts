@@ -1,0 +1,9 @@
+import type { EventKind } from './event-kind.ts'
+
+/** A schedule of EventBridge: what has expired is destroyed. @see https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-scheduled-events.html */
+export const schedule: EventKind = {
+  name: 'EventBridge schedule',
+  recognizes: (event) => event['detail-type'] === 'Scheduled Event',
+  toRequest: () => undefined,
+  toResult: ({ status }) => ({ statusCode: status }),
+}
