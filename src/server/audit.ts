@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { KeyProviderError } from '../errors.ts'
+import type { DataKeys } from '../keys/data-keys.ts'
+import type { Actor } from '../manage/audit.ts'
+import { createAuditHeads } from '../manage/audit-heads.ts'
+import { type AuditLogOptions, createAuditLog, type WatchedAuditLog } from '../manage/audit-log.ts'
+import { NODE_NAME } from '../manage/audit-record.ts'
+import { type AuditReport, verifyAudit } from '../manage/audit-verify.ts'
+import type { AuditHeadStore } from '../manage/store.ts'
+import { listAuditFiles } from '../store/audit-file-reader.ts'
+import { openAuditFiles } from '../store/audit-files.ts'
+
+export interface OpenAuditOptions extends Pick<AuditLogOptions, 'onWritten' | 'onLoss' | 'onError'> {
+  /** Undefined: nothing is recorded anywhere. */
+  readonly directory: string | undefined
+  readonly node: string
+  /** A command line writes as `<node>-cli`, so that it never waits for the server; several of them take turns. */
+  readonly by: 'server' | 'cli'
+  /** The user of the system who runs the command line; undefined for a server. */
+  readonly user?: string | undefined
+  readonly store: AuditHeadStore
+  readonly dataKeys: DataKeys
+}
+
+/** How long another process of the same node is waited for: a server that drains, or a command line at work. */
+const LOCK_WAIT_MS = { server: 15_000, cli: 30_000 } as const
+
+/** The audit log of this process. Nothing is opened before the first record. */
+export function openAudit(options: OpenAuditOptions): WatchedAuditLog {
+  const { directory, by, store, dataKeys, onWritten, onLoss, onError } = options
+  if (directory === undefined) return nowhere
+  const node = by === 'cli' ? `${options.node}-cli` : options.node
+  if (!NODE_NAME.test(node)) {
+    throw new KeyProviderError(
+      'ERR_CONFIG_INVALID',
+      'audit.node: expected a name of 1 to 64 letters, digits, dots, dashes or underscores that starts with no dot',
+    )
+  }
+  const startedBy: Actor = { method: by, id: options.user ?? node }
+  return createAuditLog({
+    sink: openAuditFiles({ directory, node, lockWaitMs: LOCK_WAIT_MS[by] }),
+    node,
+    heads: createAuditHeads({ store, dataKeys, randomBytes }),
+    startedBy,
+    now: () => Date.now(),
+    ...(onWritten && { onWritten }),
+    ...(onLoss && { onLoss }),
+    ...(onError && { onError }),
+  })
+}
+
+export interface VerifyAuditFilesOptions {
+  readonly directory: string
+  readonly store: AuditHeadStore
+  readonly dataKeys: DataKeys
+  /** YYYY-MM-DD. */
+  readonly since?: string | undefined
+  readonly nodes?: readonly string[] | undefined
+}
+
+/** What is found in the files of an audit log. */
+export async function verifyAuditFiles({
+  directory,
+  store,
+  dataKeys,
+  ...rest
+}: VerifyAuditFilesOptions): Promise<AuditReport> {
+  const heads = createAuditHeads({ store, dataKeys, randomBytes })
+  return verifyAudit({
+    // Before the files: what is written meanwhile is behind them.
+    heads: await heads.list(),
+    files: listAuditFiles(directory),
+    openHead: heads.open,
+    ...rest,
+  })
+}
+
+const nowhere: WatchedAuditLog = {
+  start: async () => {},
+  write: async () => {},
+  spool: () => {},
+  queued: () => 0,
+  close: async () => {},
+}
