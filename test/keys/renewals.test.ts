@@ -115,12 +115,4 @@ describe('renewals', () => {
     away.renewals.renew(refOf(2), 1)
     assert.equal(away.seen.lost, 2)
   })
-
-  test('need no timer of their own to be kept alive: an unwritten one does not hold the process', async () => {
-    const written: unknown[] = []
-    const renewals = createRenewals({ store: { putExpiry: async (expiries) => void written.push(...expiries) } })
-    renewals.renew(refOf(1), 1)
-    await renewals.close()
-    assert.equal(written.length, 1)
-  })
 })

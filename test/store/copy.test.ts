@@ -43,6 +43,16 @@ async function filled(open: () => Promise<Awaited<ReturnType<typeof ENGINES.sqli
   await store.putKidOverride(refOf(102), { intendedTrackType: 'HD', periodIndex: 3, kid: kidOf(1) })
   await store.putTombstone(refOf(103), { at: 7, reason: 'withdrawn', cause: 'deleted' })
   await store.record([recordOf({ contentId: 'c1' }), recordOf({ contentId: 'c1', periodId: 'p2', lastAt: 2 })])
+  await store.putSecretIfAbsent(refOf(104), randomBytes(9), [], { at: 5, expiresAt: 50 })
+  await store.putHold(refOf(104), 'court')
+  await store.putDocument(refOf(104), { xml: '<CPIX/>', revision: 'a', at: 6 }, undefined)
+  await store.putSecretIfAbsent(refOf(105), randomBytes(9), [], { at: 5, expiresAt: 50 })
+  await store.destroyExpired([{ ...refOf(105), expiresAt: 50 }], 60, 'over')
+  await store.putSecretIfAbsent(refOf(106), randomBytes(9), [], { at: 5, expiresAt: 50 })
+  await store.destroyExpired([{ ...refOf(106), expiresAt: 50 }], 60, 'over')
+  await store.putNextSecret(refOf(106), randomBytes(9), 1, [], { at: 70, expiresAt: undefined })
+  await store.putDocument(refOf(107), { xml: '<CPIX id="alone"/>', revision: 'b', at: 7 }, undefined)
+  await store.putAuditHead({ chain: 'n1/2026-11-21', seq: 9, sealed: randomBytes(9) })
   await store.putClient({
     client: { name: 'packager', tenant: 'default', scopes: ['keys:issue'] },
     credentials: [{ method: 'token', id: 'a', sha256: new Uint8Array(32) }],
@@ -59,12 +69,12 @@ describe('store copy', () => {
     test(`from ${from} to ${to} gives the same keys, and a second copy writes nothing`, async () => {
       const { store, dataKeys } = await filled(ENGINES[from])
       const target = await ENGINES[to]()
-      const report = { dataKeys: 1, contents: CONTENTS + 4, periods: 2, clients: 1 }
+      const report = { dataKeys: 1, contents: CONTENTS + 8, periods: 2, clients: 1 }
       const progress: number[] = []
       const onProgress = ({ contents }: { readonly contents: number }) => progress.push(contents)
       assert.deepEqual(await copyStore({ from: store, to: target, pageSize: 7, onProgress }), {
         ...report,
-        written: CONTENTS + 4,
+        written: CONTENTS + 8,
       })
       assert.ok(progress.length > 3)
       assert.deepEqual(await copyStore({ from: store, to: target }), { ...report, written: 0 })
@@ -81,6 +91,13 @@ describe('store copy', () => {
       assert.equal((await target.listOverrides(refOf(100))).length, 100)
       assert.deepEqual(await target.findByContent(refOf(1), 9), await store.findByContent(refOf(1), 9))
       assert.deepEqual(await target.listClients(), await store.listClients())
+      for (let number = 100; number < 108; number++) {
+        assert.deepEqual(await target.findSummary(refOf(number)), await store.findSummary(refOf(number)))
+        assert.deepEqual(await target.findDocument(refOf(number)), await store.findDocument(refOf(number)))
+      }
+      assert.equal((await target.findContent(refOf(104), []))?.life.hold, 'court')
+      assert.equal((await target.findContent(refOf(106), []))?.life.epoch, 1)
+      assert.deepEqual(await target.listAuditHeads(), await store.listAuditHeads())
       await Promise.all([store.close(), target.close()])
     })
   }
@@ -99,8 +116,32 @@ describe('store copy', () => {
     await assert.rejects(copyStore({ from: store, to: dying, pageSize: 4 }), /killed/)
     await store.putSecretIfAbsent(refOf(500), randomBytes(9), [], BIRTH)
     const { contents, written } = await copyStore({ from: store, to: target })
-    assert.equal(contents, CONTENTS + 5)
+    assert.equal(contents, CONTENTS + 9)
     assert.ok(written < contents)
+  })
+
+  test('again takes over what was renewed, held, written, deleted and given a next secret meanwhile', async () => {
+    const { store } = await filled(ENGINES.memory)
+    const target = await ENGINES.sqlite()
+    await copyStore({ from: store, to: target })
+    await store.putExpiry([{ ...refOf(1), expiresAt: 9_000 }])
+    await store.putHold(refOf(2), 'court')
+    await store.putDocument(refOf(104), { xml: '<CPIX id="next"/>', revision: 'c', at: 8 }, 'a')
+    await store.putNextSecret(refOf(105), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
+    await store.putSecretIfAbsent(refOf(108), randomBytes(9), [], { at: 5, expiresAt: 50 })
+    await copyStore({ from: store, to: target })
+    await store.destroyExpired([{ ...refOf(108), expiresAt: 50 }], 60, 'over')
+    await store.putNextSecret(refOf(108), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
+    await store.putKidOverride(refOf(108), { intendedTrackType: 'HD', periodIndex: undefined, kid: kidOf(1) })
+    await store.putHold(refOf(104), undefined)
+    await store.putTombstone(refOf(104), { at: 99, reason: 'withdrawn', cause: 'deleted' })
+    await copyStore({ from: store, to: target })
+    for (const number of [1, 2, 104, 105, 108]) {
+      assert.deepEqual(await target.findContent(refOf(number), []), await store.findContent(refOf(number), []))
+    }
+    assert.equal(await target.findDocument(refOf(104)), undefined)
+    assert.equal((await copyStore({ from: store, to: target })).written, 0)
+    await target.close()
   })
 
   test('into a store with other keys is refused', async () => {

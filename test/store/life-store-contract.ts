@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe } from 'node:test'
+import { createContentKeys } from '../../src/keys/keyring.ts'
+import type { RetentionOf } from '../../src/keys/retention.ts'
 import type { ContentRef, LifeStore, SecretStore, StoredOverride } from '../../src/keys/store.ts'
-import { kidOf, REF } from '../keys/fixtures.ts'
+import { issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
 
 const BIRTH = { at: 1_000, expiresAt: 5_000 }
@@ -251,6 +254,37 @@ export function lifeStoreContract(name: string, open: () => Promise<SecretStore 
         assert.deepEqual([content?.sealedSecret, content?.tombstone?.cause], [undefined, 'deleted'])
       }
     })
+
+    for (const policy of ['derived', 'random'] as const) {
+      opened(`nodes that ask at once for a content that is over agree on its next keys (${policy})`, async (store) => {
+        const retention: RetentionOf = () => {
+          return { name: 'live', keepMs: 1_000, graceMs: 10, afterwards: 'regenerate', held: false }
+        }
+        const one = keyringOf({ store, policy, retention })
+        const { clock, dataKeys } = one
+        const node = () =>
+          createContentKeys({
+            store,
+            dataKeys,
+            policy,
+            retention,
+            now: () => clock.at,
+            time: () => clock.at,
+            randomBytes,
+          })
+        const nodes = [one.keys, node(), node(), node()]
+        const before = await issue(one.keys, [wantedOf(1), wantedOf(2)])
+        for (let epoch = 1; epoch <= 3; epoch++) {
+          clock.at += 1_010
+          const issued = await Promise.all(
+            Array.from({ length: 16 }, (_, i) => issue(nodes[i % 4] ?? one.keys, [wantedOf(1), wantedOf(2)])),
+          )
+          for (const other of issued) assert.deepEqual(other.keys, issued[0]?.keys)
+          assert.notDeepEqual(issued[0]?.keys, before.keys)
+          assert.equal((await lifeOf(store))?.epoch, epoch)
+        }
+      })
+    }
 
     opened('the contents without a limit are listed in pages', async (store) => {
       for (let number = 0; number < 7; number++) {

@@ -10,9 +10,10 @@ import { createContentKeys } from '../../src/keys/keyring.ts'
 import { seal } from '../../src/keys/seal.ts'
 import { openLocalRootKey } from '../../src/kms/local-root-key.ts'
 import { Secret } from '../../src/secret.ts'
+import { checksumOf } from '../../src/store/migration.ts'
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts'
 import { openPostgresPool } from '../../src/store/postgres-pool.ts'
-import { POSTGRES_SCHEMA_VERSION } from '../../src/store/postgres-schema.ts'
+import { POSTGRES_MIGRATIONS, POSTGRES_SCHEMA_VERSION } from '../../src/store/postgres-schema.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { PASSWORD, startPostgres } from './postgres-server.ts'
@@ -47,6 +48,43 @@ describe('the schema of postgres', () => {
       ),
       [],
     )
+  })
+
+  test('of an earlier version is brought up to date with what it has', async () => {
+    const url = await postgres.newUrl()
+    const before = POSTGRES_MIGRATIONS.slice(0, 3)
+    for (const { sql } of before) await postgres.query(url, sql)
+    await postgres.query(
+      url,
+      'CREATE TABLE keyspring_migration (version INT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)',
+    )
+    for (const [index, step] of before.entries()) {
+      const row = [index + 1, step.name, checksumOf(step)]
+      await postgres.query(url, 'INSERT INTO keyspring_migration VALUES ($1, $2, $3)', row)
+    }
+    await postgres.query(
+      url,
+      `INSERT INTO keyspring_content VALUES ('default', 'movie', '\\x01', NULL, NULL, NULL), ('default', 'gone', NULL, NULL, 7, 'why');
+       INSERT INTO keyspring_override VALUES ('default', 'imported', '${kidOf(1)}', 'drm', '\\x02', NULL, '[]');
+       INSERT INTO keyspring_kid_override VALUES ('default', 'ruled', '', '', '${kidOf(1)}');
+       INSERT INTO keyspring_ledger_period VALUES ('default', 'movie', '', 1, 2,
+         '{"tenant":"default","contentId":"movie","keys":[]}')`,
+    )
+    const store = await openPostgresStore({ url, migrate: true })
+    const find = (contentId: string) => store.findContent({ tenant: 'default', contentId }, [])
+    const unborn = { createdAt: undefined, expiresAt: undefined, hold: undefined, epoch: 0 }
+    const movie = await find('movie')
+    assert.deepEqual([movie?.sealedSecret, movie?.life], [Uint8Array.of(1), unborn])
+    assert.deepEqual((await find('gone'))?.tombstone, { at: 7, reason: 'why', cause: 'deleted' })
+    assert.deepEqual((await find('imported'))?.overrides[0]?.sealed, Uint8Array.of(2))
+    const { contents } = await store.searchContents({ tenant: 'default', limit: 9 })
+    assert.deepEqual(
+      contents.map(({ contentId }) => contentId),
+      ['gone', 'imported', 'movie', 'ruled'],
+    )
+    const [period] = await store.findByContent({ tenant: 'default', contentId: 'movie' }, 1)
+    assert.equal(period?.keepUntil, 2 + 7 * 86_400_000)
+    await store.close()
   })
 
   test('is made once, by however many processes at once', async () => {
