@@ -24,6 +24,8 @@ export interface ClientCertificate {
   readonly fingerprint256: string
   /** As `subjectAltNames` reads them: `DNS:a.example`, `URI:spiffe://a/b`. */
   readonly subjectAltNames: readonly string[]
+  /** DER, where the connection ends here: keys can be encrypted to it. */
+  readonly raw?: Uint8Array
 }
 
 /** The value of a header that came as one, or undefined. `name` is in lower case. */

@@ -7,6 +7,8 @@ import type { Route, RouteReply } from './route.ts'
 export interface Caller {
   readonly tenant: string
   readonly client: string
+  /** How that was proven. */
+  readonly method: string
   /** Throws ERR_FORBIDDEN unless it may have keys of a content, encrypted for the holders of these certificates. */
   readonly authorize: AuthorizeContent
 }
@@ -33,12 +35,12 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
     headers,
     async handle(call): Promise<RouteReply> {
       const caller = identify(call)
-      const { tenant, client, authorize } = caller instanceof Promise ? await caller : caller
+      const { tenant, client, method, authorize } = caller instanceof Promise ? await caller : caller
       requireXml(call.headers['content-type'])
       if (call.bytes.length === 0) {
         throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
       }
-      const { body, contentId, spekeVersion, keys, first } = await answer({
+      const { body, contentId, spekeVersion, keys, first, records } = await answer({
         versionHeader: versionHeader(call),
         bytes: call.bytes,
         tenant,
@@ -49,7 +51,8 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
       const lost = versionHeader(call) === undefined && spekeVersion !== '1.0'
       const replyHeaders = lost ? spekeHeaders(spekeVersion, userAgent) : headers(call)
       replyHeaders['content-type'] = 'application/xml'
-      return { status: 200, headers: replyHeaders, body, issued: { tenant, client, contentId, keys, first } }
+      const issued = { tenant, client, method, contentId, keys, first, records }
+      return { status: 200, headers: replyHeaders, body, issued }
     },
   }
 }
@@ -75,10 +78,10 @@ function versionHeader(call: Call): string | undefined {
 const XML_MEDIA_TYPES = ['application/xml', 'text/xml']
 
 /** XML in UTF-8, or no type at all: encryptors leave it out. */
-function requireXml(contentType: string | undefined): void {
+export function requireXml(contentType: string | undefined, mediaTypes: readonly string[] = XML_MEDIA_TYPES): void {
   if (contentType === undefined || contentType === 'application/xml') return
   const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';')
-  if (!XML_MEDIA_TYPES.includes(mediaType.trim())) {
+  if (!mediaTypes.includes(mediaType.trim())) {
     throw new KeyProviderError('ERR_MEDIA_TYPE_UNSUPPORTED', 'Content-Type: expected application/xml')
   }
   for (const parameter of parameters) {

@@ -47,6 +47,8 @@ export interface Listener {
 
 /** Bytes of a body that are sent as text of one byte a character, which they are then. */
 const ONE_PIECE = 256
+/** They end with their headers. @see RFC 9110, 8.6 */
+const BODILESS: readonly number[] = [204, 304]
 const KEEP_ALIVE_MS = 65_000
 const MAX_HEADER_BYTES = 16 * 1024
 /** How long a refused body is read on, to nowhere: a socket closed over unread bytes is reset, and the refusal with it. */
@@ -63,7 +65,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const send = (response: ServerResponse, requestId: string, reply: Reply): void => {
     const { status, headers, body } = reply
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
-    const all: OutgoingHttpHeaders = { ...headers, 'x-request-id': requestId, 'content-length': length }
+    const all: OutgoingHttpHeaders = { ...headers, 'x-request-id': requestId }
+    if (!BODILESS.includes(status)) all['content-length'] = length
     if (draining) all.connection = 'close'
     response.writeHead(status, all)
     // A small body goes out in one piece with its head: two pieces cost a third of a whole key request.

@@ -69,7 +69,6 @@ export function crossOrigin(cors: Cors, method: Route['method']): Pick<Route, 'h
   const allow = method === 'GET' ? 'GET, HEAD' : method
   return {
     headers: (call) => cors.headers(originOf(call)),
-    // Not 204: the listener says Content-Length of every reply, which a 204 must not have.
     preflight: (call): Reply => ({ status: 200, headers: cors.preflight(originOf(call), allow), body: '' }),
   }
 }

@@ -32,7 +32,7 @@ export function clientCertificates(): (socket: Socket) => ClientCertificate | un
     const known = read.get(socket)
     if (known !== undefined) return known === 'none' ? undefined : known
     const certificate = socket.authorized ? socket.getPeerX509Certificate() : undefined
-    const found = certificate === undefined ? undefined : toClientCertificate(certificate)
+    const found = certificate && { ...toClientCertificate(certificate), raw: certificate.raw }
     read.set(socket, found ?? 'none')
     return found
   }

@@ -1,4 +1,4 @@
-import { toKid } from '../cenc.ts'
+import { type ContentKeyClass, type Kid, toKid } from '../cenc.ts'
 import type { Cpix } from '../cpix/document.ts'
 import { readCpix, requiredEntries } from '../cpix/document.ts'
 import { elementError } from '../cpix/error.ts'
@@ -25,14 +25,21 @@ const LIMITS: Partial<XmlLimits> = {
   allAttributes: 40 * MAX_IMPORTED_KEYS,
 }
 
-/** Reads every key of a document. Throws ERR_CPIX_INVALID, or ERR_KEY_UNWRAP_FAILED whatever is wrong with what is encrypted. */
+/** Which keys of a document are read, and the class of each. */
+export interface CpixSelection {
+  readonly isWanted?: (element: XmlElement) => boolean
+  readonly classOf?: (kid: Kid) => ContentKeyClass | undefined
+}
+
+/** Reads the keys of a document. Throws ERR_CPIX_INVALID, or ERR_KEY_UNWRAP_FAILED whatever is wrong with what is encrypted. */
 export function readCpixKeys(
   cpix: Cpix,
   { contentId, importKey }: Pick<ImportInput, 'contentId' | 'importKey'>,
   draft: ImportDraft,
+  { isWanted = () => true, classOf = () => undefined }: CpixSelection = {},
 ): void {
   const open = keysForUs(cpix, importKey)
-  for (const element of requiredEntries(cpix, 'ContentKeyList', 'ContentKey')) {
+  for (const element of requiredEntries(cpix, 'ContentKeyList', 'ContentKey').filter(isWanted)) {
     const path = pathOf(element)
     const named = attributeOf(element, 'contentId') ?? cpix.contentId
     if (named !== undefined && contentId !== undefined && named !== contentId) {
@@ -40,8 +47,10 @@ export function readCpixKeys(
       continue
     }
     const kid = attributeOf(element, 'kid')
-    const key = readKey(cpix, element, () => open(toKid(kid ?? '')))
-    const fields = { contentId: named ?? contentId, kid, key, iv: attributeOf(element, 'explicitIV') }
+    const known = toKid(kid ?? '')
+    const key = readKey(cpix, element, () => open(known))
+    const keyClass = known && classOf(known)
+    const fields = { contentId: named ?? contentId, kid, key, iv: attributeOf(element, 'explicitIV'), class: keyClass }
     draft.add(fields, (field) => `${path}/${PLACES[field]}`)
   }
 }

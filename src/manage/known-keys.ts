@@ -1,0 +1,79 @@
+import type { ContentKeyClass, Kid, SystemId } from '../cenc.ts'
+import { KeyProviderError } from '../errors.ts'
+import type { ContentRef, LedgerRecord, LedgerStore, SecretStore } from '../keys/store.ts'
+
+/** A key that was issued, or is stored as an override. */
+export interface KnownKey {
+  readonly kid: Kid
+  readonly contentKeyClass: ContentKeyClass
+  /** As the encryptor wrote it; undefined for an override that nobody asked for yet. */
+  readonly commonEncryptionScheme: string | undefined
+  readonly intendedTrackTypes: readonly string[]
+  readonly systemIds: readonly SystemId[]
+  /** The key periods it was issued for; none where documents had none. */
+  readonly periodIds: readonly string[]
+}
+
+/** What is known of a content without any key. */
+export interface KnownContent {
+  /** The oldest first. */
+  readonly periods: readonly LedgerRecord[]
+  /** In the order of the periods, then overrides that nobody asked for yet. */
+  readonly keys: readonly KnownKey[]
+  /** Whether there are more periods than were read. */
+  readonly isCut: boolean
+}
+
+/** The keys of a content as its ledger and its overrides have them, those of the newest `maxPeriods` periods. */
+export async function findKnownKeys(
+  store: Pick<LedgerStore, 'findByContent'> & Pick<SecretStore, 'listOverrides'>,
+  ref: ContentRef,
+  maxPeriods: number,
+): Promise<KnownContent> {
+  const [records, overrides] = await Promise.all([store.findByContent(ref, maxPeriods + 1), store.listOverrides(ref)])
+  const periods = records.slice(0, maxPeriods).toReversed()
+  const known = new Map<string, KnownKey>()
+  for (const { periodId, keys } of periods) {
+    for (const { kid, contentKeyClass, commonEncryptionScheme, intendedTrackTypes, systemIds } of keys) {
+      const before = known.get(contentKeyClass + kid)
+      known.set(contentKeyClass + kid, {
+        kid,
+        contentKeyClass,
+        commonEncryptionScheme,
+        intendedTrackTypes: union(before?.intendedTrackTypes, intendedTrackTypes),
+        systemIds: union(before?.systemIds, systemIds),
+        periodIds: union(before?.periodIds, periodId === '' ? [] : [periodId]),
+      })
+    }
+  }
+  for (const { kid, contentKeyClass } of overrides) {
+    if (known.has(contentKeyClass + kid)) continue
+    known.set(contentKeyClass + kid, {
+      kid,
+      contentKeyClass,
+      commonEncryptionScheme: undefined,
+      intendedTrackTypes: [],
+      systemIds: [],
+      periodIds: [],
+    })
+  }
+  return { periods, keys: [...known.values()], isCut: records.length > maxPeriods }
+}
+
+/** One entry for each kid: a document has a kid once. Throws for one that is known in both classes. */
+export function refuseTwoClasses(keys: readonly Pick<KnownKey, 'kid' | 'contentKeyClass'>[]): void {
+  const seen = new Map<Kid, ContentKeyClass>()
+  for (const { kid, contentKeyClass } of keys) {
+    if ((seen.get(kid) ?? contentKeyClass) !== contentKeyClass) {
+      throw new KeyProviderError(
+        'ERR_KID_CONFLICT',
+        `kid ${kid} has a key of each class, drm and clear, and a CPIX document has a kid once: say which class`,
+      )
+    }
+    seen.set(kid, contentKeyClass)
+  }
+}
+
+function union<T>(before: readonly T[] = [], more: readonly T[]): readonly T[] {
+  return [...new Set([...before, ...more])]
+}
