@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { SCOPES } from '../auth/client.ts'
 
 /** Adds `keyspring client …`. */
 export function addClientCommand(program: Command): void {
@@ -22,7 +23,7 @@ export function addClientCommand(program: Command): void {
     .requiredOption('--name <name>', 'the client')
     .addOption(method().default('token'))
     .option('--tenant <tenant>', 'whose contents it may name (default: default)')
-    .option('--scope <scope...>', 'keys:issue, keys:read, keys:resolve, admin (default: keys:issue)')
+    .option('--scope <scope...>', `${SCOPES.join(', ')} (default: keys:issue)`)
     .option('--content-id <pattern...>', 'contents it may have, * for any text (default: all of its tenant)')
     .option('--recipient <fingerprint...>', 'certificates that keys may be encrypted for (default: any)')
     .option('--signaling-profile <name>', 'what its answers look like')

@@ -45,6 +45,7 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   ERR_CONTENT_GONE: EXIT.refused,
   ERR_CONTENT_EXPIRED: EXIT.refused,
   ERR_CONTENT_NOT_FOUND: EXIT.refused,
+  ERR_KEY_NOT_FOUND: EXIT.refused,
   ERR_CONTENT_HELD: EXIT.refused,
   ERR_DOCUMENT_EXISTS: EXIT.refused,
   ERR_PRECONDITION_FAILED: EXIT.refused,

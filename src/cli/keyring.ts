@@ -14,6 +14,8 @@ import {
   rotateDataKeys,
 } from '../keys/rotation.ts'
 import { removeLocalGenerations, rotateLocalRootKey } from '../kms/local-root-key.ts'
+import { resealAuditHeads } from '../manage/audit-heads.ts'
+import type { AuditHeadStore } from '../manage/store.ts'
 import { rootKeyFileOf } from '../server/open-root-key.ts'
 import { openStore } from '../server/open-store.ts'
 import { type KeysOptions, readKeysConfig } from './keys-options.ts'
@@ -65,6 +67,8 @@ export async function rewrap(options: KeysOptions & { readonly removeOld?: boole
     print(`values sealed anew: ${resealed}, of ${contents} contents`)
     const credentials = await resealClients({ ...keyring, dataKeys: createDataKeys(keyring) })
     print(`credentials of clients sealed anew: ${credentials}`)
+    const heads = await resealAuditHeads({ ...keyring, dataKeys: createDataKeys(keyring) })
+    print(`heads of audit logs sealed anew: ${heads}`)
     if (options.removeOld === true) {
       print(`old data keys removed: ${await removeOldDataKeys(keyring)}`)
       if (config.rootKey.kind === 'local') {
@@ -80,7 +84,7 @@ export async function rewrap(options: KeysOptions & { readonly removeOld?: boole
   })
 }
 
-type Keyring = RotationOptions & { readonly store: ClientStore }
+type Keyring = RotationOptions & { readonly store: ClientStore & AuditHeadStore }
 
 async function withKeyring<T>(options: KeysOptions, use: (keyring: Keyring) => Promise<T>): Promise<T> {
   const { store, openRootKey, rootKeyName } = await openStore(readKeysConfig(options, 'a keyring'), { create: false })

@@ -1,12 +1,17 @@
 import { Command, CommanderError, Option } from 'commander'
 import { packageVersion } from '../server/version.ts'
+import { addAuditCommand } from './audit-command.ts'
 import { addClientCommand } from './client-command.ts'
 import { addCompletionsCommand } from './completions-command.ts'
+import { addContentsCommand } from './contents-command.ts'
 import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
 import { addExamples } from './examples.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { addInspectCommand } from './inspect-command.ts'
+import { addKeysCommand } from './keys-command.ts'
+import { addKidsCommand } from './kids-command.ts'
 import { addLintCommand } from './lint-command.ts'
+import { addOverrideCommand } from './override-command.ts'
 import { describeError } from './report.ts'
 import { addRequestCommand } from './request-command.ts'
 import { addServerCommand } from './server-command.ts'
@@ -62,36 +67,7 @@ config
   .option('--out <file>', 'file to write, which must not exist (default: standard output)')
   .action(async (options) => (await import('./config-init.ts')).configInit(options))
 
-const override = program
-  .command('override')
-  .description('keys that are given instead of derived, and kids instead of asked')
-const ofContent = (command: Command): Command =>
-  command
-    .requiredOption('--content-id <id>', 'the content')
-    .option('--tenant <tenant>', 'its tenant', 'default')
-    .option('--data <dir>', 'as for serve')
-    .option('--config <file>', 'as for serve')
-const ofKey = (command: Command): Command =>
-  command
-    .option('--kid <kid>', 'the kid of the key')
-    .addOption(new Option('--class <class>', 'class of the content key').choices(['drm', 'clear']).default('drm'))
-    .option('--track-type <type>', 'of a rule: the intendedTrackType it matches (default any)')
-    .option('--period-index <index>', 'of a rule: the key period it matches (default any)')
-    .option('--force', 'although keys may have been given out already')
-    .option('--reason <text>', 'why it is forced')
-
-ofKey(ofContent(override.command('add').description('store a key for a kid, or a rule that replaces kids')))
-  .option('--key-file <file>', 'the key: 16 bytes, 32 hex digits or base64; - for standard input')
-  .option('--iv-file <file>', 'its IV, likewise')
-  .option('--pssh <system=file...>', 'a ready-made pssh box of a DRM system')
-  .option('--new-kid <kid>', 'make a rule: content keys that match it get this kid')
-  .action(async (options) => (await import('./override.ts')).add(options))
-ofContent(override.command('list').description('print kids and classes, never keys'))
-  .option('--json', 'as JSON')
-  .action(async (options) => (await import('./override.ts')).list(options))
-ofKey(ofContent(override.command('remove').description('remove the key of a kid, or a rule')))
-  .option('--rule', 'remove the rule of --track-type and --period-index')
-  .action(async (options) => (await import('./override.ts')).remove(options))
+addOverrideCommand(program)
 
 const token = program.command('token').description('what players prove with that they may have keys')
 const ofPlayers = (command: Command): Command =>
@@ -118,6 +94,10 @@ addLintCommand(program)
 addInspectCommand(program)
 addClientCommand(program)
 addServerCommand(program)
+addKeysCommand(program)
+addContentsCommand(program)
+addKidsCommand(program)
+addAuditCommand(program)
 
 const onKeys = (command: Command): Command =>
   command.option('--data <dir>', 'as for serve').option('--config <file>', 'as for serve')
