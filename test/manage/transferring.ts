@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { ForbiddenError } from '../../src/auth/failure.ts'
+import { DRM_SYSTEMS } from '../../src/drm/systems.ts'
+import type { LedgerEntry } from '../../src/keys/ledger.ts'
+import {
+  type CpixTransfer,
+  type CpixTransferOptions,
+  createCpixTransfer,
+  type TransferCaller,
+  type TransferredDocument,
+} from '../../src/manage/cpix-transfer.ts'
+import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../../src/speke/profile.ts'
+import { playerUrls } from '../../src/speke/urls.ts'
+import type { XmlDocument } from '../../src/xml/document.ts'
+import { readXml } from '../../src/xml/reader.ts'
+import { findBuiltIn } from '../speke/answering.ts'
+import { type ManagingOptions, managing, OPERATOR } from './managing.ts'
+
+export const ENCRYPTOR: TransferCaller = {
+  operator: OPERATOR,
+  client: 'encryptor',
+  authorize: () => undefined,
+  clearKeys: true,
+}
+/** May read, and have keys encrypted only. */
+export const READER: TransferCaller = { ...ENCRYPTOR, client: 'reader', clearKeys: false }
+/** May do nothing with the content `secret`. */
+export const RESTRICTED: TransferCaller = {
+  ...ENCRYPTOR,
+  authorize: (contentId) => {
+    if (contentId === 'secret') throw new ForbiddenError('content', 'encryptor')
+  },
+}
+
+const ANSWER_LIMITS = { bytes: 64 * 1024 * 1024, elements: 100_000 }
+
+/** CPIX transfer over a store in memory; what it told of is kept. */
+export function transferring(options: ManagingOptions & Partial<CpixTransferOptions> = {}) {
+  const world = managing(options)
+  const recorded: LedgerEntry[] = []
+  const transfer = createCpixTransfer(world.management, {
+    findDrmSystem: findBuiltIn,
+    drmSystems: [...DRM_SYSTEMS.values()],
+    profileFor: () => DEFAULT_PROFILE,
+    policy: DEFAULT_POLICY,
+    xmlLimits: {},
+    urls: playerUrls('https://keys.example.com'),
+    record: (entries) => recorded.push(...entries),
+    warn: () => undefined,
+    ...options,
+  })
+  return { ...world, transfer, recorded }
+}
+
+/** Posts a document, and what came of it. */
+export async function post(transfer: CpixTransfer, xml: string, contentId = 'movie', caller = ENCRYPTOR) {
+  return opened(await transfer.post(caller, contentId, Buffer.from(xml)))
+}
+
+export async function get(transfer: CpixTransfer, contentId = 'movie', caller = ENCRYPTOR) {
+  return opened(await transfer.get(caller, contentId))
+}
+
+export function opened(given: TransferredDocument): TransferredDocument & { xml: string; document: XmlDocument } {
+  const body = given.body ?? assert.fail('no document')
+  return { ...given, xml: Buffer.from(body).toString(), document: readXml(body, ANSWER_LIMITS) }
+}
