@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { encodeReply } from '../../src/lambda/encode-reply.ts'
+import { EVENT_KINDS, kindOf } from '../../src/lambda/event-kinds.ts'
+import { toCall } from '../../src/lambda/to-call.ts'
+import type { GatewayIdentity } from '../../src/server/function.ts'
+import { EVENTS, type EventName, recorded } from './events.ts'
+
+const identity: GatewayIdentity = {
+  secretHeader: 'x-keyspring-gateway-secret',
+  secret: 'the-secret-of-this-process',
+  arnHeader: 'x-speke-caller-arn',
+  accountHeader: 'x-speke-account',
+}
+const OPTIONS = { identity, maxBodyBytes: 1_024 }
+
+const callOf = (event: unknown, options = OPTIONS) => {
+  const { kind, fields } = kindOf(event)
+  return toCall(kind.toRequest(fields) ?? assert.fail('nothing is asked'), options)
+}
+const foundAt = (name: EventName) => {
+  const { kind, fields } = kindOf(recorded(name).event)
+  return kind.toRequest(fields)?.foundAt
+}
+
+describe(`an event of a REST API (${recorded('rest-api').origin})`, () => {
+  const call = callOf(recorded('rest-api').event)
+
+  test('is the request that the caller signed, routed without the stage', () => {
+    assert.equal(call.method, 'POST')
+    assert.equal(call.rawPath, '/EkeStage/copyProtection')
+    assert.equal(call.routePath, '/copyProtection')
+    assert.equal(foundAt('rest-api'), 'https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/EkeStage')
+  })
+
+  test('has its body, headers in lower case, the address that the gateway saw, and its id', () => {
+    assert.deepEqual(call.bytes, Buffer.from('<CPIX/>'))
+    assert.equal(call.headers['x-speke-version'], '2.0')
+    assert.equal(call.peer, '198.51.100.7')
+    assert.equal(call.secure, true)
+    assert.equal(call.requestId, 'c6af9ac6-7b61-11e6-9a41-93e8deadbeef')
+  })
+
+  test('says who called as a gateway in front of a node does', () => {
+    assert.equal(call.headers['x-speke-caller-arn'], 'arn:aws:sts::111122223333:assumed-role/SpekeRole/MediaPackage')
+    assert.equal(call.headers['x-speke-account'], '111122223333')
+    assert.equal(call.headers['x-keyspring-gateway-secret'], identity.secret)
+  })
+})
+
+describe(`an event of an HTTP API (${recorded('http-api').origin})`, () => {
+  const call = callOf(recorded('http-api').event)
+
+  test('is the request as it was sent, its query byte for byte, routed without the stage', () => {
+    const query = '?expires=1795256100&key=secret&signature=a-b_c'
+    assert.equal(call.rawPath, `/prod/keys/default/movie/71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101${query}`)
+    assert.equal(call.routePath, `/keys/default/movie/71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101${query}`)
+    assert.equal(foundAt('http-api'), 'https://f6g7h8i9j0.execute-api.eu-west-1.amazonaws.com/prod')
+  })
+
+  test('has its cookies in one header, and its caller', () => {
+    assert.equal(call.headers.cookie, 'playback=token1; theme=dark')
+    assert.equal(call.headers['x-speke-caller-arn'], 'arn:aws:iam::111122223333:user/encoder')
+    assert.equal(call.requestId, 'JKJaXmPLvHcESHA')
+  })
+})
+
+describe(`an event of a function URL (${recorded('function-url').origin})`, () => {
+  const call = callOf(recorded('function-url').event)
+
+  test('is the request, with nobody vouched for', () => {
+    assert.deepEqual(
+      [call.method, call.rawPath, call.routePath],
+      ['POST', '/license/clearkey/default/movie', undefined],
+    )
+    assert.match(call.bytes.toString(), /"kids"/)
+    assert.equal(call.headers['x-speke-caller-arn'], undefined)
+    assert.equal(call.headers['x-keyspring-gateway-secret'], undefined)
+    assert.equal(foundAt('function-url'), 'https://abcdefghijklmnopqrstuvwxyz012345.lambda-url.eu-west-1.on.aws')
+  })
+})
+
+describe(`an event of a load balancer (${recorded('load-balancer').origin})`, () => {
+  test('has its query as it was sent, and the address that the balancer added, not one the caller made up', () => {
+    const call = callOf(recorded('load-balancer').event)
+    assert.equal(call.rawPath, '/speke/v2.0/copyProtection?a=b%2Fc')
+    assert.deepEqual([call.peer, call.secure], ['203.0.113.9', true])
+    assert.equal(foundAt('load-balancer'), undefined)
+  })
+
+  test('has several values of a header and of a parameter', () => {
+    const call = callOf(recorded('load-balancer-multi-value').event)
+    assert.equal(call.rawPath, '/livez?a=1&a=2')
+    assert.equal(call.headers.cookie, 'a=1; b=2')
+    assert.equal(call.secure, false)
+  })
+})
+
+describe('headers that only a gateway may send', () => {
+  for (const name of EVENTS) {
+    test(`are dropped where a caller of ${name} sends them`, () => {
+      const { event } = recorded(name)
+      const forged = {
+        'X-Speke-Caller-Arn': 'arn:aws:iam::999999999999:role/Forged',
+        'x-speke-ACCOUNT': '999999999999',
+        'X-Keyspring-Gateway-Secret': 'guessed',
+      }
+      const listed = Object.fromEntries(Object.entries(forged).map(([key, value]) => [key, [value]]))
+      const changed = {
+        ...event,
+        ...(event.headers !== undefined && { headers: { ...Object(event.headers), ...forged } }),
+        ...(event.multiValueHeaders !== undefined && {
+          multiValueHeaders: { ...Object(event.multiValueHeaders), ...listed },
+        }),
+      }
+      const call = callOf(changed)
+      assert.doesNotMatch(JSON.stringify([call.headers, call.rawHeaders]), /999999999999|guessed/)
+      assert.deepEqual(call.headers, callOf(event).headers)
+    })
+  }
+})
+
+describe('an event', () => {
+  test('of each kind is recognized by its own kind alone', () => {
+    for (const name of [...EVENTS, 'schedule'] as const) {
+      assert.equal(EVENT_KINDS.filter((kind) => kind.recognizes(recorded(name).event)).length, 1, name)
+    }
+  })
+
+  test('of no kind is refused by the names of those there are', () => {
+    for (const event of [undefined, null, 'text', [], {}, { Records: [] }, { version: '2.0' }, { httpMethod: 'GET' }]) {
+      assert.throws(() => kindOf(event), {
+        code: 'ERR_USAGE_INVALID',
+        message: /REST API.*function URL.*Load Balancer/,
+      })
+    }
+  })
+
+  test('with a body over the limit is a call without one, and the fault', () => {
+    const call = callOf({ ...recorded('rest-api').event, body: Buffer.alloc(1_025).toString('base64') })
+    assert.equal(call.bytes.length, 0)
+    assert.equal(call.fault?.code, 'ERR_BODY_TOO_LARGE')
+  })
+
+  test('with a header that must come once and came twice keeps both for whoever asks', () => {
+    const { event } = recorded('rest-api')
+    const multiValueHeaders = { ...Object(event.multiValueHeaders), Authorization: ['Bearer a', 'Bearer b'] }
+    const call = callOf({ ...event, multiValueHeaders })
+    assert.equal(call.headers.authorization, 'Bearer a')
+    assert.equal(call.rawHeaders?.filter((one) => one === 'Authorization').length, 2)
+  })
+})
+
+describe('a reply', () => {
+  const call = callOf(recorded('rest-api').event)
+  const key = Uint8Array.from([0, 255, 128, 7])
+  const lists = { 'www-authenticate': ['Digest a', 'Basic b'], 'set-cookie': ['a=1', 'b=2'] }
+
+  test('is base64 where it is bytes, and text where it is text', () => {
+    const encoded = encodeReply(
+      { status: 200, headers: { 'content-type': 'application/octet-stream' }, body: key },
+      call,
+    )
+    assert.deepEqual([encoded.body, encoded.isBase64], [Buffer.from(key).toString('base64'), true])
+    for (const type of [
+      'application/xml',
+      'text/plain; charset=utf-8',
+      'application/json',
+      'application/problem+json',
+    ]) {
+      const text = encodeReply({ status: 200, headers: { 'content-type': type }, body: Buffer.from('é') }, call)
+      assert.deepEqual([text.body, text.isBase64], ['é', false], type)
+    }
+  })
+
+  test('to HEAD has no body', () => {
+    const encoded = encodeReply({ status: 200, headers: {}, body: 'live' }, { ...call, method: 'HEAD' })
+    assert.deepEqual([encoded.body, encoded.isBase64], ['', false])
+  })
+
+  test('has every value of a header, as each kind of event has them', () => {
+    const results = EVENTS.map((name) => {
+      const { kind, fields } = kindOf(recorded(name).event)
+      return kind.toResult(encodeReply({ status: 401, headers: lists, body: '' }, call), fields)
+    })
+    const multi = { 'www-authenticate': ['Digest a', 'Basic b'], 'set-cookie': ['a=1', 'b=2'] }
+    const joined = 'Digest a, Basic b'
+    for (const [i, name] of EVENTS.entries()) {
+      const { headers, multiValueHeaders, cookies } = Object(results[i])
+      if (multiValueHeaders !== undefined) {
+        for (const [key, values] of Object.entries(multi)) assert.deepEqual(multiValueHeaders[key], values, name)
+      } else {
+        assert.equal(headers['www-authenticate'], joined, name)
+        if (name !== 'load-balancer') assert.deepEqual(cookies, ['a=1', 'b=2'], name)
+      }
+    }
+  })
+})
