@@ -43,6 +43,7 @@ const ACTOR: Actor = { method: 'server', id: 'sweeper' }
 const REASON = 'its retention had passed'
 /** A record names so many contents by id; each that was destroyed has a record of its own. */
 const MAX_NAMED = 20
+const TOGETHER = 32
 /** Answers to writes with an idempotency key are asked for within a day, claims within two. */
 const KEEP_WRITES_MS = 2 * CLAIM_MS
 
@@ -62,7 +63,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   /** Looks at every content that expired after `after` and before `before`. */
   const review = async (after: Expiry | undefined, before: number, at: number, tells: boolean, report: Counts) => {
     for (let page = await store.listExpired(before, after, batch); page.length > 0 && !isStopped; ) {
-      const judged = await Promise.all(page.map((expiry) => judgeExpiry(management, expiry, at)))
+      const judged = await inGroups(page, (expiry) => judgeExpiry(management, expiry, at))
       report.looked += page.length
       const kept = judged.flatMap(({ expiry: { tenant, contentId }, verdict }) =>
         verdict.action === 'keep' ? [{ tenant, contentId, expiresAt: verdict.until }] : [],
@@ -82,16 +83,15 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   }
 
   const tellExpired = async (expired: readonly Judged[], at: number): Promise<number> => {
-    let told = 0
-    for (const { expiry, verdict, class: name } of expired) {
+    const told = await inGroups(expired, async ({ expiry, verdict, class: name }) => {
       const { tenant, contentId, expiresAt } = expiry
       const happening = { tenant, parts: ['content.expired', contentId, expiresAt] }
-      if (verdict.action === 'keep' || expiresAt <= at - CLAIM_MS || !(await claim(store, happening, at))) continue
-      told++
+      if (verdict.action === 'keep' || expiresAt <= at - CLAIM_MS || !(await claim(store, happening, at))) return false
       const data = { class: name, destroyed: false, destroyedFrom: new Date(verdict.destroyedFrom).toISOString() }
       emit({ type: 'content.expired', tenant, contentId, at: expiresAt, id: happeningId(happening), data })
-    }
-    return told
+      return true
+    })
+    return told.filter(Boolean).length
   }
 
   /** The audit log comes first: what it cannot take is not destroyed. */
@@ -171,6 +171,15 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 }
 
 type Counts = { -readonly [K in 'looked' | 'expired' | 'destroyed' | 'adopted' | 'kept']: SweepReport[K] }
+
+/** So many at once, so that other readers of the store get their turn. */
+async function inGroups<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<readonly U[]> {
+  const done: U[] = []
+  for (let i = 0; i < items.length; i += TOGETHER) {
+    done.push(...(await Promise.all(items.slice(i, i + TOGETHER).map(work))))
+  }
+  return done
+}
 
 function namesOf(contents: readonly Judged[]): string {
   const ids = contents.slice(0, MAX_NAMED).map(({ expiry }) => JSON.stringify(expiry.contentId))
