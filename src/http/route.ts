@@ -1,3 +1,4 @@
+import type { LedgerEntry } from '../keys/ledger.ts'
 import type { Call, Reply } from './call.ts'
 
 /** The names of the routes in logs and metrics: a closed set, so that no label grows with traffic. */
@@ -27,6 +28,9 @@ export interface Issued {
   readonly contentId: string
   readonly keys: number
   readonly first: boolean
+  /** How the caller proved who it is, and what the ledger was told; undefined where the answer was recorded already. */
+  readonly method?: string
+  readonly records?: readonly LedgerEntry[]
 }
 
 /** What is served at one path by one method. To add a route, write one file that makes one and one line in `routes.ts`. */

@@ -147,7 +147,7 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
       signers: registered.flatMap(({ credentials }) => credentials).filter(({ method }) => method === 'signer').length,
       identify(call) {
         const found = find(call)
-        return found instanceof Promise ? found.then(({ client }) => asCaller(client)) : asCaller(found.client)
+        return found instanceof Promise ? found.then(asCaller) : asCaller(found)
       },
       async identifyOperator(call) {
         return operatorOf(await findOperator(call), addressOf(call), call.requestId)
@@ -163,7 +163,7 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
         const signer = found === undefined ? nobody : await openSigner(found)
         const fits = verifyWidevineRequest(signer, request, signature)
         if (found === undefined || !fits || !isValidAt(found.credential, now())) return undefined
-        return asCaller(count(found).client)
+        return asCaller({ client: count(found).client, method: 'signer' })
       },
       profileOf: (client) => profiles.get(client),
       enforce() {
@@ -174,20 +174,22 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
   }
 }
 
-/** What a client may ask for as an encryptor; made once for each. */
-function callerOf(): (client: Client) => Caller {
-  const made = new WeakMap<Client, Caller>()
-  return (client) => {
+/** What a client may ask for as an encryptor; made once for each of its methods. */
+function callerOf(): (found: Authenticated) => Caller {
+  const made = new WeakMap<Client, Map<string, Caller>>()
+  return ({ client, method }) => {
     authorize(client, { scope: 'keys:issue' })
-    const known = made.get(client)
+    const byMethod = made.get(client) ?? new Map<string, Caller>()
+    const known = byMethod.get(method)
     if (known !== undefined) return known
     const caller: Caller = {
       tenant: client.tenant,
       client: client.name,
+      method,
       authorize: (contentId, recipientFingerprints = []) =>
         authorize(client, { scope: 'keys:issue', contentId, recipientFingerprints }),
     }
-    made.set(client, caller)
+    made.set(client, byMethod.set(method, caller))
     return caller
   }
 }

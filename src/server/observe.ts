@@ -36,11 +36,17 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
       const { requestId, peer } = call
       const ms = Math.round(durationMs * 1_000) / 1_000
       log.info(
-        { requestId, route: route?.name, status, peer, ...issued, ms },
+        { requestId, route: route?.name, status, peer, ...toLogged(issued), ms },
         issued?.first === true ? 'first keys of a content issued' : 'answered',
       )
     }
   }
+}
+
+function toLogged(issued: RouteReply['issued']): Pick<LogFields, 'tenant' | 'client' | 'contentId' | 'keys' | 'first'> {
+  if (issued === undefined) return {}
+  const { tenant, client, contentId, keys, first } = issued
+  return { tenant, client, contentId, keys, first }
 }
 
 /** The same handler, with the calls under way in the metrics. */

@@ -45,6 +45,8 @@ export interface SpekeAnswer {
   readonly keys: number
   /** Whether this request created the keys' source. */
   readonly first: boolean
+  /** What the ledger was told of it: the same object each time the same answer is given. */
+  readonly records: readonly LedgerEntry[]
 }
 
 /** Answers a CPIX request document with a CPIX response document; throws KeyProviderError for what it refuses. */
@@ -176,7 +178,7 @@ export function createAnswer(options: AnswerOptions): AnswerSpeke {
     const body = 'text' in answer.layout ? fillOnce(answer.layout, filling) : fillSkeleton(answer.layout, filling)
     options.record(answer.ledgerEntries)
     const { ref, spekeVersion } = answer
-    return { body, contentId: ref.contentId, spekeVersion, keys: keys.length, first }
+    return { body, contentId: ref.contentId, spekeVersion, keys: keys.length, first, records: answer.ledgerEntries }
   }
 }
 

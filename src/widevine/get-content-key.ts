@@ -48,6 +48,10 @@ export interface WidevineIssued extends ContentRef {
   readonly client: string
   readonly keys: number
   readonly first: boolean
+  /** How the caller proved who it is. */
+  readonly method: string
+  /** What the ledger was told of it. */
+  readonly records: readonly LedgerEntry[]
 }
 
 /** Answers the body of a request that was posted for `signer`. Never throws: a failure is a status word. */
@@ -78,13 +82,14 @@ export function getContentKey(options: GetContentKeyOptions): GetContentKey {
       if (one === undefined || key === undefined) return []
       return { ...track, kid: one.kid, contentKey: key.contentKey, pssh: content.pssh(one)?.[widevine.systemId] }
     })
-    record(ledgerEntries(ref, caller.client, request, tracks))
+    const records = ledgerEntries(ref, caller.client, request, tracks)
+    record(records)
 
     const first = isNewContent || issued.first
     const settings = { ...request, widevine: settingsFor(ref, caller.client) }
     return {
       body: writeEnvelope(okResponse(tracks, settings, first)),
-      issued: { ...ref, client: caller.client, keys: tracks.length, first },
+      issued: { ...ref, client: caller.client, method: 'signer', keys: tracks.length, first, records },
     }
   }
 

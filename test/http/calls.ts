@@ -31,6 +31,7 @@ export const echo: AnswerSpeke = async ({ bytes }) => ({
   spekeVersion: '1.0',
   keys: 2,
   first: true,
+  records: [],
 })
 
 /** An `AnswerSpeke` that refuses with `code`. */
@@ -59,7 +60,7 @@ export function handlerOf(
   const handler = createHandler({
     routes: routes({
       answer,
-      identify: () => ({ tenant: 'default', client: 'anonymous', authorize: () => undefined }),
+      identify: () => ({ tenant: 'default', client: 'anonymous', method: 'anonymous', authorize: () => undefined }),
       userAgent: 'keyspring/9.9.9',
       basePaths: options.basePaths ?? [],
       isReady: options.isReady ?? (async () => true),

@@ -22,7 +22,15 @@ test('answers with the document, exactly application/xml, no charset', async () 
       route: 'copyProtection',
       status: 200,
       error: undefined,
-      issued: { tenant: 'default', client: 'anonymous', contentId: 'movie', keys: 2, first: true },
+      issued: {
+        tenant: 'default',
+        client: 'anonymous',
+        method: 'anonymous',
+        contentId: 'movie',
+        keys: 2,
+        first: true,
+        records: [],
+      },
     },
   ])
 })

@@ -31,6 +31,7 @@ function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
         spekeVersion: '2.0' as const,
         keys: 1,
         first: false,
+        records: [],
       }
     },
     loadCallers: keptCallers(),
@@ -121,7 +122,14 @@ test('the keys are closed after the last answer', async () => {
         asked.resolve()
         await go.promise
         order.push('answered')
-        return { body: Buffer.alloc(1), contentId: 'movie', spekeVersion: '2.0' as const, keys: 1, first: false }
+        return {
+          body: Buffer.alloc(1),
+          contentId: 'movie',
+          spekeVersion: '2.0' as const,
+          keys: 1,
+          first: false,
+          records: [],
+        }
       },
       close: async () => void order.push('closed'),
     }),
