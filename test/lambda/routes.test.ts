@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Call, Handler } from '../../src/http/call.ts'
+import { createHandler, routes } from '../../src/http/routes.ts'
+import { createLambda } from '../../src/lambda/handler.ts'
+import { openAccess } from '../../src/playback/access.ts'
+import { corsOf } from '../../src/playback/cors.ts'
+import type { FunctionServer } from '../../src/server/function.ts'
+import { callOf, DOCUMENT, echo } from '../http/calls.ts'
+import { keptLog } from '../server/fakes.ts'
+import { type AskedByEvent, EVENTS, eventOf, readResult, recorded } from './events.ts'
+
+const KEY = Uint8Array.from({ length: 16 }, (_, i) => 240 + i)
+const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
+
+/** All routes, over answers that show what they were given. */
+const answering: Handler = createHandler({
+  routes: routes({
+    answer: echo,
+    identify: () => ({ tenant: 'default', client: 'test', method: 'none', authorize: () => undefined }),
+    userAgent: 'keyspring/9.9.9',
+    basePaths: [],
+    isReady: async () => true,
+    metrics: undefined,
+    player: {
+      access: openAccess,
+      cors: corsOf(['https://player.example.com']),
+      token: {},
+      addressOf: ({ peer }) => peer,
+      now: () => 0,
+      deliverKey: async () => KEY,
+      issueLicense: async () => '{"keys":[]}',
+    },
+    widevine: { getContentKey: async (signer, bytes) => ({ body: JSON.stringify({ signer, bytes: bytes.length }) }) },
+  }),
+  checks: [],
+  observe: () => undefined,
+  now: () => 0,
+})
+
+const LICENSE = '{"kids":["cdDEvi81ShuOacCkt9PhAQ"],"type":"temporary"}'
+const PLAYER = { Origin: 'https://player.example.com' }
+/** What the tests of the routes ask, and what is refused. */
+const ASKED: Readonly<Record<string, AskedByEvent>> = {
+  SPEKE: { method: 'POST', path: '/copyProtection', headers: { 'X-Speke-Version': '2.0' }, body: DOCUMENT.toString() },
+  'SPEKE by a path of a version': { method: 'POST', path: '/speke/v1.0/copyProtection', body: DOCUMENT.toString() },
+  'SPEKE of another type': {
+    method: 'POST',
+    path: '/copyProtection',
+    headers: { 'Content-Type': 'application/json' },
+    body: '{}',
+  },
+  'SPEKE without a body': { method: 'POST', path: '/copyProtection', headers: { 'X-Speke-Version': '2.1' } },
+  'a wrong method': { path: '/copyProtection' },
+  'a heartbeat': { path: '/speke/v2.0/heartbeat' },
+  'whether it lives': { path: '/livez' },
+  'whether it lives, by HEAD': { method: 'HEAD', path: '/livez' },
+  'whether it is ready': { path: '/readyz' },
+  'a key': { path: `/keys/default/movie/${KID}`, headers: PLAYER },
+  'a key of no kid': { path: '/keys/default/movie/none' },
+  'a preflight': {
+    method: 'OPTIONS',
+    path: `/keys/default/movie/${KID}`,
+    headers: { ...PLAYER, 'Access-Control-Request-Method': 'GET' },
+  },
+  'a licence': { method: 'POST', path: '/license/clearkey/default/movie', headers: PLAYER, body: LICENSE },
+  'a licence for nonsense': { method: 'POST', path: '/license/clearkey/default/movie', body: '[' },
+  'a key by the Widevine API': { method: 'POST', path: '/widevine/getcontentkey/signer', body: '{}' },
+  'what is not there': { path: '/nothing', query: { a: 'b c' } },
+}
+
+function lambdaOver(handler: Handler, changes: Partial<FunctionServer> = {}) {
+  const { log, lines } = keptLog()
+  let flushed = 0
+  const server: FunctionServer = {
+    handlerAt: () => handler,
+    identity: { secretHeader: 's', secret: 'x', arnHeader: 'a', accountHeader: 'b' },
+    maxBodyBytes: 1_000_000,
+    sweep: undefined,
+    log,
+    flush: async () => {
+      flushed++
+    },
+    close: async () => {},
+    ...changes,
+  }
+  let starts = 0
+  const { handler: handle } = createLambda(async () => {
+    starts++
+    return server
+  })
+  return { handle, lines, flushed: () => flushed, starts: () => starts }
+}
+
+const lower = (headers: Readonly<Record<string, string>> = {}) =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+
+for (const name of EVENTS) {
+  describe(`by an event of ${name}`, () => {
+    const { handle, flushed } = lambdaOver(answering)
+    for (const [what, asked] of Object.entries(ASKED)) {
+      test(`${what} is answered as it is by a listener`, async () => {
+        const { method = 'GET', path, query = {}, headers, body = '' } = asked
+        const search = new URLSearchParams(query).toString()
+        const changes: Partial<Call> = { headers: lower(headers), bytes: Buffer.from(body) }
+        const reply = await answering(callOf(method, search === '' ? path : `${path}?${search}`, changes))
+        const before = flushed()
+        const result = readResult(await handle(eventOf(name, asked)))
+        const { 'x-request-id': requestId, ...given } = result.headers
+        const expected = Object.entries(reply.headers).map(([key, value]) => [key, [value].flat().join(', ')])
+        assert.deepEqual([result.status, given], [reply.status, Object.fromEntries(expected)])
+        assert.deepEqual(result.bytes, method === 'HEAD' ? Buffer.alloc(0) : Buffer.from(reply.body))
+        assert.match(requestId ?? '', /^[\w.-]+$/)
+        assert.equal(flushed(), before + 1)
+      })
+    }
+  })
+}
+
+describe('the handler of a function', () => {
+  test('starts the server once', async () => {
+    const { handle, starts } = lambdaOver(answering)
+    await Promise.all([1, 2, 3].map(() => handle(eventOf('rest-api', { path: '/livez' }))))
+    assert.equal(starts(), 1)
+  })
+
+  test('tries again after a start that failed, and says why it did', async () => {
+    let starts = 0
+    const { handler, prepare } = createLambda(async () => {
+      starts++
+      throw new Error('KEYSPRING_STORE: expected another')
+    })
+    await assert.rejects(prepare(), /KEYSPRING_STORE/)
+    await assert.rejects(handler(eventOf('rest-api', { path: '/livez' })), /KEYSPRING_STORE/)
+    assert.equal(starts, 2)
+  })
+
+  test('answers 500 without a reason where something unforeseen happens, and tells the log', async () => {
+    const { handle, lines, flushed } = lambdaOver(() => Promise.reject(new Error('secret')))
+    const { status, bytes } = readResult(await handle(eventOf('http-api', { path: '/livez' })))
+    assert.deepEqual([status, bytes.toString()], [500, 'internal error'])
+    assert.equal(lines.length, 1)
+    assert.equal(flushed(), 1)
+  })
+
+  test('sweeps when it is time, and does nothing where nothing expires', async () => {
+    let swept = 0
+    const sweep = async () => ({ swept: ++swept })
+    const { event } = recorded('schedule')
+    assert.deepEqual(await lambdaOver(answering, { sweep }).handle(event), { statusCode: 200 })
+    assert.equal(swept, 1)
+    assert.deepEqual(await lambdaOver(answering).handle(event), { statusCode: 200 })
+  })
+
+  test('rejects when a sweep fails, so that it is tried again, after everything is written', async () => {
+    const sweep = () => Promise.reject(new Error('away'))
+    const { handle, flushed } = lambdaOver(answering, { sweep })
+    await assert.rejects(handle(recorded('schedule').event), /away/)
+    assert.equal(flushed(), 1)
+  })
+})
