@@ -28,13 +28,15 @@ export interface SweeperOptions {
   readonly pauseMs?: number
   /** How many contents that never expire a sweep looks at; the next one goes on from there. */
   readonly adoptPerSweep?: number
-  /** The shortest time that any retention class leaves between expiry and destruction. */
-  readonly shortestGraceMs?: number
+  /** The shortest time that any retention class leaves between expiry and destruction, as the rules are now. */
+  readonly shortestGraceMs?: () => number
 }
 
 export interface Sweeper {
   /** Does what is due. One that is called while another runs is that other one. Rejects when the store or the audit log cannot be written. */
   sweep(): Promise<SweepReport>
+  /** The rules changed: the next sweep looks at everything again. */
+  reviewAll(): void
   /** Ends a running sweep after the batch it is at. */
   stop(): void
 }
@@ -53,11 +55,13 @@ const KEEP_WRITES_MS = 2 * CLAIM_MS
  */
 export function createSweeper(management: Management, options: SweeperOptions = {}): Sweeper {
   const { store, retention, now, emit } = management
-  const { batch = 200, pauseMs = 20, adoptPerSweep = 2_000, shortestGraceMs = 0 } = options
+  const { batch = 200, pauseMs = 20, adoptPerSweep = 2_000, shortestGraceMs = () => 0 } = options
   let running: Promise<SweepReport> | undefined
   let isStopped = false
   /** Up to when expired contents were looked at. */
   let reviewedUntil: number | undefined
+  /** Counts changes of the rules. */
+  let revision = 0
   let adoptedUntil: ContentRef | undefined
 
   /** Looks at every content that expired after `after` and before `before`. */
@@ -148,9 +152,10 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     const report: Counts = { looked: 0, expired: 0, destroyed: 0, adopted: 0, kept: 0 }
     // The first sweep looks at everything: the rules may be others than those of the process before.
     const since = reviewedUntil === undefined ? undefined : { tenant: '', contentId: '', expiresAt: reviewedUntil }
+    const rules = revision
     await review(since, at, at, true, report)
-    if (since !== undefined) await review(undefined, at - shortestGraceMs, at, false, report)
-    if (!isStopped) reviewedUntil = at
+    if (since !== undefined) await review(undefined, at - shortestGraceMs(), at, false, report)
+    if (!isStopped && rules === revision) reviewedUntil = at
     await adopt(at, report)
     const forgottenPeriods = await forget((limit) => store.prune(at, limit))
     const forgottenWrites = await forget((limit) => store.pruneWrites(at - KEEP_WRITES_MS, limit))
@@ -163,6 +168,11 @@ export function createSweeper(management: Management, options: SweeperOptions = 
         running = undefined
       })
       return running
+    },
+    reviewAll() {
+      revision++
+      reviewedUntil = undefined
+      adoptedUntil = undefined
     },
     stop() {
       isStopped = true

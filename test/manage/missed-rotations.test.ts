@@ -183,7 +183,10 @@ describe('what is watched', () => {
     }
     await pass(10 * MINUTE)
     const told = new Set(missed.map(({ contentId }) => contentId))
-    assert.deepEqual([...told], Array.from({ length: 10 }, (_, i) => `c${i + 10}`))
+    assert.deepEqual(
+      [...told],
+      Array.from({ length: 10 }, (_, i) => `c${i + 10}`),
+    )
   })
 
   test('of a thousand channels are told exactly the periods that were not asked for', async () => {

@@ -169,6 +169,21 @@ describe('rules that changed', () => {
     assert.equal((await sweep()).adopted, 0)
   })
 
+  test('while the process runs reach contents that expired long before', async () => {
+    const { create, clock, rules, management, summary } = sweeping()
+    rules.of = () => ({ ...WEEK, graceMs: 30 * DAY })
+    await create('movie')
+    const sweeper = createSweeper(management, { ...QUICK, shortestGraceMs: () => 30 * DAY })
+    clock.at += 9 * DAY
+    await sweeper.sweep()
+    rules.of = () => FOREVER
+    clock.at += 1
+    assert.equal((await sweeper.sweep()).kept, 0)
+    sweeper.reviewAll()
+    assert.equal((await sweeper.sweep()).kept, 1)
+    assert.equal((await summary('movie'))?.expiresAt, undefined)
+  })
+
   test('that keep a shorter time never take any from a content', async () => {
     const { create, clock, rules, sweep, summary } = sweeping()
     await create('movie')
