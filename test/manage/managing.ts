@@ -3,6 +3,7 @@ import type { ContentKeyClass, Kid } from '../../src/cenc.ts'
 import { KeyProviderError } from '../../src/errors.ts'
 import { createDataKeys } from '../../src/keys/data-keys.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
+import { createRenewals } from '../../src/keys/renewals.ts'
 import { FOREVER, type RetentionClass, type RetentionOf } from '../../src/keys/retention.ts'
 import type { LedgerKey, LedgerRecord } from '../../src/keys/store.ts'
 import type { AuditEntry } from '../../src/manage/audit.ts'
@@ -41,6 +42,7 @@ export function managing(options: ManagingOptions = {}) {
   const retention: RetentionOf = (ref) => rules.of(ref)
   const now = (): number => clock.at
   const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
+  const renewals = createRenewals({ store })
   const contentKeys = createContentKeys({
     store,
     dataKeys,
@@ -48,6 +50,7 @@ export function managing(options: ManagingOptions = {}) {
     now,
     time: now,
     retention,
+    renewals,
     randomBytes,
     revalidateMs: 0,
   })
@@ -79,9 +82,11 @@ export function managing(options: ManagingOptions = {}) {
     setAuditAway: (away: boolean) => {
       audit.isAway = away
     },
-    /** Gives a content its secret and a key. */
-    create: (contentId: string, tenant = 'default') =>
-      issue(contentKeys, [{ contentKeyClass: 'drm', kid: kidOf(1) }], { tenant, contentId }),
+    /** Gives a content its secret and a key, as an encryptor that asks does. */
+    async create(contentId: string, tenant = 'default') {
+      await issue(contentKeys, [{ contentKeyClass: 'drm', kid: kidOf(1) }], { tenant, contentId })
+      await renewals.flush()
+    },
   }
 }
 
