@@ -21,10 +21,12 @@ export interface IssueAudit {
   close(): void
 }
 
+/** `off`: nothing is recorded. `spool`: soon, without any delay. `require`: before the answer leaves. */
+export type AuditLogMode = 'off' | 'spool' | 'require'
+
 export interface IssueAuditOptions {
   readonly audit: AuditLog
-  /** `off`: nothing is recorded. `spool`: soon, without any delay. `require`: before the answer leaves. */
-  readonly mode: 'off' | 'spool' | 'require'
+  readonly mode: AuditLogMode
   /** How long the like are counted together. */
   readonly countMs?: number
   readonly schedule?: Schedule
@@ -73,7 +75,7 @@ export function auditIssues({ audit, mode, countMs = 400, schedule = scheduleTim
     else cancel ??= schedule(handOn, countMs)
   }
 
-  const issued: Record<IssueAuditOptions['mode'], IssueAudit['issued']> = {
+  const issued: Record<AuditLogMode, IssueAudit['issued']> = {
     off: () => undefined,
     spool(content, request) {
       count(content, request)

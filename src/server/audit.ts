@@ -5,9 +5,7 @@ import type { Actor } from '../manage/audit.ts'
 import { createAuditHeads } from '../manage/audit-heads.ts'
 import { type AuditLogOptions, createAuditLog, type WatchedAuditLog } from '../manage/audit-log.ts'
 import { NODE_NAME } from '../manage/audit-record.ts'
-import { type AuditReport, verifyAudit } from '../manage/audit-verify.ts'
 import type { AuditHeadStore } from '../manage/store.ts'
-import { listAuditFiles } from '../store/audit-file-reader.ts'
 import { openAuditFiles } from '../store/audit-files.ts'
 
 export interface OpenAuditOptions extends Pick<AuditLogOptions, 'onWritten' | 'onLoss' | 'onError'> {
@@ -46,32 +44,6 @@ export function openAudit(options: OpenAuditOptions): WatchedAuditLog {
     ...(onWritten && { onWritten }),
     ...(onLoss && { onLoss }),
     ...(onError && { onError }),
-  })
-}
-
-export interface VerifyAuditFilesOptions {
-  readonly directory: string
-  readonly store: AuditHeadStore
-  readonly dataKeys: DataKeys
-  /** YYYY-MM-DD. */
-  readonly since?: string | undefined
-  readonly nodes?: readonly string[] | undefined
-}
-
-/** What is found in the files of an audit log. */
-export async function verifyAuditFiles({
-  directory,
-  store,
-  dataKeys,
-  ...rest
-}: VerifyAuditFilesOptions): Promise<AuditReport> {
-  const heads = createAuditHeads({ store, dataKeys, randomBytes })
-  return verifyAudit({
-    // Before the files: what is written meanwhile is behind them.
-    heads: await heads.list(),
-    files: listAuditFiles(directory),
-    openHead: heads.open,
-    ...rest,
   })
 }
 

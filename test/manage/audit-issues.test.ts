@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../src/errors.ts'
 import type { AuditEntry, AuditLog } from '../../src/manage/audit.ts'
-import { auditIssues, type IssueAuditOptions, type IssuedContent } from '../../src/manage/audit-issues.ts'
+import { type AuditLogMode, auditIssues, type IssuedContent } from '../../src/manage/audit-issues.ts'
 import { kidOf } from '../keys/fixtures.ts'
 
 const CONTENT: IssuedContent = { tenant: 'default', contentId: 'movie', kids: [kidOf(1)], keys: 1 }
 const requestOf = (requestId: string, id = 'packager') => ({ actor: { method: 'sigv4', id }, requestId })
 
-function issuesOf(mode: IssueAuditOptions['mode'], failure?: KeyProviderError) {
+function issuesOf(mode: AuditLogMode, failure?: KeyProviderError) {
   const [written, spooled]: [AuditEntry[], AuditEntry[]] = [[], []]
   const audit: AuditLog = {
     async write(entry) {
