@@ -1,13 +1,18 @@
 import { CfnCondition, type CfnParameter, Fn, type Stack } from 'aws-cdk-lib'
-import { CfnParameter as CfnStoredParameter } from 'aws-cdk-lib/aws-ssm'
-import { isSet, only, under, whenSet } from './conditions.ts'
+import { isSet, only, whenSet } from './conditions.ts'
 import type { SERVERLESS_PARAMETERS } from './parameter-table.ts'
 import { configurationStatement } from './statements.ts'
 
-/** Where the functions find what only a file can say, and the right to read it. Both are left out where there is nothing to say. */
+/** What the functions are told beyond single settings. What there is none of is left out. */
 export interface Configuration {
+  /** Where the operator's own file is. */
   readonly arn: string
+  /** The right to read it. */
   readonly reads: string
+  /** The text of a file that says which contents expire. */
+  readonly text: string
+  /** Whether anything may expire. */
+  readonly mayExpire: CfnCondition
 }
 
 /**
@@ -16,12 +21,9 @@ export interface Configuration {
  */
 export function configuration(
   stack: Stack,
-  {
-    ConfigurationArn,
-    LiveContentIds,
-    LiveRetentionDays,
-  }: Readonly<Record<keyof typeof SERVERLESS_PARAMETERS, CfnParameter>>,
+  asked: Readonly<Record<keyof typeof SERVERLESS_PARAMETERS, CfnParameter>>,
 ): Configuration {
+  const { ConfigurationArn, LiveContentIds, LiveRetentionDays } = asked
   const hasOwn = whenSet(stack, 'HasConfiguration', ConfigurationArn)
   const hasLive = new CfnCondition(stack, 'LiveContentsExpire', {
     expression: Fn.conditionAnd(
@@ -30,26 +32,16 @@ export function configuration(
       Fn.conditionNot(Fn.conditionEquals(LiveRetentionDays.valueAsString, '0')),
     ),
   })
-  const separator = '","class":"live"},{"contentId":"'
-  const stored = new CfnStoredParameter(stack, 'Configuration', {
-    type: 'String',
-    description: Fn.sub('Keyspring ${AWS::StackName}: which contents expire. JSON, which is YAML'),
-    value: Fn.sub(
-      '{"retention":{"classes":{"live":{"keep":"${Days}d"}},"contents":[{"contentId":"${Patterns}","class":"live"}]}}',
-      { Days: LiveRetentionDays.valueAsString, Patterns: Fn.join(separator, LiveContentIds.valueAsList) },
-    ),
-  })
-  under(hasLive, stored)
-  const storedArn = Fn.sub('arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/${Name}', {
-    Name: stored.ref,
-  })
   const own = ConfigurationArn.valueAsString
+  // JSON, which is YAML. The patterns of the parameters let no quote through.
+  const text = Fn.sub(
+    '{"retention":{"classes":{"live":{"keep":"${LiveRetentionDays}d"}},"contents":[{"contentId":"${Patterns}","class":"live"}]}}',
+    { Patterns: Fn.join('","class":"live"},{"contentId":"', LiveContentIds.valueAsList) },
+  )
   return {
-    arn: Fn.conditionIf(hasOwn.logicalId, own, only(hasLive, storedArn)).toString(),
-    reads: Fn.conditionIf(
-      hasOwn.logicalId,
-      configurationStatement(own),
-      only(hasLive, configurationStatement(storedArn)),
-    ).toString(),
+    arn: only(hasOwn, own),
+    reads: only(hasOwn, configurationStatement(own)),
+    text: only(hasLive, text),
+    mayExpire: new CfnCondition(stack, 'ContentsMayExpire', { expression: Fn.conditionOr(hasOwn, hasLive) }),
   }
 }

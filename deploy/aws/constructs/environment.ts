@@ -1,16 +1,16 @@
-import { type CfnCondition, type CfnParameter, Fn } from 'aws-cdk-lib'
+import { Aws, type CfnCondition, type CfnParameter, Fn } from 'aws-cdk-lib'
 import { only } from './conditions.ts'
+import type { Configuration } from './configuration.ts'
 import type { SERVERLESS_PARAMETERS } from './parameter-table.ts'
 import type { Storage } from './storage.ts'
 
 /** Settings of Keyspring as a function has them. @see docs/config.md */
-export type Environment = Readonly<Record<`KEYSPRING_${string}`, string>>
+export type Environment = Readonly<Record<string, string>>
 
 export interface EnvironmentOptions {
   readonly parameters: Readonly<Record<keyof typeof SERVERLESS_PARAMETERS, CfnParameter>>
   readonly storage: Storage
-  /** Where the file of settings is. */
-  readonly configurationArn: string
+  readonly configuration: Configuration
   readonly conditions: Readonly<
     Record<
       'players' | 'usesRootSecret' | 'usesJwt' | 'usesJwks' | 'usesJwtSecret' | 'hasOrigins' | 'hasCookie',
@@ -24,33 +24,33 @@ const PLAYER_URL = Fn.sub('https://${PlayerDomainName}')
 /** What stands in key URLs while players are off: a name that never resolves. */
 const NOBODY = 'https://players-are-off.invalid'
 
-/** What both functions are told. */
-export function storeEnvironment({
-  storage,
-  configurationArn,
-  parameters,
-  conditions,
-}: EnvironmentOptions): Environment {
+/** What every function is told. */
+function commonEnvironment(options: EnvironmentOptions): Environment {
+  const { storage, configuration, parameters, conditions } = options
   const { usesRootSecret } = conditions
   return {
-    KEYSPRING_CONFIG: configurationArn,
+    // The dimension by which the alarms find the metrics of this stack.
+    AWS_EMF_SERVICE_NAME: Aws.STACK_NAME,
+    KEYSPRING_CONFIG: configuration.arn,
+    KEYSPRING_CONFIG_YAML: configuration.text,
     KEYSPRING_STORE: 'dynamodb',
     KEYSPRING_DYNAMODB_TABLE: storage.tableName,
     KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
     KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: storage.keyArn,
     KEYSPRING_CONTENT_KEYS_POLICY: Fn.conditionIf(usesRootSecret.logicalId, 'derived-root', 'derived').toString(),
     KEYSPRING_CONTENT_KEYS_ROOT_SECRET_FILE: only(usesRootSecret, parameters.RootSecretArn.valueAsString),
+    // Whoever of this account IAM lets call the API. No other account can be let in: that would need a policy of the API.
+    KEYSPRING_AUTH_GATEWAY_CALLERS: Aws.ACCOUNT_ID,
   }
 }
 
-/** What the function for encryptors is told. API Gateway has checked who calls: IAM decides who may. */
+/** What the functions for encryptors and for sweeping are told. */
 export function issuerEnvironment(options: EnvironmentOptions): Environment {
-  const { conditions } = options
+  const { conditions, parameters } = options
   return {
-    ...storeEnvironment(options),
+    ...commonEnvironment(options),
     KEYSPRING_PUBLIC_URL: Fn.conditionIf(conditions.players.logicalId, PLAYER_URL, NOBODY).toString(),
-    KEYSPRING_SIGNALING_PROFILE: options.parameters.SignalingProfile.valueAsString,
-    KEYSPRING_ALLOW_ANONYMOUS: 'true',
+    KEYSPRING_SIGNALING_PROFILE: parameters.SignalingProfile.valueAsString,
     // Its API has no path for players.
     KEYSPRING_PLAYBACK_ACCESS: 'open',
   }
@@ -61,13 +61,14 @@ export function playerEnvironment(options: EnvironmentOptions): Environment {
   const { parameters, conditions } = options
   const { usesJwt, usesJwks, usesJwtSecret, hasOrigins, hasCookie } = conditions
   return {
-    ...storeEnvironment(options),
+    ...commonEnvironment(options),
     KEYSPRING_PUBLIC_URL: PLAYER_URL,
-    KEYSPRING_ALLOW_ANONYMOUS: 'true',
     KEYSPRING_PLAYBACK_ACCESS: Fn.conditionIf(usesJwt.logicalId, 'jwt', 'open').toString(),
     KEYSPRING_PLAYBACK_JWT_JWKS: only(usesJwks, parameters.PlayerJwksUrl.valueAsString),
     KEYSPRING_PLAYBACK_JWT_SECRET_FILE: only(usesJwtSecret, parameters.PlayerJwtSecretArn.valueAsString),
     KEYSPRING_PLAYBACK_ORIGINS: only(hasOrigins, Fn.join(',', parameters.PlayerOrigins.valueAsList)),
     KEYSPRING_PLAYBACK_TOKEN_COOKIE: only(hasCookie, parameters.PlayerTokenCookie.valueAsString),
+    // The address that the API sees is CloudFront's: viewers would share a limit. The API has its own.
+    KEYSPRING_PLAYBACK_RATE_LIMIT_PER_SECOND: '0',
   }
 }

@@ -37,6 +37,12 @@ export function rules(stack: Stack, asked: Readonly<Record<keyof typeof SERVERLE
       'The configuration at ConfigurationArn says itself what expires: leave LiveContentIds empty',
     ],
     [
+      'RootSecretLastsForEver',
+      isSet(asked.RootSecretArn),
+      Fn.conditionNot(isSet(asked.LiveContentIds)),
+      'With RootSecretArn no content has a secret that could be destroyed: leave LiveContentIds empty',
+    ],
+    [
       'LiveContentsNeedDays',
       isSet(asked.LiveContentIds),
       Fn.conditionNot(Fn.conditionEquals(asked.LiveRetentionDays.valueAsString, '0')),

@@ -33,6 +33,13 @@ export const PLAYER_RIGHTS: StoreRights = {
   tableKey: ['Decrypt', 'DescribeKey'],
 }
 
+/** Destroys what expired: it has to look for it. */
+export const SWEEPER_RIGHTS: StoreRights = {
+  table: [...ISSUER_RIGHTS.table, 'Scan'],
+  dataKeys: ['Decrypt'],
+  tableKey: ISSUER_RIGHTS.tableKey,
+}
+
 /** The statements of these rights. KMS keys open only what they are named for: data keys of Keyspring, and this table. */
 export function storeStatements({ tableArn, tableName, keyArn }: Storage, rights: StoreRights): readonly Statement[] {
   return [

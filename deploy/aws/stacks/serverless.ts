@@ -19,12 +19,20 @@ import { methodArn, restApi, stageUrl } from '../constructs/rest-api.ts'
 import { encryptorOutputs } from '../constructs/role-outputs.ts'
 import { SPEKE_ROUTES, SPEKE_STAGE } from '../constructs/routes.ts'
 import { rules } from '../constructs/rules.ts'
-import { eventStatement, ISSUER_RIGHTS, secretStatement, storeStatements } from '../constructs/statements.ts'
+import {
+  eventStatement,
+  ISSUER_RIGHTS,
+  SWEEPER_RIGHTS,
+  secretStatement,
+  storeStatements,
+} from '../constructs/statements.ts'
 import { storage } from '../constructs/storage.ts'
+import { sweeper } from '../constructs/sweeper.ts'
 import { encryptorWebAcl } from '../constructs/web-acl.ts'
 import { PlainStack } from '../plain-stack.ts'
 
 const TIMEOUT_SECONDS = 10
+const SWEEP_TIMEOUT_SECONDS = 300
 
 /** Keyspring as functions: API Gateway and CloudFront in front, DynamoDB and KMS behind. */
 export function serverlessStack(app: App, name: string): PlainStack {
@@ -61,7 +69,7 @@ export function serverlessStack(app: App, name: string): PlainStack {
   const settings = {
     parameters: asked,
     storage: stored,
-    configurationArn: written.arn,
+    configuration: written,
     conditions: { ...conditions, players },
   }
   const common = {
@@ -84,6 +92,12 @@ export function serverlessStack(app: App, name: string): PlainStack {
       readsRootSecret,
       only(hasBus, eventStatement(text('EventBusName'))),
     ],
+  })
+  sweeper(stack, written.mayExpire, {
+    ...common,
+    timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
+    environment: issuerEnvironment(settings),
+    statements: [...storeStatements(stored, SWEEPER_RIGHTS), written.reads, readsRootSecret],
   })
   const speke = restApi(stack, 'SpekeApi', {
     description: 'Keyspring: SPEKE, for encryptors that sign with IAM',

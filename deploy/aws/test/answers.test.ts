@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AGAIN, CODE, EVERYTHING, JWT, NODES, SIGNED } from './answers.ts'
+import { AGAIN, CODE, EVERYTHING, JWT, NODES, ROOT, SIGNED } from './answers.ts'
 import { brokenRules, deploy } from './resolve.ts'
 import { templateOf } from './templates.ts'
 
@@ -8,7 +8,7 @@ const serverless = templateOf('keyspring-serverless')
 const gateway = templateOf('keyspring-gateway')
 
 describe('what the console is told', () => {
-  const sets = { CODE, JWT, SIGNED, EVERYTHING, AGAIN }
+  const sets = { CODE, JWT, SIGNED, EVERYTHING, AGAIN, ROOT }
   for (const [name, answers] of Object.entries(sets)) {
     test(`nothing refers to what is not made, and no rule is broken: ${name}`, () => {
       assert.ok(deploy(serverless, answers).resources.size > 30)
@@ -35,6 +35,7 @@ describe('what the console is told', () => {
     ['SignedNeedsAPublicKey', { ...SIGNED, PlayerPublicKey: '' }],
     ['TokensNeedAKey', { ...JWT, PlayerJwksUrl: '' }],
     ['OneConfiguration', { ...EVERYTHING, ConfigurationArn: 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyspring' }],
+    ['RootSecretLastsForEver', { ...ROOT, LiveContentIds: 'live-*', LiveRetentionDays: 7 }],
     ['LiveContentsNeedDays', { ...CODE, LiveContentIds: 'live-*' }],
   ]
   for (const [rule, answers] of broken) {

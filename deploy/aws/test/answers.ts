@@ -22,6 +22,9 @@ export const SIGNED = {
   PlayerPublicKey: '-----BEGIN PUBLIC KEY-----\nMII=\n-----END PUBLIC KEY-----',
 }
 
+/** With keys that come from one secret of all regions. */
+export const ROOT = { ...CODE, RootSecretArn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:root-AbCdEf' }
+
 /** Everything that can be asked for at once. */
 export const EVERYTHING = {
   ...JWT,
@@ -29,7 +32,6 @@ export const EVERYTHING = {
   PlayerTokenCookie: 'playback',
   PlayerWebAclArn: 'arn:aws:wafv2:us-east-1:123456789012:global/webacl/players/11111111-2222-3333-4444-555555555555',
   PlayerConcurrency: 200,
-  RootSecretArn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:root-AbCdEf',
   LiveContentIds: 'live-*,event-1',
   LiveRetentionDays: 14,
   EventBusName: 'media',

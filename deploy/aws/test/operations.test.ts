@@ -154,7 +154,7 @@ describe('functions', () => {
       assert.deepEqual(fn.TracingConfig, { Mode: 'Active' }, id)
       assert.equal(fn.LoggingConfig.LogFormat, 'Text', id)
       for (const [name, value] of Object.entries<string>(fn.Environment.Variables)) {
-        assert.match(name, /^KEYSPRING_/)
+        assert.match(name, /^KEYSPRING_|^AWS_EMF_SERVICE_NAME$/)
         assert.doesNotMatch(name, /SECRET$|PASSPHRASE$|PASSWORD$|TOKEN$/, name)
         assert.doesNotMatch(value, /resolve:secretsmanager/)
       }

@@ -158,6 +158,7 @@ function isAllowed({ AllowedPattern, AllowedValues, MinValue, MaxValue }: Templa
 }
 
 const ARN_FORMS: Readonly<Record<string, (id: string) => string>> = {
+  'AWS::Events::Rule': (id) => `arn:aws:events:${REGION}:${ACCOUNT}:rule/${id}`,
   'AWS::IAM::Role': (id) => `arn:aws:iam::${ACCOUNT}:role/${id}`,
   'AWS::KMS::Key': (id) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`,
   'AWS::Lambda::Function': (id) => `arn:aws:lambda:${REGION}:${ACCOUNT}:function:${id}`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { AGAIN, CODE, EVERYTHING } from './answers.ts'
-import { deploy, ofType, resource } from './resolve.ts'
+import { AGAIN, CODE, EVERYTHING, ROOT } from './answers.ts'
+import { type Deployed, deploy, ofType, resource } from './resolve.ts'
 import { templateOf } from './templates.ts'
 
 const template = templateOf('keyspring-serverless')
@@ -61,13 +61,17 @@ describe('keys at rest', () => {
 })
 
 describe('how long contents live', () => {
-  test('nothing expires by itself: there is no retention unless contents are named', () => {
-    assert.equal(ofType(deployed, 'AWS::SSM::Parameter').length, 0)
-    assert.equal(resource(deployed, 'Issuer').properties.Environment.Variables.KEYSPRING_CONFIG, undefined)
+  test('nothing expires by itself: there is no retention, and nothing that sweeps, unless contents are named', () => {
+    assert.equal(environmentOf(deployed, 'Issuer').KEYSPRING_CONFIG_YAML, undefined)
+    assert.deepEqual(
+      ofType(deployed, 'AWS::Events::Rule').map(([id]) => id),
+      ['DangerToKeys'],
+    )
+    assert.equal(deployed.resources.has('Sweeper'), false)
   })
 
   test('contents that are named as live expire, and no other: no class is the default of all', () => {
-    const { retention } = JSON.parse(resource(deploy(template, EVERYTHING), 'Configuration').properties.Value)
+    const { retention } = JSON.parse(environmentOf(deploy(template, EVERYTHING), 'Issuer').KEYSPRING_CONFIG_YAML ?? '')
     assert.deepEqual(retention, {
       classes: { live: { keep: '14d' } },
       contents: [
@@ -77,10 +81,30 @@ describe('how long contents live', () => {
     })
   })
 
+  test('what expired is destroyed on a schedule, by a function for that alone', () => {
+    const expiring = deploy(template, EVERYTHING)
+    const { ScheduleExpression, State, Targets } = resource(expiring, 'SweeperSchedule').properties
+    assert.deepEqual([ScheduleExpression, State], ['rate(1 hour)', 'ENABLED'])
+    assert.equal(Targets[0].Arn, 'arn:aws:lambda:eu-west-1:123456789012:function:Sweeper')
+  })
+
+  test('a configuration of one’s own takes the place of what is asked, and is swept by, too', () => {
+    const ConfigurationArn = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyspring/production'
+    const own = deploy(template, { ...CODE, ConfigurationArn })
+    for (const id of ['Issuer', 'Sweeper']) {
+      assert.equal(environmentOf(own, id).KEYSPRING_CONFIG, ConfigurationArn)
+      assert.equal(environmentOf(own, id).KEYSPRING_CONFIG_YAML, undefined)
+    }
+  })
+
   test('a root secret, where one is given, makes the same keys in every region', () => {
-    const { Variables } = resource(deploy(template, EVERYTHING), 'Issuer').properties.Environment
-    assert.equal(Variables.KEYSPRING_CONTENT_KEYS_POLICY, 'derived-root')
-    assert.equal(Variables.KEYSPRING_CONTENT_KEYS_ROOT_SECRET_FILE, EVERYTHING.RootSecretArn)
+    const variables = environmentOf(deploy(template, ROOT), 'Issuer')
+    assert.equal(variables.KEYSPRING_CONTENT_KEYS_POLICY, 'derived-root')
+    assert.equal(variables.KEYSPRING_CONTENT_KEYS_ROOT_SECRET_FILE, ROOT.RootSecretArn)
     assert.equal(resource(deployed, 'Issuer').properties.Environment.Variables.KEYSPRING_CONTENT_KEYS_POLICY, 'derived')
   })
 })
+
+function environmentOf(made: Deployed, id: string): Readonly<Record<string, string | undefined>> {
+  return resource(made, id).properties.Environment.Variables
+}

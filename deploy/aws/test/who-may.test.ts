@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { AGAIN, CODE, EVERYTHING, NODES } from './answers.ts'
+import { ISSUER_RIGHTS, PLAYER_RIGHTS, SWEEPER_RIGHTS } from '../constructs/statements.ts'
+import { AGAIN, CODE, EVERYTHING, NODES, ROOT } from './answers.ts'
 import { mayAssume, mayDo, policyLets } from './iam.ts'
 import { ACCOUNT, deploy, ofType, REGION, resource } from './resolve.ts'
 import { templateOf } from './templates.ts'
@@ -81,12 +83,9 @@ const ROWS: readonly Row[] = [
   ['IssuerRole', 'kms:Decrypt', KEY, false, OF_ANOTHER_TABLE],
   ['IssuerRole', 'kms:ScheduleKeyDeletion', KEY, false, DATA_KEY],
   ['IssuerRole', 'kms:DisableKey', KEY, false, DATA_KEY],
-  ['IssuerRole', 'secretsmanager:GetSecretValue', EVERYTHING.RootSecretArn, true],
   ['IssuerRole', 'secretsmanager:GetSecretValue', EVERYTHING.PlayerJwtSecretArn, false],
-  ['IssuerRole', 'secretsmanager:CreateSecret', EVERYTHING.RootSecretArn, false],
-  ['IssuerRole', 'ssm:GetParameter', here('ssm', 'parameter/Configuration'), true],
-  ['IssuerRole', 'ssm:PutParameter', here('ssm', 'parameter/Configuration'), false],
-  ['IssuerRole', 'ssm:GetParameter', here('ssm', 'parameter/another'), false],
+  ['IssuerRole', 'secretsmanager:CreateSecret', here('secretsmanager', 'secret:any'), false],
+  ['IssuerRole', 'dynamodb:Scan', TABLE, false],
   ['IssuerRole', 'events:PutEvents', here('events', 'event-bus/media'), true, { 'events:source': 'keyspring' }],
   ['IssuerRole', 'events:PutEvents', here('events', 'event-bus/media'), false, { 'events:source': 'aws.s3' }],
   ['IssuerRole', 'events:PutEvents', here('events', 'event-bus/default'), false, { 'events:source': 'keyspring' }],
@@ -95,6 +94,13 @@ const ROWS: readonly Row[] = [
   ['IssuerRole', 'logs:DeleteLogGroup', here('logs', 'log-group:IssuerLog:*'), false],
   ['IssuerRole', 'xray:PutTraceSegments', '*', true],
   ['IssuerRole', 'iam:PassRole', `arn:aws:iam::${ACCOUNT}:role/IssuerRole`, false],
+
+  // What sweeps looks through the table, and makes no data key.
+  ['SweeperRole', 'dynamodb:Scan', TABLE, true],
+  ['SweeperRole', 'dynamodb:DeleteItem', TABLE, true],
+  ['SweeperRole', 'dynamodb:DeleteTable', TABLE, false],
+  ['SweeperRole', 'kms:GenerateDataKey', KEY, false, DATA_KEY],
+  ['SweeperRole', 'execute-api:Invoke', POST, false],
 
   // The function for players reads.
   ...['GetItem', 'BatchGetItem', 'Query'].map((name): Row => ['PlayerRole', `dynamodb:${name}`, TABLE, true]),
@@ -138,13 +144,41 @@ describe('who may do what', () => {
       false,
     )
     assert.equal(
-      mayDo(plain, 'IssuerRole', { action: 'secretsmanager:GetSecretValue', resource: EVERYTHING.RootSecretArn }),
+      mayDo(plain, 'IssuerRole', { action: 'secretsmanager:GetSecretValue', resource: ROOT.RootSecretArn }),
       false,
     )
     assert.equal(
       mayDo(plain, 'IssuerRole', { action: 'ssm:GetParameter', resource: here('ssm', 'parameter/any') }),
       false,
     )
+  })
+
+  test('a root secret is read by every function, and by no encryptor', () => {
+    const root = deploy(templateOf('keyspring-serverless'), ROOT)
+    const attempt = { action: 'secretsmanager:GetSecretValue', resource: ROOT.RootSecretArn }
+    assert.equal(mayDo(root, 'IssuerRole', attempt), true)
+    assert.equal(mayDo(root, 'MediaPackageInvokeSPEKERole', attempt), false)
+  })
+
+  test('a configuration of one’s own is read, and no other, and not written', () => {
+    const ConfigurationArn = here('ssm', 'parameter/keyspring/production')
+    const own = deploy(templateOf('keyspring-serverless'), { ...CODE, ConfigurationArn })
+    assert.equal(mayDo(own, 'IssuerRole', { action: 'ssm:GetParameter', resource: ConfigurationArn }), true)
+    assert.equal(mayDo(own, 'IssuerRole', { action: 'ssm:PutParameter', resource: ConfigurationArn }), false)
+    assert.equal(
+      mayDo(own, 'IssuerRole', { action: 'ssm:GetParameter', resource: here('ssm', 'parameter/other') }),
+      false,
+    )
+  })
+
+  test('the functions have the actions that the store and the root key call, and no other', () => {
+    const commands = (file: string) =>
+      new Set([...sourceOf(file).matchAll(/new sdk\.(\w+)Command/g)].map(([, name = '']) => name))
+    const granted = SWEEPER_RIGHTS.table
+    assert.deepEqual([...commands('store/dynamodb-table.ts')].sort(), [...granted].sort())
+    for (const name of [...ISSUER_RIGHTS.dataKeys, ...PLAYER_RIGHTS.dataKeys])
+      assert.ok(commands('kms/aws-kms.ts').has(name), name)
+    assert.match(sourceOf('keys/data-keys.ts'), /use: 'data-key'/, 'what the condition on KMS names')
   })
 
   test('on a table and a key of an earlier stack the rights are the same', () => {
@@ -229,30 +263,19 @@ describe('who may assume which role', () => {
 })
 
 describe('policies of resources', () => {
-  test('each function is called by its own API alone', () => {
-    const permissions = ofType(full, 'AWS::Lambda::Permission').map(([, one]) => one)
-    assert.deepEqual(
-      permissions.map(({ FunctionName, Principal, SourceAccount, SourceArn }) => [
-        FunctionName,
-        Principal,
-        SourceAccount,
-        SourceArn,
-      ]),
-      [
-        [
-          here('lambda', 'function:Issuer'),
-          'apigateway.amazonaws.com',
-          ACCOUNT,
-          here('execute-api', 'SpekeApi/EkeStage/*'),
-        ],
-        [
-          here('lambda', 'function:Player'),
-          'apigateway.amazonaws.com',
-          ACCOUNT,
-          here('execute-api', 'PlayerApi/players/*'),
-        ],
-      ],
-    )
+  test('each function is called by its own API or schedule alone', () => {
+    const permissions = ofType(full, 'AWS::Lambda::Permission').map(([, one]) => [
+      one.FunctionName,
+      one.Principal,
+      one.SourceAccount,
+      one.SourceArn,
+    ])
+    const gateway = 'apigateway.amazonaws.com'
+    assert.deepEqual(permissions.sort(), [
+      [here('lambda', 'function:Issuer'), gateway, ACCOUNT, here('execute-api', 'SpekeApi/EkeStage/*')],
+      [here('lambda', 'function:Player'), gateway, ACCOUNT, here('execute-api', 'PlayerApi/players/*')],
+      [here('lambda', 'function:Sweeper'), 'events.amazonaws.com', ACCOUNT, here('events', 'rule/SweeperSchedule')],
+    ])
   })
 
   test('the key is for whom IAM of the account lets; grants are for services alone', () => {
@@ -286,3 +309,8 @@ describe('policies of resources', () => {
     assert.equal(policyLets(Statement, 'lambda.amazonaws.com', publish(ACCOUNT)), false)
   })
 })
+
+/** The text of a file of Keyspring itself. */
+function sourceOf(file: string): string {
+  return readFileSync(new URL(`../../../src/${file}`, import.meta.url), 'utf8')
+}
