@@ -1,6 +1,9 @@
+import { KeyProviderError } from '../errors.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
-import { type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../keys/seal.ts'
-import type { AuditHead, AuditHeadStore } from './store.ts'
+import { type DataKey, type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../keys/seal.ts'
+import { AUDIT_TENANT, type AuditHead, type AuditHeadStore } from './store.ts'
+
+export { AUDIT_TENANT }
 
 /** The last record of a chain, as far as it is sealed. */
 export interface OpenHead {
@@ -24,9 +27,6 @@ export interface AuditHeadsOptions {
   readonly randomBytes: RandomBytes
 }
 
-/** The tenant whose data keys seal heads: one of its own, since a log tells of all tenants. */
-export const AUDIT_TENANT = 'audit-log'
-
 const SEQ_BYTES = 6
 const HASH = /^sha256:([0-9a-f]{64})$/
 
@@ -38,7 +38,14 @@ export function createAuditHeads({ store, dataKeys, randomBytes }: AuditHeadsOpt
       clear.writeUIntBE(seq, 0, SEQ_BYTES)
       const bytes = Buffer.concat([clear, Buffer.from(HASH.exec(hash)?.[1] ?? '', 'hex')])
       const dataKey = await dataKeys.current(AUDIT_TENANT)
-      await store.putAuditHead({ chain, seq, sealed: seal(dataKey, contextOf(chain), bytes, randomBytes) })
+      const sealedWith = (key: DataKey) => ({ chain, seq, sealed: seal(key, contextOf(chain), bytes, randomBytes) })
+      try {
+        await store.putAuditHead(sealedWith(dataKey))
+      } catch (error) {
+        if (!(error instanceof KeyProviderError) || error.code !== 'ERR_DATA_KEY_REMOVED') throw error
+        // A rotation removed it a moment ago.
+        await store.putAuditHead(sealedWith(await dataKeys.current(AUDIT_TENANT, dataKey)))
+      }
     },
 
     list: () => store.listAuditHeads(),

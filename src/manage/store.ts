@@ -87,9 +87,12 @@ export interface AuditHead {
   readonly sealed: Uint8Array
 }
 
+/** The tenant whose data keys seal heads: one of its own, since a log tells of all tenants. */
+export const AUDIT_TENANT = 'audit-log'
+
 /** Where the heads of audit chains live. Every adapter passes `test/store/audit-head-contract.ts`. */
 export interface AuditHeadStore {
-  /** Stores the head unless one of a later record stands. */
+  /** Stores the head unless one of a later record stands; the same record's may be sealed anew. Throws ERR_DATA_KEY_REMOVED. */
   putAuditHead(head: AuditHead): Promise<void>
   listAuditHeads(): Promise<readonly AuditHead[]>
 }
