@@ -1,7 +1,19 @@
-import type { AuditHead, AuditHeadStore, IdempotencyStore, IdempotentWrite } from '../manage/store.ts'
+import { sealGeneration } from '../keys/seal.ts'
+import type { Tenant } from '../keys/store.ts'
+import {
+  AUDIT_TENANT,
+  type AuditHead,
+  type AuditHeadStore,
+  type IdempotencyStore,
+  type IdempotentWrite,
+} from '../manage/store.ts'
 
 /** Writes with an idempotency key, and the heads of audit chains, in memory. */
-export function memoryRecordStore(): IdempotencyStore & AuditHeadStore {
+export function memoryRecordStore(): IdempotencyStore &
+  AuditHeadStore & {
+    /** How many heads need a data key. */
+    readonly headsSealedBy: (tenant: Tenant, generation: number) => number
+  } {
   const writes = new Map<string, IdempotentWrite>()
   const heads = new Map<string, AuditHead>()
   return {
@@ -28,7 +40,12 @@ export function memoryRecordStore(): IdempotencyStore & AuditHeadStore {
     },
 
     async putAuditHead({ chain, seq, sealed }) {
-      if ((heads.get(chain)?.seq ?? 0) < seq) heads.set(chain, { chain, seq, sealed: new Uint8Array(sealed) })
+      if ((heads.get(chain)?.seq ?? 0) <= seq) heads.set(chain, { chain, seq, sealed: new Uint8Array(sealed) })
+    },
+
+    headsSealedBy(tenant, generation) {
+      const needing = [...heads.values()].filter(({ sealed }) => sealGeneration(sealed) === generation)
+      return tenant === AUDIT_TENANT ? needing.length : 0
     },
 
     async listAuditHeads() {

@@ -23,12 +23,16 @@ import {
 /** Secrets in memory. */
 export function memorySecretStore(
   contents: MemoryContents,
-  /** How many clients need a data key. */
-  clientsSealedBy: (tenant: Tenant, generation: number) => number = () => 0,
-): Omit<SecretStore, 'close'> & StoreMaintenance {
+  /** How many values that are kept elsewhere need a data key. */
+  othersSealedBy: (tenant: Tenant, generation: number) => number,
+): Omit<SecretStore, 'close'> &
+  StoreMaintenance & {
+    /** Throws ERR_DATA_KEY_REMOVED for a value whose data key is gone. */
+    readonly refuseRemoved: (of: Pick<ContentRef, 'tenant'>, sealed: Uint8Array) => void
+  } {
   const dataKeys = new Map<string, StoredDataKey>()
   const removed = new Set<string>()
-  const refuseRemoved = ({ tenant }: ContentRef, sealed: Uint8Array): void => {
+  const refuseRemoved = ({ tenant }: Pick<ContentRef, 'tenant'>, sealed: Uint8Array): void => {
     if (removed.has(JSON.stringify([tenant, sealGeneration(sealed)]))) throw dataKeyRemoved(tenant)
   }
   /** The content to write to; a destroyed one takes nothing. */
@@ -39,6 +43,8 @@ export function memorySecretStore(
   }
 
   return {
+    refuseRemoved,
+
     async findContent(ref, kids) {
       const content = contents.find(ref)
       return content && readContent(content, kids)
@@ -191,7 +197,7 @@ export function memorySecretStore(
   }
 
   function sealsOf(tenant: string, generation: number): number {
-    let rows = clientsSealedBy(tenant, generation)
+    let rows = othersSealedBy(tenant, generation)
     for (const row of contents.all()) {
       if (row.ref.tenant !== tenant) continue
       const seals = [row.sealedSecret, ...Array.from(row.overrides.values(), ({ sealed }) => sealed)]

@@ -1,6 +1,6 @@
 import type { ClientStore } from '../auth/client-store.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
-import type { ManageStore } from '../manage/store.ts'
+import { AUDIT_TENANT, type ManageStore } from '../manage/store.ts'
 import { memoryClientStore } from './memory-clients.ts'
 import { memoryContents } from './memory-contents.ts'
 import { memoryLedgerStore } from './memory-ledger.ts'
@@ -12,14 +12,23 @@ import { memorySecretStore } from './memory-secrets.ts'
 /** A store that forgets everything when the process ends: for tests and trials. */
 export function memoryStore(): SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore {
   const { clientsSealedBy, ...clients } = memoryClientStore()
+  const { headsSealedBy, ...records } = memoryRecordStore()
   const contents = memoryContents()
+  const { refuseRemoved, ...secrets } = memorySecretStore(
+    contents,
+    (tenant, generation) => clientsSealedBy(tenant, generation) + headsSealedBy(tenant, generation),
+  )
   return {
-    ...memorySecretStore(contents, clientsSealedBy),
+    ...secrets,
     ...memoryLifeStore(contents),
     ...memoryManageStore(contents),
-    ...memoryRecordStore(),
+    ...records,
     ...memoryLedgerStore(),
     ...clients,
+    async putAuditHead(head) {
+      refuseRemoved({ tenant: AUDIT_TENANT }, head.sealed)
+      return records.putAuditHead(head)
+    },
     close: async () => {},
   }
 }

@@ -45,6 +45,7 @@ const COUNT = {
   text: `SELECT one.tenant, one.generation,
       (SELECT count(*) FROM keyspring_content WHERE tenant = one.tenant AND generation = one.generation)
       + (SELECT count(*) FROM keyspring_override WHERE tenant = one.tenant AND generation = one.generation)
+      + (SELECT count(*) FROM keyspring_audit_head WHERE tenant = one.tenant AND generation = one.generation)
       + (SELECT count(*) FROM keyspring_client_seal WHERE tenant = one.tenant AND generation = one.generation) AS rows
     FROM keyspring_data_key AS one ORDER BY one.tenant, one.generation`,
 }

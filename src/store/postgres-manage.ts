@@ -1,11 +1,18 @@
+import { sealGeneration } from '../keys/seal.ts'
 import type { ContentRef } from '../keys/store.ts'
-import type { ContentSummary, DocumentStore, IdempotentWrite, ManageStore } from '../manage/store.ts'
+import {
+  AUDIT_TENANT,
+  type ContentSummary,
+  type DocumentStore,
+  type IdempotentWrite,
+  type ManageStore,
+} from '../manage/store.ts'
 import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from './content.ts'
 import { toAuditHead, toDocument, toIdempotentWrite, toSummary } from './manage-rows.ts'
 import { escapeName, unescapeName } from './postgres-names.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import { CONTENT_COLUMNS, namesOf, toNamedLife, toNamedTombstone } from './postgres-reads.ts'
-import { PUT_ROW } from './postgres-writes.ts'
+import { PUT_ROW, unlessRemoved } from './postgres-writes.ts'
 import { type Row, toText } from './rows.ts'
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
@@ -67,8 +74,9 @@ const PRUNE = {
 }
 const PUT_HEAD = {
   name: 'keyspring-put-audit-head',
-  text: `INSERT INTO keyspring_audit_head AS one (chain, seq, sealed) VALUES ($1, $2, $3)
-    ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed WHERE one.seq < excluded.seq`,
+  text: `INSERT INTO keyspring_audit_head AS one (chain, seq, sealed, tenant, generation) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed, generation = excluded.generation
+    WHERE one.seq <= excluded.seq`,
 }
 const HEADS = {
   name: 'keyspring-list-audit-heads',
@@ -120,7 +128,8 @@ export function postgresManage(pool: PostgresPool): ManageStore {
     pruneWrites: async (before, limit) => (await pool.run(PRUNE, [before, limit], false)).count,
 
     async putAuditHead({ chain, seq, sealed }) {
-      await pool.run(PUT_HEAD, [escapeName(chain), seq, Buffer.from(sealed)])
+      const seal = [Buffer.from(sealed), escapeName(AUDIT_TENANT), sealGeneration(sealed) ?? null]
+      await unlessRemoved({ tenant: AUDIT_TENANT }, pool.run(PUT_HEAD, [escapeName(chain), seq, ...seal]))
     },
     listAuditHeads: async () =>
       (await pool.run(HEADS, [])).rows.map((row) => {

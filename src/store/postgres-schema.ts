@@ -116,7 +116,10 @@ export const POSTGRES_MIGRATIONS: readonly Migration[] = [
       CREATE TABLE keyspring_audit_head (
         chain TEXT NOT NULL PRIMARY KEY,
         seq BIGINT NOT NULL,
-        sealed BYTEA NOT NULL
+        sealed BYTEA NOT NULL,
+        tenant TEXT NOT NULL,
+        generation BIGINT,
+        FOREIGN KEY (tenant, generation) REFERENCES keyspring_data_key (tenant, generation)
       )`,
   },
   {

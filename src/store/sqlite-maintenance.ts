@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { sealGeneration } from '../keys/seal.ts'
 import type { ContentLife, ContentRef, Reseal, SealCount, StoredDataKey, Tenant } from '../keys/store.ts'
+import { AUDIT_TENANT } from '../manage/store.ts'
 import { toDataKey, toText } from './rows.ts'
 
 /** The part of StoreMaintenance that reads, on one connection. */
@@ -55,11 +56,12 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
   )
   const dataKeys = db.prepare(DATA_KEYS)
   // The first byte of a seal is its version, the next four are the generation.
-  const isOf = (column: string): string =>
-    `tenant = :tenant AND substr(${column}, 1, 5) = :head AND length(${column}) >= 33`
+  const isOf = (column: string, tenant = 'tenant'): string =>
+    `${tenant} = :tenant AND substr(${column}, 1, 5) = :head AND length(${column}) >= 33`
   const count = db.prepare(
     `SELECT (SELECT count(*) FROM content WHERE ${isOf('sealed_secret')})
       + (SELECT count(*) FROM override WHERE ${isOf('sealed')})
+      + (SELECT count(*) FROM audit_head WHERE ${isOf('sealed', `'${AUDIT_TENANT}'`)})
       + (SELECT count(*) FROM client_seal WHERE tenant = :tenant AND generation = :generation) AS rows`,
   )
   const rowsOf = (tenant: Tenant, generation: number): number =>

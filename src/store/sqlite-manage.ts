@@ -1,16 +1,18 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ContentRef } from '../keys/store.ts'
-import type {
-  AuditHead,
-  ContentPage,
-  ContentQuery,
-  ContentSummary,
-  IdempotentWrite,
-  StoredDocument,
+import {
+  AUDIT_TENANT,
+  type AuditHead,
+  type ContentPage,
+  type ContentQuery,
+  type ContentSummary,
+  type IdempotentWrite,
+  type StoredDocument,
 } from '../manage/store.ts'
-import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from './content.ts'
+import { COUNTED_OVERRIDES, contentGone, dataKeyRemoved, pageOf, rowsToRead } from './content.ts'
 import { toAuditHead, toDocument, toIdempotentWrite, toSummary } from './manage-rows.ts'
 import { toText } from './rows.ts'
+import { removedDataKeys } from './sqlite-maintenance.ts'
 import { CONTENT_COLUMNS } from './sqlite-reads.ts'
 
 /** The part of a ManageStore that reads, on one connection. Each reads a bounded number of rows. */
@@ -90,9 +92,10 @@ export function sqliteManageWrites(db: DatabaseSync): SqliteManageWrites {
     `DELETE FROM idempotent_write WHERE rowid IN
      (SELECT rowid FROM idempotent_write WHERE at < ? ORDER BY at LIMIT ?)`,
   )
+  const isRemoved = removedDataKeys(db)
   const putHead = db.prepare(
     `INSERT INTO audit_head (chain, seq, sealed) VALUES (?, ?, ?)
-     ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed WHERE seq < excluded.seq`,
+     ON CONFLICT (chain) DO UPDATE SET seq = excluded.seq, sealed = excluded.sealed WHERE seq <= excluded.seq`,
   )
 
   return {
@@ -119,6 +122,7 @@ export function sqliteManageWrites(db: DatabaseSync): SqliteManageWrites {
     },
     pruneWrites: (before, limit) => Number(prune.run(before, limit).changes),
     putAuditHead({ chain, seq, sealed }) {
+      if (isRemoved(AUDIT_TENANT, sealed)) throw dataKeyRemoved(AUDIT_TENANT)
       putHead.run(chain, seq, sealed)
     },
   }

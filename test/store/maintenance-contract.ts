@@ -3,9 +3,10 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { seal } from '../../src/keys/seal.ts'
 import type { ContentRef, SecretStore, StoreMaintenance } from '../../src/keys/store.ts'
+import { AUDIT_TENANT, type AuditHeadStore } from '../../src/manage/store.ts'
 import { BIRTH, kidOf } from '../keys/fixtures.ts'
 
-type Store = SecretStore & StoreMaintenance
+type Store = SecretStore & StoreMaintenance & AuditHeadStore
 
 const refOf = (number: number, tenant = 'a'): ContentRef => ({ tenant, contentId: `c${number}` })
 
@@ -119,6 +120,21 @@ export function maintenanceContract(name: string, open: () => Promise<Store>): v
       await assert.rejects(store.putOverridesIfAbsent(refOf(2), [override], BIRTH), refused)
       await assert.rejects(store.replaceOverride(refOf(2), override, BIRTH), refused)
       assert.equal(await store.findContent(refOf(2), []), undefined)
+    })
+
+    opened('a data key that the head of an audit chain needs stays until the head is sealed anew', async (store) => {
+      for (const generation of [1, 2]) {
+        await store.putDataKeyIfAbsent({ tenant: AUDIT_TENANT, generation, wrapped: Uint8Array.of(generation) })
+      }
+      const rows = async () => (await store.countSeals()).map((one) => one.rows)
+      await store.putAuditHead({ chain: 'n1/2026-11-21', seq: 1, sealed: sealed(1) })
+      assert.deepEqual(await rows(), [1, 0])
+      assert.equal(await store.removeDataKey(AUDIT_TENANT, 1), false)
+      await store.putAuditHead({ chain: 'n1/2026-11-21', seq: 1, sealed: sealed(2) })
+      assert.deepEqual(await rows(), [0, 1])
+      assert.equal(await store.removeDataKey(AUDIT_TENANT, 1), true)
+      const late = store.putAuditHead({ chain: 'n1/2026-11-21', seq: 2, sealed: sealed(1) })
+      await assert.rejects(late, { code: 'ERR_DATA_KEY_REMOVED' })
     })
 
     opened('values sealed while their data key is removed either keep it or are refused', async (store) => {
