@@ -98,12 +98,16 @@ export function createPrepare(
   }
 }
 
-/** A key whose scheme the document leaves open has one that all of its systems take, or the document is refused. */
+/**
+ * A key whose scheme the document leaves open has one that all of its DRM systems take, or the document is refused. Systems without
+ * DRM have a method of their own, whatever the scheme of the key is elsewhere.
+ */
 function refuseUnfitSystems({ drmSystems }: SpekeDocument, keys: readonly AnsweredKey[]): void {
   const schemes = new Map(keys.map(({ kid, scheme }) => [kid, scheme]))
   for (const { system, kid, systemIdText } of drmSystems) {
     const scheme = schemes.get(kid)
-    if (scheme === undefined || system.commonEncryptionSchemes.includes(scheme)) continue
+    if (scheme === undefined || system.contentKeyClass === 'clear') continue
+    if (system.commonEncryptionSchemes.includes(scheme)) continue
     throw new SpekeError('ERR_SPEKE_SCHEME_DRM_SYSTEM', {
       of: systemIdText,
       detail: `${system.name} takes ${system.commonEncryptionSchemes.join(', ')}: name a commonEncryptionScheme`,

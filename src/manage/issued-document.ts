@@ -23,13 +23,15 @@ export interface IssuedContent {
  */
 export function writeIssuedDocument({ contentId, keys, periods, systemsOf, recipients }: IssuedContent): string {
   const named = periods.filter(({ periodId }) => periodId !== '')
+  // Bounds beside an index are of SPEKE 2.1, which is of CPIX 2.4.
+  const version = named.some(({ periodStart }) => periodStart !== undefined) ? '2.4' : '2.3'
   const namespaces = {
     xmlns: CPIX_NAMESPACE,
     'xmlns:pskc': PSKC_NAMESPACE,
     'xmlns:ds': XMLDSIG_NAMESPACE,
     'xmlns:enc': XMLENC_NAMESPACE,
   }
-  return element('CPIX', { ...namespaces, contentId, version: '2.3' }, [
+  return element('CPIX', { ...namespaces, contentId, version }, [
     list(
       'DeliveryDataList',
       recipients.map((certificate) => deliveryData(certificate)),

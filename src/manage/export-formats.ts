@@ -1,0 +1,38 @@
+import type { FoundKeyAndIv } from '../keys/content-keys.ts'
+import type { LedgerRecord } from '../keys/store.ts'
+import { cpixExport } from './export-cpix.ts'
+import { csvExport, jsonExport } from './export-rows.ts'
+import type { KnownKey } from './known-keys.ts'
+
+/** What an export is written from, without its keys. */
+export interface ExportInput {
+  readonly contentId: string
+  readonly keys: readonly KnownKey[]
+  readonly periods: readonly LedgerRecord[]
+  /** DER. */
+  readonly certificates: readonly Uint8Array[]
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/** An export before its keys are opened: whatever could be refused was. */
+export interface PreparedExport {
+  /** SHA-256 fingerprints of the recipients. */
+  readonly recipients: readonly string[]
+  /** `opened` are the keys in the order of the input's. */
+  write(opened: readonly FoundKeyAndIv[], randomBytes: (size: number) => Uint8Array): Uint8Array
+}
+
+/** A way to write keys down. To add one, write one file that exports this and one line here. */
+export interface ExportFormat {
+  readonly name: string
+  readonly mediaType: string
+  /** Whether it can hold keys encrypted for recipients. */
+  readonly encrypts: boolean
+  prepare(input: ExportInput): PreparedExport
+}
+
+/** Every way in which keys can leave, by name. */
+export const EXPORT_FORMATS: ReadonlyMap<string, ExportFormat> = new Map(
+  [cpixExport, jsonExport, csvExport].map((format) => [format.name, format]),
+)
