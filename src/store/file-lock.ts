@@ -14,7 +14,7 @@ const BUSY = 5
  * Node.js gives no other way to.
  */
 export function tryLock(file: string): FileLock | undefined {
-  closeSync(openSync(file, 'a', 0o600))
+  makeOnce(file)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {
     // In memory: nothing is ever written to the file.
@@ -24,5 +24,14 @@ export function tryLock(file: string): FileLock | undefined {
     db.close()
     if (error instanceof Error && 'errcode' in error && error.errcode === BUSY) return undefined
     throw error
+  }
+}
+
+/** Makes the file for its owner alone. One that is there is not even opened: to close it would free the lock that this process may have. */
+function makeOnce(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }

@@ -89,6 +89,17 @@ describe('processes with one node name', () => {
     assert.equal((await verify(directory, headsOf())).problems, 0)
   })
 
+  test('stay out although another part of the process that has it asked for it, too', async () => {
+    const directory = newDirectory()
+    const [own, other] = [0, 0].map((lockWaitMs) => openAuditFiles({ directory, node: 'n1', lockWaitMs }))
+    await own?.open()
+    await assert.rejects(other?.open() ?? Promise.resolve(), { code: 'ERR_AUDIT_UNAVAILABLE' })
+    await assert.rejects(run(process.execPath, [PROCESS, 'once', directory]), {
+      stderr: /another process writes as the node n1/,
+    })
+    await own?.close()
+  })
+
   test('fail clearly where they do not wait, and the killed one frees the log', async () => {
     const directory = newDirectory()
     const holder = spawn(process.execPath, [PROCESS, 'hold', directory], { stdio: ['pipe', 'pipe', 'inherit'] })
