@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -25,11 +25,12 @@ const NAMED = 16
 /** Builds the function into a directory. The same source gives the same bytes, wherever and whenever. */
 export async function buildLambda(directory: string): Promise<BuiltLambda> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: ['src/lambda/main.ts'],
     bundle: true,
     write: false,
+    metafile: true,
     platform: 'node',
     target: 'node24',
     format: 'esm',
@@ -50,7 +51,23 @@ export async function buildLambda(directory: string): Promise<BuiltLambda> {
   const file = join(directory, 'index.mjs')
   writeFileSync(file, bytes)
   const zip = join(directory, `keyspring-${version}-${sha256.slice(0, NAMED)}.zip`)
-  const zipped = zipOf([{ name: 'index.mjs', bytes }])
+  const notices = Buffer.from(noticesOf(Object.keys(metafile.inputs)))
+  const zipped = zipOf([
+    { name: 'index.mjs', bytes },
+    { name: 'NOTICES.txt', bytes: notices },
+  ])
   writeFileSync(zip, zipped)
   return { file, zip, bytes: bytes.length, zippedBytes: zipped.length, sha256 }
+}
+
+/** The licences of Keyspring and of every package that is in the bundle, as their authors ask. */
+function noticesOf(inputs: readonly string[]): string {
+  const packages = new Set(inputs.flatMap((input) => /^(node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input)?.[1] ?? []))
+  const texts = ['.', ...[...packages].sort()].map((directory) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(ROOT, directory, 'package.json'), 'utf8'))
+    const file = readdirSync(join(ROOT, directory)).find((one) => /^licen[cs]e(\.|$)/i.test(one))
+    const text = file === undefined ? '' : readFileSync(join(ROOT, directory, file), 'utf8').trim()
+    return `${name} ${version}, ${license}\n\n${text}\n`
+  })
+  return texts.join(`\n${'-'.repeat(80)}\n\n`)
 }

@@ -1,11 +1,11 @@
 import { type FunctionServer, startFunction } from './function.ts'
-import { bundledVersion } from './version.ts'
+import { packageVersion } from './version.ts'
 
 /** Starts the server of a function from the environment of the process. What is wrong is told by name and never by value. */
 export function startLambda(): Promise<FunctionServer> {
   return startFunction({
     environment: process.env,
-    version: bundledVersion(),
+    version: packageVersion(),
     write: (line) => process.stdout.write(line),
   })
 }

@@ -1,0 +1,254 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { after, describe, test } from 'node:test'
+import { ScanCommand } from '@aws-sdk/client-dynamodb'
+import { PACKAGE } from '../cli/run.ts'
+import { startFakeKms } from '../kms/fake-kms.ts'
+import { startFakeSecrets } from '../kms/fake-secrets.ts'
+import { EVENTS, eventOf, readResult, recorded } from '../lambda/events.ts'
+import { bundle, type Instance, startInstance } from '../lambda/instance.ts'
+import { AES_128, KIDS, PLAYREADY, requestFor, WIDEVINE } from '../speke/documents.ts'
+import { startDynamoDb } from '../store/dynamodb-server.ts'
+
+const JWT_SECRET = 'a-secret-for-the-tokens-of-players-of-32-bytes'
+const SECRET_ARN = 'arn:aws:secretsmanager:eu-west-1:111122223333:secret:players-AbCdEf'
+const ENCRYPTOR = 'arn:aws:sts::111122223333:assumed-role/SpekeRole/MediaPackage'
+const STRANGER = 'arn:aws:sts::999999999999:assumed-role/SpekeRole/MediaPackage'
+
+const [built, dynamoDb, kms, secrets] = await Promise.all([
+  bundle(),
+  startDynamoDb(),
+  startFakeKms(),
+  startFakeSecrets({ [SECRET_ARN]: JWT_SECRET }, {}),
+])
+const instances: Instance[] = []
+after(async () => {
+  await Promise.all(instances.map((one) => one.stop()))
+  built.remove()
+  await Promise.all([dynamoDb.remove(), kms.close(), secrets.close()])
+})
+
+const environmentOf = (table: string, changes: Readonly<Record<string, string>> = {}) => ({
+  AWS_ACCESS_KEY_ID: 'test',
+  AWS_SECRET_ACCESS_KEY: 'test',
+  AWS_REGION: 'eu-west-1',
+  AWS_LAMBDA_FUNCTION_NAME: 'issuer',
+  AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
+  KEYSPRING_STORE: 'dynamodb',
+  KEYSPRING_DYNAMODB_TABLE: table,
+  KEYSPRING_DYNAMODB_ENDPOINT: dynamoDb.endpoint,
+  KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
+  KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'key-1',
+  KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: kms.url,
+  KEYSPRING_AUTH_GATEWAY_CALLERS: '111122223333',
+  KEYSPRING_PUBLIC_URL: 'https://keys.example.com',
+  KEYSPRING_PLAYBACK_ACCESS: 'jwt',
+  KEYSPRING_PLAYBACK_JWT_SECRET_SECRET: SECRET_ARN,
+  ...changes,
+})
+const start = (table: string, changes?: Readonly<Record<string, string>>): Instance => {
+  const instance = startInstance(built.file, environmentOf(table, changes))
+  instances.push(instance)
+  return instance
+}
+
+const HEADERS = { 'Content-Type': 'application/xml', 'X-Speke-Version': '2.0' }
+const spekeEvent = (
+  contentId: string,
+  caller: string | undefined = ENCRYPTOR,
+  kids: readonly string[] = KIDS.slice(0, 2),
+) =>
+  eventOf('rest-api', {
+    method: 'POST',
+    path: '/copyProtection',
+    headers: HEADERS,
+    body: requestFor({ contentId, kids, systems: [WIDEVINE, PLAYREADY] }),
+    caller,
+  })
+const keysIn = (xml: string): readonly string[] => [...xml.matchAll(/PlainValue>([^<]+)</g)].map(([, key = '']) => key)
+const itemsOf = async (TableName: string) => (await dynamoDb.client.send(new ScanCommand({ TableName }))).Items ?? []
+
+describe('the bundle', () => {
+  test('is the same bytes when it is built again, and so is its zip', async () => {
+    const again = await bundle()
+    assert.equal(again.sha256, built.sha256)
+    assert.deepEqual(readFileSync(again.zip), readFileSync(built.zip))
+    again.remove()
+  })
+
+  test('is in a zip that unpacks, with the licences of everything in it', () => {
+    const unzip = (...args: readonly string[]) => execFileSync('unzip', [...args], { maxBuffer: 1e8 })
+    assert.equal(unzip('-Z1', built.zip).toString(), 'index.mjs\nNOTICES.txt\n')
+    assert.ok(unzip('-p', built.zip, 'index.mjs').equals(readFileSync(built.file)))
+    const notices = unzip('-p', built.zip, 'NOTICES.txt').toString()
+    for (const name of ['keyspring', 'jose', 'pino', 'yaml', 'zod'])
+      assert.ok(new RegExp(`^${name} \\d`, 'm').test(notices), name)
+    assert.ok(notices.includes('Apache License') && notices.includes('Filip Skokan'))
+  })
+
+  test('names nothing of the machine that built it', () => {
+    assert.ok(!readFileSync(built.file, 'utf8').includes(PACKAGE))
+  })
+})
+
+describe('a function', () => {
+  test('gives an encryptor that signs with IAM its keys, the same after a cold start, and no log line holds one', async () => {
+    const table = await dynamoDb.newTable()
+    const first = start(table, { KEYSPRING_LOG_REQUESTS: 'true', KEYSPRING_LOG_LEVEL: 'debug' })
+    const answer = readResult(await first.invoke(spekeEvent('movie')))
+    assert.equal(answer.status, 200, answer.bytes.toString())
+    assert.equal(answer.headers['content-type'], 'application/xml')
+    assert.equal(answer.headers['x-speke-version'], '2.0')
+    const keys = keysIn(answer.bytes.toString())
+    assert.equal(keys.length, 2)
+    const again = readResult(await first.invoke(spekeEvent('movie')))
+    assert.deepEqual(keysIn(again.bytes.toString()), keys)
+    const output = first.output()
+    await first.stop()
+
+    const second = start(table, { KEYSPRING_LOG_REQUESTS: 'true', KEYSPRING_LOG_LEVEL: 'debug' })
+    const later = readResult(await second.invoke(spekeEvent('movie')))
+    assert.deepEqual(keysIn(later.bytes.toString()), keys)
+
+    const said = `${output}${second.output()}${JSON.stringify(await itemsOf(table))}`
+    assert.match(said, /first keys of a content issued/)
+    for (const key of keys) {
+      const bytes = Buffer.from(key, 'base64')
+      for (const text of [key, key.replace(/=+$/, ''), bytes.toString('base64url'), bytes.toString('hex')]) {
+        assert.ok(!said.toLowerCase().includes(text.toLowerCase()))
+      }
+    }
+    assert.ok(!said.includes(JWT_SECRET))
+  })
+
+  test('writes each line of its log, one of metrics among them, before it answers', async () => {
+    const instance = start(await dynamoDb.newTable())
+    await instance.invoke(spekeEvent('movie'))
+    const lines = instance
+      .output()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    const metrics = lines.filter(({ _aws }) => _aws !== undefined)
+    const counted = metrics.find((one) => one.keyspring_requests_total !== undefined)
+    assert.deepEqual([counted.Service, counted.status, counted.keyspring_issued_keys_total], ['issuer', '200', 2])
+    const [logged] = lines.filter(({ level }) => level === 'info')
+    assert.deepEqual([logged.client, logged.contentId, logged.keys], ['gateway', 'movie', 2])
+  })
+
+  test('has written its ledger when it answers', async () => {
+    const table = await dynamoDb.newTable()
+    await start(table).invoke(spekeEvent('movie'))
+    const items = await itemsOf(table)
+    assert.equal(items.filter(({ pk }) => pk?.S?.startsWith('ledger ')).length, 1)
+    assert.equal(items.filter(({ pk }) => pk?.S?.startsWith('kid ')).length, 2)
+  })
+
+  test('refuses who is not configured, who was not asked, and who forges the headers of the gateway', async () => {
+    const instance = start(await dynamoDb.newTable())
+    const forged = {
+      ...HEADERS,
+      'X-Speke-Caller-Arn': ENCRYPTOR,
+      'X-Speke-Account': '111122223333',
+      'X-Keyspring-Gateway-Secret': 'guessed',
+    }
+    const asForged = {
+      method: 'POST',
+      path: '/copyProtection',
+      headers: forged,
+      body: requestFor({ contentId: 'movie' }),
+    }
+    for (const event of [
+      spekeEvent('movie', STRANGER),
+      eventOf('rest-api', { ...asForged, caller: undefined }),
+      ...EVENTS.map((name) => eventOf(name, asForged)),
+    ]) {
+      const { status, bytes } = readResult(await instance.invoke(event))
+      assert.equal(status, 401)
+      assert.deepEqual(keysIn(bytes.toString()), [])
+    }
+  })
+
+  test('races another instance for a first request safely: one secret, the same keys', async () => {
+    const table = await dynamoDb.newTable()
+    const two = [start(table), start(table)]
+    await Promise.all(two.map(({ ready }) => ready))
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(two.map((one) => one.invoke(spekeEvent(`movie-${round}`))))
+      const [one, other] = answers.map((result) => keysIn(readResult(result).bytes.toString()))
+      assert.equal(one?.length, 2)
+      assert.deepEqual(one, other)
+    }
+    const items = await itemsOf(table)
+    assert.equal(items.filter(({ sk }) => sk?.S?.endsWith(' secret')).length, 5)
+    assert.equal(items.filter(({ pk }) => pk?.S === 'data-keys').length, 1)
+  })
+
+  test('answers what is recorded of every kind of gateway', async () => {
+    const instance = start(await dynamoDb.newTable())
+    const statuses: Record<string, number> = {}
+    for (const name of EVENTS) statuses[name] = readResult(await instance.invoke(recorded(name).event)).status
+    // The first is SPEKE without anything in it, the next two lack tokens, the fourth its credential.
+    assert.deepEqual(statuses, {
+      'rest-api': 422,
+      'http-api': 401,
+      'function-url': 401,
+      'load-balancer': 401,
+      'load-balancer-multi-value': 200,
+    })
+    assert.deepEqual(await instance.invoke(recorded('schedule').event), { statusCode: 200 })
+    await assert.rejects(instance.invoke({ Records: [] }), /the event is of no kind/)
+  })
+
+  test('gives a player the key that an encryptor was given, in bytes, where it may have it', async () => {
+    const table = await dynamoDb.newTable()
+    const instance = start(table, { KEYSPRING_PLAYBACK_ACCESS: 'open' })
+    const [kid = ''] = KIDS
+    const body = requestFor({ contentId: 'live', kids: [kid], scheme: 'cbc1', systems: [AES_128] })
+    const asked = { method: 'POST', path: '/copyProtection', headers: HEADERS, body, caller: ENCRYPTOR }
+    const answer = readResult(await instance.invoke(eventOf('rest-api', asked))).bytes.toString()
+    const [key = ''] = keysIn(answer)
+    for (const name of EVENTS) {
+      const { status, bytes } = readResult(await instance.invoke(eventOf(name, { path: `/keys/default/live/${kid}` })))
+      assert.deepEqual([status, bytes.toString('base64')], [200, key], name)
+    }
+  })
+
+  test('writes nothing at all under derived-root but the ledger, and two regions agree', async () => {
+    const tables = [await dynamoDb.newTable(), await dynamoDb.newTable()]
+    const root = {
+      KEYSPRING_CONTENT_KEYS_POLICY: 'derived-root',
+      KEYSPRING_CONTENT_KEYS_ROOT_SECRET: Buffer.alloc(32, 5).toString('base64'),
+    }
+    const answers = await Promise.all(tables.map((table) => start(table, root).invoke(spekeEvent('movie'))))
+    const [one, other] = answers.map((result) => keysIn(readResult(result).bytes.toString()))
+    assert.equal(one?.length, 2)
+    assert.deepEqual(one, other)
+    for (const table of tables) {
+      const kept = (await itemsOf(table)).filter(({ pk }) => !/^(ledger|kid) /.test(pk?.S ?? ''))
+      assert.deepEqual(kept, [])
+    }
+  })
+
+  test('says what is wrong with its settings at once, by name, and gives no key', async () => {
+    const instance = start('keys', {
+      KEYSPRING_STORE: 'sqlite',
+      KEYSPRING_ROOT_KEY_KIND: 'local',
+      KEYSPRING_LOG_LEVEL: 'hunter2',
+      KEYSPRING_AUTH_GATEWAY_CALLERS: '',
+    })
+    await assert.rejects(instance.ready, (error: Error) => {
+      for (const name of ['KEYSPRING_STORE', 'KEYSPRING_ROOT_KEY_KIND', 'KEYSPRING_LOG_LEVEL']) {
+        assert.ok(error.message.includes(`${name}: `), name)
+      }
+      assert.doesNotMatch(error.message, /hunter2/)
+      return true
+    })
+  })
+
+  test('does not start while anybody could ask it for keys', async () => {
+    const instance = start(await dynamoDb.newTable(), { KEYSPRING_AUTH_GATEWAY_CALLERS: '' })
+    await assert.rejects(instance.ready, /nobody has to authenticate/)
+  })
+})

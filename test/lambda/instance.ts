@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { type BuiltLambda, buildLambda } from '../../scripts/lambda/build.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const RUNTIME = fileURLToPath(new URL('./runtime.ts', import.meta.url))
+
+/** The bundle in a directory of its own, beside what the runtime of AWS has. */
+export interface Bundle extends BuiltLambda {
+  remove(): void
+}
+
+export async function bundle(): Promise<Bundle> {
+  const directory = mkdtempSync(join(tmpdir(), 'keyspring-lambda-'))
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  const built = await buildLambda(directory)
+  return { ...built, remove: () => rmSync(directory, { recursive: true, force: true }) }
+}
+
+/** An instance of a function: a process with the bundle in it, and nothing else of this repository. */
+export interface Instance {
+  /** Until the bundle was loaded and its server started, in milliseconds since the process was started. */
+  readonly ready: Promise<number>
+  invoke(event: unknown): Promise<object>
+  /** Everything that it wrote where a log would be. */
+  output(): string
+  stop(): Promise<void>
+}
+
+export function startInstance(file: string, environment: Readonly<Record<string, string>>): Instance {
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [RUNTIME, file], {
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH, ...environment },
+  })
+  const exited = once(child, 'exit')
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  const waiting: { resolve(value: object): void; reject(error: Error): void }[] = []
+  let readyAt: (ms: number) => void = () => {}
+  let failed: (error: Error) => void = () => {}
+  const ready = new Promise<number>((resolve, reject) => {
+    readyAt = resolve
+    failed = reject
+  })
+  ready.catch(() => {})
+  createInterface({ input: child.stdio[3] as Readable }).on('line', (line) => {
+    const { isReady, result, error } = JSON.parse(line) as { isReady?: true; result?: object; error?: string }
+    if (isReady === true) readyAt(performance.now() - startedAt)
+    else if (error === undefined) waiting.shift()?.resolve(result ?? {})
+    else waiting.shift()?.reject(new Error(error))
+  })
+  exited.then(() => {
+    const error = new Error(`the instance ended: ${output}`)
+    failed(error)
+    for (const one of waiting.splice(0)) one.reject(error)
+  })
+  return {
+    ready,
+    output: () => output,
+    invoke: (event) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject })
+        child.stdin.write(`${JSON.stringify(event)}\n`)
+      }),
+    async stop() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
