@@ -45,9 +45,9 @@ function describe({
   class: name,
   source,
   issued,
-  commonEncryptionSchemes,
+  commonEncryptionScheme = '',
   intendedTrackTypes,
 }: ListedKey): string {
-  const use = [...commonEncryptionSchemes, ...intendedTrackTypes].join(' ')
+  const use = [commonEncryptionScheme, ...intendedTrackTypes].join(' ').trim()
   return `${kid}  ${name}  ${source}  ${issued ? 'given out' : 'not given out yet'}  ${use}`.trimEnd()
 }

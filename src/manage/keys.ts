@@ -1,9 +1,9 @@
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import { listOverrides } from '../keys/overrides.ts'
-import type { ContentRef, LedgerKey } from '../keys/store.ts'
+import type { ContentRef } from '../keys/store.ts'
 import { checkValue } from './check-value.ts'
 import { contentNotFound } from './contents.ts'
+import { findKnownKeys, type StandingKey } from './known-keys.ts'
 import type { Management, Operator } from './management.ts'
 
 /** What is told of a key of a content. Not the key. */
@@ -14,7 +14,8 @@ export interface ListedKey {
   readonly source: 'derived' | 'override'
   /** Whether an encryptor was given it, as far as the ledger goes back. */
   readonly issued: boolean
-  readonly commonEncryptionSchemes: readonly string[]
+  /** As encryptors wrote it last; undefined for a key that nobody asked for yet. */
+  readonly commonEncryptionScheme: string | undefined
   readonly intendedTrackTypes: readonly string[]
 }
 
@@ -39,32 +40,11 @@ export async function listKeys(
   { tenant }: Pick<Operator, 'tenant'>,
   { contentId }: { readonly contentId: string },
 ): Promise<ListedKeys> {
-  const ref = { tenant, contentId }
-  const [overrides, periods] = await Promise.all([
-    listOverrides({ store }, ref),
-    store.findByContent(ref, MAX_PERIODS + 1),
-  ])
-  if (overrides.length + periods.length === 0 && (await store.findSummary(ref)) === undefined) {
+  const { keys, isCut } = await findKnownKeys(store, { tenant, contentId }, MAX_PERIODS)
+  if (keys.length === 0 && (await store.findSummary({ tenant, contentId })) === undefined) {
     throw contentNotFound(contentId)
   }
-  const issued = Map.groupBy(
-    periods.slice(0, MAX_PERIODS).flatMap(({ keys }) => keys),
-    idOf,
-  )
-  const stored = new Set(overrides.map(idOf))
-  const named = new Map([...overrides, ...Array.from(issued.values(), ([first]) => first)].flatMap(toNamed))
-  const keys = Array.from(named, ([id, { kid, contentKeyClass }]): ListedKey => {
-    const times = issued.get(id) ?? []
-    return {
-      kid,
-      class: contentKeyClass,
-      source: stored.has(id) ? 'override' : 'derived',
-      issued: times.length > 0,
-      commonEncryptionSchemes: unique(times, (key) => [key.commonEncryptionScheme]),
-      intendedTrackTypes: unique(times, (key) => key.intendedTrackTypes),
-    }
-  })
-  return { contentId, keys, more: periods.length > MAX_PERIODS }
+  return { contentId, keys: keys.map(toListed), more: isCut }
 }
 
 /** What is known of the key of a kid, in each class it has. Throws ERR_KEY_NOT_FOUND, ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED. */
@@ -96,16 +76,14 @@ export interface KeyName {
   readonly contentKeyClass?: ContentKeyClass | undefined
 }
 
-type Named = Pick<LedgerKey, 'kid' | 'contentKeyClass'>
-
-function idOf({ kid, contentKeyClass }: Named): string {
-  return `${kid} ${contentKeyClass}`
-}
-
-function toNamed(one: Named | undefined): readonly (readonly [string, Named])[] {
-  return one === undefined ? [] : [[idOf(one), one]]
-}
-
-function unique(keys: readonly LedgerKey[], of: (key: LedgerKey) => readonly string[]): readonly string[] {
-  return [...new Set(keys.flatMap(of))]
+function toListed(key: StandingKey): ListedKey {
+  const { kid, contentKeyClass, isOverride, isIssued, commonEncryptionScheme, intendedTrackTypes } = key
+  return {
+    kid,
+    class: contentKeyClass,
+    source: isOverride ? 'override' : 'derived',
+    issued: isIssued,
+    commonEncryptionScheme,
+    intendedTrackTypes,
+  }
 }

@@ -14,12 +14,20 @@ export interface KnownKey {
   readonly periodIds: readonly string[]
 }
 
+/** A known key, and where it is known from. */
+export interface StandingKey extends KnownKey {
+  /** Whether it is stored: imported, random, or given by an operator. */
+  readonly isOverride: boolean
+  /** Whether an encryptor was given it, as far as the ledger goes back. */
+  readonly isIssued: boolean
+}
+
 /** What is known of a content without any key. */
 export interface KnownContent {
   /** The oldest first. */
   readonly periods: readonly LedgerRecord[]
   /** In the order of the periods, then overrides that nobody asked for yet. */
-  readonly keys: readonly KnownKey[]
+  readonly keys: readonly StandingKey[]
   /** Whether there are more periods than were read. */
   readonly isCut: boolean
 }
@@ -32,7 +40,8 @@ export async function findKnownKeys(
 ): Promise<KnownContent> {
   const [records, overrides] = await Promise.all([store.findByContent(ref, maxPeriods + 1), store.listOverrides(ref)])
   const periods = records.slice(0, maxPeriods).toReversed()
-  const known = new Map<string, KnownKey>()
+  const stored = new Set(overrides.map(({ kid, contentKeyClass }) => contentKeyClass + kid))
+  const known = new Map<string, StandingKey>()
   for (const { periodId, keys } of periods) {
     for (const { kid, contentKeyClass, commonEncryptionScheme, intendedTrackTypes, systemIds } of keys) {
       const before = known.get(contentKeyClass + kid)
@@ -43,6 +52,8 @@ export async function findKnownKeys(
         intendedTrackTypes: union(before?.intendedTrackTypes, intendedTrackTypes),
         systemIds: union(before?.systemIds, systemIds),
         periodIds: union(before?.periodIds, periodId === '' ? [] : [periodId]),
+        isOverride: stored.has(contentKeyClass + kid),
+        isIssued: true,
       })
     }
   }
@@ -55,6 +66,8 @@ export async function findKnownKeys(
       intendedTrackTypes: [],
       systemIds: [],
       periodIds: [],
+      isOverride: true,
+      isIssued: false,
     })
   }
   return { periods, keys: [...known.values()], isCut: records.length > maxPeriods }

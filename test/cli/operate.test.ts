@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, randomBytes, randomUUID } from 'node:crypto'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { newRecipient } from '../../src/encryptor/certificate.ts'
 import { IMPORT_FORMATS } from '../../src/manage/import-formats.ts'
 import { PACKAGE, type Run, type Running, run, start, temporaryDirectory } from './run.ts'
 
@@ -88,7 +89,7 @@ test('keys are imported once, listed, shown by their check value, and removed wi
   assert.match(refused.stderr, /--force --reason TEXT/)
 
   assert.deepEqual((await json(data, ['keys', 'list', '--content-id', 'film'])).keys, [
-    { kid, class: 'drm', source: 'override', issued: false, commonEncryptionSchemes: [], intendedTrackTypes: [] },
+    { kid, class: 'drm', source: 'override', issued: false, intendedTrackTypes: [] },
   ])
   const [shown] = await json(data, ['keys', 'show', '--content-id', 'film', '--kid', kid])
   assert.equal(shown.checkValue, checkValueOf(key))
@@ -213,4 +214,43 @@ test('a contentId is shown as text, whatever a terminal would make of it', async
   await operate(data, ['keys', 'import', '-', '--format', 'json'], JSON.stringify(keys))
   const { stdout } = await operate(data, ['contents', 'list'])
   assert.match(stdout, /^b\\u202ec {2}active/)
+})
+
+test('keys are exported encrypted for a recipient, or in the clear when that is said aloud', async () => {
+  const data = join(directory, 'exported')
+  const [key, kid] = [newKey(), randomUUID()]
+  await operate(
+    data,
+    ['keys', 'import', '-', '--format', 'json'],
+    JSON.stringify([{ contentId: 'film', kid, key: key.toString('hex') }]),
+  )
+  const { certificate, privateKey } = newRecipient(Date.now(), randomBytes)
+  const [pem, own, out] = ['recipient.pem', 'own.pem', 'film.xml'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ]
+  writeFileSync(
+    pem,
+    `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString('base64')}\n-----END CERTIFICATE-----\n`,
+  )
+  writeFileSync(own, `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${readFileSync(pem)}`, { mode: 0o600 })
+
+  const of = ['keys', 'export', '--content-id', 'film']
+  assert.equal((await operate(data, [...of, '--out', out])).code, 2, 'neither encrypted nor said to be clear')
+  const exported = await json(data, [...of, '--out', out, '--recipient', pem])
+  assert.deepEqual(exported.keys, [{ kid, contentKeyClass: 'drm' }])
+  assert.equal(statSync(out).mode & 0o777, 0o600)
+  assert.ok(!readFileSync(out, 'utf8').includes('PlainValue'))
+  assert.equal((await operate(data, [...of, '--out', out, '--recipient', pem])).code, 1, 'the file is there')
+
+  const elsewhere = join(directory, 'elsewhere')
+  const brought = await operate(elsewhere, ['keys', 'import', out, '--import-key', own])
+  assert.match(brought.stdout, new RegExp(`^film  ${kid}  drm  stored  check value ${checkValueOf(key)}\n`))
+
+  const clear = join(directory, 'film.json')
+  assert.equal((await operate(data, [...of, '--format', 'json', '--clear', '--out', clear])).code, 0)
+  assert.match(readFileSync(clear, 'utf8'), new RegExp(kid))
+  const audit = await operate(data, ['audit', 'verify'])
+  assert.equal(audit.code, 0)
 })
