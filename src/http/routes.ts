@@ -1,14 +1,16 @@
 import { KeyProviderError } from '../errors.ts'
+import { type ApiOptions, apiRoutes } from './api.ts'
 import type { Call, Handler } from './call.ts'
 import { type ClearKeyLicenseRouteOptions, clearKeyLicense } from './clearkey-license.ts'
 import { type CopyProtectionOptions, copyProtection } from './copy-protection.ts'
+import { type CopyProtectionDataOptions, copyProtectionData } from './copy-protection-data.ts'
 import { MethodNotAllowedError, toReply } from './errors.ts'
 import { livez, readyz } from './health.ts'
 import { heartbeat } from './heartbeat.ts'
 import { type KeyRouteOptions, key } from './keys.ts'
 import type { Check } from './loopback.ts'
 import { type MetricsOptions, metrics } from './metrics.ts'
-import type { Route, RouteName, RouteReply } from './route.ts'
+import type { Issued, Route, RouteName, RouteReply } from './route.ts'
 import { type WidevineRouteOptions, widevineContentKey } from './widevine.ts'
 
 export interface RouteOptions extends CopyProtectionOptions {
@@ -21,6 +23,10 @@ export interface RouteOptions extends CopyProtectionOptions {
   readonly player?: KeyRouteOptions & ClearKeyLicenseRouteOptions
   /** What packagers with the Widevine key API are served from; undefined: that API is not served. */
   readonly widevine?: WidevineRouteOptions
+  /** What CPIX documents are exchanged with; undefined: they are not. */
+  readonly transfer?: CopyProtectionDataOptions
+  /** What operators are served from; undefined where that is not here. */
+  readonly api?: ApiOptions | undefined
 }
 
 /** What is told of a call when its reply is made. `route` is undefined where there is none. */
@@ -39,6 +45,8 @@ export interface HandlerOptions {
   /** How many calls may be under way, those of operations apart. */
   readonly maxConcurrent?: number
   readonly observe: Observe
+  /** Told of the keys in a reply before it leaves; undefined: it may leave at once. Where it rejects nothing does. */
+  readonly beforeIssue?: (call: Call, issued: Issued) => Promise<void> | undefined
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
 }
@@ -57,7 +65,7 @@ const BASE_PATHS: readonly { readonly base: string; readonly pathVersion?: strin
 
 /** Every route there is. */
 export function routes(options: RouteOptions): readonly Route[] {
-  const { player, widevine } = options
+  const { player, widevine, transfer } = options
   const answering = copyProtection(options)
   const beating = heartbeat(options.userAgent)
   const bases = [...BASE_PATHS, ...options.basePaths.map((path) => ({ base: toBasePath(path) }))]
@@ -67,17 +75,23 @@ export function routes(options: RouteOptions): readonly Route[] {
     ...operationRoutes(options),
     ...(player === undefined ? [] : [key(player), clearKeyLicense(player)]),
     ...(widevine === undefined ? [] : [widevineContentKey(widevine)]),
+    ...(transfer === undefined ? [] : copyProtectionData(transfer)),
   ]
 }
 
-/** What tells how the server is. */
-export function operationRoutes(options: Pick<RouteOptions, 'isReady' | 'metrics'>): readonly Route[] {
-  return [livez, readyz(options.isReady), ...(options.metrics === undefined ? [] : [metrics(options.metrics)])]
+/** What is for operators: how the server is, its numbers, and the management API. */
+export function operationRoutes(options: Pick<RouteOptions, 'isReady' | 'metrics' | 'api'>): readonly Route[] {
+  return [
+    livez,
+    readyz(options.isReady),
+    ...(options.metrics === undefined ? [] : [metrics(options.metrics)]),
+    ...(options.api === undefined ? [] : apiRoutes(options.api)),
+  ]
 }
 
 /** One handler for all routes: the checks, the route, its reply; a failure becomes a reply here and nowhere else. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { checks, maxConcurrent = Number.POSITIVE_INFINITY, observe, now } = options
+  const { checks, maxConcurrent = Number.POSITIVE_INFINITY, observe, beforeIssue, now } = options
   let underWay = 0
   const findRoute = routeFinder(options.routes)
 
@@ -109,9 +123,11 @@ export function createHandler(options: HandlerOptions): Handler {
     try {
       reply = await begin(call, found)
       failure = reply.failure
+      const recording = reply.issued && beforeIssue?.(call, reply.issued)
+      if (recording !== undefined) await recording
     } catch (error) {
       failure = error
-      const refusal = toReply(error)
+      const refusal = route?.refuse?.(call, error) ?? toReply(error)
       reply = { ...refusal, headers: { ...route?.headers?.(call), ...refusal.headers } }
     } finally {
       underWay--
@@ -142,7 +158,7 @@ function routeFinder(routes: readonly Route[]): (rawPath: string, method: string
     for (const { prefix, count, at } of patterns) {
       if (!path.startsWith(prefix)) continue
       const segments = path.slice(prefix.length).split('/')
-      if (segments.length === count) return { ...at, segments }
+      if (segments.length === count || count === ANY_NUMBER) return { ...at, segments }
     }
     return undefined
   }
@@ -164,7 +180,7 @@ function ofMethod(found: FoundRoute, method: string): FoundRoute {
 }
 
 function serves({ method }: Route, asked: string): boolean {
-  return asked === method || (asked === 'HEAD' && method === 'GET')
+  return method === 'any' || asked === method || (asked === 'HEAD' && method === 'GET')
 }
 
 function allowedMethods({ method, preflight }: Route, others: readonly Route[]): string {
@@ -172,7 +188,10 @@ function allowedMethods({ method, preflight }: Route, others: readonly Route[]):
   return [...methods, ...(preflight === undefined ? [] : ['OPTIONS'])].join(', ')
 }
 
+const ANY_NUMBER = -1
+
 function countSegments(pattern: string): number {
+  if (pattern.endsWith('{...}')) return ANY_NUMBER
   return pattern.split('{').length - 1
 }
 

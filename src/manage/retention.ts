@@ -68,7 +68,7 @@ export function retentionRules(settings: RetentionSettings): RetentionOf {
     const lines = problems.map(({ path, problem }) => `retention.${path}: ${problem}`)
     throw new KeyProviderError('ERR_CONFIG_INVALID', lines.join('\n'))
   }
-  const classes = new Map([FOREVER, ...Object.entries(settings.classes).map(toClass)].map((one) => [one.name, one]))
+  const classes = new Map(retentionClasses(settings).map((one) => [one.name, one]))
   const classOf = (name: string): RetentionClass => classes.get(name) ?? FOREVER
   const rules = settings.contents.map((rule) => ({ fits: contentPattern(rule.contentId), class: classOf(rule.class) }))
   const holds = settings.hold.map(contentPattern)
@@ -78,6 +78,11 @@ export function retentionRules(settings: RetentionSettings): RetentionOf {
     const chosen = rules.find(({ fits }) => fits(ref))?.class ?? fallback
     return holds.some((fits) => fits(ref)) ? { ...chosen, keepMs: undefined, held: true } : chosen
   })
+}
+
+/** Every class that there is, `forever` first. */
+export function retentionClasses({ classes }: Pick<RetentionSettings, 'classes'>): readonly RetentionClass[] {
+  return [FOREVER, ...Object.entries(classes).map(toClass)]
 }
 
 /** The shortest time that any class leaves between expiry and destruction. */

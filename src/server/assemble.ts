@@ -2,29 +2,26 @@ import { randomBytes } from 'node:crypto'
 import { selfTestSignaling } from '../drm/self-test.ts'
 import { DRM_SYSTEMS } from '../drm/systems.ts'
 import { createContentKeys } from '../keys/keyring.ts'
-import { createLedger, type Ledger, pruneLedger } from '../keys/ledger.ts'
+import { createLedger, type LedgerEntry } from '../keys/ledger.ts'
+import { createRenewals } from '../keys/renewals.ts'
 import { selfTestKeys } from '../keys/self-test.ts'
-import type { LedgerStore } from '../keys/store.ts'
+import { createCpixTransfer } from '../manage/cpix-transfer.ts'
 import { issuedClasses } from '../playback/issued-classes.ts'
-import { type AnswerWarning, createAnswer } from '../speke/answer.ts'
-import type { SignalingProfile } from '../speke/profile.ts'
-import { playerUrls } from '../speke/urls.ts'
+import { createAnswer } from '../speke/answer.ts'
 import { getContentKey } from '../widevine/get-content-key.ts'
-import { type Callers, callersFrom } from './callers.ts'
+import { answerSettings, profileFinder, recordAll } from './answering.ts'
+import { callersFrom } from './callers.ts'
 import type { Config } from './config.ts'
-import { drmSystemFinder } from './drm-systems.ts'
+import { replaceableRules } from './content-rules.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Log, toLoggedError } from './log.ts'
 import { countSignaling, measuredContentKeys } from './measured-content-keys.ts'
 import type { Metrics } from './metrics.ts'
+import { openOperations } from './operations.ts'
 import { playerRoutes } from './playback.ts'
-import { profileChooser } from './profiles.ts'
 import { readiness } from './readiness.ts'
 import { authenticateSigners } from './widevine-signers.ts'
-
-const PRUNE_EVERY_MS = 3_600_000
-const DAY_MS = 86_400_000
 
 export interface AssembleOptions {
   /** Brings the schema of PostgreSQL up to date. */
@@ -45,10 +42,18 @@ export async function assemble(
   const keysAtRest = await openKeysAtRest(config, log, metrics, options)
   const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
+    const rules = replaceableRules(config)
+    const renewals = createRenewals({
+      store,
+      onLoss: (lost) => log.warn({ lost }, 'expiries of contents were not written: they are with the next request'),
+      onError: (error) => log.error({ error: toLoggedError(error) }, 'expiries of contents could not be written'),
+    })
     const openedKeys = createContentKeys({
       store,
       dataKeys,
       ...keysAtRest.contentKeys,
+      retention: rules.retention,
+      renewals,
       maxEntries: config.limits.cachedContents,
       now: () => performance.now(),
       time: () => Date.now(),
@@ -62,7 +67,7 @@ export async function assemble(
     const ledger = createLedger({
       store,
       now: () => Date.now(),
-      keepMs: () => config.ledger.retentionDays * DAY_MS,
+      keepMs: rules.ledgerKeepMs,
       onLoss: (lost) => {
         metrics.ledgerLost(lost)
         log.warn({ lost }, 'requests lost to the ledger')
@@ -76,40 +81,35 @@ export async function assemble(
       onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
     })
     const countSystems = countSignaling(metrics)
+    const sinks = {
+      log,
+      record(records: readonly LedgerEntry[]) {
+        recordAll(ledger, records)
+        countSystems(records)
+      },
+    }
     const playedKeys = {
       contentKeys,
       issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
     }
-    const stopPruning = options.keepsTime === false ? () => {} : pruneRegularly(store, log)
+    const operations = await openOperations({ config, store, dataKeys, contentKeys, rules, log, metrics })
+    if (options.keepsTime !== false) operations.start(config)
 
     return {
       loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
-      answerWith: (settings, publicUrl, callers) => {
-        const profileFor = profileFinder(settings, callers)
-        const { missingVersionHeader, strictContract, contract } = settings.speke
-        const { bytes, depth, elements, contentKeys: keys, drmSystems, recipients } = limitsOf(settings)
-        return createAnswer({
+      answerWith: (settings, publicUrl, callers) =>
+        createAnswer({
+          ...answerSettings(settings, publicUrl, callers, sinks),
           contentKeys,
-          findDrmSystem: drmSystemFinder(settings.drmSystems),
-          profileFor,
-          policy: {
-            missingVersionHeader,
-            strictContract,
-            contract,
-            certificateValidity: settings.contentKeyEncryption.validity,
-            limits: { contentKeys: keys, drmSystems, recipients },
-          },
-          xmlLimits: { bytes, depth, elements },
-          urls: playerUrls(publicUrl, settings.playback.urlQuery),
-          record: (records) => {
-            recordAll(ledger, records)
-            countSystems(records)
-          },
-          warn: (warning) => logWarning(log, warning),
           now: () => Date.now(),
           randomBytes,
-        })
-      },
+        }),
+      transferWith: (settings, publicUrl, callers) =>
+        createCpixTransfer(operations.management, {
+          ...answerSettings(settings, publicUrl, callers, sinks),
+          drmSystems: [...settings.drmSystems.values()],
+          importKey: settings.api.importKey?.reveal(),
+        }),
       playersWith: (settings) => playerRoutes(playedKeys, settings),
       widevineWith: (settings, callers) => {
         const { signers } = settings.widevine
@@ -131,11 +131,16 @@ export async function assemble(
       },
       isReady: readiness({ store, now: () => performance.now() }),
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
-      flush: () => ledger.flush(),
+      operations,
+      async flush() {
+        await Promise.all([ledger.flush(), renewals.flush(), operations.flush()])
+      },
+      sweep: operations.sweeper.sweep,
       async close() {
-        stopPruning()
         keysAtRest.stop()
+        await operations.close()
         await ledger.close()
+        await renewals.close()
         await store.close()
         await rootKey.close()
       },
@@ -144,39 +149,4 @@ export async function assemble(
     await store.close()
     throw error
   }
-}
-
-/** The profile of a client's own, else that of the content. */
-function profileFinder(settings: Config, { profileOf }: Pick<Callers, 'profileOf'>) {
-  const { signalingProfiles } = settings
-  const ofContent = profileChooser(signalingProfiles, settings.signalingProfile, settings.contents)
-  return ({ client, contentId }: { readonly client: string; readonly contentId: string }): SignalingProfile =>
-    signalingProfiles.get(profileOf(client) ?? '') ?? ofContent(contentId)
-}
-
-function limitsOf({ limits }: Config) {
-  return { ...limits, bytes: limits.bodyBytes }
-}
-
-function recordAll(ledger: Ledger, records: readonly Parameters<Ledger['record']>[0][]): void {
-  for (const record of records) ledger.record(record)
-}
-
-function logWarning(log: Log, warning: AnswerWarning): void {
-  if (warning.kind === 'uri-too-long') {
-    const { tenant, contentId, kid, system, bytes } = warning
-    log.warn({ tenant, contentId, kid, problem: `${system}: ${bytes} bytes` }, 'a URI is longer than players take')
-  } else {
-    log.warn({ problem: `${warning.path}: ${warning.problem}` }, 'a recipient has a certificate that is not valid now')
-  }
-}
-
-function pruneRegularly(store: LedgerStore, log: Log): () => void {
-  const timer = setInterval(() => {
-    pruneLedger({ store, now: () => Date.now() }).catch((error: unknown) =>
-      log.error({ error: toLoggedError(error) }, 'the ledger could not be pruned'),
-    )
-  }, PRUNE_EVERY_MS)
-  timer.unref()
-  return () => clearInterval(timer)
 }

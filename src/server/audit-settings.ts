@@ -3,8 +3,8 @@ import { fileName, oneOf, section, text } from './config-fields.ts'
 /** Where who did what is written down. */
 export const AUDIT = section({
   directory: fileName.optional(),
-  node: text('a name of 1 to 64 letters, digits, dots, dashes or underscores', (value) =>
-    /^[\w.-]{1,64}$/.test(value),
+  node: text('a name of 1 to 60 letters, digits, dots, dashes or underscores that starts with no dot', (value) =>
+    /^[\w-][\w.-]{0,59}$/.test(value),
   ).optional(),
   issue: oneOf(['off', 'spool', 'require']).default('spool'),
 }).prefault({})

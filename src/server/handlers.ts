@@ -1,7 +1,9 @@
+import type { ApiOptions } from '../http/api.ts'
 import type { Handler } from '../http/call.ts'
 import { type Check, isLoopbackAddress, onlyLocalCalls } from '../http/loopback.ts'
 import type { RouteName } from '../http/route.ts'
-import { createHandler, operationRoutes, routes } from '../http/routes.ts'
+import { createHandler, type Observe, operationRoutes, routes } from '../http/routes.ts'
+import { retentionClasses } from '../manage/retention.ts'
 import type { Callers } from './callers.ts'
 import type { Config } from './config.ts'
 import type { KeyProvider } from './key-provider.ts'
@@ -32,12 +34,18 @@ export interface Handlers {
 /** Makes the handlers of a configuration. */
 export function handlersOf(options: HandlersOptions): Handlers {
   const { config, callers, keyProvider, log, metrics, version, publicUrl, isReady } = options
+  const { operations } = keyProvider
+  const observe = observeWith({ log, metrics, logRequests: config.logRequests })
   const observed = {
-    observe: observeWith({ log, metrics, logRequests: config.logRequests }),
+    observe(...told: Parameters<Observe>) {
+      observe(...told)
+      if (told[3] !== undefined) operations.observe(...told)
+    },
     now: () => performance.now(),
   }
   const { render } = metrics
   const widevine = keyProvider.widevineWith(config, callers)
+  const api = config.api.enabled ? apiOptions(options) : undefined
   const main = createHandler({
     ...observed,
     routes: routes({
@@ -50,16 +58,30 @@ export function handlersOf(options: HandlersOptions): Handlers {
         config.admin === undefined ? { render, admit: (call) => callers.admit(call, { scope: 'admin' }) } : undefined,
       player: keyProvider.playersWith(config),
       ...(widevine !== undefined && { widevine }),
+      transfer: {
+        transfer: keyProvider.transferWith(config, publicUrl, callers),
+        identify: callers.identifyOperator,
+      },
+      api: config.admin === undefined ? api : undefined,
     }),
+    beforeIssue: operations.issues.issued,
     checks: checksOf(config, callers),
     maxConcurrent: config.limits.concurrentRequests,
   })
   const admin = createHandler({
     ...observed,
-    routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined } }),
+    routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined }, api }),
     checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [onlyLocalCalls([])] : [],
   })
   return { main: countInFlight(main, metrics), admin }
+}
+
+/** What operators are served from. */
+function apiOptions({ config, callers, keyProvider, version }: HandlersOptions): ApiOptions {
+  const { management, sweeper } = keyProvider.operations
+  const retention = { default: config.retention.default, classes: retentionClasses(config.retention) }
+  const world = { management, sweeper, retention, importKey: config.api.importKey?.reveal() }
+  return { world, identify: callers.identifyOperator, version }
 }
 
 const OF_PLAYERS: readonly (RouteName | undefined)[] = ['key', 'clearKeyLicense']

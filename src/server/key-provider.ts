@@ -1,13 +1,17 @@
 import type { WidevineRouteOptions } from '../http/widevine.ts'
+import type { CpixTransfer } from '../manage/cpix-transfer.ts'
 import type { AnswerSpeke } from '../speke/answer.ts'
 import type { Callers, LoadCallers } from './callers.ts'
 import type { Config } from './config.ts'
+import type { Operations } from './operations.ts'
 import type { PlayerRouteOptions } from './playback.ts'
 
 /** The keys and what answers with them: everything of the server but HTTP. */
 export interface KeyProvider {
   /** Answers under `config`; made anew when the configuration is reloaded, over the same keys. */
   answerWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): AnswerSpeke
+  /** Exchanges CPIX documents under `config`. */
+  transferWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): CpixTransfer
   /** What players are served from under `config`. */
   playersWith(config: Config): PlayerRouteOptions
   /** What packagers with the key API of Widevine are served from; undefined where nobody may ask. */
@@ -19,6 +23,8 @@ export interface KeyProvider {
   readonly notices: readonly string[]
   /** Writes what would be written later: before the process is frozen. */
   flush(): Promise<void>
+  /** What else is done with the stored keys. */
+  readonly operations: Operations
   /** Destroys what has expired; undefined where nothing ever does. */
   readonly sweep?: (() => Promise<object>) | undefined
   /** Writes what is pending and closes the store. */

@@ -6,7 +6,7 @@ import type { Management } from '../manage/management.ts'
 import type { Config } from './config.ts'
 import { contentRules } from './content-rules.ts'
 import { contentKeysPolicyOf } from './keys-at-rest.ts'
-import { openAudit } from './open-audit.ts'
+import { openAuditOf, openEventsOf } from './open-operations.ts'
 import { openStore } from './open-store.ts'
 
 /** What is stored under a configuration, to be worked on without serving. */
@@ -49,18 +49,16 @@ export async function openManagement(
       time,
       randomBytes,
     })
-    const audit = openAudit(config, {
-      store,
-      dataKeys,
-      node: `${config.audit.node}-cli`,
-      startedBy: { method: 'cli', id: 'keyspring' },
-    })
+    const records = { by: 'cli', store, dataKeys } as const
+    const audit = openAuditOf(config, records)
+    const { emit, close: closeEvents } = await openEventsOf(config, records)
     return {
-      management: { store, dataKeys, contentKeys, retention, rotation, audit, emit: () => {}, now: time, randomBytes },
+      management: { store, dataKeys, contentKeys, retention, rotation, audit, emit, now: time, randomBytes },
       importKey: config.api.importKey?.reveal(),
       shortestGraceMs,
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
+        await closeEvents()
         await audit.close()
         await store.close()
         await rootKey.close()

@@ -1,11 +1,14 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { KeyProviderError } from '../errors.ts'
 import type { EventType } from '../manage/events.ts'
+import { readWebhookSecret } from '../manage/events-sign.ts'
 import type { ImportKey } from '../manage/import-format.ts'
 import { Secret } from '../secret.ts'
 import type { Sections } from './config-schema.ts'
 import { type Report, readText } from './playback-config.ts'
+import { webhookUrlProblem } from './post-event.ts'
 import type { KeysAtRest } from './store-config.ts'
 
 /** Where who did what is written down. */
@@ -54,8 +57,11 @@ export function auditDirectoryOf(config: {
 
 /** A host name as far as it can be the name of a file. */
 function nodeOf(name: string): string {
-  const fit = name.replaceAll(/[^\w.-]/g, '-').slice(0, 64)
-  return /^\.*$/.test(fit) ? 'node' : fit
+  const fit = name
+    .replaceAll(/[^\w.-]/g, '-')
+    .replace(/^\.+/, '')
+    .slice(0, 60)
+  return fit === '' ? 'node' : fit
 }
 
 export function toEvents(written: Sections['events'], report: Report): EventsSettings {
@@ -65,11 +71,26 @@ export function toEvents(written: Sections['events'], report: Report): EventsSet
     report('events.webhook.secret', 'is not set: whoever receives events needs it to know them for ours')
   }
   if (url === undefined && secret !== undefined) report('events.webhook.url', 'is not set: nobody is told of events')
+  const problem = url === undefined ? undefined : webhookUrlProblem(url)
+  if (problem !== undefined) report('events.webhook.url', problem)
+  if (secret !== undefined && !isWebhookSecret(secret)) {
+    report('events.webhook.secret', 'expected base64 of 24 bytes or more behind whsec_')
+  }
   return {
     webhook: url === undefined || secret === undefined ? undefined : { url, secret: new Secret(secret), timeoutMs },
     file,
     types,
     deadLetterFile,
+  }
+}
+
+function isWebhookSecret(secret: string): boolean {
+  try {
+    readWebhookSecret(secret)
+    return true
+  } catch (error) {
+    if (!(error instanceof KeyProviderError && error.code === 'ERR_CONFIG_INVALID')) throw error
+    return false
   }
 }
 

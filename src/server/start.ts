@@ -94,6 +94,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     if (nextTls !== undefined && tls !== undefined) listener.setTls(nextTls)
     reportCertificates(nextTls, metrics)
     nextCallers.enforce()
+    keyProvider.operations.replace(next)
     current = handlers
     const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
     const settings = Object.keys(then).filter((name) => then[name] !== now[name])
@@ -122,7 +123,23 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
 /** The settings that a reload cannot change, by their names. */
 function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
-  const { host, port, data, store, rootKey, logLevel, contentKeys, ledger, limits, tls, admin, audit, events } = config
+  const {
+    host,
+    port,
+    data,
+    store,
+    rootKey,
+    logLevel,
+    contentKeys,
+    ledger,
+    limits,
+    tls,
+    admin,
+    audit,
+    events,
+    retention,
+    rotation,
+  } = config
   return {
     host,
     port,
@@ -145,6 +162,9 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     'audit.node': audit.node,
     'events.webhook': [JSON.stringify(events.webhook), events.webhook?.secret.reveal()].join(),
     'events.file': events.file,
+    'events.types': events.types.join(),
+    'retention.sweepMinutes': retention.sweepMinutes,
+    'rotation.graceSeconds': rotation.graceSeconds,
     'events.deadLetterFile': events.deadLetterFile,
     'limits.connections': limits.connections,
     'limits.requestsPerSocket': limits.requestsPerSocket,

@@ -207,6 +207,9 @@ test('no credential reaches the log, an answer, an error, the metrics, the proce
   assert.match(ended.stderr, /"detail":"basic: mismatch"/, 'the refusals are in the log')
 
   const data = join(directory, 'data')
-  for (const name of readdirSync(data)) if (name !== 'root.key') said.set(name, readFileSync(join(data, name)))
+  for (const found of readdirSync(data, { recursive: true, withFileTypes: true })) {
+    const { name, parentPath } = found
+    if (found.isFile() && name !== 'root.key') said.set(name, readFileSync(join(parentPath, name)))
+  }
   assertNowhere(all, said)
 })

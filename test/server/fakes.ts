@@ -1,8 +1,12 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import type { ClientStore } from '../../src/auth/client-store.ts'
+import { createContentKeys } from '../../src/keys/keyring.ts'
 import { callersFrom, type LoadCallers } from '../../src/server/callers.ts'
+import type { Config } from '../../src/server/config.ts'
+import { replaceableRules } from '../../src/server/content-rules.ts'
 import type { Log, LogFields, LogLevel } from '../../src/server/log.ts'
 import type { Metrics } from '../../src/server/metrics.ts'
+import { type Operations, openOperations } from '../../src/server/operations.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 
 export interface Line {
@@ -16,6 +20,18 @@ export function keptCallers(store: ClientStore = memoryStore()): LoadCallers {
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
   return callersFrom({ store, dataKeys, now: () => Date.now() })
+}
+
+/** What a server does besides answering, over a store in memory. */
+export function keptOperations(config: Config): Promise<Operations> {
+  const store = memoryStore()
+  const key = createSecretKey(randomBytes(32))
+  const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
+  const time = () => Date.now()
+  const contentKeys = createContentKeys({ store, dataKeys, policy: 'derived', now: time, time, randomBytes })
+  const { log } = keptLog()
+  const { metrics } = keptMetrics()
+  return openOperations({ config, store, dataKeys, contentKeys, rules: replaceableRules(config), log, metrics })
 }
 
 /** A log that keeps its lines. */

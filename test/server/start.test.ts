@@ -6,7 +6,7 @@ import { type Config, readConfig } from '../../src/server/config.ts'
 import type { KeyProvider } from '../../src/server/key-provider.ts'
 import type { PlayerRouteOptions } from '../../src/server/playback.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
-import { keptCallers, keptLog, keptMetrics } from './fakes.ts'
+import { keptCallers, keptLog, keptMetrics, keptOperations } from './fakes.ts'
 
 const configOf = (environment: Record<string, string> = {}): Config =>
   readConfig({ environment: { KEYSPRING_PORT: '0', ...environment } })
@@ -21,6 +21,10 @@ const PLAYERS: PlayerRouteOptions = {
   issueLicense: async () => assert.fail('no player asks'),
 }
 
+const nobody = (): never => assert.fail('nobody exchanges documents')
+const NO_TRANSFER = { post: nobody, get: nobody, put: nobody, delete: nobody }
+const OPERATIONS = await keptOperations(configOf({ KEYSPRING_STORE: 'memory' }))
+
 /** Answers with the profile's name and the public URL. */
 function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
   return {
@@ -34,6 +38,8 @@ function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
         records: [],
       }
     },
+    transferWith: () => NO_TRANSFER,
+    operations: OPERATIONS,
     loadCallers: keptCallers(),
     playersWith: () => PLAYERS,
     widevineWith: () => undefined,

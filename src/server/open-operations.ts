@@ -1,0 +1,46 @@
+import { userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { DataKeys } from '../keys/data-keys.ts'
+import type { AuditHeadStore } from '../manage/store.ts'
+import { type OpenAuditOptions, openAudit } from './audit.ts'
+import type { Config } from './config.ts'
+import { type Events, type OpenEventsOptions, openEvents } from './events.ts'
+import { auditDirectoryOf } from './operations-config.ts'
+import { packageVersion } from './version.ts'
+
+export interface RecordsOptions {
+  readonly by: OpenAuditOptions['by']
+  readonly store: AuditHeadStore
+  readonly dataKeys: DataKeys
+  readonly audit?: Pick<OpenAuditOptions, 'onWritten' | 'onLoss' | 'onError'>
+  readonly events?: Pick<OpenEventsOptions, 'onOutcome' | 'onError'>
+}
+
+/** The audit log of a configuration. Nothing is opened before the first record. */
+export function openAuditOf(config: RecordsConfig, { by, store, dataKeys, audit }: RecordsOptions) {
+  return openAudit({
+    ...audit,
+    directory: auditDirectoryOf(config),
+    node: config.audit.node,
+    by,
+    user: by === 'cli' ? userInfo().username : undefined,
+    store,
+    dataKeys,
+  })
+}
+
+/** The deliveries of events of a configuration; those of a command line are taken up by none but itself. */
+export function openEventsOf(config: RecordsConfig, { by, events }: RecordsOptions): Promise<Events> {
+  const { webhook, file, types, deadLetterFile } = config.events
+  return openEvents({
+    ...events,
+    webhook,
+    file,
+    types,
+    deadLetterFile: deadLetterFile ?? join(config.data, 'dead-events.jsonl'),
+    node: by === 'cli' ? `${config.audit.node}-cli` : config.audit.node,
+    version: packageVersion(),
+  })
+}
+
+export type RecordsConfig = Pick<Config, 'audit' | 'events' | 'store' | 'data'>

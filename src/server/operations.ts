@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto'
+import { AuthenticationError } from '../auth/failure.ts'
+import { KeyProviderError } from '../errors.ts'
+import type { Observe } from '../http/routes.ts'
+import type { ContentKeys } from '../keys/content-keys.ts'
+import type { DataKeys } from '../keys/data-keys.ts'
+import { requestRefused, sealFailure } from '../manage/events-of.ts'
+import type { Management } from '../manage/management.ts'
+import { createRotationWatcher, missedRotationEvent } from '../manage/missed-rotations.ts'
+import type { Sweeper } from '../manage/sweep.ts'
+import type { Config } from './config.ts'
+import type { ReplaceableRules } from './content-rules.ts'
+import { createIssueEvents, NO_ISSUE_EVENTS } from './issue-events.ts'
+import { createIssues, type Issues } from './issues.ts'
+import { type Log, toLoggedError } from './log.ts'
+import type { Metrics } from './metrics.ts'
+import { openAuditOf, openEventsOf } from './open-operations.ts'
+import type { Store } from './open-store.ts'
+import { createSweeping } from './sweeping.ts'
+
+/** What a server does with stored keys besides answering: it records, tells, sweeps and watches. */
+export interface Operations {
+  readonly management: Management
+  readonly sweeper: Sweeper
+  readonly issues: Issues
+  /** Tells of refusals and of what does not open any more. */
+  readonly observe: Observe
+  /** What is done regularly begins. */
+  start(config: Config): void
+  /** Follows a configuration that was read again. */
+  replace(config: Config): void
+  /** Writes what would be written later. */
+  flush(): Promise<void>
+  /** Ends what is done regularly, and writes what waits; before the store is closed. */
+  close(): Promise<void>
+}
+
+export interface OperationsOptions {
+  readonly config: Config
+  readonly store: Store
+  readonly dataKeys: DataKeys
+  readonly contentKeys: ContentKeys
+  readonly rules: ReplaceableRules
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+const WATCH_EVERY_MS = 5_000
+
+/** Opens the audit log and the events of a configuration, and everything that writes to them. */
+export async function openOperations(options: OperationsOptions): Promise<Operations> {
+  const { config, store, dataKeys, contentKeys, rules, log, metrics } = options
+  const now = () => Date.now()
+  const records = {
+    by: 'server',
+    store,
+    dataKeys,
+    audit: {
+      onWritten: metrics.auditWritten,
+      onLoss(lost: number) {
+        metrics.auditLost(lost)
+        log.error({ lost }, 'records of the audit log were lost')
+      },
+      onError(error: unknown) {
+        metrics.auditFailed()
+        log.error({ error: toLoggedError(error) }, 'the audit log could not be written')
+      },
+    },
+    events: {
+      onOutcome: metrics.event,
+      onError: (error: unknown) => log.warn({ error: toLoggedError(error) }, 'an event could not be delivered'),
+    },
+  } as const
+  const audit = openAuditOf(config, records)
+  const events = await openEventsOf(config, records)
+  metrics.watchQueue('auditQueue', audit.queued)
+  metrics.watchQueue('eventQueue', events.queued)
+  const { emit } = events
+  const { retention, rotation } = rules
+  const management = { store, dataKeys, contentKeys, retention, rotation, audit, emit, now, randomBytes }
+
+  const onError = (error: unknown): void =>
+    log.warn({ error: toLoggedError(error) }, 'the ledger could not be asked which key periods are new')
+  const watcher = createRotationWatcher({
+    store,
+    now,
+    rotation,
+    graceMs: config.rotation.graceSeconds * 1_000,
+    onError,
+    onMissed(missed) {
+      metrics.rotationMissed()
+      const { tenant, contentId } = missed
+      log.warn({ tenant, contentId }, 'a key period was not asked for in time')
+      emit(missedRotationEvent(missed))
+    },
+  })
+  const tells = config.events.types.includes('key.issued') && (config.events.webhook ?? config.events.file)
+  const issueEvents = tells ? createIssueEvents({ emit, store, now, onError }) : NO_ISSUE_EVENTS
+  const issues = createIssues(config, { audit, watcher, events: issueEvents })
+  const sweeping = createSweeping({ management, rules, log, metrics, random: Math.random })
+  let watching: NodeJS.Timeout | undefined
+
+  return {
+    management,
+    sweeper: sweeping,
+    issues,
+    observe(call, route, { status, issued }, error) {
+      if (!(error instanceof KeyProviderError)) return
+      const { code } = error
+      const told = { at: now(), route: route?.name ?? 'none', requestId: call.requestId, ...issued }
+      if (code === 'ERR_SEAL_BROKEN') emit(sealFailure(told))
+      // Who asks without a credential is not worth an event each time: encryptors do so before they answer a challenge.
+      else if (status < 500 && !isChallenge(error)) emit(requestRefused({ ...told, code, status, ...clientOf(error) }))
+    },
+    start(current) {
+      sweeping.startEvery(current.retention.sweepMinutes)
+      watching = setInterval(() => void watcher.tick(), WATCH_EVERY_MS)
+      watching.unref()
+    },
+    replace(next) {
+      rules.replace(next)
+      issues.replace(next)
+      sweeping.reviewAll()
+    },
+    async flush() {
+      issues.close()
+    },
+    async close() {
+      clearInterval(watching)
+      await sweeping.close()
+      issues.close()
+      await events.close()
+      await audit.close()
+    },
+  }
+}
+
+function isChallenge(error: KeyProviderError): boolean {
+  return error instanceof AuthenticationError && error.reason === 'missing'
+}
+
+function clientOf(error: KeyProviderError): { readonly client?: string } {
+  return 'client' in error && typeof error.client === 'string' ? { client: error.client } : {}
+}
