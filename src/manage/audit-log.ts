@@ -49,8 +49,8 @@ interface Placed extends Standing {
 }
 
 const HEADS_EVERY_MS = 1_000
-/** Records that are made durable together. */
-const MAX_GROUP = 500
+/** Records that are made durable together: more would stop the event loop for milliseconds. */
+const MAX_GROUP = 256
 
 /** The audit log of one node: records that come while others are being made durable share the next wait for the disk. */
 export function createAuditLog(options: AuditLogOptions): WatchedAuditLog {

@@ -48,7 +48,7 @@ export interface Delivery {
   take(event: PendingEvent): void
   /** How many are under way. */
   queued(): number
-  /** Gives attempts under way `graceMs`, and keeps what is not delivered. */
+  /** Goes on with first attempts for `graceMs`, and keeps what is not delivered then. */
   close(graceMs: number): Promise<void>
 }
 
@@ -66,12 +66,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const running = new Map<PendingEvent, Promise<void>>()
   const leaving = new Set<Promise<void>>()
   const stop = new AbortController()
-  let isClosed = false
+  /** Nothing is taken any more; then, nothing is attempted either. */
+  let isClosing = false
 
   const queued = (): number => ready.length + sleeping.size + running.size
 
   const run = (): void => {
-    while (!isClosed && running.size < atOnce) {
+    while (!stop.signal.aborted && running.size < atOnce) {
       const event = ready.shift()
       if (event === undefined) return
       running.set(
@@ -85,11 +86,12 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   }
 
   const settle = (event: PendingEvent, result: Attempt): void => {
-    // What the stop cut short stays among those under way, which are kept.
-    if (isClosed && result.kind !== 'delivered') return
     running.delete(event)
     if (result.kind === 'delivered') {
       onOutcome(event.type, 'delivered')
+    } else if (stop.signal.aborted) {
+      // Our stop cut it short: that was no attempt.
+      sleeping.set(event, () => {})
     } else if (result.kind === 'refused' || event.attempts + 1 >= maxAttempts) {
       bury({ ...event, attempts: event.attempts + 1 }, result.reason)
     } else {
@@ -107,7 +109,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       ready.push(event)
       run()
     }
-    sleeping.set(event, schedule(wake, wait))
+    sleeping.set(event, isClosing ? () => {} : schedule(wake, wait))
   }
 
   const bury = (event: PendingEvent, reason: string): void => {
@@ -126,7 +128,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     take(event) {
-      if (isClosed) return onOutcome(event.type, 'lost')
+      if (isClosing) return onOutcome(event.type, 'lost')
       if (queued() + leaving.size >= maxQueued) {
         // Beyond the dead letters that are being written, too, nothing is kept.
         if (leaving.size < maxQueued) return bury(event, 'too many events wait')
@@ -137,13 +139,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     },
     queued,
     async close(graceMs) {
-      isClosed = true
+      isClosing = true
       for (const cancel of sleeping.values()) cancel()
       const timer = setTimeout(() => stop.abort(), graceMs)
-      await Promise.all(running.values())
+      while (running.size > 0) await Promise.all(running.values())
       clearTimeout(timer)
       await Promise.all(leaving)
-      const left = [...running.keys(), ...sleeping.keys(), ...ready]
+      const left = [...sleeping.keys(), ...ready]
       await options.keep(left).catch((error: unknown) => lose(left, error))
     },
   }

@@ -1,5 +1,5 @@
 import type { Kid, SystemId } from '../cenc.ts'
-import { type ErrorCode, KeyProviderError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { ContentRef, Tenant } from '../keys/store.ts'
 import type { KeyspringEvent } from './events.ts'
 
@@ -50,16 +50,6 @@ export function sealFailure(
 ): KeyspringEvent {
   const { at, tenant, contentId, route, requestId } = failure
   return { type: 'seal.failure', at, tenant, contentId, data: { code: 'ERR_SEAL_BROKEN', route, requestId } }
-}
-
-/** The event of a call that was not answered as asked, if its error makes one: a refusal, or something stored that does not open. */
-export function eventOfError(
-  error: unknown,
-  call: Happening & { readonly route: string; readonly status: number; readonly requestId: string },
-): KeyspringEvent | undefined {
-  if (!(error instanceof KeyProviderError)) return undefined
-  if (error.code === 'ERR_SEAL_BROKEN') return sealFailure(call)
-  return call.status < 500 ? requestRefused({ ...call, code: error.code }) : undefined
 }
 
 const MAX_LIST = 100

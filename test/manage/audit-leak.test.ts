@@ -8,7 +8,7 @@ import { KeyProviderError } from '../../src/errors.ts'
 import type { AuditEntry } from '../../src/manage/audit.ts'
 import { audited } from '../../src/manage/audited.ts'
 import { EVENT_TYPES } from '../../src/manage/events.ts'
-import { eventOfError, keyIssued } from '../../src/manage/events-of.ts'
+import { keyIssued, requestRefused, sealFailure } from '../../src/manage/events-of.ts'
 import { openAudit } from '../../src/server/audit.ts'
 import { openEvents } from '../../src/server/events.ts'
 import { kidOf } from '../keys/fixtures.ts'
@@ -53,10 +53,8 @@ test('no key reaches a record or an event, whatever is handed over beside them',
   await assert.rejects(audited({ audit }, operator, operation, () => Promise.reject(error)))
   audit.spool({ ...operation, outcome: 'ok', tenant: 'default', actor, requestId: 'r2' } as AuditEntry)
   const call = { at: 0, route: 'key', status: 403, requestId: 'r1', ...careless }
-  for (const code of ['ERR_SEAL_BROKEN', 'ERR_FORBIDDEN'] as const) {
-    const event = eventOfError(new KeyProviderError(code, spellings.join()), call)
-    events.emit(event ?? assert.fail())
-  }
+  events.emit(sealFailure(call))
+  events.emit(requestRefused({ ...call, code: 'ERR_FORBIDDEN' }))
   const issued = { tenant: 'default', contentId: 'movie', at: 0, kids: [kidOf(1)], client: 'c', spekeVersion: '2.0' }
   events.emit(keyIssued({ ...issued, ...careless }))
   await events.close()

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { KeyProviderError } from '../../src/errors.ts'
 import type { KeyspringEvent } from '../../src/manage/events.ts'
 import { EVENT_TYPES } from '../../src/manage/events.ts'
 import { boundEvents } from '../../src/manage/events-bound.ts'
 import { toCloudEvent } from '../../src/manage/events-cloudevent.ts'
 import type { PendingEvent } from '../../src/manage/events-deliver.ts'
 import { createEmit } from '../../src/manage/events-emit.ts'
-import { eventOfError, keyIssued, requestRefused, sealFailure } from '../../src/manage/events-of.ts'
+import { keyIssued, requestRefused, sealFailure } from '../../src/manage/events-of.ts'
 import { readWebhookSecret, signWebhook } from '../../src/manage/events-sign.ts'
 import { kidOf } from '../keys/fixtures.ts'
 
@@ -118,26 +117,6 @@ describe('a cloud event', () => {
     const data = { reason: 'x'.repeat(5_000), kids: Array.from({ length: 500 }, () => 'y') }
     const event = parse({ type: 'key.imported', at: AT, data })
     assert.deepEqual(event.data, { reason: 'x'.repeat(1_024), kids: Array.from({ length: 100 }, () => 'y') })
-  })
-})
-
-describe('the event of an error', () => {
-  const call = { at: AT, route: 'key', status: 500, requestId: 'r1' }
-  const secret = 'c2VjcmV0c2VjcmV0'
-
-  test('is a refusal with its code and no message', () => {
-    const event = eventOfError(new KeyProviderError('ERR_FORBIDDEN', secret), { ...call, status: 403 })
-    assert.deepEqual(event?.data, { code: 'ERR_FORBIDDEN', route: 'key', status: 403, requestId: 'r1' })
-  })
-
-  test('is a broken seal, with no message', () => {
-    const event = eventOfError(new KeyProviderError('ERR_SEAL_BROKEN', secret), call)
-    assert.deepEqual([event?.type, JSON.stringify(event).includes(secret)], ['seal.failure', false])
-  })
-
-  test('is none of a failure that metrics and the log tell of', () => {
-    assert.equal(eventOfError(new KeyProviderError('ERR_STORE_UNAVAILABLE', 'away'), call), undefined)
-    assert.equal(eventOfError(new TypeError(secret), call), undefined)
   })
 })
 

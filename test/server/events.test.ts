@@ -282,6 +282,25 @@ describe('a webhook', () => {
     assert.ok(errors.length > 0)
   })
 
+  test('gets what waits before a stop, as far as there is time', async () => {
+    const { url, received } = await receiver(status(200))
+    const { emit, close, deadLetterFile, outcomes } = await eventsTo(url, { graceMs: 5_000 })
+    for (let number = 0; number < 12; number++) emit({ ...EVENT, type: 'key.issued', contentId: `c${number}` })
+    await close()
+    assert.deepEqual([received.length, outcomes.length], [12, 12])
+    assert.equal(existsSync(`${deadLetterFile}.n1.webhook.pending`), false)
+  })
+
+  test('is asked once before a stop, and again after the next start', async () => {
+    const { url, received } = await receiver(status(500))
+    const first = await eventsTo(url, { graceMs: 5_000, schedule: () => () => {} })
+    first.emit(EVENT)
+    await first.close()
+    assert.equal(received.length, 1)
+    const [kept] = linesOf(`${first.deadLetterFile}.n1.webhook.pending`)
+    assert.deepEqual([kept?.attempts, kept?.id], [1, received[0]?.headers['webhook-id']])
+  })
+
   test('starts although what the last stop left cannot be read', async () => {
     const deadLetterFile = join(mkdtempSync(join(scratch, 'data-')), 'dead.jsonl')
     writeFileSync(`${deadLetterFile}.n1.webhook.pending`, '{"type":"nothing"}\n')
