@@ -78,10 +78,11 @@ const STATUS: Readonly<Record<TransferredDocument['status'], number>> = {
 }
 
 function toReply({ operator, client }: TransferCaller, document: TransferredDocument): RouteReply {
-  const { status, etag, body, contentId, keys, first } = document
+  const { status, etag, body, contentId, keys, first, records } = document
   const headers = { ...NO_STORE, etag }
   if (body === undefined) return { status: STATUS[status], headers, body: '' }
-  const issued = { tenant: operator.tenant, client, contentId, keys, first }
+  const answered = { tenant: operator.tenant, client, contentId, keys, first }
+  const issued = records === undefined ? answered : { ...answered, method: operator.actor.method, records }
   // Exactly application/xml: the type of the encoding is in the XML declaration.
   return { status: STATUS[status], headers: { ...headers, 'content-type': 'application/xml' }, body, issued }
 }

@@ -1,5 +1,6 @@
 import type { DrmSystem } from '../drm/system.ts'
 import { KeyProviderError } from '../errors.ts'
+import type { LedgerEntry } from '../keys/ledger.ts'
 import type { ContentRef } from '../keys/store.ts'
 import type { AuthorizeContent } from '../speke/answer.ts'
 import type { SpekeDocument } from '../speke/request.ts'
@@ -43,6 +44,8 @@ export interface TransferredDocument {
   readonly contentId: string
   readonly keys: number
   readonly first: boolean
+  /** What the ledger was told, for whoever records what is issued; undefined where it was recorded as an export. */
+  readonly records?: readonly LedgerEntry[]
 }
 
 /** CPIX documents of contents: created or completed, given out, replaced, destroyed with their content. @see cpix.md 13 */
@@ -68,25 +71,21 @@ export interface CpixTransferOptions extends FillOptions {
 
 /** CPIX transfer over `management`. Documents are stored without any key, and filled when they are asked for. */
 export function createCpixTransfer(management: Management, options: CpixTransferOptions): CpixTransfer {
-  const { store, audit, emit, now, randomBytes } = management
+  const { store, now, randomBytes } = management
   const { importKey, policy, findDrmSystem, xmlLimits, record } = options
   const prepare = createPrepare(management, options)
   const newRevision = (): string => Buffer.from(randomBytes(12)).toString('base64url')
   const read = (bytes: Uint8Array, contentId: string) =>
     readTransferDocument(readXml(bytes, xmlLimits), contentId, findDrmSystem, policy)
 
-  /** Fills a document for somebody who is told of in the ledger and in the audit log. */
+  /** Fills a document for an encryptor, as an answer of SPEKE does. */
   const issue = async (
-    { operator, client }: TransferCaller,
-    ref: ContentRef,
+    { contentId }: ContentRef,
     prepared: PreparedDocument,
-  ): Promise<Pick<TransferredDocument, 'body' | 'contentId' | 'keys' | 'first'>> => {
+  ): Promise<Pick<TransferredDocument, 'body' | 'contentId' | 'keys' | 'first' | 'records'>> => {
     const { body, keys, first } = await prepared.fill()
     record(prepared.ledgerEntries)
-    const { contentId } = ref
-    audit.spool({ ...operator, ...summaryOf(prepared), action: 'key.issue', outcome: 'ok', contentId })
-    if (first) emit({ type: 'key.issued', ...ref, at: now(), data: { keys: keys.length, client } })
-    return { body, contentId, keys: keys.length, first }
+    return { body, contentId, keys: keys.length, first, records: prepared.ledgerEntries }
   }
 
   /** The ETag that a GET would have: what was issued just now changed what is stored. */
@@ -103,19 +102,20 @@ export function createCpixTransfer(management: Management, options: CpixTransfer
     async post(caller, contentId, bytes) {
       const { operator } = caller
       const ref = { tenant: operator.tenant, contentId }
+      caller.authorize(contentId)
       const prepared = await prepare(ref, bytes, caller.client, caller.certificates ?? [])
       authorizeRecipients(caller, contentId, prepared)
       const posted = read(bytes, contentId)
       const standing = await store.findDocument(ref)
       if (standing !== undefined) {
         refuseDifference(ref, posted, read(Buffer.from(standing.xml), contentId))
-        const issued = await issue(caller, ref, prepared)
+        const issued = await issue(ref, prepared)
         return { status: 'completed', etag: await etagNow(caller, ref, standing), ...issued }
       }
       const written = { xml: stripKeys(posted.cpix, undefined), revision: newRevision(), at: now() }
       const operation = { action: 'document.write', contentId, ...summaryOf(prepared) } as const
       return audited(management, operator, operation, async () => {
-        const issued = await issue(caller, ref, prepared)
+        const issued = await issue(ref, prepared)
         const isStored = await store.putDocument(ref, written, undefined)
         const stands = isStored ? written : await store.findDocument(ref)
         if (stands === undefined) throw changedMeanwhile()
