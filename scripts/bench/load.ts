@@ -80,7 +80,12 @@ export async function load({ port, connections, seconds, make }: LoadOptions): P
   return { requests: latencies.length, seconds: elapsed, p50: at(0.5), p99: at(0.99) }
 }
 
-/** The bytes of a POST of a CPIX document. */
+/** The bytes of a GET. */
+export function getOf(path: string): Buffer {
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+}
+
+/** The bytes of a POST. */
 export function postOf(path: string, headers: Readonly<Record<string, string>>, body: string): Buffer {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${lines.join('')}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n`

@@ -79,7 +79,7 @@ export function importer(world: World): Actor {
     async step() {
       const [contentId, kid, key] = [`brought-${randomUUID()}`, randomUUID(), randomBytes(16).toString('base64')]
       const keys = [{ contentId, kid, key }]
-      const imported = await world.ask('POST', '/api/keys/import', JSON.stringify({ format: 'json', keys }), {
+      const imported = await world.ask('POST', '/api/keys/import', JSON.stringify({ keys }), {
         'content-type': 'application/json',
         'idempotency-key': randomUUID(),
       })
