@@ -28,15 +28,20 @@ function afterChanging(file: string, text: string | RegExp, replacement: string,
 describe('the version of a release', () => {
   test('is the same everywhere', () => assert.deepEqual(disagreements(PACKAGE, undefined), []))
 
-  const CHANGES: readonly (readonly [file: string, text: string, problem: RegExp])[] = [
-    ['package-lock.json', `"version": "${versionOf()}"`, /^package-lock\.json: /],
-    ['CHANGELOG.md', '[Unreleased]', /^CHANGELOG\.md: /],
-    ['deploy/compose/compose.yaml', `keyspring:${versionOf()}`, /^deploy\/compose\/compose\.yaml: /],
-    ['deploy/kubernetes/migrate.yaml', `keyspring:${versionOf()}`, /^deploy\/kubernetes\/migrate\.yaml: /],
+  const CHANGES: readonly (readonly [file: string, text: string, replacement: string, problem: RegExp])[] = [
+    ['package-lock.json', `"version": "${versionOf()}"`, '"version": "9.9.9"', /^package-lock\.json: /],
+    ['CHANGELOG.md', '[Unreleased]', '[Later]', /^CHANGELOG\.md: /],
+    ['deploy/compose/compose.yaml', `keyspring:${versionOf()}`, 'keyspring:9.9.9', /^deploy\/compose\/compose\.yaml: /],
+    [
+      'deploy/kubernetes/migrate.yaml',
+      `keyspring:${versionOf()}`,
+      'keyspring:9.9.9',
+      /^deploy\/kubernetes\/migrate\.yaml: /,
+    ],
   ]
-  for (const [file, text, problem] of CHANGES) {
+  for (const [file, text, replacement, problem] of CHANGES) {
     test(`that differs in ${file} is found`, () => {
-      const [found = '', ...more] = afterChanging(file, text, 'other')
+      const [found = '', ...more] = afterChanging(file, text, replacement)
       assert.match(found, problem)
       assert.deepEqual(more, [])
     })
