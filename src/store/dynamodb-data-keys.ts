@@ -27,7 +27,7 @@ export interface DynamoDbDataKeysOptions {
   readonly now: () => number
   /** Longer than any write may take. */
   readonly settleMs: number
-  /** Whether a client needs a data key. */
+  /** Whether a client or the head of an audit chain needs a data key. */
   readonly isNeeded: (tenant: Tenant, generation: number) => Promise<boolean>
 }
 

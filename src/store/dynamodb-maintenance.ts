@@ -1,6 +1,5 @@
 import { sealGeneration } from '../keys/seal.ts'
-import type { ContentRef, StoreMaintenance } from '../keys/store.ts'
-import type { DynamoDbClients } from './dynamodb-clients.ts'
+import type { ContentRef, StoreMaintenance, Tenant } from '../keys/store.ts'
 import { toNumber } from './dynamodb-contents.ts'
 import type { DynamoDbDataKeys } from './dynamodb-data-keys.ts'
 import { CONTENT, contentOfPartition, contentPartition, overrideKeyOf, secretKeyOf } from './dynamodb-items.ts'
@@ -11,7 +10,8 @@ import { toBytes } from './rows.ts'
 export interface DynamoDbMaintenanceOptions {
   readonly table: DynamoDbTable
   readonly dataKeys: DynamoDbDataKeys
-  readonly clients: DynamoDbClients
+  /** How many values that are no part of a content need a data key. */
+  readonly countOthers: (tenant: Tenant, generation: number) => Promise<number>
   readonly life: DynamoDbLife
 }
 
@@ -19,7 +19,7 @@ export interface DynamoDbMaintenanceOptions {
 export function dynamoDbMaintenance({
   table,
   dataKeys,
-  clients,
+  countOthers,
   life,
 }: DynamoDbMaintenanceOptions): Pick<StoreMaintenance, 'listContents' | 'reseal' | 'countSeals' | 'putLife'> {
   const itemKey = (ref: ContentRef) => ({ pk: contentPartition(ref), sk: CONTENT })
@@ -61,7 +61,7 @@ export function dynamoDbMaintenance({
       return Promise.all(
         all.map(async ({ tenant, generation }) => {
           const rows = counts.get(JSON.stringify([tenant, generation])) ?? 0
-          return { tenant, generation, rows: rows + (await clients.countSealedBy(tenant, generation)) }
+          return { tenant, generation, rows: rows + (await countOthers(tenant, generation)) }
         }),
       )
     },

@@ -1,5 +1,14 @@
-import type { AuditHeadStore, IdempotencyStore, IdempotentWrite } from '../manage/store.ts'
+import { sealGeneration } from '../keys/seal.ts'
+import type { Tenant } from '../keys/store.ts'
+import {
+  AUDIT_TENANT,
+  type AuditHead,
+  type AuditHeadStore,
+  type IdempotencyStore,
+  type IdempotentWrite,
+} from '../manage/store.ts'
 import { toNumber } from './dynamodb-contents.ts'
+import type { DynamoDbDataKeys } from './dynamodb-data-keys.ts'
 import { type DynamoDbItem, pack, unpack } from './dynamodb-items.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 import { toBytes, toText } from './rows.ts'
@@ -9,7 +18,10 @@ const KEPT_SECONDS = 30 * 86_400
 const AUDIT_HEADS = 'audit-heads'
 
 /** Writes with an idempotency key, and the heads of audit chains, in the table. */
-export function dynamoDbRecords(table: DynamoDbTable): IdempotencyStore & AuditHeadStore {
+export function dynamoDbRecords(
+  table: DynamoDbTable,
+  dataKeys: Pick<DynamoDbDataKeys, 'claim' | 'confirm'>,
+): IdempotencyStore & AuditHeadStore {
   return {
     async beginWrite(write, notBefore) {
       const item = toItem(write)
@@ -46,21 +58,32 @@ export function dynamoDbRecords(table: DynamoDbTable): IdempotencyStore & AuditH
 
     async putAuditHead({ chain, seq, sealed }) {
       const item = { pk: AUDIT_HEADS, sk: `chain ${chain}`, chain, seq, head: sealed }
-      if (await table.put(item, { absent: ['pk'] })) return
-      await table.put(item, { below: { seq } })
+      await dataKeys.claim(AUDIT_TENANT, [sealed])
+      const isFirst = await table.put(item, { absent: ['pk'] })
+      // The same record may be sealed anew.
+      if (!isFirst && !(await table.put(item, { below: { seq: seq + 1 } }))) return
+      await dataKeys.confirm(AUDIT_TENANT, [sealed])
     },
 
-    async listAuditHeads() {
-      const items: DynamoDbItem[] = []
-      for await (const page of table.query(AUDIT_HEADS)) items.push(...page)
-      // DynamoDB has them in the order of their bytes.
-      return items.map(({ chain, seq, head }) => ({
-        chain: toText(chain),
-        seq: toNumber(seq),
-        sealed: toBytes(head),
-      }))
-    },
+    listAuditHeads: () => listAuditHeads(table),
   }
+}
+
+/** How many heads need a data key. */
+export async function countHeadsSealedBy(table: DynamoDbTable, tenant: Tenant, generation: number): Promise<number> {
+  if (tenant !== AUDIT_TENANT) return 0
+  return (await listAuditHeads(table)).filter(({ sealed }) => sealGeneration(sealed) === generation).length
+}
+
+async function listAuditHeads(table: DynamoDbTable): Promise<readonly AuditHead[]> {
+  const items: DynamoDbItem[] = []
+  for await (const page of table.query(AUDIT_HEADS)) items.push(...page)
+  // DynamoDB has them in the order of their bytes.
+  return items.map(({ chain, seq, head }) => ({
+    chain: toText(chain),
+    seq: toNumber(seq),
+    sealed: toBytes(head),
+  }))
 }
 
 function keyOf({ tenant, client, key }: Pick<IdempotentWrite, 'tenant' | 'client' | 'key'>) {

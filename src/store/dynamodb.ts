@@ -9,7 +9,7 @@ import { dynamoDbDocuments } from './dynamodb-documents.ts'
 import { dynamoDbLedger } from './dynamodb-ledger.ts'
 import { dynamoDbLife } from './dynamodb-life.ts'
 import { dynamoDbMaintenance } from './dynamodb-maintenance.ts'
-import { dynamoDbRecords } from './dynamodb-records.ts'
+import { countHeadsSealedBy, dynamoDbRecords } from './dynamodb-records.ts'
 import { type DynamoDbTable, type DynamoDbTableOptions, openDynamoDbTable } from './dynamodb-table.ts'
 import { dynamoDbWrites } from './dynamodb-writes.ts'
 
@@ -40,7 +40,9 @@ export function dynamoDbStore(
   { now, graceMs, settleMs }: Required<Pick<DynamoDbStoreOptions, 'now' | 'graceMs' | 'settleMs'>>,
 ): DynamoDbStore {
   const clients = dynamoDbClients(table)
-  const isNeeded = async (tenant: string, generation: number) => (await clients.countSealedBy(tenant, generation)) > 0
+  const countOthers = async (tenant: string, generation: number): Promise<number> =>
+    (await clients.countSealedBy(tenant, generation)) + (await countHeadsSealedBy(table, tenant, generation))
+  const isNeeded = async (tenant: string, generation: number) => (await countOthers(tenant, generation)) > 0
   const dataKeys = dynamoDbDataKeys({ table, now, settleMs, isNeeded })
   const contents = dynamoDbContents({ table, now, graceMs })
   const life = dynamoDbLife({ table, now, graceMs, contents })
@@ -53,8 +55,8 @@ export function dynamoDbStore(
     ...dynamoDbLedger(table),
     ...dynamoDbDocuments(table, contents),
     ...dynamoDbCatalogue(table, contents),
-    ...dynamoDbRecords(table),
-    ...dynamoDbMaintenance({ table, dataKeys, clients, life }),
+    ...dynamoDbRecords(table, dataKeys),
+    ...dynamoDbMaintenance({ table, dataKeys, countOthers, life }),
     listClients: clients.listClients,
     putClient: (registered) => clients.putClient(registered, dataKeys),
     removeClient: clients.removeClient,

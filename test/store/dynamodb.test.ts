@@ -3,9 +3,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
 import { openDynamoDbStore } from '../../src/store/dynamodb.ts'
+import { auditHeadContract } from './audit-head-contract.ts'
+import { catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
+import { documentStoreContract } from './document-store-contract.ts'
 import { startDynamoDb } from './dynamodb-server.ts'
+import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
+import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
@@ -28,6 +33,11 @@ secretStoreContract('dynamodb', open)
 ledgerStoreContract('dynamodb', open)
 maintenanceContract('dynamodb', open)
 clientStoreContract('dynamodb', open)
+lifeStoreContract('dynamodb', open)
+documentStoreContract('dynamodb', open)
+catalogueContract('dynamodb', open)
+idempotencyContract('dynamodb', open)
+auditHeadContract('dynamodb', open)
 
 const REF = { tenant: 'default', contentId: 'movie' }
 const BIRTH = { at: 1, expiresAt: undefined }

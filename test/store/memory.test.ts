@@ -1,6 +1,6 @@
 import { memoryStore } from '../../src/store/memory.ts'
 import { auditHeadContract } from './audit-head-contract.ts'
-import { catalogueContract } from './catalogue-contract.ts'
+import { boundedSearchContract, catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
 import { documentStoreContract } from './document-store-contract.ts'
 import { idempotencyContract } from './idempotency-contract.ts'
@@ -16,5 +16,6 @@ clientStoreContract('memory', async () => memoryStore())
 lifeStoreContract('memory', async () => memoryStore())
 documentStoreContract('memory', async () => memoryStore())
 catalogueContract('memory', async () => memoryStore())
+boundedSearchContract('memory', async () => memoryStore())
 idempotencyContract('memory', async () => memoryStore())
 auditHeadContract('memory', async () => memoryStore())

@@ -1,7 +1,7 @@
 import { after } from 'node:test'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { auditHeadContract } from './audit-head-contract.ts'
-import { catalogueContract } from './catalogue-contract.ts'
+import { boundedSearchContract, catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
 import { documentStoreContract } from './document-store-contract.ts'
 import { idempotencyContract } from './idempotency-contract.ts'
@@ -23,5 +23,6 @@ clientStoreContract('postgres', open)
 lifeStoreContract('postgres', open)
 documentStoreContract('postgres', open)
 catalogueContract('postgres', open)
+boundedSearchContract('postgres', open)
 idempotencyContract('postgres', open)
 auditHeadContract('postgres', open)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { auditHeadContract } from './audit-head-contract.ts'
-import { catalogueContract } from './catalogue-contract.ts'
+import { boundedSearchContract, catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
 import { documentStoreContract } from './document-store-contract.ts'
 import { idempotencyContract } from './idempotency-contract.ts'
@@ -26,5 +26,6 @@ clientStoreContract('sqlite', open)
 lifeStoreContract('sqlite', open)
 documentStoreContract('sqlite', open)
 catalogueContract('sqlite', open)
+boundedSearchContract('sqlite', open)
 idempotencyContract('sqlite', open)
 auditHeadContract('sqlite', open)
