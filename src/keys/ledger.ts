@@ -14,6 +14,8 @@ export interface Ledger {
   record(entry: LedgerEntry): void
   /** Writes what was recorded so far. A failure goes to `onError`; the records are kept for the next time. */
   flush(): Promise<void>
+  /** How many records wait to be written. */
+  waiting(): number
   /** Writes what is left. What cannot be written is lost, and counted. */
   close(): Promise<void>
 }
@@ -130,6 +132,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   return {
     record,
     flush,
+    waiting: () => byPeriod.size + failed.length,
     async close() {
       isClosed = true
       await flushing

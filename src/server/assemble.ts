@@ -80,6 +80,7 @@ export async function assemble(
       },
       onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
     })
+    metrics.watchQueue('ledgerQueue', ledger.waiting)
     const countSystems = countSignaling(metrics)
     const sinks = {
       log,
