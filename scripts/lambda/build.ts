@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import { zipOf } from './zip.ts'
 
 /** A function that was built. */
@@ -21,6 +21,17 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const BANNER = "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"
 /** Digits of the hash in the name of the zip file: another function has another name, so that deployments see it. */
 const NAMED = 16
+
+/** Messages of zod in English alone: forty languages are a sixth of everything, and each start would read them. */
+const ENGLISH: Plugin = {
+  name: 'english',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
+      contents: "export { default as en } from './en.js'",
+      resolveDir: dirname(path),
+    }))
+  },
+}
 
 /** Builds the function into a directory. The same source gives the same bytes, wherever and whenever. */
 export async function buildLambda(directory: string): Promise<BuiltLambda> {
@@ -42,6 +53,7 @@ export async function buildLambda(directory: string): Promise<BuiltLambda> {
     external: ['@aws-sdk/*', 'pg-native', 'pg-cloudflare'],
     define: { KEYSPRING_VERSION: JSON.stringify(version) },
     banner: { js: BANNER },
+    plugins: [ENGLISH],
   })
   const [output] = outputFiles
   if (output === undefined) throw new Error('esbuild gave no file')

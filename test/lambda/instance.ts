@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type BuiltLambda, buildLambda } from '../../scripts/lambda/build.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const RUNTIME_FILE = 'runtime.mjs'
 const RUNTIME = fileURLToPath(new URL('./runtime.ts', import.meta.url))
 
 /** The bundle in a directory of its own, beside what the runtime of AWS has. */
@@ -19,6 +21,8 @@ export interface Bundle extends BuiltLambda {
 export async function bundle(): Promise<Bundle> {
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-lambda-'))
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  // As JavaScript, so that no instance has to strip types when it starts.
+  writeFileSync(join(directory, RUNTIME_FILE), stripTypeScriptTypes(readFileSync(RUNTIME, 'utf8')))
   const built = await buildLambda(directory)
   return { ...built, remove: () => rmSync(directory, { recursive: true, force: true }) }
 }
@@ -35,7 +39,7 @@ export interface Instance {
 
 export function startInstance(file: string, environment: Readonly<Record<string, string>>): Instance {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [RUNTIME, file], {
+  const child = spawn(process.execPath, [join(dirname(file), RUNTIME_FILE), file], {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, ...environment },
   })
