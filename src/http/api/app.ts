@@ -73,16 +73,22 @@ async function perform(
   caller.authorize({ scope })
   const request = readRequest(operation, call, given)
   if (typeof request.path.content === 'string') caller.authorize({ scope, contentId: request.path.content })
-  const act = async () => {
-    const result = await operation.handle({ ...request, caller }, world)
-    return { status: 200, body: JSON.stringify(result) }
-  }
-  if (operation.once !== true) return jsonReply((await act()).body)
+  const handle = () => operation.handle({ ...request, caller }, world)
+  if (operation.once !== true) return replyOf(operation, await handle())
   const { management } = world
   const { store, now } = management
   const write = { store, tenant: caller.operator.tenant, client: caller.client, call, now }
-  const { body, replayed } = await writeOnce(write, act)
+  const { body, replayed } = await writeOnce(write, async () => ({
+    status: 200,
+    body: JSON.stringify(await handle()),
+  }))
   return jsonReply(body, replayed ? { 'idempotency-replayed': 'true' } : {})
+}
+
+function replyOf({ encode }: Operation, result: unknown): Reply {
+  if (encode === undefined) return jsonReply(JSON.stringify(result))
+  const { mediaType, bytes } = encode(result)
+  return { status: 200, headers: { ...API_HEADERS, 'content-type': mediaType }, body: bytes }
 }
 
 function jsonReply(body: string, headers: Reply['headers'] = {}): Reply {

@@ -73,7 +73,8 @@ function contentsOf(byTag: ReadonlyMap<string, readonly Operation[]>): string {
 }
 
 function sectionOf(operation: Operation, { parameters = [], requestBody }: DescribedOperation): string {
-  const { id, method, path, summary, description, scope, example } = operation
+  const { id, method, path, summary, description, scope } = operation
+  const answers = operation.rawAnswers ?? [{ mediaType: 'application/json', example: operation.example }]
   const bodies = Object.entries(requestBody?.content ?? {}).map(
     ([mediaType, body]) => `<p>Body, <code>${mediaType}</code>:</p>${exampleOf(body.example)}`,
   )
@@ -84,7 +85,7 @@ function sectionOf(operation: Operation, { parameters = [], requestBody }: Descr
     `<p>${marked(description)} Scope: <code>${scope}</code>.</p>`,
     parametersOf(parameters),
     ...bodies,
-    `<p>Answer:</p>${exampleOf(example)}`,
+    ...answers.map(({ mediaType, example }) => `<p>Answer, <code>${mediaType}</code>:</p>${exampleOf(example)}`),
     `<p>Refusals: ${refusals.join(', ')}.</p></section>`,
   ].join('\n')
 }

@@ -2,7 +2,7 @@ import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Env } from 'hono'
 import type { ErrorCode } from '../../errors.ts'
 import { STATUS } from '../errors.ts'
-import type { Operation } from './operation.ts'
+import type { Operation, RawBody } from './operation.ts'
 import { titleOf } from './problem.ts'
 
 /** How a client may prove itself; the operation names the scope it needs. */
@@ -59,7 +59,8 @@ const IdempotencyKey = z.object({
 
 /** An operation as OpenAPI describes it. */
 export function toRoute(operation: Operation): RouteConfig {
-  const { id, method, path, tag, summary, description, scope, params, query, once, answer, example } = operation
+  const { id, method, path, tag, summary, description, scope, params, query, once } = operation
+  const { answer, example, rawAnswers } = operation
   return {
     method,
     path,
@@ -76,7 +77,11 @@ export function toRoute(operation: Operation): RouteConfig {
       ...bodyOf(operation),
     },
     responses: {
-      200: { description: 'Done.', content: { 'application/json': { schema: answer, example } } },
+      200: {
+        description: 'Done.',
+        content:
+          rawAnswers === undefined ? { 'application/json': { schema: answer, example } } : rawContent(rawAnswers),
+      },
       ...problemResponses(refusalsOf(operation)),
     },
   }
@@ -84,12 +89,17 @@ export function toRoute(operation: Operation): RouteConfig {
 
 function bodyOf({ body, bodyExample, rawBodies }: Operation): Pick<NonNullable<RouteConfig['request']>, 'body'> {
   const json = body === undefined ? {} : { 'application/json': { schema: body, example: bodyExample } }
-  const raw = (rawBodies ?? []).map(({ mediaType, description, example }) => {
-    const schema = mediaType === 'application/json' ? z.unknown() : z.string()
-    return [mediaType, { schema: schema.openapi({ description }), example }]
-  })
-  const content = { ...json, ...Object.fromEntries(raw) }
+  const content = { ...json, ...rawContent(rawBodies ?? []) }
   return Object.keys(content).length === 0 ? {} : { body: { required: true, content } }
+}
+
+function rawContent(bodies: readonly RawBody[]) {
+  return Object.fromEntries(
+    bodies.map(({ mediaType, description, example }) => {
+      const schema = mediaType === 'application/json' ? z.unknown() : z.string()
+      return [mediaType, { schema: schema.openapi({ description }), example }]
+    }),
+  )
 }
 
 /** The codes by their status. */

@@ -91,3 +91,17 @@ export function forceOf(given: { readonly force?: boolean | undefined; readonly 
   const { force: isForced, reason: why } = given
   return { ...(isForced !== undefined && { force: isForced }), ...(why !== undefined && { reason: why }) }
 }
+
+/** A certificate as DER. */
+export const certificate = converted('a certificate in PEM, or base64 of DER', toCertificate, {
+  description: 'PEM, or base64 of DER.',
+})
+
+function toCertificate(text: string): Uint8Array | undefined {
+  if (text.length > MAX_CERTIFICATE) return undefined
+  const base64 = (PEM.exec(text)?.[1] ?? text).replaceAll(/\s+/g, '')
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : undefined
+}
+
+const MAX_CERTIFICATE = 16_384
+const PEM = /^\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----\s*$/

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { importKeys } from '../../manage/import-keys.ts'
-import { contentIdText, contentKeyClass, flag, forceOf, kid, reason } from './fields.ts'
+import { listKeys, showKey } from '../../manage/keys.ts'
+import { contentIdText, contentKeyClass, contentParams, flag, forceOf, kid, reason } from './fields.ts'
 import { operation } from './operation.ts'
 
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
@@ -11,6 +12,63 @@ const FORMATS: Readonly<Record<string, string>> = {
   'application/xml': 'cpix',
 }
 const JSON_EXAMPLE = { keys: [{ contentId: 'movie', kid: KID, key: '00112233445566778899aabbccddeeff' }] }
+
+const LISTED = {
+  kid,
+  class: contentKeyClass,
+  source: z
+    .enum(['derived', 'override'])
+    .openapi({ description: '`override`: imported, random or given by an operator.' }),
+  issued: z.boolean().openapi({ description: 'Whether an encryptor was given it, as far as is known.' }),
+  commonEncryptionScheme: z.string().optional(),
+  intendedTrackTypes: z.array(z.string()),
+}
+const KEY = {
+  kid: KID,
+  class: 'drm',
+  source: 'derived',
+  issued: true,
+  commonEncryptionScheme: 'cbcs',
+  intendedTrackTypes: ['VIDEO'],
+}
+
+export const list = operation({
+  id: 'listKeys',
+  method: 'get',
+  path: '/api/contents/{content}/keys',
+  tag: 'keys',
+  summary: 'The keys of a content, without the keys themselves',
+  description: 'Those that encryptors were given, and those that stand in their stead.',
+  scope: 'keys:read',
+  params: contentParams,
+  answer: z
+    .strictObject({
+      contentId: contentIdText,
+      keys: z.array(z.strictObject(LISTED)),
+      more: z.boolean().openapi({ description: 'Whether there are older key periods that were not looked at.' }),
+    })
+    .openapi('KeyList'),
+  example: { contentId: 'live-1', keys: [KEY], more: false },
+  refusals: ['ERR_CONTENT_NOT_FOUND'],
+  handle: ({ path, caller }, { management }) => listKeys(management, caller.operator, { contentId: path.content }),
+})
+
+export const show = operation({
+  id: 'showKey',
+  method: 'get',
+  path: '/api/contents/{content}/keys/{kid}',
+  tag: 'keys',
+  summary: 'What is known of the key of a kid, with its check value',
+  description: 'In each class that it has. The check value tells two keys apart, and no more.',
+  scope: 'keys:read',
+  params: z.strictObject({ ...contentParams.shape, kid }),
+  answer: z.strictObject({ keys: z.array(z.strictObject({ ...LISTED, checkValue: z.string() })) }).openapi('ShownKeys'),
+  example: { keys: [{ ...KEY, checkValue: 'fde4fb' }] },
+  refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_KEY_NOT_FOUND', 'ERR_CONTENT_GONE', 'ERR_CONTENT_EXPIRED'],
+  async handle({ path, caller }, { management }) {
+    return { keys: await showKey(management, caller.operator, { contentId: path.content, kid: path.kid }) }
+  },
+})
 
 export const importing = operation({
   id: 'importKeys',

@@ -19,7 +19,7 @@ export interface ApiWorld {
   readonly importKey: ImportKey | undefined
 }
 
-/** A body that is no JSON: its bytes are given to the operation as they are. */
+/** A body that is no JSON, or is read by another schema: its bytes are handed on as they are. */
 export interface RawBody {
   readonly mediaType: string
   readonly description: string
@@ -59,6 +59,9 @@ export interface OperationDefinition<P extends Params, Q extends Params, B exten
   readonly rawBodies?: readonly RawBody[]
   readonly answer: R
   readonly example: unknown
+  /** What the answer is where it is no JSON: then it is what `encode` makes of the result. */
+  readonly rawAnswers?: readonly RawBody[]
+  encode?(result: Told<z.input<R>>): { readonly mediaType: string; readonly bytes: Uint8Array }
   /** Why it may refuse, beside what refuses any request. */
   readonly refusals: readonly ErrorCode[]
   /** Whether it takes an Idempotency-Key. Never what gives out keys: replies are remembered. */
@@ -67,11 +70,13 @@ export interface OperationDefinition<P extends Params, Q extends Params, B exten
 }
 
 /** What is told is not changed any more. */
-type Told<T> = T extends readonly (infer Item)[]
-  ? readonly Told<Item>[]
-  : T extends object
-    ? { readonly [Name in keyof T]: Told<T[Name]> }
-    : T
+type Told<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Told<Item>[]
+    : T extends object
+      ? { readonly [Name in keyof T]: Told<T[Name]> }
+      : T
 
 /** An operation of any types. */
 export type Operation = OperationDefinition<Params, Params, Body, z.ZodType>

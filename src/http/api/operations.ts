@@ -1,4 +1,5 @@
 import * as contents from './contents.ts'
+import * as exporting from './export.ts'
 import * as keys from './keys.ts'
 import * as kids from './kids.ts'
 import type { Operation } from './operation.ts'
@@ -19,7 +20,10 @@ export const OPERATIONS: readonly Operation[] = [
   overrides.remove,
   overrides.addRule,
   overrides.removeRule,
+  keys.list,
+  keys.show,
   keys.importing,
+  exporting.exporting,
   kids.show,
   resolve.resolve,
   retention.show,
