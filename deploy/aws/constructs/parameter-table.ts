@@ -286,6 +286,13 @@ export const SERVERLESS_PARAMETERS = {
     allowedPattern: '^(arn:aws[a-z-]*:wafv2:us-east-1:[0-9]{12}:global/webacl/[A-Za-z0-9/_-]+)?$',
     constraint: 'the ARN of a global Web ACL',
   },
+  PlayerOriginKey: {
+    group: 'Players',
+    label: 'Key of CloudFront',
+    description: 'By which only CloudFront can call the API for players. The other letter makes a new one.',
+    default: 'a',
+    allowedValues: ['a', 'b'],
+  },
   PlayerRequestsPerSecond: {
     group: 'Limits',
     label: 'Requests per second of players',

@@ -58,12 +58,12 @@ export function playerDelivery(stack: Stack, options: PlayerDeliveryOptions) {
     stageDescription: options.stageDescription,
   })
   const permission = letCall(stack, 'PlayerApiCallsPlayer', player.fn, api, PLAYER_STAGE)
-  const key = originKey(stack, api, stage, limits)
-  under(isMade, ...player.all, ...all, permission, ...key.all)
+  under(isMade, ...player.all, ...all, permission)
+  const key = originKey(stack, { api, stage, limit: limits, letter: asked.PlayerOriginKey, isMade })
   const { cdn, publicKey } = distribution(stack, {
     api,
     stageName: PLAYER_STAGE,
-    originKey: key.value,
+    originKey: key,
     domainName: asked.PlayerDomainName.valueAsString,
     certificateArn: asked.PlayerCertificateArn.valueAsString,
     publicKey: asked.PlayerPublicKey.valueAsString,

@@ -64,11 +64,19 @@ describe('players', () => {
     const methods = ofType(jwt, 'AWS::ApiGateway::Method').filter(([, one]) => one.RestApiId === 'PlayerApi')
     assert.equal(methods.length, 4)
     for (const [, method] of methods) assert.equal(method.ApiKeyRequired, true)
-    const secret = '{{resolve:secretsmanager:OriginKeySecret:SecretString}}'
+    const secret = '{{resolve:secretsmanager:OriginKeySecretA:SecretString}}'
     assert.equal(resource(jwt, 'OriginKey').properties.Value, secret)
     const [origin] = config(jwt).Origins
     assert.deepEqual(origin.OriginCustomHeaders, [{ HeaderName: 'X-Api-Key', HeaderValue: secret }])
-    assert.equal(resource(jwt, 'OriginKeySecret').properties.GenerateSecretString.PasswordLength, 64)
+    assert.equal(resource(jwt, 'OriginKeySecretA').properties.GenerateSecretString.PasswordLength, 64)
+  })
+
+  test('come by another key when its letter changes: API and CloudFront have the same one', () => {
+    const changed = deploy(template, { ...JWT, PlayerOriginKey: 'b' })
+    const secret = '{{resolve:secretsmanager:OriginKeySecretB:SecretString}}'
+    assert.equal(resource(changed, 'OriginKey').properties.Value, secret)
+    assert.equal(config(changed).Origins[0].OriginCustomHeaders[0].HeaderValue, secret)
+    assert.equal(changed.resources.has('OriginKeySecretA'), false)
   })
 
   test('are served over TLS 1.2 or better alone, from their own domain', () => {

@@ -112,7 +112,7 @@ const ROWS: readonly Row[] = [
   ['PlayerRole', 'kms:Encrypt', KEY, false, DATA_KEY],
   ['PlayerRole', 'kms:Decrypt', KEY, true, OF_THE_TABLE],
   ['PlayerRole', 'secretsmanager:GetSecretValue', EVERYTHING.PlayerJwtSecretArn, true],
-  ['PlayerRole', 'secretsmanager:GetSecretValue', here('secretsmanager', 'secret:OriginKeySecret'), false],
+  ['PlayerRole', 'secretsmanager:GetSecretValue', here('secretsmanager', 'secret:OriginKeySecretA'), false],
   ['PlayerRole', 'events:PutEvents', here('events', 'event-bus/media'), false, { 'events:source': 'keyspring' }],
   ['PlayerRole', INVOKE, POST, false],
 ]
