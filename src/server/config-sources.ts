@@ -6,6 +6,8 @@ import { environmentName, fromText, SETTINGS, type Setting } from './settings-ta
 export interface ConfigSources {
   /** The YAML file that `--config` names; without it KEYSPRING_CONFIG may name one. */
   readonly file?: string | undefined
+  /** What a file would hold, in its place. */
+  readonly settings?: Readonly<Record<string, unknown>> | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly flags?: ConfigFlags
   /** Whether a server is to listen by it, which needs more to be right. Default true. */
@@ -35,14 +37,18 @@ export interface RawConfig {
 }
 
 /** Gathers the settings of all sources. What cannot be read is a problem, by name and never by value. */
-export function gatherSettings({ file: given, environment, flags = {} }: ConfigSources): RawConfig {
+export function gatherSettings({ file: given, settings, environment, flags = {} }: ConfigSources): RawConfig {
   const problems: string[] = []
   const names = new Map<string, string>()
   const file = given ?? environment[FILE_VARIABLE]
   const text = readVariable(environment, TEXT_VARIABLE, problems)
   if (file !== undefined && text !== undefined)
     problems.push(`${TEXT_VARIABLE}: a file is named too: expected one of the two`)
-  const tree = file === undefined ? parseYaml(TEXT_VARIABLE, text, problems) : readYaml(file, problems)
+  if (settings !== undefined && (file ?? text) !== undefined) {
+    problems.push('settings: a file is given too: expected one of the two')
+  }
+  const written = file === undefined ? parseYaml(TEXT_VARIABLE, text, problems) : readYaml(file, problems)
+  const tree = settings === undefined ? written : structuredClone<Record<string, unknown>>(settings)
 
   const known = new Set([FILE_VARIABLE, TEXT_VARIABLE, `${TEXT_VARIABLE}_FILE`])
   for (const { path, kind } of SETTINGS) {
