@@ -8,13 +8,15 @@ import { packPackage, runTool } from './packed.ts'
 
 const { tarball, consumer, installed } = packPackage()
 const { exports: entries } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+/** What documents and signalling are worked on with. */
 const ENTRIES = ['cpix', 'drm'] as const
+/** Each entry, and the file it is. */
+const FILES = { '.': 'keyspring', './lambda': 'lambda', './cpix': 'cpix', './drm': 'drm' } as const
 
 describe('the packed package', () => {
   test('has what its exports point at', () => {
-    for (const entry of ENTRIES) {
-      for (const file of Object.values<string>(entries[`./${entry}`]))
-        assert.ok(existsSync(join(installed, file)), file)
+    for (const entry of Object.keys(FILES)) {
+      for (const file of Object.values<string>(entries[entry])) assert.ok(existsSync(join(installed, file)), file)
     }
   })
 
@@ -31,9 +33,9 @@ describe('the packed package', () => {
   test('has types that resolve as its modules do', () => {
     // It fails for what its profile does not leave out. Its table turns with the width of the terminal; its JSON does not.
     const report = JSON.parse(runTool('attw', [tarball, '--profile', 'esm-only', '--format', 'json'], consumer))
-    for (const entry of ENTRIES) {
-      const { resolution } = report.analysis.entrypoints[`./${entry}`].resolutions['node16-esm']
-      assert.match(resolution.fileName, new RegExp(`/dist/exports/${entry}\\.d\\.ts$`))
+    for (const [entry, file] of Object.entries(FILES)) {
+      const { resolution } = report.analysis.entrypoints[entry].resolutions['node16-esm']
+      assert.match(resolution.fileName, new RegExp(`/dist/exports/${file}\\.d\\.ts$`))
     }
   })
 
@@ -106,7 +108,7 @@ describe('docs/library.md', () => {
   }
 
   test('names every function that is exported', () => {
-    const functions = ENTRIES.flatMap(exportedNames).filter((one) => /export declare function/.test(declarationOf(one)))
+    const functions = [...ENTRIES, 'keyspring', 'lambda'].flatMap(exportedNames).filter((one) => /export declare function/.test(declarationOf(one)))
     assert.ok(functions.length > 30)
     for (const { name } of functions) assert.ok(page.text.includes(`\`${name}\``), name)
   })
