@@ -72,6 +72,8 @@ async function askOpenly(ask: Ask): Promise<void> {
   await ask(`/keys/default/nothing/${KID}`)
   await post(`/license/clearkey/default/${CONTENT}`, JSON.stringify({ kids: [base64url(KID)], type: 'temporary' }))
   await ask('/speke/v1.0/heartbeat')
+  await ask('/api/contents')
+  await ask(`/copyProtectionData/${CONTENT}`)
   await ask('/readyz')
   await ask('/metrics')
   await ask('/livez', { headers: { 'x-long': 'a'.repeat(20_000) } })

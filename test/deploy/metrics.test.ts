@@ -75,7 +75,7 @@ function assertExists(expression: string): void {
 }
 
 test('the driven server answered, refused and failed as it should', () => {
-  assert.deepEqual(statuses, [200, 200, 422, 404, 200, 404, 200, 200, 200, 200, 431, 401, 403, 429])
+  assert.deepEqual(statuses, [200, 200, 422, 404, 200, 404, 200, 200, 200, 404, 200, 200, 431, 401, 403, 429])
 })
 
 describe('the metrics of a server', () => {
@@ -93,7 +93,10 @@ describe('the metrics of a server', () => {
   // What the driven server must have counted: it is not enough that a name is there.
   const COUNTED = [
     'keyspring_requests_total{route="copyProtection",speke_version="1.0",status="200"} 2',
+    'keyspring_requests_total{route="api",speke_version="none",status="200"} 1',
+    'keyspring_requests_total{route="copyProtectionData",speke_version="none",status="404"} 1',
     'keyspring_refusals_total{code="ERR_ROUTE_NOT_FOUND"} 1',
+    'keyspring_audit_records_total{action="audit.start",outcome="ok"} 1',
     'keyspring_refusals_total{code="ERR_SEAL_BROKEN"} 0',
     'keyspring_issued_keys_total{first="true"} 1',
     'keyspring_issued_keys_total{first="false"} 1',
@@ -108,7 +111,6 @@ describe('the metrics of a server', () => {
     'keyspring_forbidden_total{reason="content"} 1',
     'keyspring_rate_limited_total{sender="client"} 1',
     'keyspring_store_operation_duration_seconds_count{op="putSecretIfAbsent",backend="sqlite"} 1',
-    'keyspring_root_key_operation_duration_seconds_count{op="wrap",provider="local"} 1',
     'keyspring_ready 1',
     'keyspring_requests_in_flight 0',
   ]
@@ -124,6 +126,12 @@ describe('the metrics of a server', () => {
       )
     })
   }
+
+  test('say what the root key was asked for', () => {
+    assert.match(metrics, /^keyspring_root_key_operation_duration_seconds_count\{op="wrap",provider="local"\} [1-9]/m)
+    assert.match(metrics, /^keyspring_data_key_lookups_total [1-9]/m)
+    assert.match(metrics, /^keyspring_content_lookups_total [1-9]/m)
+  })
 
   test('name no content, kid or client', () => {
     assert.doesNotMatch(metrics, /sample-channel|a86b3d17|packager|0123456789abcde/)
