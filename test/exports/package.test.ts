@@ -108,7 +108,9 @@ describe('docs/library.md', () => {
   }
 
   test('names every function that is exported', () => {
-    const functions = [...ENTRIES, 'keyspring', 'lambda'].flatMap(exportedNames).filter((one) => /export declare function/.test(declarationOf(one)))
+    const functions = [...ENTRIES, 'keyspring', 'lambda']
+      .flatMap(exportedNames)
+      .filter((one) => /export declare function/.test(declarationOf(one)))
     assert.ok(functions.length > 30)
     for (const { name } of functions) assert.ok(page.text.includes(`\`${name}\``), name)
   })
