@@ -1,4 +1,4 @@
-import type { Scope } from '../auth/client.ts'
+import type { Intent, Scope } from '../auth/client.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { CpixTransfer, TransferCaller, TransferredDocument } from '../manage/cpix-transfer.ts'
 import { fromUrlSegment } from '../speke/urls.ts'
@@ -14,7 +14,7 @@ export interface CopyProtectionDataOptions {
 
 const MEDIA_TYPES = ['application/xml', 'text/xml', 'application/cpix+xml']
 const NO_STORE = { 'cache-control': 'no-store' }
-/** Each of them may read; without the first two, keys come encrypted or not at all. */
+/** Each of them may read; without the first two, keys come encrypted for pinned recipients or not at all. */
 const READING: readonly Scope[] = ['keys:issue', 'keys:export', 'keys:read']
 const CLEAR: readonly Scope[] = ['keys:issue', 'keys:export']
 
@@ -50,7 +50,7 @@ export function copyProtectionData({ transfer, identify }: CopyProtectionDataOpt
       return toReply(sender, await transfer.post(sender, contentId, documentIn(call)))
     }),
     route('GET', async (call, caller, contentId) => {
-      const scope = READING.find((one) => has(caller, one)) ?? 'keys:read'
+      const scope = READING.find((one) => may(caller, { scope: one })) ?? 'keys:read'
       const reader = callerOf(call, caller, scope)
       const ifNoneMatch = call.headers['if-none-match']
       return toReply(reader, await transfer.get(reader, contentId, { ifNoneMatch }))
@@ -87,23 +87,31 @@ function toReply({ operator, client }: TransferCaller, document: TransferredDocu
   return { status: STATUS[status], headers: { ...headers, 'content-type': 'application/xml' }, body, issued }
 }
 
-/** The caller in one of its scopes. A reader that may not have clear keys is given them for its own certificate. */
+/** The caller in one of its scopes. A reader that has keys encrypted only is given them for its own TLS certificate too. */
 function callerOf({ clientCertificate }: Call, caller: ApiCaller, scope: Scope): TransferCaller {
   caller.authorize({ scope })
-  const clearKeys = CLEAR.some((one) => has(caller, one))
-  const certificate = clearKeys ? undefined : clientCertificate?.raw
+  const keys = keysFor(caller, scope)
+  const certificate = keys === 'encrypted' ? clientCertificate?.raw : undefined
   return {
     operator: caller.operator,
     client: caller.client,
     authorize: (contentId, recipientFingerprints) => caller.authorize({ scope, contentId, recipientFingerprints }),
-    clearKeys,
+    keys,
     ...(certificate !== undefined && { certificates: [certificate] }),
   }
 }
 
-function has({ authorize }: ApiCaller, scope: Scope): boolean {
+/** No certificate has it: whoever may encrypt for it may encrypt for anybody, itself included. */
+const NO_FINGERPRINT = '0'.repeat(64)
+
+function keysFor(caller: ApiCaller, scope: Scope): TransferCaller['keys'] {
+  if (CLEAR.some((one) => may(caller, { scope: one }))) return 'clear'
+  return may(caller, { scope, recipientFingerprints: [NO_FINGERPRINT] }) ? 'none' : 'encrypted'
+}
+
+function may({ authorize }: ApiCaller, intent: Intent): boolean {
   try {
-    authorize({ scope })
+    authorize(intent)
     return true
   } catch (error) {
     if (error instanceof KeyProviderError && error.code === 'ERR_FORBIDDEN') return false

@@ -3,6 +3,7 @@ import { readDrmSystems } from '../cpix/drm-system.ts'
 import { attributeError, elementError } from '../cpix/error.ts'
 import { KID, requiredAttribute } from '../cpix/fields.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../cpix/names.ts'
+import { refuseTooMany } from '../speke/request.ts'
 import type { Filling } from '../template.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { applyEdits, type Edit, removeAttribute, removeElement, setContent } from '../xml/edits.ts'
@@ -54,10 +55,14 @@ export function refuseKeysIn(text: string, cpix: Cpix, keys: readonly ImportedKe
   }
 }
 
+/** Telling whether one is ours reads its certificate; how many a document may have is looked at later. */
+const MAX_RECIPIENTS = 64
+
 /** What of DeliveryDataList is of this one document: how its keys were encrypted, and that they were encrypted to us. */
 function deliveryParts(cpix: Cpix, importKey: ImportKey | undefined): readonly XmlElement[] {
   const list = cpix.lists.DeliveryDataList
   const deliveries = entriesOf(list, 'DeliveryData')
+  refuseTooMany(deliveries, MAX_RECIPIENTS, 'recipients')
   const isOurs = (delivery: XmlElement): boolean => importKey !== undefined && isDeliveryFor(cpix, delivery, importKey)
   const others = deliveries.filter((delivery) => !isOurs(delivery))
   if (list !== undefined && deliveries.length > 0 && others.length === 0) return [list]

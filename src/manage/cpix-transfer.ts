@@ -24,8 +24,11 @@ export interface TransferCaller {
   readonly client: string
   /** Throws ERR_FORBIDDEN unless it may do this with a content, encrypted for the holders of these certificates. */
   readonly authorize: AuthorizeContent
-  /** Whether it may have keys in the clear: what it was given leave to issue or to export. */
-  readonly clearKeys: boolean
+  /**
+   * How it may have keys. `clear`: it was given leave to issue or to export them. `encrypted`: for recipients that were pinned for
+   * it. One that only reads and may name any recipient could name itself: `none`.
+   */
+  readonly keys: 'clear' | 'encrypted' | 'none'
   /** DER certificates to encrypt for where the document names no recipient. */
   readonly certificates?: readonly Uint8Array[] | undefined
 }
@@ -71,7 +74,7 @@ export interface CpixTransferOptions extends FillOptions {
 
 /** CPIX transfer over `management`. Documents are stored without any key, and filled when they are asked for. */
 export function createCpixTransfer(management: Management, options: CpixTransferOptions): CpixTransfer {
-  const { store, now, randomBytes } = management
+  const { store, emit, now, randomBytes } = management
   const { importKey, policy, findDrmSystem, xmlLimits, record } = options
   const prepare = createPrepare(management, options)
   const newRevision = (): string => Buffer.from(randomBytes(12)).toString('base64url')
@@ -132,7 +135,7 @@ export function createCpixTransfer(management: Management, options: CpixTransfer
       const text = standing?.xml ?? (await issuedDocument(management, options, ref))
       const prepared = await prepare(ref, Buffer.from(text), caller.client, caller.certificates ?? [])
       authorizeRecipients(caller, contentId, prepared)
-      if (prepared.recipients === undefined && !caller.clearKeys) throw clearForbidden()
+      refuseKeys(caller, prepared)
       const etag = etagOf(standing?.revision ?? NO_REVISION, prepared.digest)
       if (isKnown(ifNoneMatch, etag)) {
         return { status: 'unchanged', etag, body: undefined, contentId, keys: 0, first: false }
@@ -140,6 +143,9 @@ export function createCpixTransfer(management: Management, options: CpixTransfer
       const operation = { action: 'key.export', contentId, ...summaryOf(prepared) } as const
       return audited(management, caller.operator, operation, async () => {
         const { body, keys, first } = await prepared.fill()
+        const recipients = operation.recipients ?? []
+        const data = { keys: keys.length, format: 'cpix', encrypted: recipients.length > 0, recipients }
+        emit({ type: 'key.exported', ...ref, at: now(), data })
         return { result: { status: 'found', etag, body, contentId, keys: keys.length, first } as const }
       })
     },
@@ -206,11 +212,13 @@ function refuseDifference({ tenant, contentId }: ContentRef, posted: SpekeDocume
   )
 }
 
-function clearForbidden(): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_FORBIDDEN',
-    'the document names no recipient, so its keys would be in the clear: that needs the scope keys:issue or keys:export, or a DeliveryDataList',
-  )
+function refuseKeys({ keys }: TransferCaller, { recipients }: PreparedDocument): void {
+  if (keys === 'clear' || (keys === 'encrypted' && recipients !== undefined)) return
+  const problem =
+    keys === 'none'
+      ? 'keys are for clients with the scope keys:issue or keys:export, or encrypted for clients whose recipients are pinned'
+      : 'the document names no recipient, so its keys would be in the clear: that needs the scope keys:issue or keys:export, or a DeliveryDataList'
+  throw new KeyProviderError('ERR_FORBIDDEN', problem)
 }
 
 function gone({ contentId }: ContentRef): KeyProviderError {

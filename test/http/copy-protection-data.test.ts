@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { describe, test } from 'node:test'
 import { authorize, type Client, type Scope } from '../../src/auth/client.ts'
@@ -33,11 +34,12 @@ const document = (contentId = 'movie', kid = KID): string =>
 function serving(client: Partial<Client> = {}) {
   const { transfer, entries } = transferring()
   const observed: RouteReply[] = []
+  let pinned: Partial<Client> = {}
   const handler = createHandler({
     routes: copyProtectionData({
       transfer,
       identify: (call) => {
-        const found = { ...(CLIENTS[call.headers.authorization ?? ''] ?? assert.fail('nobody')), ...client }
+        const found = { ...(CLIENTS[call.headers.authorization ?? ''] ?? assert.fail('nobody')), ...client, ...pinned }
         return {
           operator: { ...OPERATOR, tenant: found.tenant },
           client: found.name,
@@ -50,7 +52,10 @@ function serving(client: Partial<Client> = {}) {
     observe: (_call, _route, reply) => observed.push(reply),
     now: () => 0,
   })
-  return { handler, observed, entries }
+  const pin = (recipientFingerprints: readonly string[]): void => {
+    pinned = { recipientFingerprints }
+  }
+  return { handler, observed, entries, pin }
 }
 
 interface Sent {
@@ -143,21 +148,39 @@ describe('who may', () => {
     })
   }
 
-  test('GET of one that may only read says why it is refused, and gives keys to its own TLS certificate', async () => {
-    const { handler, entries } = serving()
+  const raw = certificateOf(rsaKeys(2048))
+  const fingerprint256 = createHash('sha256').update(raw).digest('hex')
+  const clientCertificate = { fingerprint256, subjectAltNames: [], raw }
+
+  test('GET of one that only reads gives no key, to its own certificate neither: else reading would be exporting', async () => {
+    for (const as of ['reader', 'admin']) {
+      const { handler } = serving()
+      await send(handler, 'POST', { as: 'issuer', body: document() })
+      const x509 = `<X509Data xmlns="http://www.w3.org/2000/09/xmldsig#"><X509Certificate>${raw.toString('base64')}</X509Certificate></X509Data>`
+      const body = document().replace(
+        '<ContentKeyList>',
+        `<DeliveryDataList><DeliveryData><DeliveryKey>${x509}</DeliveryKey></DeliveryData></DeliveryDataList><ContentKeyList>`,
+      )
+      await send(handler, 'PUT', { as: 'admin', body, headers: { 'if-match': '*' } })
+      const { status, text } = await send(handler, 'GET', { as, call: { clientCertificate } })
+      assert.equal(status, 403)
+      assert.match(text, /keys:issue or keys:export, or encrypted for clients whose recipients are pinned/)
+    }
+  })
+
+  test('GET of a reader with pinned recipients gives keys encrypted to its own TLS certificate, and no other', async () => {
+    const { handler, entries, pin } = serving()
     const created = await send(handler, 'POST', { as: 'issuer', body: document() })
-    assert.match(
-      (await send(handler, 'GET', { as: 'reader' })).text,
-      /keys:issue or keys:export, or a DeliveryDataList/,
-    )
-    const raw = certificateOf(rsaKeys(2048))
-    const clientCertificate = { fingerprint256: 'ab'.repeat(32), subjectAltNames: [], raw }
+    pin([fingerprint256])
+    assert.equal((await send(handler, 'GET', { as: 'reader' })).status, 403)
     const { status, text } = await send(handler, 'GET', { as: 'reader', call: { clientCertificate } })
     assert.equal(status, 200)
     assert.match(text, /EncryptedValue/)
     assert.doesNotMatch(text, /PlainValue/)
     assert.match(created.text, /PlainValue/)
-    assert.equal(entries.at(-1)?.recipients?.length, 1)
+    assert.deepEqual(entries.at(-1)?.recipients, [fingerprint256])
+    pin(['cd'.repeat(32)])
+    assert.equal((await send(handler, 'GET', { as: 'reader', call: { clientCertificate } })).status, 403)
   })
 
   test('a content outside of what the client may see is refused by every method', async () => {

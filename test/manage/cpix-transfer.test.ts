@@ -268,8 +268,8 @@ describe('GET of a document', () => {
     assert.notEqual(changed.etag, etag)
   })
 
-  test('is recorded before the keys leave, with whom they are for', async () => {
-    const { transfer, entries } = transferring()
+  test('is recorded before the keys leave, with whom they are for, and told of', async () => {
+    const { transfer, entries, events } = transferring()
     await post(transfer, GENERIC)
     entries.length = 0
     await get(transfer, 'movie', { ...READER, certificates: [certificate] })
@@ -280,6 +280,8 @@ describe('GET of a document', () => {
         ['key.export', 'ok', [KID], 1],
       ],
     )
+    const [event] = events
+    assert.deepEqual([event?.type, event?.data.encrypted, event?.data.keys], ['key.exported', true, 1])
   })
 
   test('gives nothing where it cannot be recorded', async () => {

@@ -20,10 +20,10 @@ export const ENCRYPTOR: TransferCaller = {
   operator: OPERATOR,
   client: 'encryptor',
   authorize: () => undefined,
-  clearKeys: true,
+  keys: 'clear',
 }
-/** May read, and have keys encrypted only. */
-export const READER: TransferCaller = { ...ENCRYPTOR, client: 'reader', clearKeys: false }
+/** May read, and have keys encrypted for recipients that were pinned for it. */
+export const READER: TransferCaller = { ...ENCRYPTOR, client: 'reader', keys: 'encrypted' }
 /** May do nothing with the content `secret`. */
 export const RESTRICTED: TransferCaller = {
   ...ENCRYPTOR,
