@@ -2,6 +2,7 @@ import { type SystemId, systemIdOf } from '../cenc.ts'
 import type { DrmSystem } from '../drm/system.ts'
 import { KeyProviderError } from '../errors.ts'
 import { isLoopbackAddress } from '../http/loopback.ts'
+import { parseDuration } from '../manage/retention.ts'
 import type { SignalingProfile } from '../speke/profile.ts'
 import {
   type AdminSettings,
@@ -160,6 +161,7 @@ export function readConfig(sources: ConfigSources): Config {
   }
   reportUncheckable(config, isFunction, report)
   if (isFunction) reportFleeting(config, report)
+  if (config.store === 'dynamodb') reportErased(config, report)
   if (sources.serves !== false && !config.loopback) {
     // Whether the store holds clients is seen when it is open.
     if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
@@ -181,6 +183,17 @@ function reportFleeting({ store, rootKey }: Config, report: (path: string, probl
     report('rootKey.kind', 'expected aws-kms or vault: a root key that a function makes is lost with its instance')
   }
 }
+
+/** DynamoDB erases by itself: nothing whose grace is not over. */
+function reportErased({ dynamodb, retention }: Config, report: (path: string, problem: string) => void): void {
+  for (const [name, { grace }] of Object.entries(retention.classes)) {
+    if ((parseDuration(grace) ?? 0) < dynamodb.eraseAfterDays * DAY_MS) continue
+    const problem = `retention.classes.${name}.grace is not shorter: contents would be erased before their grace is over`
+    report('dynamodb.eraseAfterDays', problem)
+  }
+}
+
+const DAY_MS = 86_400_000
 
 /** What the setting at `path`, or the list it is in, was called where it was given. */
 function nameOf(path: string, names: ReadonlyMap<string, string>): string {
