@@ -1,10 +1,10 @@
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import type { FoundKeyAndIv } from '../keys/content-keys.ts'
+import { openSnapshot, openStandingOverride, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef } from '../keys/store.ts'
 import { audited } from './audited.ts'
 import { contentNotFound } from './contents.ts'
-import { EXPORT_FORMATS, type ExportFormat } from './export-formats.ts'
+import { EXPORT_FORMATS, type ExportFormat, type OpenedKey } from './export-formats.ts'
 import { kidNotFound } from './kids.ts'
 import { findKnownKeys, type KnownContent, type KnownKey } from './known-keys.ts'
 import type { Management, Operator } from './management.ts'
@@ -129,21 +129,33 @@ async function findOlder(
   })
 }
 
-/** Opens the keys that stand. */
+/** Opens the keys that stand now: what is in memory may be some seconds old, and a key that was replaced must not leave. */
 async function openKeys(
-  { contentKeys }: Pick<Management, 'contentKeys'>,
+  { store, dataKeys, contentKeys }: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
   ref: ContentRef,
   keys: readonly KnownKey[],
-): Promise<readonly FoundKeyAndIv[]> {
-  const content = await contentKeys.open(
-    ref,
-    keys.map(({ kid }) => kid),
-  )
+): Promise<readonly OpenedKey[]> {
+  const kids = keys.map(({ kid }) => kid)
+  const stored = await store.findContent(ref, kids)
+  if (stored?.tombstone !== undefined) throw contentGone(ref)
+  const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
+  const content = await contentKeys.open(ref, kids)
   return keys.map((key) => {
-    const found = content.findWithIv(key)
+    // Refuses what has expired.
+    const inMemory = content.findWithIv(key)
+    const override = snapshot?.overrides.get(wantedId(key))
+    if (override !== undefined) return openStandingOverride(ref, override, snapshot?.derivation)
+    const found = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? inMemory
     if (found === undefined) throw kidNotFound(key.kid)
     return found
   })
+}
+
+function contentGone({ contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_CONTENT_GONE',
+    `content ${JSON.stringify(contentId)} was destroyed: its keys are gone`,
+  )
 }
 
 function invalid(problem: string): KeyProviderError {

@@ -1,5 +1,4 @@
-import type { FoundKeyAndIv } from '../keys/content-keys.ts'
-import type { ExportFormat, ExportInput } from './export-formats.ts'
+import type { ExportFormat, ExportInput, OpenedKey } from './export-formats.ts'
 
 /** `{ "keys": [...] }`, as `json` is imported. */
 export const jsonExport: ExportFormat = {
@@ -28,7 +27,7 @@ export const csvExport: ExportFormat = {
 
 const COLUMNS = ['contentId', 'kid', 'key', 'iv', 'class'] as const
 
-function rowsOf({ contentId, keys }: ExportInput, opened: readonly FoundKeyAndIv[]) {
+function rowsOf({ contentId, keys }: ExportInput, opened: readonly OpenedKey[]) {
   return keys.flatMap(({ kid, contentKeyClass }, i) => {
     const found = opened[i]
     if (found === undefined) return []

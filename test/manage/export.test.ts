@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { ForbiddenError } from '../../src/auth/failure.ts'
 import { openDocumentEncryption } from '../../src/cpix/encryption.ts'
 import type { KeyProviderError } from '../../src/errors.ts'
+import { createContentKeys } from '../../src/keys/keyring.ts'
 import { exportKeys, type KeyExport } from '../../src/manage/export-keys.ts'
 import { importKeys } from '../../src/manage/import-keys.ts'
 import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
@@ -89,6 +91,29 @@ describe('exported keys', () => {
     const { bytes } = await exportKeys(management, OPERATOR, wanted({ kids, contentKeyClass: 'drm' }))
     const issued = await (await management.contentKeys.open(REF, kids)).issue([wantedOf(9)])
     assert.ok(Buffer.from(bytes).includes(Buffer.from(issued.keys[0]?.contentKey ?? []).toString('hex')))
+  })
+
+  test('are those that stand, not those of some seconds ago', async () => {
+    const { management, clock } = await filmed()
+    const { dataKeys, store, now } = management
+    const contentKeys = createContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now,
+      time: now,
+      randomBytes,
+      revalidateMs: 5_000,
+    })
+    const server = { ...management, contentKeys }
+    const exported = async () =>
+      Buffer.from((await exportKeys(server, OPERATOR, wanted({ kids: [kidOf(2)] }))).bytes).toString()
+    assert.match(await exported(), new RegExp(KEY.toString('hex')))
+    const other = Buffer.alloc(16, 0xc4)
+    const bytes = Buffer.from(JSON.stringify([{ contentId: 'movie', kid: kidOf(2), key: other.toString('hex') }]))
+    await importKeys(management, OPERATOR, { format: 'json', bytes, force: true, reason: 'test' })
+    clock.at += 1_000
+    assert.match(await exported(), new RegExp(other.toString('hex')))
   })
 
   test('as CSV quote a content id that needs it', async () => {
