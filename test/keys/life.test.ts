@@ -274,6 +274,17 @@ describe('a node that knows an earlier state', () => {
     assert.deepEqual((await issue(slow, BOTH)).keys, next.keys)
   })
 
+  test('asks the store before it refuses what another node revived', async () => {
+    const { clock, start, another } = livingOf({ revalidateMs: 100 * DAY })
+    const [slow, quick] = [another(), another()]
+    const before = await issue(slow, BOTH)
+    await issue(quick, BOTH)
+    clock.at = start + 8 * DAY + 1
+    await issue(quick, BOTH)
+    clock.at = start + 9 * DAY
+    assert.deepEqual((await issue(slow, BOTH)).keys, before.keys)
+  })
+
   test('takes a new secret for a new one, not for a lost one', async () => {
     const { keys, clock, start, stale, another } = livingOf({ class: RENEWED })
     await issue(keys, BOTH)

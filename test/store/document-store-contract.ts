@@ -70,15 +70,17 @@ export function documentStoreContract(
     })
 
     opened('a document written while its content is destroyed does not outlive it', async (store) => {
-      const refs = Array.from({ length: 12 }, (_, number) => ({ tenant: 'a', contentId: `c${number}` }))
+      const refs = Array.from({ length: 60 }, (_, number) => ({ tenant: 'a', contentId: `c${number}` }))
       for (const ref of refs) await store.putSecretIfAbsent(ref, Uint8Array.of(1), [], BIRTH)
       await Promise.all(
-        refs.flatMap((ref) => [
-          store.putDocument(ref, documentOf('a'), undefined).catch((error: unknown) => {
-            assert.equal(Object(error).code, 'ERR_CONTENT_GONE')
-          }),
-          store.putTombstone(ref, { at: 1, reason: 'operator', cause: 'deleted' }),
-        ]),
+        refs.flatMap((ref, number) => {
+          const put = () =>
+            store.putDocument(ref, documentOf('a'), undefined).catch((error: unknown) => {
+              assert.equal(Object(error).code, 'ERR_CONTENT_GONE')
+            })
+          const destroy = () => store.putTombstone(ref, { at: 1, reason: 'operator', cause: 'deleted' })
+          return number % 2 === 0 ? [put(), destroy()] : [destroy(), put()]
+        }),
       )
       for (const ref of refs) assert.equal(await store.findDocument(ref), undefined)
     })
