@@ -160,6 +160,41 @@ describe('a process that ends between two writes', () => {
     assert.ok(writes >= 3)
   })
 
+  test('of random keys leaves none of a kid, or the one that everybody is given', async () => {
+    const birth = { at: 1_000, expiresAt: 60_000 }
+    const overridesOf = (byte: number) =>
+      [1, 2, 3].map((n) => ({ contentKeyClass: 'drm' as const, kid: kidOf(n), sealed: bytes(byte), pssh: {} }))
+    await endedAnywhere(
+      async () => {},
+      (store) => store.putOverridesIfAbsent(REF, overridesOf(1), birth),
+      async ({ store }) => {
+        const seen = (await store.findContent(REF, []))?.overrides ?? []
+        const given = (await store.putOverridesIfAbsent(REF, overridesOf(2), birth)).overrides
+        assert.equal(given.length, 3)
+        for (const one of seen)
+          assert.ok(given.some((other) => other.kid === one.kid && other.sealed[0] === one.sealed[0]))
+        assert.deepEqual((await store.findContent(REF, []))?.overrides, given)
+        assert.equal((await store.findContent(REF, []))?.life.expiresAt, 60_000)
+      },
+    )
+  })
+
+  test('of a deletion by an operator leaves a content that is whole or gone, and the deletion can be repeated', async () => {
+    const tombstone = { at: 2_000, reason: 'withdrawn', cause: 'deleted' } as const
+    await endedAnywhere(
+      (store) => store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: undefined }),
+      (store) => store.putTombstone(REF, tombstone),
+      async ({ store, name }) => {
+        const found = await store.findContent(REF, [])
+        assert.notEqual(found?.sealedSecret === undefined, found?.tombstone === undefined)
+        await store.putTombstone(REF, tombstone)
+        assert.deepEqual((await store.findContent(REF, []))?.tombstone, tombstone)
+        const { Items = [] } = await dynamoDb.client.send(new ScanCommand({ TableName: name }))
+        assert.equal(Items.length, 1)
+      },
+    )
+  })
+
   for (const [title, from, to] of [
     ['later', 60_000, 90_000],
     ['earlier', 90_000, 60_000],

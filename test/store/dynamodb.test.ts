@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { after, describe, test } from 'node:test'
+import { ScanCommand } from '@aws-sdk/client-dynamodb'
+import { rootSecretDerivation } from '../../src/keys/root-secret.ts'
 import { openDynamoDbStore } from '../../src/store/dynamodb.ts'
+import { issue, keyringOf, wantedOf } from '../keys/fixtures.ts'
 import { auditHeadContract } from './audit-head-contract.ts'
 import { catalogueContract } from './catalogue-contract.ts'
 import { clientStoreContract } from './client-store-contract.ts'
@@ -76,4 +79,19 @@ describe('first requests of one content', () => {
       [1, 1, 1, 1],
     )
   })
+})
+
+test('under derived-root nothing is written to the table, and two tables give the same keys', async () => {
+  const deriveContentSecret = rootSecretDerivation(new Uint8Array(32).fill(9))
+  const issued = await Promise.all(
+    [1, 2].map(async () => {
+      const table = await dynamoDb.newTable()
+      const { keys } = keyringOf({ store: await openTable(table), policy: 'derived-root', deriveContentSecret })
+      const given = await issue(keys, [wantedOf(1), wantedOf(1, 'clear')])
+      const { Count } = await dynamoDb.client.send(new ScanCommand({ TableName: table }))
+      assert.equal(Count, 0)
+      return given
+    }),
+  )
+  assert.deepEqual(issued[0], issued[1])
 })
