@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { KeyAndIv } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { IssuedKeys, WantedKey } from '../keys/content-keys.ts'
 import type { LedgerEntry } from '../keys/ledger.ts'
@@ -17,6 +18,7 @@ import { readXml } from '../xml/reader.ts'
 import { readTransferDocument } from './cpix-transfer-document.ts'
 import { expandEmptySystems, isEmptySystem, nameRecipients } from './cpix-transfer-expand.ts'
 import type { Management } from './management.ts'
+import { standingKeys } from './standing-keys.ts'
 
 /** What documents are filled with; the same as answers of SPEKE are. */
 export type FillOptions = Omit<AnswerOptions, 'contentKeys' | 'now' | 'randomBytes'>
@@ -52,7 +54,13 @@ const LEDGER_VERSION = 'cpix'
 
 /** Makes the function that prepares documents. */
 export function createPrepare(
-  { contentKeys, store, now, randomBytes }: Pick<Management, 'contentKeys' | 'store' | 'now' | 'randomBytes'>,
+  {
+    contentKeys,
+    dataKeys,
+    store,
+    now,
+    randomBytes,
+  }: Pick<Management, 'contentKeys' | 'dataKeys' | 'store' | 'now' | 'randomBytes'>,
   options: FillOptions,
 ): PrepareDocument {
   const { findDrmSystem, policy, urls, warn, xmlLimits, profileFor } = options
@@ -91,7 +99,12 @@ export function createPrepare(
       }),
       async fill() {
         const issued = await content.issue(wanted)
-        const filling: AnswerFilling = toFilling({ wanted, recipients }, issued.keys, randomBytes)
+        const standing = await standingKeys({ store, dataKeys }, ref, wanted)
+        const fresh = issued.keys.map((key, i): KeyAndIv => {
+          const { contentKey, explicitIv = key.explicitIv } = standing[i] ?? key
+          return { contentKey, explicitIv }
+        })
+        const filling: AnswerFilling = toFilling({ wanted, recipients }, fresh, randomBytes)
         return { body: fillOnce(layout, filling), keys: wanted, first: issued.first }
       },
     }

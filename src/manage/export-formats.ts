@@ -2,6 +2,7 @@ import type { LedgerRecord } from '../keys/store.ts'
 import { cpixExport } from './export-cpix.ts'
 import { csvExport, jsonExport } from './export-rows.ts'
 import type { KnownKey } from './known-keys.ts'
+import type { StandingKey } from './standing-keys.ts'
 
 /** What an export is written from, without its keys. */
 export interface ExportInput {
@@ -14,18 +15,12 @@ export interface ExportInput {
   readonly now: number
 }
 
-/** A key on its way out; an override may have no IV. */
-export interface OpenedKey {
-  readonly contentKey: Uint8Array
-  readonly explicitIv: Uint8Array | undefined
-}
-
 /** An export before its keys are opened: whatever could be refused was. */
 export interface PreparedExport {
   /** SHA-256 fingerprints of the recipients. */
   readonly recipients: readonly string[]
   /** `opened` are the keys in the order of the input's. */
-  write(opened: readonly OpenedKey[], randomBytes: (size: number) => Uint8Array): Uint8Array
+  write(opened: readonly StandingKey[], randomBytes: (size: number) => Uint8Array): Uint8Array
 }
 
 /** A way to write keys down. To add one, write one file that exports this and one line here. */

@@ -1,13 +1,13 @@
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import { openSnapshot, openStandingOverride, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef } from '../keys/store.ts'
 import { audited } from './audited.ts'
 import { contentNotFound } from './contents.ts'
-import { EXPORT_FORMATS, type ExportFormat, type OpenedKey } from './export-formats.ts'
+import { EXPORT_FORMATS, type ExportFormat } from './export-formats.ts'
 import { kidNotFound } from './kids.ts'
 import { findKnownKeys, type KnownContent, type KnownKey } from './known-keys.ts'
 import type { Management, Operator } from './management.ts'
+import { type StandingKey, standingKeys } from './standing-keys.ts'
 
 /** What is to be exported. */
 export interface KeyExport {
@@ -129,33 +129,22 @@ async function findOlder(
   })
 }
 
-/** Opens the keys that stand now: what is in memory may be some seconds old, and a key that was replaced must not leave. */
+/** Opens the keys that stand. */
 async function openKeys(
-  { store, dataKeys, contentKeys }: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
+  management: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
   ref: ContentRef,
   keys: readonly KnownKey[],
-): Promise<readonly OpenedKey[]> {
+): Promise<readonly StandingKey[]> {
   const kids = keys.map(({ kid }) => kid)
-  const stored = await store.findContent(ref, kids)
-  if (stored?.tombstone !== undefined) throw contentGone(ref)
-  const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
-  const content = await contentKeys.open(ref, kids)
-  return keys.map((key) => {
-    // Refuses what has expired.
+  const content = await management.contentKeys.open(ref, kids)
+  const standing = await standingKeys(management, ref, keys)
+  return keys.map((key, i) => {
+    // Refuses what is gone or has expired.
     const inMemory = content.findWithIv(key)
-    const override = snapshot?.overrides.get(wantedId(key))
-    if (override !== undefined) return openStandingOverride(ref, override, snapshot?.derivation)
-    const found = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? inMemory
+    const found = standing[i] ?? inMemory
     if (found === undefined) throw kidNotFound(key.kid)
     return found
   })
-}
-
-function contentGone({ contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `content ${JSON.stringify(contentId)} was destroyed: its keys are gone`,
-  )
 }
 
 function invalid(problem: string): KeyProviderError {

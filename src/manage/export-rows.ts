@@ -1,4 +1,5 @@
-import type { ExportFormat, ExportInput, OpenedKey } from './export-formats.ts'
+import type { ExportFormat, ExportInput } from './export-formats.ts'
+import type { StandingKey } from './standing-keys.ts'
 
 /** `{ "keys": [...] }`, as `json` is imported. */
 export const jsonExport: ExportFormat = {
@@ -27,7 +28,7 @@ export const csvExport: ExportFormat = {
 
 const COLUMNS = ['contentId', 'kid', 'key', 'iv', 'class'] as const
 
-function rowsOf({ contentId, keys }: ExportInput, opened: readonly OpenedKey[]) {
+function rowsOf({ contentId, keys }: ExportInput, opened: readonly StandingKey[]) {
   return keys.flatMap(({ kid, contentKeyClass }, i) => {
     const found = opened[i]
     if (found === undefined) return []

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { systemIdOf } from '../../src/cenc.ts'
 import { openDocumentEncryption } from '../../src/cpix/encryption.ts'
 import { KeyProviderError } from '../../src/errors.ts'
+import { createContentKeys } from '../../src/keys/keyring.ts'
 import { importKeys } from '../../src/manage/import-keys.ts'
 import { attributeOf, textOf } from '../../src/xml/reader.ts'
 import { certificateOf, rsaKeys } from '../cpix/certificates.ts'
@@ -266,6 +268,28 @@ describe('GET of a document', () => {
     const changed = opened(await transfer.get(ENCRYPTOR, 'movie', { ifNoneMatch: etag }))
     assert.equal(plainKeys(changed.document)[KID], KEY.toString('base64'))
     assert.notEqual(changed.etag, etag)
+  })
+
+  test('holds the key that its ETag stands for, although another process changed it a moment ago', async () => {
+    const { management, clock } = transferring()
+    const { dataKeys, store, now } = management
+    const cached = createContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now,
+      time: now,
+      randomBytes,
+      revalidateMs: 5_000,
+    })
+    const { transfer } = transferring({}, { ...management, contentKeys: cached })
+    const before = await post(transfer, GENERIC)
+    const bytes = Buffer.from(JSON.stringify([{ contentId: 'movie', kid: KID, key: KEY.toString('hex') }]))
+    await importKeys(management, OPERATOR, { format: 'json', bytes, force: true, reason: 'test' })
+    clock.at += 1_000
+    const after = await get(transfer)
+    assert.notEqual(after.etag, before.etag)
+    assert.equal(plainKeys(after.document)[KID], KEY.toString('base64'))
   })
 
   test('is recorded before the keys leave, with whom they are for, and told of', async () => {

@@ -9,6 +9,7 @@ import {
   type TransferCaller,
   type TransferredDocument,
 } from '../../src/manage/cpix-transfer.ts'
+import type { Management } from '../../src/manage/management.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../../src/speke/profile.ts'
 import { playerUrls } from '../../src/speke/urls.ts'
 import type { XmlDocument } from '../../src/xml/document.ts'
@@ -35,10 +36,10 @@ export const RESTRICTED: TransferCaller = {
 const ANSWER_LIMITS = { bytes: 64 * 1024 * 1024, elements: 100_000 }
 
 /** CPIX transfer over a store in memory; what it told of is kept. */
-export function transferring(options: ManagingOptions & Partial<CpixTransferOptions> = {}) {
+export function transferring(options: ManagingOptions & Partial<CpixTransferOptions> = {}, management?: Management) {
   const world = managing(options)
   const recorded: LedgerEntry[] = []
-  const transfer = createCpixTransfer(world.management, {
+  const transfer = createCpixTransfer(management ?? world.management, {
     findDrmSystem: findBuiltIn,
     drmSystems: [...DRM_SYSTEMS.values()],
     profileFor: () => DEFAULT_PROFILE,
