@@ -155,7 +155,7 @@ function judge({ tally }: World, what: string, status: number, expected: number)
 }
 
 function documentOf(contentId: string, kids: readonly string[], systemId: string, period?: number): string {
-  const scheme = systemId === AES_128 ? 'cbcs' : 'cenc'
+  const scheme = systemId === AES_128 ? 'cbc1' : 'cenc'
   const types = kids.length === 1 ? ['ALL'] : ['VIDEO', 'AUDIO']
   const filters: Record<string, string> = {
     ALL: '<cpix:VideoFilter/><cpix:AudioFilter/>',
