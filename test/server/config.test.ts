@@ -129,7 +129,7 @@ const wrong: readonly [string, string, readonly RegExp[]][] = [
   ['a proxy that is a name', `trustProxy: [${CANARY}]`, [/^trustProxy\.0: expected an IP address$/]],
   ['a URL with a password', `publicUrl: https://u:${CANARY}@example.com`, [/^publicUrl: expected an http/]],
   ['a URL of another kind', `publicUrl: ftp://${CANARY}`, [/^publicUrl: expected an http/]],
-  ['a store of another kind', `store: mysql://u:${CANARY}@db`, [/^store: expected sqlite, memory or postgres:.*$/]],
+  ['a store of another kind', `store: mysql://u:${CANARY}@db`, [/^store: expected sqlite, memory, dynamodb or postgres:.*$/]],
   [
     'a choice that is none',
     `contentKeys: { policy: ${CANARY} }`,

@@ -36,7 +36,7 @@ test('a postgres URL is the store, and is printed nowhere', () => {
 test('a store that is none is refused without its text', () => {
   for (const KEYSPRING_STORE of ['mysql://u:hunter2@db', 'postgres://', 'postgres://a b', 'hunter2']) {
     assert.deepEqual(problemsOf({ KEYSPRING_STORE }), [
-      'KEYSPRING_STORE: expected sqlite, memory or postgres://user:password@host:port/database',
+      'KEYSPRING_STORE: expected sqlite, memory, dynamodb or postgres://user:password@host:port/database',
     ])
   }
 })
