@@ -142,7 +142,7 @@ export function readConfig(sources: ConfigSources): Config {
     widevine: { signers: toSigners(section('widevine').signers, report) },
     retention: toRetention(section('retention'), keysAtRest.contentKeys.policy, report),
     rotation: section('rotation'),
-    audit: toAudit(section('audit'), keysAtRest.store, report),
+    audit: toAudit(section('audit'), { store: keysAtRest.store, isFunction }, report),
     events: toEvents(section('events'), report),
     api: toApi(section('api'), report),
     loopback,

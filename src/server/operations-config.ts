@@ -13,8 +13,10 @@ import type { KeysAtRest } from './store-config.ts'
 
 /** Where who did what is written down. */
 export interface AuditSettings {
-  /** Undefined: below `data`. */
+  /** Undefined: below `data`, where anything there lasts. */
   readonly directory: string | undefined
+  /** Whether it does: not beside a store in memory, nor in a function, whose files end with its instance. */
+  readonly lasts: boolean
   readonly node: string
   /** What becomes of records of issued keys: none, written soon, or written before the answer leaves. */
   readonly issue: Sections['audit']['issue']
@@ -36,23 +38,28 @@ export interface WebhookSettings {
 
 export function toAudit(
   { directory, node, issue }: Sections['audit'],
-  store: KeysAtRest['store'],
+  { store, isFunction }: { readonly store: KeysAtRest['store']; readonly isFunction: boolean },
   report: Report,
 ): AuditSettings {
-  if (directory === undefined && store === 'memory' && issue === 'require') {
-    report('audit.directory', 'is not set: audit.issue require needs it beside a store in memory')
+  const lasts = store !== 'memory' && !isFunction
+  if (directory === undefined && !lasts && issue === 'require') {
+    report(
+      'audit.directory',
+      `is not set: audit.issue require needs it ${isFunction ? 'in a function' : 'beside a store in memory'}`,
+    )
   }
-  return { directory, node: node ?? nodeOf(hostname()), issue }
+  return { directory, lasts, node: node ?? nodeOf(hostname()), issue }
 }
 
-/** The directory of the audit log; undefined where there is none: what is told of a store in memory is gone with it. */
-export function auditDirectoryOf(config: {
+/** The directory of the audit log; undefined where there is none. */
+export function auditDirectoryOf({
+  audit,
+  data,
+}: {
   readonly audit: AuditSettings
-  readonly store: KeysAtRest['store']
   readonly data: string
 }): string | undefined {
-  const standard = config.store === 'memory' ? undefined : join(config.data, 'audit')
-  return config.audit.directory ?? standard
+  return audit.directory ?? (audit.lasts ? join(data, 'audit') : undefined)
 }
 
 /** A host name as far as it can be the name of a file. */
