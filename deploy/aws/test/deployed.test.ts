@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { startFakeKms } from '../../../test/kms/fake-kms.ts'
 import { eventOf, readResult, recorded } from '../../../test/lambda/events.ts'
@@ -9,7 +11,7 @@ import { SIGNED } from './answers.ts'
 import { type IamProxy, startIamProxy } from './iam-proxy.ts'
 import { ACCOUNT, deploy, type Plain, REGION, resource } from './resolve.ts'
 import { createTable } from './table.ts'
-import { templateOf } from './templates.ts'
+import { scratch, templateOf } from './templates.ts'
 
 const deployed = deploy(templateOf('keyspring-serverless'), {
   ...SIGNED,
@@ -26,6 +28,9 @@ after(async () => {
   await Promise.all([dynamoDb.remove(), kms.close()])
 })
 
+/** A directory that nobody makes: on Lambda nobody can. */
+const DATA = join(scratch(), 'data')
+
 /** A function as the template makes it: its settings, and what the policies of a role let it do. */
 async function start(id: string, role = `${id}Role`) {
   const iam = await startIamProxy(deployed, role, { dynamodb: dynamoDb.endpoint, kms: kms.url })
@@ -35,6 +40,7 @@ async function start(id: string, role = `${id}Role`) {
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_REGION: REGION,
     AWS_LAMBDA_FUNCTION_NAME: id,
+    KEYSPRING_DATA: DATA,
     KEYSPRING_DYNAMODB_ENDPOINT: iam.url,
     KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: iam.url,
   })
@@ -101,6 +107,15 @@ describe('the functions with the settings, the table and the rights of the templ
     assert.equal(status, 503)
     assert.equal(keyIn(bytes.toString()).length, 0)
     assert.ok(iam.refused.size > 0)
+  })
+
+  test('nothing is written on a disk, and no line says that something could not be', async () => {
+    const { instance } = await start('Issuer')
+    await instance.invoke(askFor('live-4'))
+    const { instance: sweeper } = await start('Sweeper')
+    await sweeper.invoke(recorded('schedule').event)
+    assert.equal(existsSync(DATA), false)
+    for (const one of [instance, sweeper]) assert.doesNotMatch(one.output(), /"level":"(?:warn|error)"/)
   })
 
   test('a caller of another account is refused', async () => {
