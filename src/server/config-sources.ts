@@ -60,7 +60,7 @@ export function gatherSettings({ file: given, settings, environment, flags = {} 
     names.set(path, environment[name] === undefined ? `${name}_FILE` : name)
   }
   for (const name of Object.keys(environment)) {
-    if (name.startsWith('KEYSPRING_') && !known.has(name)) problems.push(`${name}: unknown setting`)
+    if (name.startsWith('KEYSPRING_') && !known.has(name)) problems.push(`${name}: ${whyUnknown(name, known)}`)
   }
 
   for (const [path, value] of Object.entries(flags)) {
@@ -69,6 +69,13 @@ export function gatherSettings({ file: given, settings, environment, flags = {} 
     names.set(path, flagName(path))
   }
   return { tree, names, file, problems }
+}
+
+/** References are resolved before settings are gathered, where they are. */
+function whyUnknown(name: string, known: ReadonlySet<string>): string {
+  const setting = name.replace(/_(?:SECRET|PARAMETER)$/, '')
+  if (setting === name || !known.has(setting)) return 'unknown setting'
+  return `names a secret of AWS, which keyspring serve and functions alone read: give ${setting} itself, or ${setting}_FILE`
 }
 
 const FILE_VARIABLE = 'KEYSPRING_CONFIG'

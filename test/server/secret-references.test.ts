@@ -61,6 +61,16 @@ describe('a setting that names a secret', () => {
     assert.deepEqual(fake.asked, [])
   })
 
+  test('is told from an unknown setting where it is not resolved', () => {
+    const environment = { KEYSPRING_STORE_SECRET: 'keys', KEYSPRING_NOTHING_SECRET: 'keys' }
+    assert.throws(() => readConfig({ environment }), {
+      code: 'ERR_CONFIG_INVALID',
+      message:
+        'KEYSPRING_STORE_SECRET: names a secret of AWS, which keyspring serve and functions alone read: ' +
+        'give KEYSPRING_STORE itself, or KEYSPRING_STORE_FILE\nKEYSPRING_NOTHING_SECRET: unknown setting',
+    })
+  })
+
   test('is reported by its name, with every other problem, and never by a value', async () => {
     const environment = {
       KEYSPRING_PLAYBACK_JWT_SECRET_SECRET: 'nowhere',
