@@ -6,18 +6,20 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { createContentKeys } from '../../src/keys/keyring.ts'
 import { copyStore } from '../../src/store/copy.ts'
+import { openDynamoDbStore } from '../../src/store/dynamodb.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { openPostgresStore } from '../../src/store/postgres.ts'
 import { openSqliteStore } from '../../src/store/sqlite.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../keys/fixtures.ts'
+import { startDynamoDb } from './dynamodb-server.ts'
 import { recordOf } from './ledger-store-contract.ts'
 import { startPostgres } from './postgres-server.ts'
 
-const postgres = await startPostgres()
+const [postgres, dynamoDb] = await Promise.all([startPostgres(), startDynamoDb()])
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-copy-'))
 after(async () => {
   rmSync(scratch, { recursive: true })
-  await postgres.remove()
+  await Promise.all([postgres.remove(), dynamoDb.remove()])
 })
 
 let files = 0
@@ -25,6 +27,14 @@ const ENGINES = {
   memory: async () => memoryStore(),
   sqlite: async () => openSqliteStore({ file: join(scratch, `${files++}.db`) }),
   postgres: async () => openPostgresStore({ url: await postgres.newUrl(), migrate: true }),
+  dynamodb: async () =>
+    openDynamoDbStore({
+      table: await dynamoDb.newTable(),
+      endpoint: dynamoDb.endpoint,
+      // What expires here does so early in 1970.
+      now: () => 0,
+      graceMs: 0,
+    }),
 }
 const CONTENTS = 25
 const refOf = (number: number) => ({ ...REF, contentId: `c${number}` })
@@ -65,6 +75,8 @@ describe('store copy', () => {
     ['sqlite', 'postgres'],
     ['postgres', 'sqlite'],
     ['memory', 'sqlite'],
+    ['sqlite', 'dynamodb'],
+    ['dynamodb', 'sqlite'],
   ] as const) {
     test(`from ${from} to ${to} gives the same keys, and a second copy writes nothing`, async () => {
       const { store, dataKeys } = await filled(ENGINES[from])
@@ -120,29 +132,31 @@ describe('store copy', () => {
     assert.ok(written < contents)
   })
 
-  test('again takes over what was renewed, held, written, deleted and given a next secret meanwhile', async () => {
-    const { store } = await filled(ENGINES.memory)
-    const target = await ENGINES.sqlite()
-    await copyStore({ from: store, to: target })
-    await store.putExpiry([{ ...refOf(1), expiresAt: 9_000 }])
-    await store.putHold(refOf(2), 'court')
-    await store.putDocument(refOf(104), { xml: '<CPIX id="next"/>', revision: 'c', at: 8 }, 'a')
-    await store.putNextSecret(refOf(105), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
-    await store.putSecretIfAbsent(refOf(108), randomBytes(9), [], { at: 5, expiresAt: 50 })
-    await copyStore({ from: store, to: target })
-    await store.destroyExpired([{ ...refOf(108), expiresAt: 50 }], 60, 'over')
-    await store.putNextSecret(refOf(108), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
-    await store.putKidOverride(refOf(108), { intendedTrackType: 'HD', periodIndex: undefined, kid: kidOf(1) })
-    await store.putHold(refOf(104), undefined)
-    await store.putTombstone(refOf(104), { at: 99, reason: 'withdrawn', cause: 'deleted' })
-    await copyStore({ from: store, to: target })
-    for (const number of [1, 2, 104, 105, 108]) {
-      assert.deepEqual(await target.findContent(refOf(number), []), await store.findContent(refOf(number), []))
-    }
-    assert.equal(await target.findDocument(refOf(104)), undefined)
-    assert.equal((await copyStore({ from: store, to: target })).written, 0)
-    await target.close()
-  })
+  for (const to of ['sqlite', 'dynamodb'] as const) {
+    test(`again takes over into ${to} what was renewed, held, written, deleted and given a next secret meanwhile`, async () => {
+      const { store } = await filled(ENGINES.memory)
+      const target = await ENGINES[to]()
+      await copyStore({ from: store, to: target })
+      await store.putExpiry([{ ...refOf(1), expiresAt: 9_000 }])
+      await store.putHold(refOf(2), 'court')
+      await store.putDocument(refOf(104), { xml: '<CPIX id="next"/>', revision: 'c', at: 8 }, 'a')
+      await store.putNextSecret(refOf(105), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
+      await store.putSecretIfAbsent(refOf(108), randomBytes(9), [], { at: 5, expiresAt: 50 })
+      await copyStore({ from: store, to: target })
+      await store.destroyExpired([{ ...refOf(108), expiresAt: 50 }], 60, 'over')
+      await store.putNextSecret(refOf(108), randomBytes(9), 1, [], { at: 80, expiresAt: 90 })
+      await store.putKidOverride(refOf(108), { intendedTrackType: 'HD', periodIndex: undefined, kid: kidOf(1) })
+      await store.putHold(refOf(104), undefined)
+      await store.putTombstone(refOf(104), { at: 99, reason: 'withdrawn', cause: 'deleted' })
+      await copyStore({ from: store, to: target })
+      for (const number of [1, 2, 104, 105, 108]) {
+        assert.deepEqual(await target.findContent(refOf(number), []), await store.findContent(refOf(number), []))
+      }
+      assert.equal(await target.findDocument(refOf(104)), undefined)
+      assert.equal((await copyStore({ from: store, to: target })).written, 0)
+      await target.close()
+    })
+  }
 
   test('into a store with other keys is refused', async () => {
     const [one, other] = [await filled(ENGINES.memory), await filled(ENGINES.memory)]
