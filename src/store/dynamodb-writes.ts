@@ -76,13 +76,11 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     if (after.stored.tombstone !== undefined) throw contentGone(ref)
   }
 
+  /** Puts the secret of an epoch unless there is one; its data key is claimed already. */
   const putSecret = async (ref: ContentRef, epoch: number, sealed: Uint8Array, birth: Birth): Promise<boolean> => {
-    await dataKeys.claim(ref.tenant, [sealed])
     // Without a `ttl`: it gets one when the content item can say what became of it.
     const item = { ...secretKeyOf(contentPartition(ref), epoch), sealed, createdAt: birth.at, revision: -1 }
-    const isOurs = await table.put(item, { absent: ['pk'] })
-    if (isOurs) await dataKeys.confirm(ref.tenant, [sealed])
-    return isOurs
+    return table.put(item, { absent: ['pk'] })
   }
 
   return {
@@ -90,12 +88,15 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     listOverrides: contents.listOverrides,
 
     async putSecretIfAbsent(ref, sealedSecret, kids, birth) {
-      const before = await read(ref, kids)
+      const [before] = await Promise.all([read(ref, kids), dataKeys.claim(ref.tenant, [sealedSecret])])
       const { stored, epoch } = before
       const hasSecret = stored?.sealedSecret !== undefined
       if (stored?.tombstone !== undefined || (hasSecret && before.isBorn)) return stored
-      if (!hasSecret) await putSecret(ref, epoch, sealedSecret, birth)
-      await putItem(ref, before, birth, 'secret')
+      const isOurs = !hasSecret && (await putSecret(ref, epoch, sealedSecret, birth))
+      await Promise.all([
+        putItem(ref, before, birth, 'secret'),
+        isOurs ? dataKeys.confirm(ref.tenant, [sealedSecret]) : undefined,
+      ])
       const after = await standing(ref, kids)
       await life.mayErase(ref, after)
       return after.stored
@@ -156,7 +157,9 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       // By the passing of time alone: what it left must not come back with the new secret.
       if (!before.isTombstoneStored) await life.putTombstone(ref, stored.tombstone)
       await contents.clear(ref, before.epoch)
-      await putSecret(ref, before.epoch + 1, sealedSecret, birth)
+      await dataKeys.claim(ref.tenant, [sealedSecret])
+      const isOurs = await putSecret(ref, before.epoch + 1, sealedSecret, birth)
+      if (isOurs) await dataKeys.confirm(ref.tenant, [sealedSecret])
       const next = {
         ...NO_TOMBSTONE,
         epoch: before.epoch + 1,
