@@ -5,6 +5,7 @@ import { createContentKeys } from '../keys/keyring.ts'
 import { createLedger, type LedgerEntry } from '../keys/ledger.ts'
 import { createRenewals } from '../keys/renewals.ts'
 import { selfTestKeys } from '../keys/self-test.ts'
+import type { AuditSink } from '../manage/audit-sink.ts'
 import { createCpixTransfer } from '../manage/cpix-transfer.ts'
 import { issuedClasses } from '../playback/issued-classes.ts'
 import { createAnswer } from '../speke/answer.ts'
@@ -28,6 +29,8 @@ export interface AssembleOptions {
   readonly migrate?: boolean
   /** Whether the process does by itself what is done regularly. Default true; a function is frozen between two requests. */
   readonly keepsTime?: boolean
+  /** Where the audit log goes unless a directory is set. */
+  readonly auditSink?: AuditSink
 }
 
 /** The key provider of a configuration: the one place that knows every adapter. */
@@ -93,7 +96,16 @@ export async function assemble(
       contentKeys,
       issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
     }
-    const operations = await openOperations({ config, store, dataKeys, contentKeys, rules, log, metrics })
+    const operations = await openOperations({
+      config,
+      store,
+      dataKeys,
+      contentKeys,
+      rules,
+      log,
+      metrics,
+      auditSink: options.auditSink,
+    })
     if (options.keepsTime !== false) operations.start(config)
 
     return {

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { KeyProviderError } from '../errors.ts'
 import type { Handler } from '../http/call.ts'
 import { assemble } from './assemble.ts'
+import { auditLines } from './audit-lines.ts'
 import { type Config, readConfig } from './config.ts'
 import type { ConfigSources } from './config-sources.ts'
 import { emfSink } from './emf-sink.ts'
@@ -56,7 +57,7 @@ export async function startFunction({ environment, version, write }: FunctionOpt
   const sink = emfSink({ service: serviceOf(environment), now: () => Date.now() })
   const metrics = { ...metricsOver(sink, version), render: async () => NO_TEXT }
   const log = await createLog(config.logLevel, { fileDescriptor: 1, sync: true })
-  const keyProvider = await assemble(config, log, metrics, { keepsTime: false })
+  const keyProvider = await assemble(config, log, metrics, { keepsTime: false, auditSink: auditLines(write) })
   try {
     const callers = await keyProvider.loadCallers(config)
     callers.enforce()

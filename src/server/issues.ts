@@ -1,3 +1,4 @@
+import { boundedCache } from '../bounded-cache.ts'
 import type { Call } from '../http/call.ts'
 import { clientAddress } from '../http/loopback.ts'
 import type { Issued } from '../http/route.ts'
@@ -23,17 +24,28 @@ export interface IssuesOptions {
   readonly audit: AuditLog
   readonly watcher: Pick<RotationWatcher, 'issued'>
   readonly events: IssueEvents
+  /** Whether the process goes on after an answer; what cannot wait is written before it. */
+  readonly defers: boolean
 }
 
+const MAX_ALIKE_BYTES = 8 * 1024 * 1024
+
 /** Records, watches and tells of what is issued. What repeats itself costs a look at what is known of it. */
-export function createIssues(config: IssuesConfig, { audit, watcher, events }: IssuesOptions): Issues {
-  // An answer that is given again comes with the same object.
+export function createIssues(config: IssuesConfig, { audit, watcher, events, defers }: IssuesOptions): Issues {
+  // An answer that is given again comes with the same object; one that is made anew may be of the same keys.
   const known = new WeakMap<readonly LedgerEntry[], IssuedContent>()
-  let records: IssueAudit = auditIssues({ audit, mode: config.audit.issue })
+  const alike = boundedCache<IssuedContent>(MAX_ALIKE_BYTES, (_, id) => 2 * id.length + 400)
+  const auditOf = ({ audit: { issue } }: IssuesConfig): IssueAudit =>
+    auditIssues({ audit, mode: issue === 'spool' && !defers ? 'require' : issue })
+  let records = auditOf(config)
   let addressOf = clientAddress(config.trustProxy)
 
   const note = (issued: Issued, entries: readonly LedgerEntry[]): IssuedContent => {
-    const content = contentOf(issued, entries)
+    const made = contentOf(issued, entries)
+    const { tenant, contentId, kids, systemIds } = made
+    const id = JSON.stringify([tenant, contentId, kids, systemIds])
+    const content = alike.get(id) ?? made
+    alike.set(id, content)
     known.set(entries, content)
     for (const entry of entries) watcher.issued(entry)
     events.issued(issued, entries)
@@ -49,7 +61,7 @@ export function createIssues(config: IssuesConfig, { audit, watcher, events }: I
     },
     replace(next) {
       records.close()
-      records = auditIssues({ audit, mode: next.audit.issue })
+      records = auditOf(next)
       addressOf = clientAddress(next.trustProxy)
     },
     close: () => records.close(),

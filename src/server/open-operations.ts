@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { DataKeys } from '../keys/data-keys.ts'
+import { createAuditLog } from '../manage/audit-log.ts'
+import type { AuditSink } from '../manage/audit-sink.ts'
 import type { AuditHeadStore } from '../manage/store.ts'
 import { type OpenAuditOptions, openAudit } from './audit.ts'
 import type { Config } from './config.ts'
@@ -12,12 +15,19 @@ export interface RecordsOptions {
   readonly by: OpenAuditOptions['by']
   readonly store: AuditHeadStore
   readonly dataKeys: DataKeys
+  /** Where records go unless a directory is set. */
+  readonly sink?: AuditSink | undefined
   readonly audit?: Pick<OpenAuditOptions, 'onWritten' | 'onLoss' | 'onError'>
   readonly events?: Pick<OpenEventsOptions, 'onOutcome' | 'onError'>
 }
 
 /** The audit log of a configuration. Nothing is opened before the first record. */
-export function openAuditOf(config: RecordsConfig, { by, store, dataKeys, audit }: RecordsOptions) {
+export function openAuditOf(config: RecordsConfig, { by, store, dataKeys, audit, sink }: RecordsOptions) {
+  if (sink !== undefined && config.audit.directory === undefined) {
+    const node = `${config.audit.node}-${randomBytes(4).toString('hex')}`
+    const startedBy = { method: by, id: node }
+    return createAuditLog({ ...audit, sink, node, heads: undefined, startedBy, now: () => Date.now() })
+  }
   return openAudit({
     ...audit,
     directory: auditDirectoryOf(config),
@@ -31,10 +41,11 @@ export function openAuditOf(config: RecordsConfig, { by, store, dataKeys, audit 
 
 /** The deliveries of events of a configuration; those of a command line are taken up by none but itself. */
 export function openEventsOf(config: RecordsConfig, { by, events }: RecordsOptions): Promise<Events> {
-  const { webhook, file, types, deadLetterFile } = config.events
+  const { webhook, eventBus, file, types, deadLetterFile } = config.events
   return openEvents({
     ...events,
     webhook,
+    eventBus,
     file,
     types,
     deadLetterFile: deadLetterFile ?? join(config.data, 'dead-events.jsonl'),

@@ -4,6 +4,7 @@ import { KeyProviderError } from '../errors.ts'
 import type { Observe } from '../http/routes.ts'
 import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
+import type { AuditSink } from '../manage/audit-sink.ts'
 import { requestRefused, sealFailure } from '../manage/events-of.ts'
 import type { Management } from '../manage/management.ts'
 import { createRotationWatcher, missedRotationEvent } from '../manage/missed-rotations.ts'
@@ -43,6 +44,8 @@ export interface OperationsOptions {
   readonly rules: ReplaceableRules
   readonly log: Log
   readonly metrics: Metrics
+  /** Where the audit log goes unless a directory is set. */
+  readonly auditSink?: AuditSink | undefined
 }
 
 const WATCH_EVERY_MS = 5_000
@@ -55,6 +58,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     by: 'server',
     store,
     dataKeys,
+    sink: options.auditSink,
     audit: {
       onWritten: metrics.auditWritten,
       onLoss(lost: number) {
@@ -94,9 +98,11 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       emit(missedRotationEvent(missed))
     },
   })
-  const tells = config.events.types.includes('key.issued') && (config.events.webhook ?? config.events.file)
+  const tells =
+    config.events.types.includes('key.issued') &&
+    (config.events.webhook ?? config.events.eventBus ?? config.events.file)
   const issueEvents = tells ? createIssueEvents({ emit, store, now, onError }) : NO_ISSUE_EVENTS
-  const issues = createIssues(config, { audit, watcher, events: issueEvents })
+  const issues = createIssues(config, { audit, watcher, events: issueEvents, defers: options.auditSink === undefined })
   const sweeping = createSweeping({ management, rules, log, metrics, random: Math.random })
   let watching: NodeJS.Timeout | undefined
 
@@ -124,6 +130,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     },
     async flush() {
       issues.close()
+      await events.flush()
     },
     async close() {
       clearInterval(watching)

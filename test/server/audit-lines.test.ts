@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assemble } from '../../src/server/assemble.ts'
+import { auditLines } from '../../src/server/audit-lines.ts'
+import { readConfig } from '../../src/server/config.ts'
+import { handlersOf } from '../../src/server/handlers.ts'
+import { callOf } from '../http/calls.ts'
+import { KID, requestFor } from '../speke/documents.ts'
+import { keptLog, keptMetrics } from './fakes.ts'
+
+test('a process that is frozen after an answer has written the record of it before', async () => {
+  const written: string[] = []
+  const config = readConfig({ environment: { KEYSPRING_STORE: 'memory', KEYSPRING_AUDIT_NODE: 'f' } })
+  const { log } = keptLog()
+  const { metrics } = keptMetrics()
+  const auditSink = auditLines((text) => written.push(text))
+  const keyProvider = await assemble(config, log, metrics, { keepsTime: false, auditSink })
+  const callers = await keyProvider.loadCallers(config)
+  callers.enforce()
+  const parts = {
+    keyProvider,
+    log,
+    metrics,
+    version: '9.9.9',
+    publicUrl: 'https://k.example',
+    isReady: async () => true,
+  }
+  const { main } = handlersOf({ config, callers, ...parts })
+  const headers = { 'x-speke-version': '2.0' }
+  const { status } = await main(callOf('POST', '/copyProtection', { headers, bytes: Buffer.from(requestFor()) }))
+  assert.equal(status, 200)
+  const records = written
+    .join('')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    records.map(({ action }) => action),
+    ['audit.start', 'key.issue'],
+  )
+  assert.deepEqual((records[1]?.kids as string[])[0], KID)
+  assert.match(String(records[1]?.node), /^f-[\da-f]{8}$/)
+  await keyProvider.close()
+})
