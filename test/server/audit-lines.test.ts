@@ -38,7 +38,8 @@ test('a process that is frozen after an answer has written the record of it befo
     records.map(({ action }) => action),
     ['audit.start', 'key.issue'],
   )
-  assert.deepEqual((records[1]?.kids as string[])[0], KID)
-  assert.match(String(records[1]?.node), /^f-[\da-f]{8}$/)
+  const [, issue] = records
+  assert.ok(Array.isArray(issue?.kids) && issue.kids.includes(KID))
+  assert.match(String(issue.node), /^f-[\da-f]{8}$/)
   await keyProvider.close()
 })
