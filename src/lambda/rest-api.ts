@@ -1,4 +1,4 @@
-import { type EventKind, fieldsOf, listedHeaders, pairsOf, textOf } from './event-kind.ts'
+import { type EventKind, type Fields, fieldsOf, listedHeaders, pairsOf, textOf } from './event-kind.ts'
 
 /**
  * A REST API of API Gateway, payload 1.0. It decodes the query; it is encoded again here, as signatures need it. The path of the
@@ -15,8 +15,9 @@ export const restApi: EventKind = {
   toRequest(event) {
     const context = fieldsOf(event.requestContext)
     const identity = fieldsOf(context.identity)
-    const path = textOf(event.path) ?? '/'
-    const sent = textOf(context.path) ?? path
+    const given = textOf(event.path) ?? '/'
+    const path = pathOf(event) ?? given
+    const sent = textOf(context.path) ?? given
     const query = encodedQuery(event.multiValueQueryStringParameters ?? event.queryStringParameters)
     const arn = textOf(identity.userArn)
     const domain = textOf(context.domainName)
@@ -42,6 +43,13 @@ export const restApi: EventKind = {
     body,
     isBase64Encoded: isBase64,
   }),
+}
+
+/** The path of the API's own resource: a domain of one's own may put another path before it. */
+function pathOf({ resource, pathParameters }: Fields): string | undefined {
+  const parameters = fieldsOf(pathParameters)
+  const steps = textOf(resource)?.replaceAll(/\{(\w+)\+?\}/g, (_, name: string) => textOf(parameters[name]) ?? '{')
+  return steps === undefined || steps.includes('{') ? undefined : steps
 }
 
 function encodedQuery(parameters: unknown): string {

@@ -33,6 +33,18 @@ describe(`an event of a REST API (${recorded('rest-api').origin})`, () => {
     assert.equal(foundAt('rest-api'), 'https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/EkeStage')
   })
 
+  test('is routed without the path that a domain of its own has before the stage', () => {
+    const { event } = recorded('rest-api')
+    const path = '/v1/copyProtection'
+    const requestContext = { ...Object(event.requestContext), path, domainName: 'keys.example.com' }
+    for (const resource of ['/{proxy+}', '/copyProtection']) {
+      const { kind, fields } = kindOf({ ...event, resource, path, requestContext })
+      const request = kind.toRequest(fields)
+      assert.deepEqual([request?.rawPath, request?.routePath], [path, '/copyProtection'])
+      assert.equal(request?.foundAt, 'https://keys.example.com/v1')
+    }
+  })
+
   test('has its body, headers in lower case, the address that the gateway saw, and its id', () => {
     assert.deepEqual(call.bytes, Buffer.from('<CPIX/>'))
     assert.equal(call.headers['x-speke-version'], '2.0')

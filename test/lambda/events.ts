@@ -59,6 +59,7 @@ export function eventOf(name: EventName, asked: AskedByEvent): Fields {
       ...parameters,
       httpMethod: method,
       path,
+      pathParameters: { proxy: path.slice(1) },
       headers: all,
       multiValueHeaders: listed,
       requestContext,
