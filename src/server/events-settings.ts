@@ -11,6 +11,7 @@ export const EVENTS = section({
     ).optional(),
     timeoutMs: wholeNumber(100, 60_000).default(5_000),
   }).prefault({}),
+  eventBus: text('the name or ARN of an event bus', (value) => /^[\w.:/-]{1,1600}$/.test(value)).optional(),
   file: fileName.optional(),
   types: list(oneOf(EVENT_TYPES)).default([...EVENT_TYPES]),
   deadLetterFile: fileName.optional(),

@@ -5,12 +5,15 @@ import { type AttemptDelivery, createDelivery, type Delivery, type DeliveryOptio
 import { createEmit } from '../manage/events-emit.ts'
 import { readWebhookSecret } from '../manage/events-sign.ts'
 import type { Secret } from '../secret.ts'
+import { accessKeyIn, type EventBus, openEventBus } from './event-bus.ts'
 import { appendEvents, deadLetters, keepPending, readPending } from './event-files.ts'
 import { postEvents, webhookUrlProblem } from './post-event.ts'
 
 /** Who is told of what happens, and what became of it. */
 export interface Events {
   readonly emit: Emit
+  /** Delivers now what goes out in batches. Never rejects. */
+  flush(): Promise<void>
   /** How many events wait. */
   queued(): number
   /** Ends deliveries under way within some seconds, and keeps what is left for the next start. */
@@ -20,6 +23,8 @@ export interface Events {
 export interface OpenEventsOptions
   extends Pick<DeliveryOptions, 'onOutcome' | 'onError' | 'schedule' | 'maxAttempts' | 'maxQueued'> {
   readonly webhook: { readonly url: string; readonly secret: Secret<string>; readonly timeoutMs: number } | undefined
+  /** A bus of EventBridge, by the credentials and the region of the environment. */
+  readonly eventBus?: string | undefined
   readonly file: string | undefined
   readonly types: readonly EventType[]
   /** What could not be delivered; what is left at a stop lies beside it. Undefined: both are lost, and counted. */
@@ -32,17 +37,32 @@ export interface OpenEventsOptions
 
 /** Opens the deliveries of a configuration, and takes up what the last stop left. Throws ERR_CONFIG_INVALID. */
 export async function openEvents(options: OpenEventsOptions): Promise<Events> {
-  const { webhook, file, types, node, graceMs = 2_000 } = options
+  const { webhook, eventBus, file, types, node, graceMs = 2_000 } = options
   const deliveries: Delivery[] = []
   if (webhook !== undefined) deliveries.push(await open('webhook', postTo(webhook, options.version), options))
   if (file !== undefined) deliveries.push(await open('file', appendEvents(file), { ...options, atOnce: 1 }))
+  const bus = eventBus === undefined ? undefined : openBus(eventBus, options)
+  if (bus !== undefined) deliveries.push(bus)
   return {
     emit: createEmit({ deliveries, types, node, newId: () => randomUUID().replaceAll('-', '') }),
+    flush: async () => bus?.flush(),
     queued: () => deliveries.reduce((sum, delivery) => sum + delivery.queued(), 0),
     async close() {
       await Promise.all(deliveries.map((delivery) => delivery.close(graceMs)))
     },
   }
+}
+
+function openBus(bus: string, { onOutcome, onError }: OpenEventsOptions): EventBus {
+  const { AWS_REGION: region, AWS_ENDPOINT_URL_EVENTBRIDGE: endpoint } = process.env
+  const accessKey = accessKeyIn(process.env)
+  if (region === undefined || accessKey === undefined) {
+    throw new KeyProviderError(
+      'ERR_CONFIG_INVALID',
+      'events.eventBus: expected AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment, as in a function of AWS Lambda',
+    )
+  }
+  return openEventBus({ bus, region, endpoint, accessKey, now: () => Date.now(), onOutcome, onError })
 }
 
 function postTo(webhook: NonNullable<OpenEventsOptions['webhook']>, version: string): AttemptDelivery {

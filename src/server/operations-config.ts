@@ -25,6 +25,7 @@ export interface AuditSettings {
 /** Who is told of what happens. */
 export interface EventsSettings {
   readonly webhook: WebhookSettings | undefined
+  readonly eventBus: string | undefined
   readonly file: string | undefined
   readonly types: readonly EventType[]
   readonly deadLetterFile: string | undefined
@@ -72,7 +73,7 @@ function nodeOf(name: string): string {
 }
 
 export function toEvents(written: Sections['events'], report: Report): EventsSettings {
-  const { webhook, file, types, deadLetterFile } = written
+  const { webhook, eventBus, file, types, deadLetterFile } = written
   const { url, secret, timeoutMs } = webhook
   if (url !== undefined && secret === undefined) {
     report('events.webhook.secret', 'is not set: whoever receives events needs it to know them for ours')
@@ -85,6 +86,7 @@ export function toEvents(written: Sections['events'], report: Report): EventsSet
   }
   return {
     webhook: url === undefined || secret === undefined ? undefined : { url, secret: new Secret(secret), timeoutMs },
+    eventBus,
     file,
     types,
     deadLetterFile,

@@ -118,6 +118,7 @@ export const SETTINGS: readonly Setting[] = [
   { path: 'events.webhook.url', kind: 'text' },
   { path: 'events.webhook.secret', kind: 'text' },
   { path: 'events.webhook.timeoutMs', kind: 'number' },
+  { path: 'events.eventBus', kind: 'text' },
   { path: 'events.file', kind: 'text' },
   { path: 'events.types', kind: 'list' },
   { path: 'events.deadLetterFile', kind: 'text' },

@@ -161,6 +161,7 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
     'audit.directory': audit.directory,
     'audit.node': audit.node,
     'events.webhook': [JSON.stringify(events.webhook), events.webhook?.secret.reveal()].join(),
+    'events.eventBus': events.eventBus,
     'events.file': events.file,
     'events.types': events.types.join(),
     'retention.sweepMinutes': retention.sweepMinutes,
