@@ -13,7 +13,7 @@ export interface EnvironmentOptions {
   readonly configuration: Configuration
   readonly conditions: Readonly<
     Record<
-      'players' | 'usesRootSecret' | 'usesJwt' | 'usesJwks' | 'usesJwtSecret' | 'hasOrigins' | 'hasCookie',
+      'players' | 'hasBus' | 'usesRootSecret' | 'usesJwt' | 'usesJwks' | 'usesJwtSecret' | 'hasOrigins' | 'hasCookie',
       CfnCondition
     >
   >
@@ -51,6 +51,7 @@ export function issuerEnvironment(options: EnvironmentOptions): Environment {
     ...commonEnvironment(options),
     KEYSPRING_PUBLIC_URL: Fn.conditionIf(conditions.players.logicalId, PLAYER_URL, NOBODY).toString(),
     KEYSPRING_SIGNALING_PROFILE: parameters.SignalingProfile.valueAsString,
+    KEYSPRING_EVENTS_EVENT_BUS: only(conditions.hasBus, parameters.EventBusName.valueAsString),
     // Its API has no path for players.
     KEYSPRING_PLAYBACK_ACCESS: 'open',
   }

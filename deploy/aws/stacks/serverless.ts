@@ -70,7 +70,7 @@ export function serverlessStack(app: App, name: string): PlainStack {
     parameters: asked,
     storage: stored,
     configuration: written,
-    conditions: { ...conditions, players },
+    conditions: { ...conditions, players, hasBus },
   }
   const common = {
     code: { s3Bucket: text('CodeBucket'), s3Key: text('CodeKey') },
@@ -80,24 +80,20 @@ export function serverlessStack(app: App, name: string): PlainStack {
     logRetentionDays: count('LogRetentionDays'),
   }
   const readsRootSecret = only(conditions.usesRootSecret, secretStatement('RootSecret', text('RootSecretArn')))
+  const putsEvents = only(hasBus, eventStatement(text('EventBusName')))
   const stageDescription = apiGatewayLogRole(stack, whenEqual(stack, 'MakesLogRole', asked.ApiGatewayLogRole, 'create'))
 
   const issuer = lambdaFunction(stack, 'Issuer', {
     ...common,
     description: 'Keyspring: answers encryptors',
     environment: issuerEnvironment(settings),
-    statements: [
-      ...storeStatements(stored, ISSUER_RIGHTS),
-      written.reads,
-      readsRootSecret,
-      only(hasBus, eventStatement(text('EventBusName'))),
-    ],
+    statements: [...storeStatements(stored, ISSUER_RIGHTS), written.reads, readsRootSecret, putsEvents],
   })
   sweeper(stack, written.mayExpire, {
     ...common,
     timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
     environment: issuerEnvironment(settings),
-    statements: [...storeStatements(stored, SWEEPER_RIGHTS), written.reads, readsRootSecret],
+    statements: [...storeStatements(stored, SWEEPER_RIGHTS), written.reads, readsRootSecret, putsEvents],
   })
   const speke = restApi(stack, 'SpekeApi', {
     description: 'Keyspring: SPEKE, for encryptors that sign with IAM',

@@ -17,6 +17,7 @@ const deployed = deploy(templateOf('keyspring-serverless'), {
   ...SIGNED,
   LiveContentIds: 'live-*',
   LiveRetentionDays: 7,
+  EventBusName: 'media',
 })
 const [built, dynamoDb, kms] = await Promise.all([bundle(), startDynamoDb(), startFakeKms()])
 await createTable(dynamoDb.client, 'Table', resource(deployed, 'Table').properties)
@@ -40,6 +41,7 @@ async function start(id: string, role = `${id}Role`) {
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_REGION: REGION,
     AWS_LAMBDA_FUNCTION_NAME: id,
+    AWS_ENDPOINT_URL_EVENTBRIDGE: iam.url,
     KEYSPRING_DATA: DATA,
     KEYSPRING_DYNAMODB_ENDPOINT: iam.url,
     KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: iam.url,
@@ -107,6 +109,16 @@ describe('the functions with the settings, the table and the rights of the templ
     assert.equal(status, 503)
     assert.equal(keyIn(bytes.toString()).length, 0)
     assert.ok(iam.refused.size > 0)
+  })
+
+  test('events are on the bus when the answer is given', async () => {
+    const { instance, iam } = await start('Issuer')
+    await instance.invoke(askFor('live-5'))
+    const [event, second] = iam.published
+    assert.equal(second, undefined)
+    assert.deepEqual([event?.EventBusName, event?.Source, event?.DetailType], ['media', 'keyspring', 'key.issued'])
+    assert.equal(JSON.parse(event?.Detail ?? '').subject, 'live-5')
+    assert.deepEqual([...iam.refused], [])
   })
 
   test('nothing is written on a disk, and no line says that something could not be', async () => {
