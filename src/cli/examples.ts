@@ -22,6 +22,29 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
     'keyspring override remove --content-id film --kid 9eb4050d-e44b-4802-932e-27d75083e266',
     'keyspring override remove --content-id film --rule --track-type AUDIO',
   ],
+  'keys list': ['keyspring keys list --content-id film'],
+  'keys show': ['keyspring keys show --content-id film --kid 9eb4050d-e44b-4802-932e-27d75083e266'],
+  'keys delete': [
+    "keyspring keys delete --content-id film --kid 9eb4050d-e44b-4802-932e-27d75083e266 --force --reason 'imported twice'",
+  ],
+  'contents list': [
+    'keyspring contents list --starts-with live-',
+    'keyspring contents list --tenant studio --contains news --limit 20 --json',
+  ],
+  'contents show': ['keyspring contents show --content-id live-7'],
+  'contents periods': ['keyspring contents periods --content-id live-7 --expected 3 --json'],
+  'contents hold': ["keyspring contents hold --content-id live-7 --reason 'case 2026-17'"],
+  'contents release': ["keyspring contents release --content-id live-7 --reason 'case closed'"],
+  'contents delete': ["keyspring contents delete --content-id live-7 --reason 'rights ended'"],
+  'contents sweep': [
+    'keyspring contents sweep --dry-run --config keyspring.yaml',
+    'keyspring contents sweep --config keyspring.yaml',
+  ],
+  'kids show': ['keyspring kids show 9eb4050d-e44b-4802-932e-27d75083e266'],
+  'audit verify': [
+    'keyspring audit verify --config keyspring.yaml',
+    'keyspring audit verify --directory archive --since 2026-11-01 --node keys-1 --json',
+  ],
   'token mint': ["keyspring token mint --content-id 'film-*' --ttl 6h --config keyspring.yaml"],
   'token sign-url': [
     'keyspring token sign-url --content-id film --kid 9eb4050d-e44b-4802-932e-27d75083e266 --config keyspring.yaml',
