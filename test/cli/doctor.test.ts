@@ -75,7 +75,7 @@ test('finds nothing wrong with a store, its root key and what is sealed', async 
   const { code, findings } = await examine(['--data', healthy])
   assert.equal(code, 0)
   assertFound(findings, 'ok', /keyspring\.db opens/)
-  assertFound(findings, 'ok', /root\.key opens 1 data keys/)
+  assertFound(findings, 'ok', /root\.key opens \d data keys/)
   assertFound(findings, 'ok', /1 of 1 contents were opened/)
   assert.ok(findings.every(({ health }) => health === 'ok'))
 })

@@ -57,7 +57,7 @@ test('a store moves from a file to KMS to Vault, and every key stays', async () 
   assert.equal(foreign.code, 3)
   assert.match(foreign.stderr, /was wrapped by another root key than aws-kms keyspring/)
 
-  assert.match(await rewrap({ ...toKms, KEYSPRING_ROOT_KEY_PREVIOUS: 'local' }), /^data keys wrapped anew: 1\n/)
+  assert.match(await rewrap({ ...toKms, KEYSPRING_ROOT_KEY_PREVIOUS: 'local' }), /^data keys wrapped anew: 2\n/)
   rmSync(join(data, 'root.key'))
   assert.equal(await keysFrom(data, toKms), keys)
   assert.deepEqual(new Set(kms.calls), new Set(['Encrypt', 'Decrypt']))
