@@ -43,11 +43,8 @@ export function toAudit(
   report: Report,
 ): AuditSettings {
   const lasts = store !== 'memory' && !isFunction
-  if (directory === undefined && !lasts && issue === 'require') {
-    report(
-      'audit.directory',
-      `is not set: audit.issue require needs it ${isFunction ? 'in a function' : 'beside a store in memory'}`,
-    )
+  if (directory === undefined && store === 'memory' && issue === 'require') {
+    report('audit.directory', 'is not set: audit.issue require needs it beside a store in memory')
   }
   return { directory, lasts, node: node ?? nodeOf(hostname()), issue }
 }
