@@ -161,12 +161,7 @@ test('the ledger is told of each crypto period', async () => {
       [5, 'packager', tracks.slice(2).map(kidOfTrack)],
     ],
   )
-  const { issued } = observed.at(-1) ?? {}
-  assert.deepEqual(
-    { tenant: issued?.tenant, contentId: issued?.contentId, client: issued?.client, keys: issued?.keys },
-    { ...REF, client: 'packager', keys: 4 },
-  )
-  assert.equal(issued?.first, true)
+  assert.partialDeepStrictEqual(observed.at(-1)?.issued, { ...REF, client: 'packager', keys: 4, first: true })
 })
 
 describe('a content id', () => {
