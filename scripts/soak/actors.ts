@@ -19,7 +19,7 @@ export interface World {
 export const SHORT = { keep: 20, grace: 20 } as const
 
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
-const AES_128 = '81376844-f976-481e-a84e-cc25d39b0b33'
+const AES_128 = '3ea8778f-7742-4bf9-b18b-e834b2acbd47'
 const SPEKE = { 'content-type': 'application/xml', 'x-speke-version': '2.0' }
 
 /** A live channel with two packagers: a new key every few steps, and now and then one of the last periods again. */
