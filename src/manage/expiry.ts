@@ -4,7 +4,7 @@ import type { ContentCatalogue } from './store.ts'
 
 /** What is to be done with a content whose stored time has passed, by the rules as they are now. */
 export type Verdict =
-  /** It lives longer than was stored: until `until`, or for ever. */
+  /** It lives longer than was stored, and lives still: until `until`, or for ever. */
   | { readonly action: 'keep'; readonly until: number | undefined }
   /** It has expired; `wait` while a request for its keys would still revive it. */
   | { readonly action: 'wait' | 'destroy'; readonly destroyedFrom: number }
@@ -23,16 +23,22 @@ export interface ExpirySources extends Pick<Management, 'retention'> {
 }
 
 /**
- * Judges an expired content at `at`. Rules may have changed since its time was stored, and a node may have died before it stored
- * a later one: so the ledger is asked when the keys were last asked for.
+ * Judges a content at `at` whose stored time ends before `horizon`. Rules may have changed since that time was stored, and a node may
+ * have died before it stored a later one: so the ledger is asked when the keys were last asked for.
  */
-export async function judgeExpiry(sources: ExpirySources, expiry: Expiry, at: number): Promise<Judged> {
+export async function judgeExpiry(
+  sources: ExpirySources,
+  expiry: Expiry,
+  at: number,
+  horizon: number = at,
+): Promise<Judged> {
   const { name, keepMs, graceMs, held } = sources.retention(expiry)
   const judged = (verdict: Verdict): Judged => ({ expiry, class: name, verdict })
   if (held || keepMs === undefined) return judged({ action: 'keep', until: undefined })
-  const until = (await lastSeen(sources.store, expiry)) + keepMs
-  if (until > expiry.expiresAt) return judged({ action: 'keep', until })
-  const destroyedFrom = expiry.expiresAt + graceMs
+  // The ledger notes a request some milliseconds after its time was stored: what is over by both has expired.
+  const until = Math.max(expiry.expiresAt, (await lastSeen(sources.store, expiry)) + keepMs)
+  if (until > horizon) return judged({ action: 'keep', until })
+  const destroyedFrom = until + graceMs
   return judged({ action: destroyedFrom <= at ? 'destroy' : 'wait', destroyedFrom })
 }
 

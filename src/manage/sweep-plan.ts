@@ -47,7 +47,7 @@ export async function planSweep(
   for (;;) {
     const page = await management.store.listExpired(at + withinMs, after, PAGE)
     const wanted = page.filter((expiry) => tenant === undefined || expiry.tenant === tenant)
-    const judged = await Promise.all(wanted.map((expiry) => judgeExpiry(management, expiry, at)))
+    const judged = await Promise.all(wanted.map((expiry) => judgeExpiry(management, expiry, at, at + withinMs)))
     for (const { expiry, verdict, class: name } of judged) {
       if (contents.length === most) return { contents, more: true }
       contents.push({

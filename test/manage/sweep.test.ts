@@ -55,6 +55,20 @@ describe('a content whose time has passed', () => {
     )
   })
 
+  test('is told of although the ledger noted the request a little after its time was stored', async () => {
+    const { create, clock, sweep, store, events, summary } = sweeping()
+    await create('movie')
+    await store.record([ledgerRecord({ contentId: 'movie', lastAt: START + 6 })])
+    clock.at += 7 * DAY + 60_000
+    assert.deepEqual(await sweep(), { ...NOTHING, looked: 1, expired: 1 })
+    assert.equal(events[0]?.data.destroyedFrom, new Date(START + 8 * DAY + 6).toISOString())
+    clock.at += DAY - 60_000
+    assert.equal((await sweep()).destroyed, 0)
+    clock.at += 6
+    assert.equal((await sweep()).destroyed, 1)
+    assert.equal((await summary('movie'))?.hasSecret, false)
+  })
+
   test('is not told of again by a process that starts after', async () => {
     const { create, clock, sweep, management, events } = sweeping()
     await create('movie')
@@ -408,6 +422,18 @@ describe('a plan', () => {
     })
     assert.equal((await store.findSummary(refOf('due')))?.hasSecret, true)
     assert.deepEqual(events, [])
+  })
+
+  test('says when what expires soon is destroyed, and keeps only what lives longer than it looks ahead', async () => {
+    const { create, management, store } = sweeping()
+    for (const contentId of ['soon', 'later']) await create(contentId)
+    await store.record([ledgerRecord({ contentId: 'soon', lastAt: START + 6 })])
+    await store.record([ledgerRecord({ contentId: 'later', lastAt: START + 2 * DAY })])
+    const { contents } = await planSweep(management, { withinMs: 8 * DAY })
+    assert.deepEqual(Object.fromEntries(contents.map(({ contentId, action }) => [contentId, action])), {
+      soon: 'wait',
+      later: 'keep',
+    })
   })
 
   test('is of one tenant when asked for that, as far ahead and as long as asked for', async () => {
