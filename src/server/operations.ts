@@ -4,6 +4,7 @@ import { KeyProviderError } from '../errors.ts'
 import type { Observe } from '../http/routes.ts'
 import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
+import type { WatchedAuditLog } from '../manage/audit-log.ts'
 import type { AuditSink } from '../manage/audit-sink.ts'
 import { requestRefused, sealFailure } from '../manage/events-of.ts'
 import type { Management } from '../manage/management.ts'
@@ -76,6 +77,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     },
   } as const
   const audit = openAuditOf(config, records)
+  if (options.auditSink === undefined) await startAudit(audit, config.audit.issue)
   const events = await openEventsOf(config, records)
   metrics.watchQueue('auditQueue', audit.queued)
   metrics.watchQueue('eventQueue', events.queued)
@@ -140,6 +142,14 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       await audit.close()
     },
   }
+}
+
+/** A log that cannot be written shows at the start: it ends a server whose answers need the log, and is told of by any other. */
+async function startAudit(audit: WatchedAuditLog, issue: Config['audit']['issue']): Promise<void> {
+  const started = audit.start()
+  if (issue === 'require') await started
+  // The log has told its `onError` already.
+  else started.catch(() => undefined)
 }
 
 function isChallenge(error: KeyProviderError): boolean {
