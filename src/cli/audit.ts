@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { KeyProviderError } from '../errors.ts'
-import { openKeys } from '../keys/open-keys.ts'
 import { createAuditHeads } from '../manage/audit-heads.ts'
-import { type AuditFinding, type AuditReport, verifyAudit } from '../manage/audit-verify.ts'
-import { openStore } from '../server/open-store.ts'
+import type { AuditFile } from '../manage/audit-sink.ts'
+import { type AuditFinding, verifyAudit } from '../manage/audit-verify.ts'
+import type { AuditHead } from '../manage/store.ts'
 import { auditDirectoryOf } from '../server/operations-config.ts'
 import { listAuditFiles } from '../store/audit-file-reader.ts'
 import { type KeysOptions, readKeysConfig } from './keys-options.ts'
+import { withOpenedKeys } from './opened-keys.ts'
 import { printResult } from './stored.ts'
 
 interface VerifyOptions extends KeysOptions {
@@ -26,25 +27,12 @@ export async function verify(options: VerifyOptions): Promise<void> {
   const config = readKeysConfig(options, 'an audit log')
   const directory = options.directory ?? auditDirectoryOf(config)
   if (directory === undefined) throw new KeyProviderError('ERR_CONFIG_INVALID', 'audit.directory: is not set')
-  const { store, openRootKey, rootKeyName } = await openStore(config, { create: false })
-  let report: AuditReport
-  try {
-    const { rootKey, dataKeys } = await openKeys({
-      store,
-      openRootKey: () => openRootKey(false),
-      rootKeyName,
-      randomBytes,
-    })
-    try {
-      const heads = createAuditHeads({ store, dataKeys, randomBytes })
-      const [listed, files] = [await heads.list(), listAuditFiles(resolve(directory))]
-      report = await verifyAudit({ files, heads: listed, openHead: (head) => heads.open(head), since, nodes })
-    } finally {
-      await rootKey.close()
-    }
-  } finally {
-    await store.close()
-  }
+  const report = await withOpenedKeys(config, async ({ store, dataKeys }) => {
+    const heads = createAuditHeads({ store, dataKeys, randomBytes })
+    const [listed, files] = [await heads.list(), () => listAuditFiles(resolve(directory))]
+    if (nodes !== undefined) await refuseUnknown(nodes, listed, files())
+    return verifyAudit({ files: files(), heads: listed, openHead: (head) => heads.open(head), since, nodes })
+  })
   printResult(json, report, ({ findings, chains, records, problems, warnings }) => [
     ...findings.map(describe),
     ...(findings.length < problems + warnings ? ['… and more'] : []),
@@ -54,6 +42,20 @@ export async function verify(options: VerifyOptions): Promise<void> {
     const count = `${report.problems} ${report.problems === 1 ? 'problem' : 'problems'}`
     throw new KeyProviderError('ERR_AUDIT_BROKEN', `the audit log ${directory} does not hold together: ${count}`)
   }
+}
+
+/** A name that no log has would verify nothing, and find nothing wrong. */
+async function refuseUnknown(
+  nodes: readonly string[],
+  heads: readonly AuditHead[],
+  files: AsyncIterable<AuditFile>,
+): Promise<void> {
+  const known = new Set(heads.map(({ chain }) => chain.slice(0, chain.lastIndexOf('/'))))
+  for await (const { node } of files) known.add(node)
+  const unknown = nodes.filter((node) => !known.has(node))
+  if (unknown.length === 0) return
+  const there = known.size === 0 ? 'there is none at all' : `there are ${[...known].sort().join(', ')}`
+  throw new KeyProviderError('ERR_USAGE_INVALID', `--node: there is no log of ${unknown.join(', ')}; ${there}`)
 }
 
 function describe({ severity, fault, chain, file, line, message }: AuditFinding): string {

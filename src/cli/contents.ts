@@ -5,7 +5,7 @@ import { contentPeriods, type ListedPeriod } from '../manage/periods.ts'
 import { createSweeper } from '../manage/sweep.ts'
 import { type PlannedContent, planSweep } from '../manage/sweep-plan.ts'
 import type { KeysOptions } from './keys-options.ts'
-import { printResult, readCount, type StoredOptions, withStored } from './stored.ts'
+import { askedFor, printResult, readCount, type StoredOptions, withStored } from './stored.ts'
 
 interface ContentOptions extends StoredOptions {
   readonly contentId: string
@@ -42,7 +42,7 @@ export async function show(options: ContentOptions): Promise<void> {
     describe(content),
     ...content.lastPeriods.map(
       ({ periodId, index, keys, lastAt, requests }) =>
-        `  period ${index ?? (periodId === '' ? '(none)' : periodId)}: ${keys.length} keys, asked for ${requests} times, last ${lastAt}`,
+        `  period ${index ?? (periodId === '' ? '(none)' : periodId)}: ${keys.length} keys, ${askedFor(requests)}, last ${lastAt}`,
     ),
   ])
 }

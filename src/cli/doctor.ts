@@ -65,7 +65,8 @@ async function attempt(name: string, check: HealthCheck, examination: Examinatio
       .replace(/^keyspring: /, '')
       .split('\nhint: ')
     const code = error instanceof KeyProviderError ? `; docs/errors.md, ${error.code}, says more` : ''
-    return [{ check: name, health: 'error', found, mend: `${hint === '' ? 'see the message' : hint}${code}` }]
+    const check = error instanceof KeyProviderError && error.code.startsWith('ERR_ROOT_KEY_') ? 'root key' : name
+    return [{ check, health: 'error', found, mend: `${hint === '' ? 'see the message' : hint}${code}` }]
   }
 }
 

@@ -3,7 +3,6 @@ import type { ClientStore } from '../auth/client-store.ts'
 import { resealClients } from '../auth/reseal-clients.ts'
 import { KeyProviderError } from '../errors.ts'
 import { createDataKeys } from '../keys/data-keys.ts'
-import { openKeys } from '../keys/open-keys.ts'
 import {
   type DataKeyStatus,
   keyringStatus,
@@ -17,8 +16,8 @@ import { removeLocalGenerations, rotateLocalRootKey } from '../kms/local-root-ke
 import { resealAuditHeads } from '../manage/audit-heads.ts'
 import type { AuditHeadStore } from '../manage/store.ts'
 import { rootKeyFileOf } from '../server/open-root-key.ts'
-import { openStore } from '../server/open-store.ts'
 import { type KeysOptions, readKeysConfig } from './keys-options.ts'
+import { withOpenedKeys } from './opened-keys.ts'
 import { progressLine } from './progress.ts'
 
 /** Prints every data key, how much is sealed with it and what wraps it. */
@@ -86,18 +85,10 @@ export async function rewrap(options: KeysOptions & { readonly removeOld?: boole
 
 type Keyring = RotationOptions & { readonly store: ClientStore & AuditHeadStore }
 
-async function withKeyring<T>(options: KeysOptions, use: (keyring: Keyring) => Promise<T>): Promise<T> {
-  const { store, openRootKey, rootKeyName } = await openStore(readKeysConfig(options, 'a keyring'), { create: false })
-  try {
-    const { rootKey } = await openKeys({ store, openRootKey: () => openRootKey(false), rootKeyName, randomBytes })
-    try {
-      return await use({ store, rootKey, rootKeyName, randomBytes })
-    } finally {
-      await rootKey.close()
-    }
-  } finally {
-    await store.close()
-  }
+function withKeyring<T>(options: KeysOptions, use: (keyring: Keyring) => Promise<T>): Promise<T> {
+  return withOpenedKeys(readKeysConfig(options, 'a keyring'), ({ store, rootKey, rootKeyName }) =>
+    use({ store, rootKey, rootKeyName, randomBytes }),
+  )
 }
 
 function describe({ tenant, generation, isNewest, rows, wrappedBy, isWrappedByNewest }: DataKeyStatus): string {

@@ -1,5 +1,5 @@
 import { lookUpKid } from '../manage/kids.ts'
-import { printResult, readKid, type StoredOptions, withStored } from './stored.ts'
+import { askedFor, printResult, readKid, type StoredOptions, withStored } from './stored.ts'
 
 /** Prints where a kid was issued. */
 export async function show(text: string, options: StoredOptions): Promise<void> {
@@ -8,7 +8,7 @@ export async function show(text: string, options: StoredOptions): Promise<void> 
   printResult(options.json, found, ({ contents }) =>
     contents.flatMap(
       ({ contentId, classes, commonEncryptionSchemes, intendedTrackTypes, requests, lastAt, periods }) => [
-        `${contentId}  ${[...classes, ...commonEncryptionSchemes, ...intendedTrackTypes].join(' ')}  asked for ${requests} times, last ${lastAt}`,
+        `${contentId}  ${[...classes, ...commonEncryptionSchemes, ...intendedTrackTypes].join(' ')}  ${askedFor(requests)}, last ${lastAt}`,
         ...periods.map(({ periodId, index, start, end }) => {
           const times = start === undefined ? '' : `  ${start} – ${end ?? '?'}`
           return `  period ${index ?? (periodId === '' ? '(none)' : periodId)}${times}`

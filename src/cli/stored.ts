@@ -45,6 +45,11 @@ export function readCount(option: string, text: string): number {
   throw new KeyProviderError('ERR_USAGE_INVALID', `${option}: expected a whole number`)
 }
 
+/** How often keys were asked for. */
+export function askedFor(requests: number): string {
+  return requests === 1 ? 'asked for once' : `asked for ${requests} times`
+}
+
 /** Prints a result: as JSON, or a line each of what `lines` makes of it. */
 export function printResult<T>(json: boolean | undefined, result: T, lines: (result: T) => readonly string[]): void {
   if (json === true) process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`)

@@ -59,7 +59,10 @@ export function isDeliveryFor(cpix: Cpix, deliveryData: XmlElement, importKey: I
 
 function deliveryDataOf(cpix: Cpix, importKey: ImportKey | undefined): Ours {
   if (importKey === undefined) {
-    throw elementError(cpix.element, 'its keys are encrypted, and this server has no import certificate')
+    throw elementError(
+      cpix.element,
+      'its keys are encrypted, and there is no import certificate: name it by --import-key or api.importKeyFile',
+    )
   }
   const list = cpix.lists.DeliveryDataList
   const element = entriesOf(list, 'DeliveryData')

@@ -96,7 +96,9 @@ test('names every problem of the configuration', async () => {
 test('finds that the root key is missing, or another one', async () => {
   const without = copyOf('without')
   rmSync(join(without, 'root.key'))
-  assertFound((await examine(['--data', without])).findings, 'error', /root\.key is missing/)
+  const missing = (await examine(['--data', without])).findings
+  assertFound(missing, 'error', /root\.key is missing/)
+  assert.equal(missing.find(({ health }) => health === 'error')?.check, 'root key')
 
   const foreign = copyOf('foreign')
   await run(['override', 'list', '--data', foreign, '--content-id', 'film'])

@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { RegisteredClient } from '../../auth/client-store.ts'
 import { proveOpens } from '../../keys/drill.ts'
-import { openKeys } from '../../keys/open-keys.ts'
 import { keyringStatus } from '../../keys/rotation.ts'
 import type { Config } from '../../server/config.ts'
-import { openStore, type Store } from '../../server/open-store.ts'
+import type { Store } from '../../server/open-store.ts'
+import { withOpenedKeys } from '../opened-keys.ts'
 import { expiryFinding } from './expiry.ts'
 import { type Examination, fine, type HealthFinding } from './finding.ts'
 
@@ -25,31 +24,18 @@ export async function examineKeysAtRest({ config, now }: Examination): Promise<r
       },
     ]
   }
-  const { store, openRootKey, rootKeyName } = await openStore(config, { create: false })
-  try {
-    const found = [fine('store', `${nameOf(config)} opens, with the schema of this version`)]
-    const { rootKey, dataKeys } = await openKeys({
-      store,
-      openRootKey: () => openRootKey(false),
-      rootKeyName,
-      randomBytes,
-    })
-    try {
-      const status = await keyringStatus({ store, rootKey })
-      found.push(fine('root key', `${rootKeyName} opens ${status.length} data keys`))
-      const old = status.filter(
-        ({ isNewest, isWrappedByNewest, rows }) => !isWrappedByNewest || (!isNewest && rows > 0),
-      )
-      if (old.length > 0) found.push(unfinishedRotation(old.length))
-      const { contents, opened } = await proveOpens({ store, dataKeys, sample: SAMPLE, random: Math.random })
-      found.push(fine('seals', `${opened} of ${contents} contents were opened`))
-      return [...found, ...(await examineCredentials(store, now()))]
-    } finally {
-      await rootKey.close()
-    }
-  } finally {
-    await store.close()
-  }
+  return withOpenedKeys(config, async ({ store, rootKey, dataKeys, rootKeyName }) => {
+    const status = await keyringStatus({ store, rootKey })
+    const found = [
+      fine('store', `${nameOf(config)} opens, with the schema of this version`),
+      fine('root key', `${rootKeyName} opens ${status.length} data keys`),
+    ]
+    const old = status.filter(({ isNewest, isWrappedByNewest, rows }) => !isWrappedByNewest || (!isNewest && rows > 0))
+    if (old.length > 0) found.push(unfinishedRotation(old.length))
+    const { contents, opened } = await proveOpens({ store, dataKeys, sample: SAMPLE, random: Math.random })
+    found.push(fine('seals', `${opened} of ${contents} contents were opened`))
+    return [...found, ...(await examineCredentials(store, now()))]
+  })
 }
 
 function storeFile({ data }: Config): string {
