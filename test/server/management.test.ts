@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -282,6 +282,18 @@ describe('records of what is issued', () => {
     writeFileSync(blocked, 'a file where the directory should be')
     const audit = { issue: 'require', node: 'n1', directory: blocked }
     await assert.rejects(serve('require', 'sqlite', { audit }), { code: 'ERR_AUDIT_UNAVAILABLE' })
+  })
+
+  test('that must be written come before the answer: without them nothing leaves', async () => {
+    const lost = join(directory, 'lost')
+    const audit = { issue: 'require', node: 'n1', directory: lost }
+    const { encrypt, lines } = await serve('lost', 'sqlite', { audit })
+    assert.equal((await encrypt('movie')).status, 200)
+    rmSync(lost, { recursive: true })
+    writeFileSync(lost, 'a file where the directory was')
+    const { status, keys } = await encrypt('series')
+    assert.deepEqual({ status, keys }, { status: 503, keys: [] })
+    assert.ok(lines.some(({ fields }) => fields.error?.code === 'ERR_AUDIT_UNAVAILABLE'))
   })
 
   test('that are spooled keep nobody waiting', async () => {
