@@ -1,20 +1,5 @@
-import type { ContentRef, LedgerRecord, LedgerStore } from '../keys/store.ts'
-import { claim, type Happening, happeningId } from './claim.ts'
-import type { KeyspringEvent } from './events.ts'
-import { indexAfter, type RotationSchedule, rotationSchedule, seenPeriods } from './rotation.ts'
-import type { IdempotencyStore } from './store.ts'
-
-/** A key period that no encryptor asked for in time. */
-export interface MissedRotation extends ContentRef {
-  /** The index it would have; undefined where periods have none. */
-  readonly periodIndex: number | undefined
-  /** The newest period that was asked for, and how many after it this one comes. */
-  readonly lastPeriodId: string
-  readonly after: number
-  /** When the request was due, milliseconds since 1970. */
-  readonly expectedAt: number
-  readonly intervalMs: number
-}
+import type { ContentRef, LedgerRecord } from '../keys/store.ts'
+import { graceOf, MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'
 
 export interface RotationWatcher {
   /** Told of each period that is asked for. Takes no time to speak of and never throws. */
@@ -23,19 +8,11 @@ export interface RotationWatcher {
   tick(): Promise<number>
 }
 
-export interface RotationWatcherOptions {
-  /** The ledger is shared: another node may have been asked. */
-  readonly store: Pick<LedgerStore, 'findByContent'> & IdempotencyStore
+export interface RotationWatcherOptions extends OverdueOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Called once for each missed period, on one of the nodes. */
-  readonly onMissed: (missed: MissedRotation) => void
   /** Told that the store could not be asked: nothing was told of, and the next tick asks again. */
   readonly onError: (error: unknown) => void
-  /** How often a content changes its keys where that is configured, in milliseconds. */
-  readonly rotation?: ((ref: ContentRef) => number | undefined) | undefined
-  /** How late a request may be; half an interval where that is more. */
-  readonly graceMs?: number
   /** How many contents are watched; those that were heard of longest ago are forgotten first. */
   readonly maxContents?: number
 }
@@ -52,60 +29,37 @@ interface Watched {
   missed: number
 }
 
-/** A content that missed so many periods has stopped. */
-const MAX_MISSED = 3
 const RECENT = 8
 /** When the ledger is asked for a content of which one period was heard of here. */
 const PROBE_MS = 300_000
 const SHORTEST_MS = 1_000
 const TOGETHER = 16
-const SAMPLED_PERIODS = 32
 
 /** Watches for periods that should have been asked for, so that a stalled encryptor is seen before players are. */
 export function createRotationWatcher(options: RotationWatcherOptions): RotationWatcher {
-  const { store, now, onMissed, onError, rotation, graceMs = 30_000, maxContents = 50_000 } = options
+  const { now, onError, rotation, maxContents = 50_000 } = options
   const contents = new Map<string, Watched>()
   let isTicking = false
   /** After an outage the ledger of other nodes comes late. */
   let quietUntil = Number.NEGATIVE_INFINITY
 
-  const graceOf = (intervalMs: number): number => Math.max(graceMs, intervalMs / 2)
-
   /** Tells of every period of `watched` that is overdue, and sets when to ask again; forgets what does not rotate, or no more. */
   const check = async (id: string, watched: Watched, at: number): Promise<number> => {
-    const { ref, missed } = watched
-    const schedule = rotationSchedule(seenPeriods(await store.findByContent(ref, SAMPLED_PERIODS)), rotation?.(ref))
+    const { ref } = watched
+    const schedule = await scheduleOf(options, ref)
     // Another period was asked for while the ledger was read.
     if (contents.get(id) !== watched) return 0
-    let told = 0
-    watched.missed = schedule?.last.periodId === watched.recent.at(-1) ? missed : 0
-    if (schedule !== undefined && schedule.confidence !== 'low') {
-      watched.recent = [...watched.recent, schedule.last.periodId].slice(-RECENT)
-      for (;;) {
-        watched.dueAt = dueOf(schedule, watched.missed) + graceOf(schedule.intervalMs)
-        if (at <= watched.dueAt) return told
-        if (await tell(ref, schedule, watched.missed + 1, at)) told++
-        watched.missed++
-        if (watched.missed >= MAX_MISSED) break
-      }
+    if (schedule === undefined) {
+      contents.delete(id)
+      return 0
     }
-    contents.delete(id)
+    const known = schedule.last.periodId === watched.recent.at(-1) ? watched.missed : 0
+    watched.recent = [...watched.recent, schedule.last.periodId].slice(-RECENT)
+    const { told, missed } = await tellOverdue(options, { ref, schedule, at }, known)
+    watched.missed = missed
+    watched.dueAt = overdueAt(schedule, missed, options)
+    if (missed === MAX_MISSED) contents.delete(id)
     return told
-  }
-
-  const tell = async (ref: ContentRef, schedule: RotationSchedule, after: number, at: number): Promise<boolean> => {
-    const { last, intervalMs } = schedule
-    const missed: MissedRotation = {
-      ...ref,
-      periodIndex: indexAfter(schedule, after),
-      lastPeriodId: last.periodId,
-      after,
-      expectedAt: dueOf(schedule, after - 1),
-      intervalMs,
-    }
-    if (!(await claim(store, happeningOf(missed), at))) return false
-    onMissed(missed)
-    return true
   }
 
   return {
@@ -120,7 +74,7 @@ export function createRotationWatcher(options: RotationWatcherOptions): Rotation
       const intervalMs = rotation?.(ref) ?? (gapMs < SHORTEST_MS ? PROBE_MS : gapMs)
       const recent = [...(watched?.recent ?? []), periodId].slice(-RECENT)
       contents.delete(id)
-      const dueAt = at + intervalMs + graceOf(intervalMs)
+      const dueAt = at + intervalMs + graceOf(intervalMs, options)
       contents.set(id, { ref, recent, index: periodIndex, heardAt: at, dueAt, missed: 0 })
       const [oldest] = contents.size > maxContents ? contents.keys() : []
       if (oldest !== undefined) contents.delete(oldest)
@@ -138,7 +92,7 @@ export function createRotationWatcher(options: RotationWatcherOptions): Rotation
           for (const one of await Promise.all(checked)) told += one
         }
       } catch (error) {
-        quietUntil = at + graceMs
+        quietUntil = at + graceOf(0, options)
         onError(error)
       } finally {
         isTicking = false
@@ -146,33 +100,6 @@ export function createRotationWatcher(options: RotationWatcherOptions): Rotation
       return told
     },
   }
-}
-
-/** The event that tells of a missed rotation: the same on every node. */
-export function missedRotationEvent(missed: MissedRotation): KeyspringEvent {
-  const { tenant, contentId, periodIndex, lastPeriodId, expectedAt, intervalMs } = missed
-  return {
-    type: 'rotation.missed',
-    tenant,
-    contentId,
-    at: expectedAt,
-    id: happeningId(happeningOf(missed)),
-    data: {
-      ...(periodIndex === undefined ? {} : { periodIndex }),
-      lastPeriodId,
-      expectedAt: new Date(expectedAt).toISOString(),
-      intervalSeconds: intervalMs / 1_000,
-    },
-  }
-}
-
-function happeningOf({ tenant, contentId, lastPeriodId, after, periodIndex }: MissedRotation): Happening {
-  return { tenant, parts: ['rotation.missed', contentId, lastPeriodId, after, periodIndex ?? ''] }
-}
-
-/** When the request for the period after `missed` missed ones is due. */
-function dueOf({ nextRequest, intervalMs }: RotationSchedule, missed: number): number {
-  return nextRequest + missed * intervalMs
 }
 
 /** How many periods lie between two indexes, at least 1. */
