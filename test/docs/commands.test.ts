@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ENCRYPTOR_NAMES } from '../../src/cli/encryptor-names.ts'
 import { PACKAGE, run } from '../cli/run.ts'
-import { blocksOf, PAGES, pageOf } from './pages.ts'
+import { blocksOf, PAGES, pageOf, proseOf } from './pages.ts'
 
 /** The commands of shell blocks, their continued lines joined. */
 const commands = PAGES.flatMap((page) =>
@@ -53,6 +53,28 @@ describe('commands in the documentation', () => {
   }
 
   test('there are some', () => assert.ok(keyspring.length > 10))
+})
+
+/** Commands that sentences name: `keyspring client add|list` are two. */
+const named = PAGES.flatMap((page) =>
+  [...proseOf(page).matchAll(/`keyspring ([a-z][^`]*)`/g)].map(([, text = '']) => ({
+    file: page.file,
+    words: text.split(/\s+/),
+  })),
+)
+
+describe('commands in sentences', () => {
+  for (const { file, words } of named) {
+    const end = words.findIndex((word) => !/^[a-z][a-z|-]*$/.test(word))
+    const [noun = '', verbs = ''] = end === -1 ? words : words.slice(0, end)
+    for (const verb of verbs.split('|')) {
+      test(`${file}: keyspring ${noun} ${verb}`, async () => {
+        const text = await helpOf([noun, verb].filter((word) => word !== ''))
+        for (const option of words.filter((word) => /^--\w/.test(word)))
+          assert.match(text, new RegExp(`^ +(?:-\\w, )?${option}(?: |$)`, 'm'), option)
+      })
+    }
+  }
 })
 
 test('the README names every encryptor that config init knows', () => {
