@@ -60,14 +60,24 @@ export async function listen(options: ListenOptions): Promise<Listener> {
   const certificateOf = clientCertificates()
   const onError = options.onError ?? (() => undefined)
   const answering = new WeakSet<Socket>()
+  const { requestsPerSocket = 0 } = limits
+  const requestsOf = new WeakMap<Socket, number>()
   let draining = false
 
-  const send = (response: ServerResponse, requestId: string, reply: Reply): void => {
+  /** Counts a request. Node says `close` on the last one too, but then waits for the client to do so. */
+  const isLast = (socket: Socket): boolean => {
+    if (requestsPerSocket === 0) return false
+    const count = (requestsOf.get(socket) ?? 0) + 1
+    requestsOf.set(socket, count)
+    return count >= requestsPerSocket
+  }
+
+  const send = (response: ServerResponse, requestId: string, reply: Reply, closes: boolean): void => {
     const { status, headers, body } = reply
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
     const all: OutgoingHttpHeaders = { ...headers, 'x-request-id': requestId }
     if (!BODILESS.includes(status)) all['content-length'] = length
-    if (draining) all.connection = 'close'
+    if (closes || draining) all.connection = 'close'
     response.writeHead(status, all)
     // A small body goes out in one piece with its head: two pieces cost a third of a whole key request.
     if (typeof body !== 'string' && length <= ONE_PIECE) response.end(latin1(body), 'latin1')
@@ -105,10 +115,11 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     readBody(request, limits.bodyBytes, (bytes, fault) => {
       const { socket } = request
       answering.add(socket)
+      const closes = isLast(socket)
       const requestId = requestIdOf(request.headers['x-request-id'])
       const settle = (reply: Reply): void => {
         try {
-          if (fault === undefined) send(response, requestId, reply)
+          if (fault === undefined) send(response, requestId, reply, closes)
           else refuse(request, response, requestId, reply)
         } catch (error) {
           onError(error)
@@ -144,7 +155,7 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const { server, setTls } = createServerOf(limits, tls, onRequest)
   server.maxConnections = limits.connections
-  server.maxRequestsPerSocket = limits.requestsPerSocket ?? 0
+  server.maxRequestsPerSocket = requestsPerSocket
   // A body that will be refused by its announced size is not asked for. @see RFC 9110, 10.1.1
   server.on('checkContinue', (request, response) => {
     if (Number(request.headers['content-length'] ?? 0) <= limits.bodyBytes) response.writeContinue()
