@@ -16,6 +16,7 @@ export type SealContext =
     }
   | { readonly kind: 'client-credential'; readonly tenant: Tenant; readonly method: string; readonly id: string }
   | { readonly kind: 'audit-head'; readonly chain: string }
+  | { readonly kind: 'cursor'; readonly tenant: Tenant }
 
 /** A data key of a tenant, open. */
 export interface DataKey {
@@ -76,6 +77,7 @@ function sealBroken(context: SealContext, cause?: unknown): KeyProviderError {
 
 function describe(context: SealContext): string {
   if (context.kind === 'audit-head') return `head of the audit chain ${JSON.stringify(context.chain)}`
+  if (context.kind === 'cursor') return `cursor of tenant ${JSON.stringify(context.tenant)}`
   if (context.kind === 'client-credential') {
     const { tenant, method, id } = context
     return `${method} credential ${JSON.stringify(id)} of tenant ${JSON.stringify(tenant)}`
@@ -88,6 +90,7 @@ function describe(context: SealContext): string {
 
 function additionalData(context: SealContext): Buffer {
   if (context.kind === 'audit-head') return lengthPrefixed([context.kind, context.chain])
+  if (context.kind === 'cursor') return lengthPrefixed([context.kind, context.tenant])
   if (context.kind === 'client-credential') {
     return lengthPrefixed([context.kind, context.tenant, context.method, context.id])
   }

@@ -238,13 +238,23 @@ export interface LedgerKey {
   readonly systemIds: readonly SystemId[]
 }
 
+/** Which of the periods of a kid are meant. */
+export interface KidQuery {
+  /** Only those of this content. */
+  readonly contentId?: string | undefined
+  readonly periods?: number | undefined
+}
+
 /** Where the ledger lives. Every adapter passes `test/store/ledger-store-contract.ts`. */
 export interface LedgerStore {
   /** Adds the records, merging each with what stands for its (tenant, contentId, periodId). Returns the kids found in both classes. */
   record(records: readonly LedgerRecord[]): Promise<readonly (ContentRef & { readonly kid: Kid })[]>
 
-  /** The periods in which a kid was issued. */
-  findByKid(tenant: Tenant, kid: Kid): Promise<readonly LedgerRecord[]>
+  /**
+   * The periods in which a kid was issued, the last asked for first: of each content and class those that began last, at most
+   * `periods` (100 unless given), and some 1,000 in all. A kid may stay the same through all periods of a channel.
+   */
+  findByKid(tenant: Tenant, kid: Kid, query?: KidQuery): Promise<readonly LedgerRecord[]>
 
   /** The periods of a content, newest first, at most `limit`. */
   findByContent(ref: ContentRef, limit: number): Promise<readonly LedgerRecord[]>

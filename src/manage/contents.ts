@@ -1,9 +1,10 @@
+import { setImmediate } from 'node:timers/promises'
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, LedgerRecord } from '../keys/store.ts'
-import { decodeCursor, encodeCursor } from './cursor.ts'
+import { openCursor, sealCursor } from './cursor.ts'
 import type { Management, Operator } from './management.ts'
-import type { ContentSummary } from './store.ts'
+import type { ContentPage, ContentQuery, ContentSummary } from './store.ts'
 
 /** `held`: it neither expires nor can it be deleted. `expired`: players are refused, a request of an encryptor revives it. */
 export type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
@@ -58,6 +59,8 @@ export interface ListContentsQuery {
   /** What the page before gave as `next`. */
   readonly cursor?: string | undefined
   readonly limit?: number | undefined
+  /** Whether the asker may know of a content; without it, of all. */
+  readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
 export interface ListedContents {
@@ -68,23 +71,52 @@ export interface ListedContents {
 
 const MAX_LISTED = 1_000
 const DEFAULT_LISTED = 100
+/** For somebody who sees only some contents, so many are looked at for one page, in pages of the store. */
+const MAX_PAGES_SEARCHED = 100
+const SEARCHED_AT_ONCE = 200
 const SHOWN_PERIODS = 10
 
 /** The contents of the operator's tenant, in the order of their ids. Throws ERR_API_REQUEST_INVALID for a cursor that is none. */
 export async function listContents(
-  management: ContentSources,
+  management: ContentSources & Pick<Management, 'dataKeys' | 'randomBytes'>,
   { tenant }: Pick<Operator, 'tenant'>,
-  { startsWith, contains, cursor, limit = DEFAULT_LISTED }: ListContentsQuery,
+  { startsWith, contains, cursor, limit = DEFAULT_LISTED, sees }: ListContentsQuery,
 ): Promise<ListedContents> {
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > MAX_LISTED) {
     throw new KeyProviderError('ERR_API_REQUEST_INVALID', `limit: expected a whole number from 1 to ${MAX_LISTED}`)
   }
-  const after = cursor === undefined ? undefined : decodeCursor(cursor)
-  const page = await management.store.searchContents({ tenant, startsWith, contains, after, limit })
+  const { store } = management
+  const after = cursor === undefined ? undefined : await openCursor(management, tenant, cursor)
+  const found =
+    sees === undefined
+      ? await store.searchContents({ tenant, startsWith, contains, after, limit })
+      : await searchSeen(store, { tenant, startsWith, contains, after, limit }, sees)
   return {
-    contents: page.contents.map((summary) => toListed(management, { tenant, contentId: summary.contentId }, summary)),
-    next: page.next === undefined ? undefined : encodeCursor(page.next),
+    contents: found.contents.map((summary) => toListed(management, { tenant, contentId: summary.contentId }, summary)),
+    next: found.next === undefined ? undefined : await sealCursor(management, tenant, found.next),
   }
+}
+
+/** Fills a page with contents that the asker may know of: how many others there are, and what they are called, does not show. */
+async function searchSeen(
+  store: Pick<Management['store'], 'searchContents'>,
+  query: ContentQuery,
+  sees: (contentId: string) => boolean,
+): Promise<ContentPage> {
+  const seen: ContentSummary[] = []
+  let { after } = query
+  for (let page = 0; page < MAX_PAGES_SEARCHED; page++) {
+    const { contents, next } = await store.searchContents({ ...query, after, limit: SEARCHED_AT_ONCE })
+    for (const summary of contents) {
+      if (!sees(summary.contentId)) continue
+      if (seen.length === query.limit) return { contents: seen, next: seen.at(-1)?.contentId }
+      seen.push(summary)
+    }
+    if (next === undefined) return { contents: seen, next }
+    after = next
+    await setImmediate()
+  }
+  return { contents: seen, next: after }
 }
 
 /** One content. Throws ERR_CONTENT_NOT_FOUND. */

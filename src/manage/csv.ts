@@ -1,3 +1,6 @@
+/** A row has no more fields: it is no table then, and would be read for long. */
+const MAX_FIELDS = 64
+
 /** A field of a row and where it stands, both counted from 1. */
 export interface CsvField {
   readonly text: string
@@ -40,6 +43,7 @@ export function* readCsv(text: string, problem: CsvProblem): Generator<readonly 
         at = end
       }
       if (text[at] !== ',') break
+      if (row.length === MAX_FIELDS) return problem(placeOf(place), `expected at most ${MAX_FIELDS} fields in a row`)
       at++
     }
     at += text[at] === '\r' ? 2 : 1

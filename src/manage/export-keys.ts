@@ -4,6 +4,7 @@ import type { ContentRef } from '../keys/store.ts'
 import { audited } from './audited.ts'
 import { contentNotFound } from './contents.ts'
 import { EXPORT_FORMATS, type ExportFormat } from './export-formats.ts'
+import { inGroups } from './in-groups.ts'
 import { kidNotFound } from './kids.ts'
 import { findKnownKeys, type KnownContent, type KnownKey } from './known-keys.ts'
 import type { Management, Operator } from './management.ts'
@@ -97,12 +98,11 @@ async function selectKeys(
   }
   if (kids.length > MAX_EXPORTED_KEYS) throw invalid(`kids: expected at most ${MAX_EXPORTED_KEYS}`)
   const byKid = Map.groupBy(ofClass, ({ kid }) => kid)
-  const selected: KnownKey[] = []
-  for (const kid of new Set(kids)) {
-    const found = byKid.get(kid) ?? (await findOlder(store, ref, kid, contentKeyClass))
-    selected.push(...found)
-  }
-  return selected
+  const selected = await inGroups(
+    [...new Set(kids)],
+    (kid) => byKid.get(kid) ?? findOlder(store, ref, kid, contentKeyClass),
+  )
+  return selected.flat()
 }
 
 /** A kid that no period read has: an older one may, and the ledger forgets. Who names the class needs no ledger. */
@@ -112,7 +112,7 @@ async function findOlder(
   kid: Kid,
   contentKeyClass: ContentKeyClass | undefined,
 ): Promise<readonly KnownKey[]> {
-  const records = (await store.findByKid(tenant, kid)).filter((record) => record.contentId === contentId)
+  const records = await store.findByKid(tenant, kid, { contentId, periods: 1 })
   const keys = records.flatMap((record) => record.keys).filter((key) => key.kid === kid)
   const classes = contentKeyClass === undefined ? keys.map((key) => key.contentKeyClass) : [contentKeyClass]
   if (classes.length === 0) throw kidNotFound(kid)
@@ -138,10 +138,10 @@ async function openKeys(
   const kids = keys.map(({ kid }) => kid)
   const content = await management.contentKeys.open(ref, kids)
   const standing = await standingKeys(management, ref, keys)
+  // Refuses what is gone or has expired.
+  const inMemory = await inGroups(keys, (key) => content.findWithIv(key))
   return keys.map((key, i) => {
-    // Refuses what is gone or has expired.
-    const inMemory = content.findWithIv(key)
-    const found = standing[i] ?? inMemory
+    const found = standing[i] ?? inMemory[i]
     if (found === undefined) throw kidNotFound(key.kid)
     return found
   })

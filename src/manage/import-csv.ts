@@ -1,5 +1,5 @@
 import { type CsvField, placeOf, readCsv } from './csv.ts'
-import type { ImportDraft, ImportFields } from './import-draft.ts'
+import { type ImportDraft, type ImportFields, MAX_IMPORTED_KEYS } from './import-draft.ts'
 import { type ImportFormat, readText } from './import-format.ts'
 
 /** Rows of keys under a header: `contentId,kid,key[,iv][,class]`, in any order. Keys are hex or base64. @see RFC 4180 */
@@ -24,11 +24,17 @@ export function readTable(
   const text = readText(bytes, draft)
   if (text === undefined) return
   let columns: readonly string[] | undefined
+  let rows = 0
   for (const fields of readCsv(text, draft.problem)) {
     if (columns === undefined) {
       columns = readHeader(fields, required, optional, draft)
       if (columns === undefined) return
       continue
+    }
+    rows++
+    if (rows > MAX_IMPORTED_KEYS) {
+      draft.problem('the file', `expected at most ${MAX_IMPORTED_KEYS} rows; split it`)
+      return
     }
     const [first] = fields
     const start = first === undefined ? 'the file' : placeOf(first)

@@ -1,4 +1,4 @@
-import type { ImportDraft } from './import-draft.ts'
+import { type ImportDraft, MAX_IMPORTED_KEYS } from './import-draft.ts'
 import { type ImportFormat, readText } from './import-format.ts'
 
 /** An array of keys, or `{ "keys": [...] }`; each has `contentId`, `kid`, `key`, and may have `iv` and `class`. */
@@ -41,6 +41,8 @@ export function* objectsIn(
   if (!Array.isArray(list))
     return draft.problem('the file', `expected an array, or an object with an array as "${member}"`)
   for (const [i, item] of list.entries()) {
+    if (i === MAX_IMPORTED_KEYS)
+      return draft.problem('the file', `expected at most ${MAX_IMPORTED_KEYS} entries; split it`)
     const path = `${member}[${i}]`
     if (isObject(item)) yield { members: item, path }
     else draft.problem(path, 'expected an object')

@@ -8,6 +8,7 @@ import type { ImportKey } from './import-format.ts'
 import { IMPORT_FORMATS } from './import-formats.ts'
 import { type ImportStatus, type PlannedContent, planImport } from './import-plan.ts'
 import { storePlanned } from './import-store.ts'
+import { inGroups } from './in-groups.ts'
 import type { Management, Operator } from './management.ts'
 
 /** What is to be imported. */
@@ -84,7 +85,7 @@ export async function importDraft(
   draft.refuse()
   for (const contentId of new Set(draft.keys.map((key) => key.contentId))) authorize?.(contentId)
   const plan = await planImport(management, operator.tenant, draft.keys, force)
-  const report = reportOf(plan, dryRun)
+  const report = await reportOf(plan, dryRun)
   if (dryRun) return report
   refuseGone(plan)
   refuseChanges(report)
@@ -120,12 +121,14 @@ async function storeRecorded(
   })
 }
 
-function reportOf(plan: readonly PlannedContent[], dryRun: boolean): ImportReport {
-  const keys = plan.flatMap((content) =>
-    content.keys.map(({ contentId, kid, contentKeyClass, status, refusal, key }): ImportedKeyReport => {
+async function reportOf(plan: readonly PlannedContent[], dryRun: boolean): Promise<ImportReport> {
+  const planned = plan.flatMap((content) => content.keys)
+  const keys = await inGroups(
+    planned,
+    ({ contentId, kid, contentKeyClass, status, refusal, key }): ImportedKeyReport => {
       const told = { contentId, kid, contentKeyClass, status, checkValue: checkValue(key) }
       return refusal === undefined ? told : { ...told, refusal }
-    }),
+    },
   )
   const count = (status: ImportStatus): number => keys.filter((key) => key.status === status).length
   return { dryRun, stored: count('stored'), same: count('same'), refused: count('refused'), keys }

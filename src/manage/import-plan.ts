@@ -3,6 +3,7 @@ import type { OpenContent } from '../keys/content-keys.ts'
 import { openSnapshot, openStandingOverride, type Snapshot, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef, StoredOverride, Tenant } from '../keys/store.ts'
 import type { ImportedKey } from './import-draft.ts'
+import { inGroups } from './in-groups.ts'
 import type { Management } from './management.ts'
 
 /** What becomes of an imported key: it is stored, it stands already, or it would change what may have been issued. */
@@ -35,11 +36,8 @@ export async function planImport(
   keys: readonly ImportedKey[],
   force: boolean,
 ): Promise<readonly PlannedContent[]> {
-  const plan: PlannedContent[] = []
-  for (const [contentId, own] of Map.groupBy(keys, (key) => key.contentId)) {
-    plan.push(await planContent(sources, { tenant, contentId }, own, force))
-  }
-  return plan
+  const byContent = [...Map.groupBy(keys, (key) => key.contentId)]
+  return inGroups(byContent, ([contentId, own]) => planContent(sources, { tenant, contentId }, own, force))
 }
 
 async function planContent(

@@ -1,7 +1,8 @@
 import type { Kid } from '../cenc.ts'
 import type { LedgerRecord, LedgerStore, Tenant } from '../keys/store.ts'
+import { inGroups } from './in-groups.ts'
 
-/** The records of a kid by content, the newest first. */
+/** The newest records of a kid in each class, by content. */
 export type RecordsByContent = ReadonlyMap<string, readonly LedgerRecord[]>
 
 export interface IssuedKidsQuery {
@@ -9,18 +10,18 @@ export interface IssuedKidsQuery {
   /** Only this content. */
   readonly contentId: string | undefined
   readonly kids: readonly Kid[]
+  /** Whether a content may be looked at; without it, each. */
+  readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
 /** More kids of one content than this are looked for in its newest periods first. */
 const FEW = 4
 const NEWEST_PERIODS = 64
-/** So many are looked for at once, so that other readers of the store get their turn. */
-const TOGETHER = 32
 
 /** Where each kid was issued, as far as the ledger knows; nothing for a kid that it does not know. */
 export async function issuedKids(
   store: Pick<LedgerStore, 'findByContent' | 'findByKid'>,
-  { tenant, contentId, kids }: IssuedKidsQuery,
+  { tenant, contentId, kids, sees = () => true }: IssuedKidsQuery,
 ): Promise<ReadonlyMap<Kid, RecordsByContent>> {
   const found = new Map<Kid, RecordsByContent>()
   if (contentId !== undefined && kids.length > FEW) {
@@ -31,18 +32,11 @@ export async function issuedKids(
     }
   }
   const others = kids.filter((kid) => !found.has(kid))
-  for (let i = 0; i < others.length; i += TOGETHER) {
-    await Promise.all(
-      others.slice(i, i + TOGETHER).map(async (kid) => {
-        const records = await store.findByKid(tenant, kid)
-        const wanted = records.filter((record) => contentId === undefined || record.contentId === contentId)
-        if (wanted.length > 0)
-          found.set(
-            kid,
-            Map.groupBy(wanted, (record) => record.contentId),
-          )
-      }),
-    )
-  }
+  await inGroups(others, async (kid) => {
+    const records = await store.findByKid(tenant, kid, { contentId, periods: 1 })
+    const seen = records.filter((record) => sees(record.contentId))
+    const byContent = Map.groupBy(seen, (record) => record.contentId)
+    if (byContent.size > 0) found.set(kid, byContent)
+  })
   return found
 }

@@ -19,6 +19,8 @@ export interface ResolveQuery {
   readonly encryption?: Encryption | undefined
   /** Throws ERR_FORBIDDEN for a content that the caller may not have, or certificates that it must not encrypt for. */
   readonly authorize?: ((contentId: string, recipientFingerprints: readonly string[]) => void) | undefined
+  /** Whether the caller may know of a content: kids are looked for in no other. Without it, in all. */
+  readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
 /** A content key and what a licence for it needs to know. Times are of ISO 8601. */
@@ -79,7 +81,7 @@ export async function resolveKeys(
   const recipients = recipient && [recipient.fingerprint]
   return audited(management, operator, { action: 'key.resolve', contentId, kids, recipients }, async () => {
     if (contentId !== undefined) query.authorize?.(contentId, recipients ?? [])
-    const issued = await issuedKids(management.store, { tenant: operator.tenant, contentId, kids })
+    const issued = await issuedKids(management.store, { tenant: operator.tenant, contentId, kids, sees: query.sees })
     const { errors, contents } = contentsOf(kids, issued, contentId)
     const resolved = await Promise.all(
       Array.from(contents, async ([id, wanted]) => {

@@ -1,6 +1,7 @@
 import type { WantedKey } from '../keys/content-keys.ts'
 import { openSnapshot, openStandingOverride, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef } from '../keys/store.ts'
+import { inGroups } from './in-groups.ts'
 import type { Management } from './management.ts'
 
 /** A key as it stands in the store; an override may have no IV. */
@@ -22,7 +23,7 @@ export async function standingKeys(
   const stored = await store.findContent(ref, kids)
   if (stored === undefined) return wanted.map(() => undefined)
   const { overrides, derivation } = await openSnapshot(dataKeys, ref, stored, kids, undefined)
-  return wanted.map((one) => {
+  return inGroups(wanted, (one) => {
     const override = overrides.get(wantedId(one))
     if (override !== undefined) return openStandingOverride(ref, override, derivation)
     return derivation?.keyAndIv(one.contentKeyClass, one.kid)

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Expiry, Tenant } from '../keys/store.ts'
 import { judgeExpiry } from './expiry.ts'
+import { inGroups } from './in-groups.ts'
 import type { Management } from './management.ts'
 
 export interface SweepPlanQuery {
@@ -47,7 +49,7 @@ export async function planSweep(
   for (;;) {
     const page = await management.store.listExpired(at + withinMs, after, PAGE)
     const wanted = page.filter((expiry) => tenant === undefined || expiry.tenant === tenant)
-    const judged = await Promise.all(wanted.map((expiry) => judgeExpiry(management, expiry, at, at + withinMs)))
+    const judged = await inGroups(wanted, (expiry) => judgeExpiry(management, expiry, at, at + withinMs))
     for (const { expiry, verdict, class: name } of judged) {
       if (contents.length === most) return { contents, more: true }
       contents.push({
@@ -63,5 +65,6 @@ export async function planSweep(
     }
     if (page.length < PAGE) return { contents, more: false }
     after = page.at(-1)
+    await setImmediate()
   }
 }

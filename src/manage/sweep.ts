@@ -3,6 +3,7 @@ import type { ContentRef, Expiry } from '../keys/store.ts'
 import type { Actor } from './audit.ts'
 import { CLAIM_MS, claim, happeningId } from './claim.ts'
 import { type Judged, judgeExpiry } from './expiry.ts'
+import { inGroups } from './in-groups.ts'
 import type { Management } from './management.ts'
 
 /** What a sweep did. */
@@ -45,7 +46,6 @@ const ACTOR: Actor = { method: 'server', id: 'sweeper' }
 const REASON = 'its retention had passed'
 /** A record names so many contents by id; each that was destroyed has a record of its own. */
 const MAX_NAMED = 20
-const TOGETHER = 32
 /** Answers to writes with an idempotency key are asked for within a day, claims within two. */
 const KEEP_WRITES_MS = 2 * CLAIM_MS
 
@@ -181,15 +181,6 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 }
 
 type Counts = { -readonly [K in 'looked' | 'expired' | 'destroyed' | 'adopted' | 'kept']: SweepReport[K] }
-
-/** So many at once, so that other readers of the store get their turn. */
-async function inGroups<T, U>(items: readonly T[], work: (item: T) => Promise<U>): Promise<readonly U[]> {
-  const done: U[] = []
-  for (let i = 0; i < items.length; i += TOGETHER) {
-    done.push(...(await Promise.all(items.slice(i, i + TOGETHER).map(work))))
-  }
-  return done
-}
 
 function namesOf(contents: readonly Judged[]): string {
   const ids = contents.slice(0, MAX_NAMED).map(({ expiry }) => JSON.stringify(expiry.contentId))

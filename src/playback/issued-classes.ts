@@ -37,8 +37,8 @@ export function issuedClasses(options: IssuedClassesOptions): IssuedClasses {
 
   const ask = async ({ tenant, contentId }: ContentRef, kid: Kid): Promise<ReadonlySet<ContentKeyClass>> => {
     try {
-      const records = await ledger.findByKid(tenant, kid)
-      const keys = records.filter((record) => record.contentId === contentId).flatMap((record) => record.keys)
+      const records = await ledger.findByKid(tenant, kid, { contentId, periods: 1 })
+      const keys = records.flatMap((record) => record.keys)
       return new Set(keys.filter((key) => key.kid === kid).map((key) => key.contentKeyClass))
     } catch (error) {
       // The ledger is a report: while it is away, answers are given without it.

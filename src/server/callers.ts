@@ -201,7 +201,7 @@ function operatorOf({ client, method }: Authenticated, address: string, requestI
     operator: { tenant, actor: { method, id: name, address }, requestId },
     client: name,
     authorize: (intent) => authorize(client, intent),
-    sees: (contentId) => contentIds?.some((pattern) => matchesPattern(pattern, contentId)) ?? true,
+    sees: contentIds && ((contentId) => contentIds.some((pattern) => matchesPattern(pattern, contentId))),
   }
 }
 

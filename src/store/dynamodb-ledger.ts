@@ -3,7 +3,9 @@ import { KeyProviderError } from '../errors.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
 import type { ContentRef, LedgerRecord, LedgerStore, Tenant } from '../keys/store.ts'
 import { type DynamoDbItem, type DynamoDbKey, hashOf, pack, unpack } from './dynamodb-items.ts'
+import { recentItemOf, recentKeyOf } from './dynamodb-recent.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
+import { newestFirst, periodsOfKid } from './ledger-periods.ts'
 import { toText } from './rows.ts'
 
 type Conflict = ContentRef & { readonly kid: Kid }
@@ -14,8 +16,9 @@ const AT_ONCE = 16
 const DAY_MS = 86_400_000
 
 /**
- * The ledger in the table: an item for each period, and one for each of its kids that names the period. The kids are put first: one
- * without its period is passed over. All of them have a `ttl`, by which DynamoDB forgets them; `prune` does it sooner.
+ * The ledger in the table: an item for each period, and one for each of its kids that names the period. The kids, and
+ * what tells that it is new, are put first: one without its period is passed over. All of them have a `ttl`, by which DynamoDB
+ * forgets them; `prune` does it sooner.
  */
 export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'> {
   const recordOne = async (record: LedgerRecord): Promise<readonly Conflict[]> => {
@@ -24,7 +27,10 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
       const standing = await table.get(key)
       const before = standing && toRecord(standing)
       const merged = before === undefined ? record : mergeLedgerRecords(before, record)
-      const conflicts = await putKids(merged, before)
+      const [conflicts] = await Promise.all([
+        putKids(merged, before),
+        before === undefined && record.periodId !== '' ? table.put(recentItemOf(record)) : true,
+      ])
       const revision = Number(standing?.revision ?? 0) + 1
       const asRead = standing === undefined ? { absent: ['pk'] } : { equal: { revision: revision - 1 } }
       if (await table.put({ ...key, ...toValues(merged), revision }, asRead)) return conflicts
@@ -84,15 +90,21 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
       return conflicts.flat()
     },
 
-    async findByKid(tenant, kid) {
+    async findByKid(tenant, kid, query) {
       const keys: DynamoDbKey[] = []
-      for await (const page of table.query(kidPartition(tenant, kid))) {
-        for (const { sk, contentId } of page) {
-          keys.push({ pk: ledgerPartition({ tenant, contentId: toText(contentId) }), sk: sk.split(' ')[1] ?? '' })
+      const contentId = query?.contentId
+      const ofContent = contentId === undefined ? undefined : `${hashOf(contentId)} `
+      for await (const page of table.query(kidPartition(tenant, kid), ofContent)) {
+        for (const { sk, contentId: of } of page) {
+          keys.push({ pk: ledgerPartition({ tenant, contentId: toText(of) }), sk: sk.split(' ')[1] ?? '' })
         }
       }
       const records = (await table.getMany(keys)).map(toRecord)
-      return records.filter(({ keys: issued }) => issued.some((one) => one.kid === kid)).sort(newestFirst)
+      return periodsOfKid(
+        records.filter(({ keys: issued }) => issued.some((one) => one.kid === kid)),
+        kid,
+        query,
+      )
     },
 
     findByContent: async (ref, limit) => (await sortedPeriods(table.query(ledgerPartition(ref)))).slice(0, limit),
@@ -107,6 +119,7 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
           const isAsRead = { equal: { revision: Number(item.revision) } }
           if (!(await table.remove(item, isAsRead))) continue
           await inTurns(kids, (kid) => table.remove(kidKeyOf(record, kid)))
+          if (record.periodId !== '') await table.remove(recentKeyOf(record))
           pruned++
           if (pruned === limit) return pruned
         }
@@ -149,10 +162,6 @@ function ttlOf(keepUntil: number | undefined, more = 0): number | undefined {
 
 function dayOf(time: number | undefined): number | undefined {
   return time === undefined ? undefined : Math.floor(time / DAY_MS)
-}
-
-function newestFirst(a: LedgerRecord, b: LedgerRecord): number {
-  return b.lastAt - a.lastAt || b.firstAt - a.firstAt
 }
 
 /** The results of `work`, some at a time. */

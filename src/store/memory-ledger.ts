@@ -1,6 +1,8 @@
 import type { Kid } from '../cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
+import { type RecentPeriods, toRecentPeriod } from '../keys/recent-periods.ts'
 import type { ContentRef, LedgerRecord, LedgerStore } from '../keys/store.ts'
+import { newestFirst, periodsOfKid } from './ledger-periods.ts'
 
 interface Content {
   readonly periods: Map<string, LedgerRecord>
@@ -9,7 +11,7 @@ interface Content {
 }
 
 /** The ledger in memory. */
-export function memoryLedgerStore(): Omit<LedgerStore, 'close'> {
+export function memoryLedgerStore(): Omit<LedgerStore, 'close'> & RecentPeriods {
   const contents = new Map<string, Content>()
 
   return {
@@ -31,15 +33,31 @@ export function memoryLedgerStore(): Omit<LedgerStore, 'close'> {
       return conflicts
     },
 
-    async findByKid(tenant, kid) {
-      return [...contents.values()]
+    async findByKid(tenant, kid, query) {
+      const records = [...contents.values()]
         .flatMap(({ periods }) => [...periods.values()])
         .filter((record) => record.tenant === tenant && record.keys.some((key) => key.kid === kid))
-        .sort(newestFirst)
+      return periodsOfKid(records, kid, query)
     },
 
     async findByContent(ref, limit) {
       return [...(contents.get(idOf(ref))?.periods.values() ?? [])].sort(newestFirst).slice(0, limit)
+    },
+
+    async listRecent({ since, until }, after, limit) {
+      const [time = since, id = ''] = after === undefined ? [] : (JSON.parse(after) as [number, string])
+      const found = [...contents.values()]
+        .flatMap(({ periods }) => [...periods.values()])
+        .filter(({ periodId, firstAt }) => periodId !== '' && firstAt >= since && firstAt < until)
+        .map((record) => ({ record, id: JSON.stringify([record.tenant, record.contentId, record.periodId]) }))
+        .filter((one) => one.record.firstAt > time || (one.record.firstAt === time && one.id > id))
+        .sort((a, b) => a.record.firstAt - b.record.firstAt || (a.id < b.id ? -1 : 1))
+        .slice(0, limit)
+      const last = found.length < limit ? undefined : found.at(-1)
+      return {
+        periods: found.map(({ record }) => toRecentPeriod(record)),
+        next: last && JSON.stringify([last.record.firstAt, last.id]),
+      }
     },
 
     async prune(now, limit) {
@@ -59,4 +77,3 @@ export function memoryLedgerStore(): Omit<LedgerStore, 'close'> {
 }
 
 const idOf = ({ tenant, contentId }: ContentRef): string => JSON.stringify([tenant, contentId])
-const newestFirst = (a: LedgerRecord, b: LedgerRecord): number => b.lastAt - a.lastAt || b.firstAt - a.firstAt

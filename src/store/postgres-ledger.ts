@@ -1,6 +1,7 @@
 import type { Kid } from '../cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../keys/ledger-merge.ts'
 import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore } from '../keys/store.ts'
+import { MAX_PERIODS_OF_KID, PERIODS_OF_KID } from './ledger-periods.ts'
 import { toLedgerJson, toLedgerRecord } from './ledger-rows.ts'
 import { escapeName, unescapeName } from './postgres-names.ts'
 import type { PostgresPool, Run } from './postgres-pool.ts'
@@ -11,9 +12,16 @@ type LedgerConflict = ContentRef & { readonly kid: Kid }
 
 const BY_KID = {
   name: 'keyspring-ledger-by-kid',
-  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
-      (SELECT tenant, content_id, period_id FROM keyspring_ledger_kid WHERE tenant = $1 AND kid = $2)
-    ORDER BY last_at DESC, first_at DESC`,
+  text: `SELECT DISTINCT last_at, first_at, record, keep_until FROM
+      (SELECT DISTINCT content_id, class FROM keyspring_ledger_kid
+        WHERE tenant = $1 AND kid = $2 AND content_id = coalesce($3, content_id) LIMIT $5) AS place
+      CROSS JOIN LATERAL
+        (SELECT period.* FROM keyspring_ledger_kid AS issued
+          JOIN keyspring_ledger_period AS period USING (tenant, content_id, period_id)
+          WHERE issued.tenant = $1 AND issued.kid = $2 AND issued.content_id = place.content_id
+            AND issued.class = place.class
+          ORDER BY period.first_at DESC LIMIT $4) AS begun
+    ORDER BY last_at DESC, first_at DESC LIMIT $5`,
 }
 const BY_CONTENT = {
   name: 'keyspring-ledger-by-content',
@@ -60,7 +68,11 @@ export function postgresLedger(pool: PostgresPool): Omit<LedgerStore, 'close'> {
       const records = inOneOrder(given)
       return records.length === 0 ? [] : pool.transaction((run) => record(run, records))
     },
-    findByKid: async (tenant, kid) => (await pool.run(BY_KID, [escapeName(tenant), kid])).rows.map(toLedgerRecord),
+    async findByKid(tenant, kid, { contentId, periods = PERIODS_OF_KID } = {}) {
+      const of = contentId === undefined ? null : escapeName(contentId)
+      const { rows } = await pool.run(BY_KID, [escapeName(tenant), kid, of, periods, MAX_PERIODS_OF_KID])
+      return rows.map(toLedgerRecord)
+    },
     findByContent: async (ref, limit) =>
       (await pool.run(BY_CONTENT, [...namesOf(ref), limit])).rows.map(toLedgerRecord),
     prune: async (now, limit) => (await pool.run(PRUNE, [now, limit], false)).count,

@@ -1,27 +1,44 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Kid } from '../cenc.ts'
 import { mergeLedgerRecords } from '../keys/ledger-merge.ts'
-import type { ContentRef, LedgerRecord, Tenant } from '../keys/store.ts'
+import type { ContentRef, KidQuery, LedgerRecord, Tenant } from '../keys/store.ts'
+import { MAX_PERIODS_OF_KID, newestFirst, PERIODS_OF_KID } from './ledger-periods.ts'
 import { toLedgerJson, toLedgerRecord } from './ledger-rows.ts'
+import { toText } from './rows.ts'
 
 /** A kid that was issued in both classes. */
 export type LedgerConflict = ContentRef & { readonly kid: Kid }
 
 export interface SqliteLedgerReads {
-  findByKid(tenant: Tenant, kid: Kid): readonly LedgerRecord[]
+  findByKid(tenant: Tenant, kid: Kid, query?: KidQuery): readonly LedgerRecord[]
   findByContent(ref: ContentRef, limit: number): readonly LedgerRecord[]
 }
 
 export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
+  // One row of each content and class, without a look at its periods.
+  const nextOfKid = db.prepare(
+    `SELECT content_id, class FROM ledger_kid WHERE tenant = ? AND kid = ? AND (content_id, class) > (?, ?)
+     ORDER BY content_id, class LIMIT 1`,
+  )
   const byKid = db.prepare(
-    `SELECT record, keep_until FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid WHERE tenant = ? AND kid = ?)
-     ORDER BY last_at DESC, first_at DESC`,
+    `SELECT id, record, keep_until FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid
+       WHERE tenant = ? AND kid = ? AND content_id = ? AND class = ? ORDER BY period DESC LIMIT ?)`,
   )
   const byContent = db.prepare(
     `SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
   )
   return {
-    findByKid: (tenant, kid) => byKid.all(tenant, kid).map(toLedgerRecord),
+    findByKid(tenant, kid, { contentId, periods = PERIODS_OF_KID } = {}) {
+      const found = new Map<unknown, LedgerRecord>()
+      let after = [contentId ?? '', '']
+      while (found.size < MAX_PERIODS_OF_KID) {
+        const next = nextOfKid.get(tenant, kid, ...after)
+        if (next === undefined || (contentId !== undefined && next.content_id !== contentId)) break
+        after = [toText(next.content_id), toText(next.class)]
+        for (const row of byKid.all(tenant, kid, ...after, periods)) found.set(row.id, toLedgerRecord(row))
+      }
+      return [...found.values()].sort(newestFirst)
+    },
     findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toLedgerRecord),
   }
 }

@@ -53,7 +53,7 @@ export function openSqliteStore(
     listOverrides: async (ref) => onEngine(file, () => reads.listOverrides(ref)),
     findDataKeys: async (tenant) => onEngine(file, () => reads.findDataKeys(tenant)),
     sampleDataKeys: async () => onEngine(file, () => reads.sampleDataKeys()),
-    findByKid: async (tenant, kid) => onEngine(file, () => ledger.findByKid(tenant, kid)),
+    findByKid: async (...values) => onEngine(file, () => ledger.findByKid(...values)),
     findByContent: async (ref, count) => onEngine(file, () => ledger.findByContent(ref, count)),
     listContents: async (after, count) => onEngine(file, () => upkeep.listContents(after, count)),
     listDataKeys: async () => onEngine(file, () => upkeep.listDataKeys()),

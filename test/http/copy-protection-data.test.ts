@@ -44,7 +44,7 @@ function serving(client: Partial<Client> = {}) {
           operator: { ...OPERATOR, tenant: found.tenant },
           client: found.name,
           authorize: (intent) => authorize(found, intent),
-          sees: () => true,
+          sees: undefined,
         }
       },
     }),

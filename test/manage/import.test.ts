@@ -385,3 +385,24 @@ test('keys of a PlayReady key seed are those that its owner knows', async () => 
     assert.equal(Buffer.from(found.contentKey).toString('hex'), key)
   }
 })
+
+test('a CSV with more rows than keys may come is read no further', async () => {
+  const { management } = managing()
+  const rejected = async (text: string, message: RegExp) => {
+    const imported = importKeys(management, OPERATOR, csv(`contentId,kid,key\n${text}`))
+    await assert.rejects(imported, { code: 'ERR_IMPORT_INVALID', message })
+  }
+  await rejected('a,b,c\n'.repeat(50_000), /and 19951 more$/)
+  await rejected('a,b,'.repeat(50_000), /line 2, column 127: expected at most 64 fields in a row$/)
+})
+
+test('others get their turn while an import of many contents is planned', async () => {
+  const { management } = managing()
+  const rows = Array.from({ length: 500 }, (_, i) => `c${i},${kidOf(i + 1)},${KEY.toString('hex')}`)
+  let turns = 0
+  const others = setInterval(() => turns++, 0)
+  const planned = { ...csv(`contentId,kid,key\n${rows.join('\n')}\n`), dryRun: true }
+  assert.equal((await importKeys(management, OPERATOR, planned)).stored, 500)
+  clearInterval(others)
+  assert.ok(turns > 0)
+})

@@ -29,6 +29,30 @@ export function ledgerStoreContract(name: string, open: () => Promise<LedgerStor
       assert.deepEqual(await store.findByKid('other', kid(1)), [])
     })
 
+    opened('a kid that stays the same through all periods is found in those that began last', async (store) => {
+      const clear: LedgerKey = { ...key(1), contentKeyClass: 'clear' }
+      const periods = Array.from({ length: 150 }, (_, at) =>
+        recordOf({ periodId: `p${at}`, firstAt: at, lastAt: at, keys: [at === 0 ? clear : key(1)] }),
+      )
+      await store.record(periods)
+      await store.record([recordOf({ contentId: 'movie', firstAt: 0, lastAt: 0, keys: [key(1)] })])
+      const placesOf = async (query?: Parameters<LedgerStore['findByKid']>[2]) =>
+        (await store.findByKid('default', kid(1), query)).map(
+          (one) => `${one.contentId} ${one.periodId} ${one.firstAt}`,
+        )
+      const newest = Array.from({ length: 100 }, (_, i) => `live p${149 - i} ${149 - i}`)
+      assert.deepEqual((await placesOf()).slice(0, 100), newest)
+      assert.deepEqual((await placesOf()).slice(100).sort(), ['live p0 0', 'movie  0'])
+      assert.deepEqual((await placesOf({ periods: 1 })).sort(), ['live p0 0', 'live p149 149', 'movie  0'])
+      assert.deepEqual(await placesOf({ contentId: 'live', periods: 2 }), [
+        'live p149 149',
+        'live p148 148',
+        'live p0 0',
+      ])
+      assert.deepEqual(await placesOf({ contentId: 'movie' }), ['movie  0'])
+      assert.deepEqual(await placesOf({ contentId: 'mo' }), [])
+    })
+
     opened('records of one period are one', async (store) => {
       await store.record([recordOf({ firstAt: 5, lastAt: 6, requests: 2, keys: [key(1)], client: 'a' })])
       await store.record([

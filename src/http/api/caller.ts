@@ -9,8 +9,8 @@ export interface ApiCaller {
   readonly client: string
   /** Throws ERR_FORBIDDEN unless the client may do that. */
   readonly authorize: (intent: Intent) => void
-  /** Whether the client may know of a content. */
-  readonly sees: (contentId: string) => boolean
+  /** Whether the client may know of a content; undefined: of each. */
+  readonly sees: ((contentId: string) => boolean) | undefined
 }
 
 /** Knows who sent a call. Throws, or rejects with, what refuses it. */

@@ -94,10 +94,8 @@ export const list = operation({
     .openapi('ContentList'),
   example: { contents: [CONTENT], next: 'MWxpdmUtMQ' },
   refusals: [],
-  async handle({ query, caller }, { management }) {
-    const { contents, next } = await listContents(management, caller.operator, query)
-    return { contents: contents.filter(({ contentId }) => caller.sees(contentId)), next }
-  },
+  handle: ({ query, caller }, { management }) =>
+    listContents(management, caller.operator, { ...query, sees: caller.sees }),
 })
 
 export const show = operation({

@@ -3,6 +3,8 @@ import { toKid } from '../../cenc.ts'
 import type { Force } from '../../keys/overrides.ts'
 import { fromUrlSegment } from '../../speke/urls.ts'
 
+const MAX_CONTENT_ID = 256
+
 // Messages say what is expected and never what was got: a value may be a key that slipped into the wrong place.
 
 /** Text that `convert` reads; described as `openapi` says. */
@@ -19,10 +21,20 @@ function converted<T>(expected: string, convert: (text: string) => T | undefined
 }
 
 /** A contentId as one segment of a path. */
-export const contentSegment = converted('a contentId of A-Z a-z 0-9 _ -, or ~ and its base64url form', fromUrlSegment, {
-  description: 'The contentId where it is of `A-Z a-z 0-9 _ -`, else `~` and its base64url form.',
-  example: 'live-1',
-})
+export const contentSegment = converted(
+  'a contentId of 1 to 256 characters: A-Z a-z 0-9 _ - as they are, else ~ and its base64url form',
+  toContentId,
+  {
+    description: 'The contentId where it is of `A-Z a-z 0-9 _ -`, else `~` and its base64url form.',
+    example: 'live-1',
+  },
+)
+
+function toContentId(segment: string): string | undefined {
+  const contentId = fromUrlSegment(segment)
+  return contentId === undefined || contentId.length > MAX_CONTENT_ID ? undefined : contentId
+}
+
 export const contentParams = z.strictObject({ content: contentSegment })
 
 export const kid = converted('a UUID', toKid, {
@@ -41,7 +53,7 @@ export const sixteenBytes = converted('16 bytes as 32 hex digits or base64', toS
   description: '16 bytes as 32 hex digits or base64.',
 })
 
-export const contentIdText = z.string().min(1).max(256).openapi({ example: 'live-1' })
+export const contentIdText = z.string().min(1).max(MAX_CONTENT_ID).openapi({ example: 'live-1' })
 export const reason = z
   .string()
   .trim()

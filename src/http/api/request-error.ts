@@ -9,14 +9,20 @@ export interface RequestProblem {
   readonly problem: string
 }
 
-/** A request that does not fit its schema: everything that is wrong with it. */
+/** Nobody mends more at a time, and a request may have a hundred thousand. */
+const MAX_TOLD = 50
+
+/** A request that does not fit its schema: what is wrong with it. */
 export class ApiRequestError extends KeyProviderError {
   override readonly name = 'ApiRequestError'
   readonly problems: readonly RequestProblem[]
 
   constructor(problems: readonly RequestProblem[]) {
-    super('ERR_API_REQUEST_INVALID', problems.map(({ path, problem }) => `${path}: ${problem}`).join('; '))
-    this.problems = problems
+    const told = problems.slice(0, MAX_TOLD)
+    const more = problems.length - told.length
+    if (more > 0) told.push({ path: 'request', problem: `and ${more} problems more` })
+    super('ERR_API_REQUEST_INVALID', told.map(({ path, problem }) => `${path}: ${problem}`).join('; '))
+    this.problems = told
   }
 }
 

@@ -85,6 +85,6 @@ export const resolve = operation({
   handle({ body, caller }, { management }) {
     const authorize = (contentId: string, recipientFingerprints: readonly string[]) =>
       caller.authorize({ scope: 'keys:resolve', contentId, recipientFingerprints })
-    return resolveKeys(management, caller.operator, { ...body, authorize })
+    return resolveKeys(management, caller.operator, { ...body, authorize, sees: caller.sees })
   },
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { SCOPES, type Scope } from '../../../src/auth/client.ts'
 import { OPERATIONS } from '../../../src/http/api/operations.ts'
-import { apiWorld, KID, withScopes } from './worlds.ts'
+import { apiWorld, KID, OTHER_KID, withScopes } from './worlds.ts'
 
 const pathOf = (path: string) => path.replace('{content}', 'movie').replace('{kid}', KID)
 
@@ -37,6 +37,40 @@ describe('clients of some contents', () => {
       (found.json.contents as { contentId: string }[]).map(({ contentId }) => contentId),
       ['live-1'],
     )
+  })
+
+  test('are told nothing of others by where a page ends, nor by how full it is', async () => {
+    const { ask, issue } = apiWorld()
+    for (const contentId of ['live-1', 'secret-film', 'live-2', 'secret-show']) await issue(contentId)
+    const listed: string[] = []
+    let cursor = ''
+    do {
+      const { json } = await ask('GET', `/api/contents?limit=1${cursor}`, { as })
+      const contents = json.contents as { contentId: string }[]
+      assert.equal(contents.length, 1)
+      listed.push(...contents.map(({ contentId }) => contentId))
+      const next = String(json.next ?? '')
+      assert.ok(!Buffer.from(next, 'base64url').toString('latin1').includes('secret'))
+      cursor = next && `&cursor=${next}`
+    } while (cursor !== '')
+    assert.deepEqual(listed, ['live-1', 'live-2'])
+    const guess = await ask('GET', '/api/contents?contains=secret-film&limit=1', { as })
+    const never = await ask('GET', '/api/contents?contains=never&limit=1', { as })
+    assert.deepEqual(guess.json, never.json)
+  })
+
+  test('are given the key of their content where another has the same kid, and not told which', async () => {
+    const { ask, issue } = apiWorld()
+    const [key] = await issue('live-1')
+    await issue('secret-film', [KID, OTHER_KID])
+    const { json, text } = await ask('POST', '/api/resolve', { as, json: { kids: [KID, OTHER_KID] } })
+    assert.deepEqual(
+      (json.keys as { key: string }[]).map((one) => one.key),
+      [key?.toString('base64')],
+    )
+    const codes = (json.errors as { kid: string; code: string }[]).map((one) => [one.kid, one.code])
+    assert.deepEqual(codes, [[OTHER_KID, 'ERR_KEY_NOT_FOUND']])
+    assert.ok(!text.includes('secret'))
   })
 
   test('are told of a kid of another content what they are told of one that never was', async () => {
@@ -78,6 +112,14 @@ describe('clients of some contents', () => {
 
 describe('tenants', () => {
   const as = { tenant: 'other' }
+
+  test('take no cursor of one another', async () => {
+    const { ask, issue } = apiWorld()
+    for (const contentId of ['a', 'b']) await issue(contentId)
+    const { json } = await ask('GET', '/api/contents?limit=1')
+    assert.equal((await ask('GET', `/api/contents?limit=1&cursor=${json.next}`)).status, 200)
+    assert.equal((await ask('GET', `/api/contents?limit=1&cursor=${json.next}`, { as })).status, 400)
+  })
 
   test("another tenant's content is a 404 like one that never was", async () => {
     const { ask, issue } = apiWorld()

@@ -160,3 +160,25 @@ describe('a problem of RFC 9457', () => {
     }
   })
 })
+
+test('a request with a hundred thousand faults is told of the first fifty', async () => {
+  const { ask } = apiWorld()
+  const members = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`m${i}`, 1]))
+  const { status, json, text } = await ask('POST', '/api/resolve', { json: members })
+  assert.equal(status, 400)
+  const problems = json.problems as { path: string; problem: string }[]
+  assert.equal(problems.length, 51)
+  assert.deepEqual(problems.at(-1), { path: 'request', problem: 'and 99951 problems more' })
+  assert.ok(text.length < 10_000)
+})
+
+test('a contentId in a path has no more characters than one anywhere', async () => {
+  const { ask } = apiWorld()
+  const long = 'x'.repeat(257)
+  const key = { kid: KID, key: '0'.repeat(32) }
+  for (const segment of [long, `~${Buffer.from(`${'x'.repeat(256)}/`).toString('base64url')}`]) {
+    const { status, json } = await ask('POST', `/api/contents/${segment}/overrides`, { json: key })
+    assert.deepEqual([status, json.code], [400, 'ERR_API_REQUEST_INVALID'])
+  }
+  assert.equal((await ask('POST', `/api/contents/${'x'.repeat(256)}/overrides`, { json: key })).status, 200)
+})

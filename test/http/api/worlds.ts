@@ -161,7 +161,7 @@ function callerOf(client: Client, call: Call): ApiCaller {
     operator: { tenant, actor: { method: 'token', id: name, address: call.peer }, requestId: call.requestId },
     client: name,
     authorize: (intent) => authorize(client, intent),
-    sees: (contentId) => contentIds?.some((pattern) => matchesPattern(pattern, contentId)) ?? true,
+    sees: contentIds && ((contentId) => contentIds.some((pattern) => matchesPattern(pattern, contentId))),
   }
 }
 
