@@ -1,8 +1,5 @@
 import { DATE_TIME } from '../cpix/fields.ts'
-import type { LedgerRecord } from '../keys/store.ts'
-
-/** What the ledger says of when a period is. */
-export type IssuedPeriod = Pick<LedgerRecord, 'periodId' | 'periodIndex' | 'periodStart' | 'periodEnd' | 'firstAt'>
+import type { PeriodTimes } from '../keys/recent-periods.ts'
 
 /** A key period that was asked for, as far as its place in time is known. */
 export interface SeenPeriod {
@@ -42,7 +39,7 @@ const MAX_SAMPLES = 16
 const STOPPED_AFTER = 3
 
 /** The periods of `records` in the order of their time. Records of documents without periods are none. */
-export function seenPeriods(records: readonly IssuedPeriod[]): readonly SeenPeriod[] {
+export function seenPeriods(records: readonly PeriodTimes[]): readonly SeenPeriod[] {
   return records
     .filter(({ periodId }) => periodId !== '')
     .map(({ periodId, periodIndex, periodStart, periodEnd, firstAt }) => {

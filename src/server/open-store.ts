@@ -3,12 +3,13 @@ import { join, resolve } from 'node:path'
 import type { ClientStore } from '../auth/client-store.ts'
 import type { KeyProviderError } from '../errors.ts'
 import type { OpenKeysOptions } from '../keys/open-keys.ts'
+import type { RecentPeriods } from '../keys/recent-periods.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { ManageStore } from '../manage/store.ts'
 import type { Config } from './config.ts'
 import { openRootKeyOf, rootKeyNameOf } from './open-root-key.ts'
 
-export type Store = SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore
+export type Store = SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore
 
 /** A store and the way to the root key that belongs to it. */
 export interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'rootKeyName'> {

@@ -26,8 +26,8 @@ export interface DynamoDbTable {
   /** Sets what is defined of `change` and removes what is undefined; makes the item unless the condition says otherwise. */
   update(key: DynamoDbKey, change: Omit<DynamoDbItem, 'pk' | 'sk'>, condition?: DynamoDbCondition): Promise<boolean>
   remove(key: DynamoDbKey, condition?: DynamoDbCondition): Promise<boolean>
-  /** The items of a partition in the order of `sk`, page by page. */
-  query(pk: string, prefix?: string): AsyncIterable<readonly DynamoDbItem[]>
+  /** The items of a partition after the place `after`, in the order of `sk`, page by page. */
+  query(pk: string, prefix?: string, after?: DynamoDbKey): AsyncIterable<readonly DynamoDbItem[]>
   /** Every item that fits, after the place `after`, page by page, in an order of the table's own. */
   scan(filter: DynamoDbCondition, after?: DynamoDbKey): AsyncIterable<readonly DynamoDbItem[]>
   close(): Promise<void>
@@ -139,7 +139,7 @@ export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<
       return write((abort) => client.send(command, abort))
     },
 
-    query: (pk, prefix = '') =>
+    query: (pk, prefix = '', after) =>
       pages((from) => {
         const command = new sdk.QueryCommand({
           TableName: name,
@@ -150,7 +150,7 @@ export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<
           ...(from !== undefined && { ExclusiveStartKey: from }),
         })
         return ask((abort) => client.send(command, abort))
-      }),
+      }, after && keyOf(after)),
 
     scan(filter, after) {
       const found = conditionOf(filter)

@@ -1,4 +1,5 @@
 import type { ClientStore } from '../auth/client-store.ts'
+import type { RecentPeriods } from '../keys/recent-periods.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { ManageStore } from '../manage/store.ts'
 import { dynamoDbCatalogue } from './dynamodb-catalogue.ts'
@@ -9,6 +10,7 @@ import { dynamoDbDocuments } from './dynamodb-documents.ts'
 import { dynamoDbLedger } from './dynamodb-ledger.ts'
 import { dynamoDbLife } from './dynamodb-life.ts'
 import { dynamoDbMaintenance } from './dynamodb-maintenance.ts'
+import { dynamoDbRecentPeriods } from './dynamodb-recent.ts'
 import { countHeadsSealedBy, dynamoDbRecords } from './dynamodb-records.ts'
 import { type DynamoDbTable, type DynamoDbTableOptions, openDynamoDbTable } from './dynamodb-table.ts'
 import { dynamoDbWrites } from './dynamodb-writes.ts'
@@ -22,7 +24,13 @@ export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
   readonly settleMs?: number
 }
 
-export type DynamoDbStore = SecretStore & LedgerStore & ClientStore & LifeStore & StoreMaintenance & ManageStore
+export type DynamoDbStore = SecretStore &
+  LedgerStore &
+  RecentPeriods &
+  ClientStore &
+  LifeStore &
+  StoreMaintenance &
+  ManageStore
 
 /**
  * A store in one table of DynamoDB: for functions, and for nodes that want no database of their own. It uses conditional puts and
@@ -53,6 +61,7 @@ export function dynamoDbStore(
     ...storedDataKeys,
     ...dynamoDbWrites({ table, contents, life, dataKeys }),
     ...dynamoDbLedger(table),
+    ...dynamoDbRecentPeriods(table),
     ...dynamoDbDocuments(table, contents),
     ...dynamoDbCatalogue(table, contents),
     ...dynamoDbRecords(table, dataKeys),

@@ -1,4 +1,5 @@
 import type { ClientStore } from '../auth/client-store.ts'
+import type { RecentPeriods } from '../keys/recent-periods.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import { AUDIT_TENANT, type ManageStore } from '../manage/store.ts'
 import { memoryClientStore } from './memory-clients.ts'
@@ -10,7 +11,13 @@ import { memoryRecordStore } from './memory-records.ts'
 import { memorySecretStore } from './memory-secrets.ts'
 
 /** A store that forgets everything when the process ends: for tests and trials. */
-export function memoryStore(): SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore {
+export function memoryStore(): SecretStore &
+  LedgerStore &
+  RecentPeriods &
+  ClientStore &
+  StoreMaintenance &
+  LifeStore &
+  ManageStore {
   const { clientsSealedBy, ...clients } = memoryClientStore()
   const { headsSealedBy, ...records } = memoryRecordStore()
   const contents = memoryContents()

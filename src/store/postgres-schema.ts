@@ -137,6 +137,10 @@ export const POSTGRES_MIGRATIONS: readonly Migration[] = [
       DROP INDEX keyspring_ledger_period_by_time;
       CREATE INDEX keyspring_ledger_period_by_end ON keyspring_ledger_period (keep_until) WHERE keep_until IS NOT NULL`,
   },
+  {
+    name: 'key periods by when they were first asked for',
+    sql: 'CREATE INDEX keyspring_ledger_period_by_start ON keyspring_ledger_period (first_at)',
+  },
 ]
 
 /** The schema this version of keyspring writes. */

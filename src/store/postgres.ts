@@ -1,5 +1,6 @@
 import type { ClientStore } from '../auth/client-store.ts'
 import { KeyProviderError } from '../errors.ts'
+import type { RecentPeriods } from '../keys/recent-periods.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { ManageStore } from '../manage/store.ts'
 import type { Secret } from '../secret.ts'
@@ -11,6 +12,7 @@ import { postgresManage } from './postgres-manage.ts'
 import { openPostgresPool, type PostgresPool, type PostgresPoolOptions } from './postgres-pool.ts'
 import { checkPostgresWrites } from './postgres-probe.ts'
 import { postgresReads } from './postgres-reads.ts'
+import { postgresRecentPeriods } from './postgres-recent.ts'
 import { type MigrationReport, migratePostgres, requirePostgresSchema } from './postgres-schema.ts'
 import { postgresWrites } from './postgres-writes.ts'
 
@@ -26,7 +28,7 @@ export interface PostgresStoreOptions extends PostgresPoolOptions {
 /** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
-): Promise<SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
+): Promise<SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
   const { replicas = [], migrate = false, onReplicaAway = () => {} } = options
   const primary = await openPostgresPool(options)
   const followers: PostgresPool[] = []
@@ -49,6 +51,7 @@ export async function openPostgresStore(
   return {
     ...postgresWrites(primary, reads),
     ...postgresLedger(primary),
+    ...postgresRecentPeriods(primary),
     ...postgresMaintenance(primary),
     ...postgresClients(primary),
     ...postgresLife(primary),

@@ -138,6 +138,10 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   ) STRICT, WITHOUT ROWID;
   `,
   },
+  {
+    name: 'key periods by when they were first asked for',
+    sql: 'CREATE INDEX ledger_period_by_start ON ledger_period (first_at);',
+  },
 ]
 
 /** The schema this version of keyspring writes. */

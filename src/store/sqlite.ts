@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { ClientStore } from '../auth/client-store.ts'
 import type { KeyProviderError } from '../errors.ts'
+import type { RecentPeriods } from '../keys/recent-periods.ts'
 import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../keys/store.ts'
 import type { ManageStore } from '../manage/store.ts'
 import { sqliteClientReads } from './sqlite-clients.ts'
@@ -13,6 +14,7 @@ import { sqliteMaintenanceReads } from './sqlite-maintenance.ts'
 import { sqliteManageReads } from './sqlite-manage.ts'
 import { openSqliteQueue } from './sqlite-queue.ts'
 import { sqliteReads } from './sqlite-reads.ts'
+import { sqliteRecentReads } from './sqlite-recent.ts'
 import { migrate } from './sqlite-schema.ts'
 
 export interface SqliteStoreOptions {
@@ -37,10 +39,12 @@ const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA se
 /** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
 export function openSqliteStore(
   options: SqliteStoreOptions,
-): SecretStore & LedgerStore & ClientStore & StoreMaintenance & LifeStore & ManageStore {
+): SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore {
   const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
   prepareFile(file, create)
-  const { db, reads, ledger, upkeep, clients, life, manage } = onEngine(file, () => openReader(file, busyTimeoutMs))
+  const { db, reads, ledger, recent, upkeep, clients, life, manage } = onEngine(file, () =>
+    openReader(file, busyTimeoutMs),
+  )
   const limit = maxBytes === undefined ? '' : `PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_SIZE)};`
   const queue = openSqliteQueue(
     { file, busyTimeoutMs, pragmas: PRAGMAS + limit },
@@ -55,6 +59,7 @@ export function openSqliteStore(
     sampleDataKeys: async () => onEngine(file, () => reads.sampleDataKeys()),
     findByKid: async (...values) => onEngine(file, () => ledger.findByKid(...values)),
     findByContent: async (ref, count) => onEngine(file, () => ledger.findByContent(ref, count)),
+    listRecent: async (...values) => onEngine(file, () => recent(...values)),
     listContents: async (after, count) => onEngine(file, () => upkeep.listContents(after, count)),
     listDataKeys: async () => onEngine(file, () => upkeep.listDataKeys()),
     listClients: async () => onEngine(file, () => clients.listClients()),
@@ -111,6 +116,7 @@ function openReader(file: string, busyTimeoutMs: number) {
       db,
       reads: sqliteReads(db),
       ledger: sqliteLedgerReads(db),
+      recent: sqliteRecentReads(db),
       upkeep: sqliteMaintenanceReads(db),
       clients: sqliteClientReads(db),
       life: sqliteLifeReads(db),

@@ -15,6 +15,7 @@ import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
+import { recentPeriodsContract } from './recent-periods-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
 const dynamoDb = await startDynamoDb()
@@ -34,6 +35,7 @@ const open = async () => openTable(await dynamoDb.newTable())
 
 secretStoreContract('dynamodb', open)
 ledgerStoreContract('dynamodb', open)
+recentPeriodsContract('dynamodb', open)
 maintenanceContract('dynamodb', open)
 clientStoreContract('dynamodb', open)
 lifeStoreContract('dynamodb', open)

@@ -7,10 +7,12 @@ import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
+import { recentPeriodsContract } from './recent-periods-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
 secretStoreContract('memory', async () => memoryStore())
 ledgerStoreContract('memory', async () => memoryStore())
+recentPeriodsContract('memory', async () => memoryStore())
 maintenanceContract('memory', async () => memoryStore())
 clientStoreContract('memory', async () => memoryStore())
 lifeStoreContract('memory', async () => memoryStore())

@@ -9,6 +9,7 @@ import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { startPostgres } from './postgres-server.ts'
+import { recentPeriodsContract } from './recent-periods-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
 const postgres = await startPostgres()
@@ -18,6 +19,7 @@ const open = async () => openPostgresStore({ url: await postgres.newUrl(), migra
 
 secretStoreContract('postgres', open)
 ledgerStoreContract('postgres', open)
+recentPeriodsContract('postgres', open)
 maintenanceContract('postgres', open)
 clientStoreContract('postgres', open)
 lifeStoreContract('postgres', open)

@@ -11,6 +11,7 @@ import { idempotencyContract } from './idempotency-contract.ts'
 import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
+import { recentPeriodsContract } from './recent-periods-contract.ts'
 import { secretStoreContract } from './secret-store-contract.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-sqlite-'))
@@ -21,6 +22,7 @@ const open = async () => openSqliteStore({ file: join(scratch, `${files++}.db`) 
 
 secretStoreContract('sqlite', open)
 ledgerStoreContract('sqlite', open)
+recentPeriodsContract('sqlite', open)
 maintenanceContract('sqlite', open)
 clientStoreContract('sqlite', open)
 lifeStoreContract('sqlite', open)
