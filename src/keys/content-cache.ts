@@ -1,12 +1,12 @@
 import { boundedCache } from '../bounded-cache.ts'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import { secretLost, storeBehind } from './content-errors.ts'
+import { keysLost, storeBehind } from './content-errors.ts'
 import type { DataKeys } from './data-keys.ts'
 import type { Kept } from './lifetime.ts'
 import type { RetentionOf } from './retention.ts'
 import type { DeriveContentSecret } from './root-secret.ts'
-import { covers, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
+import { covers, isBehind, isLost, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
 import type { ContentRef, SecretStore, StoredContent } from './store.ts'
 
 /**
@@ -78,7 +78,7 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
     const validUntil = now() + revalidateMs
     try {
       const stored = await store.findContent(ref, kids)
-      if (before !== undefined && isLost(before, stored)) throw secretLost(ref)
+      if (before !== undefined && isLost(before, stored)) throw keysLost(ref)
       if (before !== undefined && isBehind(before, stored)) throw storeBehind(ref)
       if (stored === undefined) return keep(ref, nothingStored(ref, before), validUntil)
       const snapshot = await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret)
@@ -125,13 +125,4 @@ function kidsToRead(before: Snapshot | undefined, wanted: readonly Kid[]): reado
   if (before?.covered === undefined) return wanted
   const all = [...new Set([...before.covered, ...wanted])]
   return all.length <= MAX_COVERED ? all : wanted
-}
-
-function isLost({ sealedSecret }: Snapshot, stored: StoredContent | undefined): boolean {
-  return sealedSecret !== undefined && stored?.sealedSecret === undefined && stored?.tombstone === undefined
-}
-
-/** A replica that does not know yet that the content was destroyed and given a new secret, or a backup from before. */
-function isBehind({ epoch }: Snapshot, stored: StoredContent | undefined): boolean {
-  return stored !== undefined && stored.life.epoch < epoch
 }

@@ -45,10 +45,10 @@ export function keysVanished(ref: ContentRef): KeyProviderError {
   )
 }
 
-export function secretLost(ref: ContentRef): KeyProviderError {
+export function keysLost(ref: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `the store has lost the secret of ${nameOf(ref)}; its keys are issued from memory until this process ends: ` +
+    `the store has lost the keys of ${nameOf(ref)}; they are issued from memory until this process ends: ` +
       'restore the store from a backup',
   )
 }

@@ -1,7 +1,7 @@
 import type { CachedContent, ContentCache } from './content-cache.ts'
-import { contentChanged, contentGone, secretLost } from './content-errors.ts'
+import { contentChanged, contentGone, keysLost } from './content-errors.ts'
 import { birthOf, expiryOf, phaseOf } from './lifetime.ts'
-import { sameBytes } from './snapshot.ts'
+import { isLost, sameBytes } from './snapshot.ts'
 import type { ContentRef, LifeStore, SecretStore } from './store.ts'
 
 export interface RevivalOptions {
@@ -34,8 +34,7 @@ export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
   /** What stands, from where it is written. */
   const standing = async (ref: ContentRef, seen: CachedContent, now: number): Promise<CachedContent> => {
     const stored = await store.putOverridesIfAbsent(ref, [], birthOf(seen.retention, now))
-    const isLost = stored.sealedSecret === undefined && stored.tombstone === undefined
-    if (isLost && seen.snapshot.sealedSecret !== undefined) throw secretLost(ref)
+    if (isLost(seen.snapshot, stored)) throw keysLost(ref)
     return cache.enter(ref, stored, [])
   }
 

@@ -22,9 +22,11 @@ export interface Snapshot {
   readonly isHeld: boolean
   /** Another epoch has another secret: what was issued before is destroyed. */
   readonly epoch: number
+  /** Whether it is known when it was made: then something stays of it when the last override is removed. */
+  readonly isBorn: boolean
 }
 
-type Life = Pick<Snapshot, 'expiresAt' | 'isHeld' | 'epoch'>
+type Life = Pick<Snapshot, 'expiresAt' | 'isHeld' | 'epoch' | 'isBorn'>
 
 /** An override and the data key that opens it, when there is one. */
 export interface SealedOverride extends StoredOverride {
@@ -43,6 +45,7 @@ export const NOTHING_STORED: Snapshot = {
   expiresAt: undefined,
   isHeld: false,
   epoch: 0,
+  isBorn: false,
 }
 
 /** Opens what was read for `kids`. `before`, an earlier snapshot of the same content, is used again as far as nothing changed. */
@@ -55,8 +58,8 @@ export async function openSnapshot(
   deriveSecret?: DeriveContentSecret | undefined,
 ): Promise<Snapshot> {
   const { kidOverrides, tombstone } = stored
-  const { expiresAt, hold, epoch } = stored.life
-  const life = { expiresAt, isHeld: hold !== undefined, epoch }
+  const { createdAt, expiresAt, hold, epoch } = stored.life
+  const life = { expiresAt, isHeld: hold !== undefined, epoch, isBorn: createdAt !== undefined }
   const sealedSecret = stored.sealedSecret && Buffer.from(stored.sealedSecret).toString('latin1')
   const isSameSecret = before?.sealedSecret === sealedSecret
   const isPlain = isNothingBeside(stored, stored.overrides.length)
@@ -86,6 +89,23 @@ export async function openSnapshot(
 /** Whether the overrides of every kid of `kids` are known. */
 export function covers({ covered }: Snapshot, kids: readonly Kid[]): boolean {
   return covered === undefined || kids.every((kid) => covered.has(kid))
+}
+
+/** Whether the store no longer has what it had of a content, and what nobody takes away without a trace. */
+export function isLost(before: Snapshot, stored: StoredContent | undefined): boolean {
+  if (stored?.tombstone !== undefined) return false
+  if (before.sealedSecret !== undefined && stored?.sealedSecret === undefined) return true
+  const isTraceless = stored === undefined || (stored.life.createdAt === undefined && stored.overrides.length === 0)
+  return isTraceless && before.isBorn && before.overrides.size > 0
+}
+
+/**
+ * Whether the store tells of an earlier state: of another secret before this one, or of keys although they were destroyed. It is a
+ * replica that does not know yet, or a backup from before.
+ */
+export function isBehind({ epoch, tombstone }: Snapshot, stored: StoredContent | undefined): boolean {
+  if (stored !== undefined && stored.life.epoch < epoch) return true
+  return tombstone !== undefined && stored?.tombstone === undefined && (stored?.life.epoch ?? epoch) === epoch
 }
 
 /** Opens the key and IV of an override; its IV is derived from the content secret when it has none, undefined without one. */
@@ -166,7 +186,7 @@ function isNothingBeside(content: Pick<StoredContent, 'kidOverrides' | 'tombston
 }
 
 function isSameLife(a: Life, b: Life): boolean {
-  return a.expiresAt === b.expiresAt && a.isHeld === b.isHeld && a.epoch === b.epoch
+  return a.expiresAt === b.expiresAt && a.isHeld === b.isHeld && a.epoch === b.epoch && a.isBorn === b.isBorn
 }
 
 function signalingRevision({ kidOverrides, overrides }: StoredContent): string {

@@ -182,7 +182,7 @@ test('a store that lost a secret is not given another: the keys stay, loudly', a
   isLost = true
   clock.at += 5_000
   assert.deepEqual(await issue(keys, BOTH), { first: false, keys: first })
-  assert.match(stale[0]?.message ?? '', /lost the secret/)
+  assert.match(stale[0]?.message ?? '', /lost the keys/)
 })
 
 test('an override and a rule reach a content in memory within five seconds', async () => {

@@ -7,7 +7,7 @@ import { addKidOverride, addOverride } from '../../src/keys/overrides.ts'
 import { FOREVER, type RetentionClass } from '../../src/keys/retention.ts'
 import type { ContentLife, ContentRef } from '../../src/keys/store.ts'
 import { memoryStore } from '../../src/store/memory.ts'
-import { hex, issue, keyringOf, kidOf, REF, wantedOf } from './fixtures.ts'
+import { BIRTH, hex, issue, keyringOf, kidOf, REF, wantedOf } from './fixtures.ts'
 
 const DAY = 86_400_000
 const LIVE: RetentionClass = { name: 'live', keepMs: 8 * DAY, graceMs: DAY, afterwards: 'gone', held: false }
@@ -317,7 +317,42 @@ describe('a node that knows an earlier state', () => {
     const { keys, clock } = keyringOfLost()
     await issue(keys, BOTH)
     clock.at += 8 * DAY
-    await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /has lost the secret of content "movie"/ })
+    await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /has lost the keys of content "movie"/ })
+  })
+
+  test('gives no new key in the stead of a stored one that the store has lost, expired or not', async () => {
+    const memory = memoryStore()
+    let store = memory
+    const proxy = new Proxy(memory, { get: (_, name) => Reflect.get(store, name) })
+    const node = { policy: 'random', store: proxy, renewals: { renew: () => {} }, retention: () => LIVE } as const
+    const { keys, clock, stale } = keyringOf(node)
+    const before = await issue(keys, BOTH)
+    store = { ...memoryStore(), findDataKeys: memory.findDataKeys }
+    clock.at += 5_000
+    assert.deepEqual((await issue(keys, BOTH)).keys, before.keys)
+    assert.match(stale[0]?.message ?? '', /has lost the keys of content "movie"/)
+    clock.at += 8 * DAY
+    await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /has lost the keys of content "movie"/ })
+  })
+
+  test('gives no key of a deleted content when the store has lost its tombstone, or never had it', async () => {
+    const memory = memoryStore()
+    const old = memoryStore()
+    let store = memory
+    const proxy = new Proxy(memory, { get: (_, name) => Reflect.get(store, name) })
+    const { keys, clock, stale } = keyringOf({ store: proxy })
+    await issue(keys, BOTH)
+    const stored = await memory.findContent(REF, [])
+    await old.putSecretIfAbsent(REF, stored?.sealedSecret ?? assert.fail(), [], BIRTH)
+    await memory.putTombstone(REF, { at: 1, reason: 'gone', cause: 'deleted' })
+    clock.at += 5_000
+    await assert.rejects(issue(keys, BOTH), { code: 'ERR_CONTENT_GONE' })
+    for (const other of [memoryStore(), old]) {
+      store = { ...other, findDataKeys: memory.findDataKeys }
+      clock.at += 5_000
+      await assert.rejects(issue(keys, BOTH), { code: 'ERR_CONTENT_GONE' })
+    }
+    assert.equal(stale.length, 2)
   })
 
   test('does not mix what was signalled before with keys from after', async () => {
