@@ -3,6 +3,7 @@ import type { FunctionServer } from '../server/function.ts'
 import { toLoggedError } from '../server/log.ts'
 import { encodeReply } from './encode-reply.ts'
 import { kindOf } from './event-kinds.ts'
+import { runScheduled } from './run-scheduled.ts'
 import { toCall } from './to-call.ts'
 
 /** Answers an event of AWS Lambda. Rejects for one that is of no kind that is known, and when the server cannot start. */
@@ -13,6 +14,8 @@ export interface Lambda {
   /** Starts the server before the first event comes. Rejects when it cannot start; the next event tries again. */
   prepare(): Promise<void>
 }
+
+const SCHEDULED_FLUSH_MS = 30_000
 
 /** A handler of Lambda over a server. Everything is written before a result is given: after that the process is frozen. */
 export function createLambda(start: () => Promise<FunctionServer>): Lambda {
@@ -28,10 +31,10 @@ export function createLambda(start: () => Promise<FunctionServer>): Lambda {
   const handler: LambdaHandler = async (event) => {
     const { kind, fields } = kindOf(event)
     const server = await serverOf()
+    const request = kind.toRequest(fields)
     try {
-      const request = kind.toRequest(fields)
       if (request === undefined) {
-        await server.sweep?.()
+        await runScheduled(server, fields)
         return kind.toResult({ status: 200, headers: [], body: '', isBase64: false }, fields)
       }
       const call = toCall(request, server)
@@ -44,7 +47,8 @@ export function createLambda(start: () => Promise<FunctionServer>): Lambda {
         return kind.toResult(encodeReply(toReply(error), call), fields)
       }
     } finally {
-      await server.flush()
+      // Nobody waits for what is done on a schedule.
+      await server.flush(request === undefined ? SCHEDULED_FLUSH_MS : undefined)
     }
   }
 

@@ -148,7 +148,6 @@ export async function assemble(
       async flush() {
         await Promise.all([ledger.flush(), renewals.flush(), operations.flush()])
       },
-      sweep: operations.sweeper.sweep,
       async close() {
         keysAtRest.stop()
         await operations.close()

@@ -8,6 +8,8 @@ import type { Config } from './config.ts'
 export interface ContentRules {
   readonly retention: RetentionOf
   readonly rotation: NonNullable<Management['rotation']>
+  /** The longest interval of any content; 0 where none is written. */
+  readonly longestIntervalMs: number
   /** How long the ledger keeps what was issued of a content; undefined: for ever. */
   readonly ledgerKeepMs: (ref: ContentRef) => number | undefined
   readonly shortestGraceMs: number
@@ -25,6 +27,7 @@ export function contentRules({ retention: written, rotation, ledger }: RuleSetti
   return {
     retention,
     rotation: (ref) => intervals.find(({ fits }) => fits(ref))?.intervalMs,
+    longestIntervalMs: Math.max(0, ...intervals.map(({ intervalMs }) => intervalMs)),
     ledgerKeepMs(ref) {
       const { keepMs, graceMs, held } = retention(ref)
       if (held) return undefined
@@ -49,6 +52,9 @@ export function replaceableRules(settings: RuleSettings): ReplaceableRules {
     retention: (ref) => current.retention(ref),
     rotation: (ref) => current.rotation(ref),
     ledgerKeepMs: (ref) => current.ledgerKeepMs(ref),
+    get longestIntervalMs() {
+      return current.longestIntervalMs
+    },
     get shortestGraceMs() {
       return current.shortestGraceMs
     },

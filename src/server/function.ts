@@ -17,13 +17,16 @@ export interface FunctionServer {
   handlerAt(foundAt: string | undefined): Handler
   readonly identity: GatewayIdentity
   readonly maxBodyBytes: number
-  /** Destroys what has expired. Undefined where nothing ever does. */
-  readonly sweep: (() => Promise<object>) | undefined
+  /** What is done when it is time: nothing is done in between. Rejects when the store or the audit log cannot be written. */
+  readonly tasks: Readonly<Record<ScheduledTask, () => Promise<object>>>
   readonly log: Log
-  /** Writes what waits, and the metrics: before a reply is given. It takes no longer than a bound, and never rejects. */
-  flush(): Promise<void>
+  /** Writes what waits, and the metrics: before a reply is given. It takes no longer than `ms`, and never rejects. */
+  flush(ms?: number): Promise<void>
   close(): Promise<void>
 }
+
+/** Destroying what has expired, and looking for key periods that were not asked for. */
+export type ScheduledTask = 'expiry' | 'rotations'
 
 /**
  * How a gateway says who is calling: as in front of a node of its own, by headers and a secret, which here never leaves the process.
@@ -78,11 +81,14 @@ export async function startFunction({ environment, version, write }: FunctionOpt
       },
       identity: identityOf(config, secret),
       maxBodyBytes: config.limits.bodyBytes,
-      sweep: keyProvider.sweep,
+      tasks: {
+        expiry: () => keyProvider.operations.sweeper.sweep(),
+        rotations: () => keyProvider.operations.checkRotations(),
+      },
       log,
-      async flush() {
+      async flush(ms = FLUSH_MS) {
         try {
-          await within(keyProvider.flush(), FLUSH_MS)
+          await within(keyProvider.flush(), ms)
         } catch (error) {
           log.error({ error: toLoggedError(error) }, 'not all could be written')
         }

@@ -25,8 +25,6 @@ export interface KeyProvider {
   flush(): Promise<void>
   /** What else is done with the stored keys. */
   readonly operations: Operations
-  /** Destroys what has expired; undefined where nothing ever does. */
-  readonly sweep?: (() => Promise<object>) | undefined
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }

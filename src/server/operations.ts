@@ -6,10 +6,11 @@ import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
 import type { WatchedAuditLog } from '../manage/audit-log.ts'
 import type { AuditSink } from '../manage/audit-sink.ts'
+import { checkRotations, type RotationCheck } from '../manage/check-rotations.ts'
 import { requestRefused, sealFailure } from '../manage/events-of.ts'
 import type { Management } from '../manage/management.ts'
 import { createRotationWatcher } from '../manage/missed-rotations.ts'
-import { missedRotationEvent } from '../manage/overdue.ts'
+import { type MissedRotation, missedRotationEvent } from '../manage/overdue.ts'
 import type { Sweeper } from '../manage/sweep.ts'
 import type { Config } from './config.ts'
 import type { ReplaceableRules } from './content-rules.ts'
@@ -28,6 +29,8 @@ export interface Operations {
   readonly issues: Issues
   /** Tells of refusals and of what does not open any more. */
   readonly observe: Observe
+  /** Looks once for key periods that were not asked for: where the process keeps no time and watches nothing. */
+  checkRotations(): Promise<RotationCheck>
   /** What is done regularly begins. */
   start(config: Config): void
   /** Follows a configuration that was read again. */
@@ -88,26 +91,26 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
 
   const onError = (error: unknown): void =>
     log.warn({ error: toLoggedError(error) }, 'the ledger could not be asked which key periods are new')
-  const watcher = createRotationWatcher({
+  const watching = {
     store,
     now,
     rotation,
     graceMs: config.rotation.graceSeconds * 1_000,
-    onError,
-    onMissed(missed) {
+    onMissed(missed: MissedRotation) {
       metrics.rotationMissed()
       const { tenant, contentId } = missed
       log.warn({ tenant, contentId }, 'a key period was not asked for in time')
       emit(missedRotationEvent(missed))
     },
-  })
+  }
+  const watcher = createRotationWatcher({ ...watching, onError })
   const tells =
     config.events.types.includes('key.issued') &&
     (config.events.webhook ?? config.events.eventBus ?? config.events.file)
   const issueEvents = tells ? createIssueEvents({ emit, store, now, onError }) : NO_ISSUE_EVENTS
   const issues = createIssues(config, { audit, watcher, events: issueEvents, defers: options.auditSink === undefined })
   const sweeping = createSweeping({ management, rules, log, metrics, random: Math.random })
-  let watching: NodeJS.Timeout | undefined
+  let ticking: NodeJS.Timeout | undefined
 
   return {
     management,
@@ -121,10 +124,16 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       // Who asks without a credential is not worth an event each time: encryptors do so before they answer a challenge.
       else if (status < 500 && !isChallenge(error)) emit(requestRefused({ ...told, code, status, ...clientOf(error) }))
     },
+    async checkRotations() {
+      const check = await checkRotations({ ...watching, longestMs: rules.longestIntervalMs })
+      if (check.isPartial)
+        log.warn({ problem: `only ${check.contents} contents were looked at` }, 'more contents rotate than are watched')
+      return check
+    },
     start(current) {
       sweeping.startEvery(current.retention.sweepMinutes)
-      watching = setInterval(() => void watcher.tick(), WATCH_EVERY_MS)
-      watching.unref()
+      ticking = setInterval(() => void watcher.tick(), WATCH_EVERY_MS)
+      ticking.unref()
     },
     replace(next) {
       rules.replace(next)
@@ -136,7 +145,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       await events.flush()
     },
     async close() {
-      clearInterval(watching)
+      clearInterval(ticking)
       await sweeping.close()
       issues.close()
       await events.close()

@@ -76,7 +76,7 @@ function lambdaOver(handler: Handler, changes: Partial<FunctionServer> = {}) {
     handlerAt: () => handler,
     identity: { secretHeader: 's', secret: 'x', arnHeader: 'a', accountHeader: 'b' },
     maxBodyBytes: 1_000_000,
-    sweep: undefined,
+    tasks: { rotations: async () => ({}), expiry: async () => ({}) },
     log,
     flush: async () => {
       flushed++
@@ -143,19 +143,52 @@ describe('the handler of a function', () => {
     assert.equal(flushed(), 1)
   })
 
-  test('sweeps when it is time, and does nothing where nothing expires', async () => {
-    let swept = 0
-    const sweep = async () => ({ swept: ++swept })
-    const { event } = recorded('schedule')
-    assert.deepEqual(await lambdaOver(answering, { sweep }).handle(event), { statusCode: 200 })
-    assert.equal(swept, 1)
-    assert.deepEqual(await lambdaOver(answering).handle(event), { statusCode: 200 })
+  const { event: scheduled } = recorded('schedule')
+  const asking = (tasks: unknown) => ({ ...scheduled, detail: { tasks } })
+  const working = (changes: Partial<FunctionServer['tasks']> = {}) => {
+    const done: string[] = []
+    const tasks = Object.fromEntries(
+      (['rotations', 'expiry'] as const).map((task) => [
+        task,
+        async () => {
+          done.push(task)
+          return {}
+        },
+      ]),
+    ) as unknown as FunctionServer['tasks']
+    return { done, ...lambdaOver(answering, { tasks: { ...tasks, ...changes } }) }
+  }
+
+  test('does everything when it is time, or what the event names', async () => {
+    for (const [event, expected] of [
+      [scheduled, ['rotations', 'expiry']],
+      [asking(['expiry', 'rotations']), ['rotations', 'expiry']],
+      [asking(['rotations']), ['rotations']],
+      [asking('expiry'), ['expiry']],
+    ] as const) {
+      const { handle, done, flushed } = working()
+      assert.deepEqual(await handle(event), { statusCode: 200 })
+      assert.deepEqual([done, flushed()], [expected, 1])
+    }
   })
 
-  test('rejects when a sweep fails, so that it is tried again, after everything is written', async () => {
-    const sweep = () => Promise.reject(new Error('away'))
-    const { handle, flushed } = lambdaOver(answering, { sweep })
-    await assert.rejects(handle(recorded('schedule').event), /away/)
-    assert.equal(flushed(), 1)
+  test('refuses an event that names what is none of its tasks, by the names of those there are', async () => {
+    for (const tasks of [[], ['rotations', 'backup'], 7, {}, [null], null]) {
+      const { handle, done } = working()
+      await assert.rejects(handle(asking(tasks)), { code: 'ERR_USAGE_INVALID', message: /rotations, expiry/ })
+      assert.deepEqual(done, [])
+    }
+  })
+
+  test('rejects when a task fails, so that it is tried again, after the others are done and everything is written', async () => {
+    const { handle, done, flushed } = working({ rotations: () => Promise.reject(new Error('away')) })
+    await assert.rejects(handle(scheduled), /away/)
+    assert.deepEqual([done, flushed()], [['expiry'], 1])
+  })
+
+  test('tells of every task that failed', async () => {
+    const failing = (why: string) => () => Promise.reject(new Error(why))
+    const { handle } = working({ rotations: failing('table'), expiry: failing('audit log') })
+    await assert.rejects(handle(scheduled), /table.*audit log/)
   })
 })
