@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { ENCRYPTOR_NAMES } from '../../src/cli/encryptor-names.ts'
@@ -88,4 +88,17 @@ test('files that a command posts are there', () => {
       assert.ok(existsSync(join(PACKAGE, path)), `${file}: ${path}`)
     }
   }
+})
+
+test('scripts that a page runs are in package.json', () => {
+  const { scripts } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
+  for (const { file, text } of PAGES)
+    for (const [, name = ''] of text.matchAll(/\bnpm run ([a-z][a-z:]*)/g))
+      assert.ok(name in scripts, `${file}: ${name}`)
+})
+
+test('files of the repository that a page names are there', () => {
+  for (const { file, text } of PAGES)
+    for (const [, path = ''] of text.matchAll(/`((?:bin|deploy|docs|man|scripts|src|test)\/[\w./-]+)`/g))
+      assert.ok(existsSync(join(PACKAGE, path)), `${file}: ${path}`)
 })
