@@ -5,7 +5,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_CONFIG_INVALID: 'every setting is described in docs/config.md; `keyspring config init` writes a first file',
   ERR_ROOT_KEY_MISSING: 'restore root.key from its backup: without it no key in the store can be opened',
   ERR_ROOT_KEY_FOREIGN: 'restore the root.key that belongs to this store',
-  ERR_OVERRIDE_EXISTS: '--force --reason TEXT replaces it: players that have the old key will fail',
+  ERR_OVERRIDE_EXISTS: '--force --reason TEXT does it all the same: players that have the old key will fail',
   ERR_STORE_SCHEMA_OLDER: '`keyspring store migrate` brings the schema up to date; back the store up first',
   ERR_ANSWER_INVALID: 'an encryptor would stop here; docs/guides/request-keys-by-hand.md says what is checked',
   ERR_USAGE_INVALID: '`keyspring COMMAND --help` says how a command is used',
