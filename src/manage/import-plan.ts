@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { OpenContent } from '../keys/content-keys.ts'
 import { openSnapshot, openStandingOverride, type Snapshot, wantedId } from '../keys/snapshot.ts'
 import type { ContentRef, StoredOverride, Tenant } from '../keys/store.ts'
+import { isIssuedUnstored } from './derived-issue.ts'
 import type { ImportedKey } from './import-draft.ts'
 import { inGroups } from './in-groups.ts'
 import type { Management } from './management.ts'
@@ -56,7 +57,8 @@ async function planContent(
   const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
   // A content whose secret is itself derived has keys although nothing is stored.
   const open = hasSecret ? undefined : await contentKeys.open(ref, kids)
-  return { ref, hasSecret, isGone: false, keys: keys.map((key) => planKey(key, ref, snapshot, open, force)) }
+  const isIssued = hasSecret || (!force && (await isIssuedUnstored({ store, contentKeys }, ref)))
+  return { ref, hasSecret, isGone: false, keys: keys.map((key) => planKey(key, ref, snapshot, open, isIssued, force)) }
 }
 
 function planKey(
@@ -64,6 +66,7 @@ function planKey(
   ref: ContentRef,
   snapshot: Snapshot | undefined,
   open: OpenContent | undefined,
+  isIssued: boolean,
   force: boolean,
 ): PlannedKey {
   const override = snapshot?.overrides.get(wantedId(key))
@@ -76,7 +79,7 @@ function planKey(
   const derived = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? open?.findWithIv(key)
   const planned = { ...key, standing: undefined }
   if (derived !== undefined && isSame(key, derived)) return { ...planned, status: 'same', refusal: undefined }
-  if (snapshot?.sealedSecret === undefined || force) return { ...planned, status: 'stored', refusal: undefined }
+  if (!isIssued || force) return { ...planned, status: 'stored', refusal: undefined }
   return { ...planned, status: 'refused', refusal: 'the content has keys already, and another for this kid' }
 }
 

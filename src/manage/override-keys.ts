@@ -12,6 +12,7 @@ import {
 } from '../keys/overrides.ts'
 import type { KidOverride } from '../keys/store.ts'
 import { audited } from './audited.ts'
+import { refuseIssuedUnstored } from './derived-issue.ts'
 import type { Management, Operator } from './management.ts'
 
 /** A key for one kid of a content. */
@@ -49,7 +50,9 @@ export function overrideKey(management: Management, operator: Operator, added: O
     reason,
   } as const
   return audited(management, operator, operation, async () => {
-    await addOverride(management, { ...added, ref: { tenant: operator.tenant, contentId } })
+    const ref = { tenant: operator.tenant, contentId }
+    await refuseIssuedUnstored(management, ref, added)
+    await addOverride(management, { ...added, ref })
     management.emit({
       type: 'key.imported',
       tenant: operator.tenant,
@@ -90,9 +93,11 @@ export function addOverrideRule(
     forced: force.force,
     reason: force.reason,
   } as const
-  return audited(management, operator, operation, async () => ({
-    result: await addKidOverride(management, { ref: { tenant: operator.tenant, contentId }, rule, ...force }),
-  }))
+  return audited(management, operator, operation, async () => {
+    const ref = { tenant: operator.tenant, contentId }
+    await refuseIssuedUnstored(management, ref, force)
+    return { result: await addKidOverride(management, { ref, rule, ...force }) }
+  })
 }
 
 /** Removes a rule; false when there was none. It must be forced, with a reason. */

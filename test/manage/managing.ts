@@ -5,6 +5,7 @@ import { createDataKeys } from '../../src/keys/data-keys.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
 import { createRenewals } from '../../src/keys/renewals.ts'
 import { FOREVER, type RetentionClass, type RetentionOf } from '../../src/keys/retention.ts'
+import { rootSecretDerivation } from '../../src/keys/root-secret.ts'
 import type { LedgerKey, LedgerRecord } from '../../src/keys/store.ts'
 import type { AuditEntry } from '../../src/manage/audit.ts'
 import type { KeyspringEvent } from '../../src/manage/events.ts'
@@ -29,6 +30,8 @@ export interface ManagingOptions {
   readonly clock?: { at: number }
   readonly rules?: Rules
   readonly rotation?: Management['rotation']
+  /** Content secrets are derived from this. */
+  readonly rootSecret?: Uint8Array
 }
 
 /** Management of a store in memory, on a clock of its own; what was recorded and told is kept. */
@@ -46,7 +49,8 @@ export function managing(options: ManagingOptions = {}) {
   const contentKeys = createContentKeys({
     store,
     dataKeys,
-    policy: 'derived',
+    policy: options.rootSecret === undefined ? 'derived' : 'derived-root',
+    deriveContentSecret: options.rootSecret && rootSecretDerivation(options.rootSecret),
     now,
     time: now,
     retention,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { importKeys } from '../../src/manage/import-keys.ts'
 import {
   addOverrideRule,
   listContentOverrides,
@@ -8,7 +9,7 @@ import {
   removeOverrideRule,
 } from '../../src/manage/override-keys.ts'
 import { kidOf, REF, wantedOf } from '../keys/fixtures.ts'
-import { managing, OPERATOR } from './managing.ts'
+import { ledgerRecord, managing, OPERATOR } from './managing.ts'
 
 const KEY = Buffer.alloc(16, 0xc1)
 const ADDED = { contentId: 'movie', contentKeyClass: 'drm', kid: kidOf(1), key: KEY } as const
@@ -103,4 +104,30 @@ describe('a rule for kids', () => {
       ].map((what) => `override.${what}`),
     )
   })
+})
+
+test('keys that were issued of a secret that is derived, and stored nowhere, are changed by force alone', async () => {
+  const { management, store } = managing({ rootSecret: new Uint8Array(32).fill(7) })
+  const added = {
+    contentId: 'channel',
+    contentKeyClass: 'drm',
+    kid: kidOf(1),
+    key: new Uint8Array(16).fill(9),
+  } as const
+  const rule = { intendedTrackType: undefined, periodIndex: undefined, kid: kidOf(2) }
+  const imported = {
+    format: 'json',
+    bytes: Buffer.from(JSON.stringify([{ contentId: 'channel', kid: kidOf(1), key: '09'.repeat(16) }])),
+  }
+  const refused = { code: 'ERR_OVERRIDE_EXISTS' }
+  const ref = { tenant: 'default', contentId: 'channel' }
+  await overrideKey(management, OPERATOR, { ...added, contentId: 'before' })
+  await store.record([ledgerRecord()])
+  await assert.rejects(overrideKey(management, OPERATOR, added), refused)
+  await assert.rejects(addOverrideRule(management, OPERATOR, { contentId: 'channel', rule }), refused)
+  await assert.rejects(importKeys(management, OPERATOR, imported), refused)
+  assert.equal(await store.findContent(ref, []), undefined)
+  const force = { force: true, reason: 'the wrong keys' }
+  assert.equal((await importKeys(management, OPERATOR, { ...imported, ...force })).stored, 1)
+  await overrideKey(management, OPERATOR, { ...added, ...force })
 })
