@@ -53,6 +53,7 @@ const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'client add': [
     'keyspring client add --name packager --config keyspring.yaml',
     "keyspring client add --name packager --method digest --id encoder --content-id 'film-*'",
+    'keyspring client add --name license-server --scope keys:resolve --config keyspring.yaml',
   ],
   'client list': ['keyspring client list --config keyspring.yaml'],
   'client rotate': ['keyspring client rotate --name packager'],
