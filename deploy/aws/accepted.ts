@@ -45,12 +45,12 @@ export const ACCEPTED_BY_NAG: readonly AcceptedFinding[] = [
   },
   {
     rule: 'AwsSolutions-IAM5[Resource::*]',
-    at: of(SERVERLESS, 'IssuerRole', 'PlayerRole', 'SweeperRole'),
+    at: of(SERVERLESS, 'IssuerRole', 'PlayerRole', 'SweeperRole', 'WatcherRole'),
     reason: 'X-Ray: its two actions take no resource',
   },
   {
     rule: 'AwsSolutions-IAM5[Resource::log-group:*]',
-    at: of(SERVERLESS, 'IssuerRole', 'PlayerRole', 'SweeperRole'),
+    at: of(SERVERLESS, 'IssuerRole', 'PlayerRole', 'SweeperRole', 'WatcherRole'),
     reason: 'The streams of the one log group of the function; Lambda names them itself',
   },
   {

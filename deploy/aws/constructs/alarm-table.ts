@@ -4,7 +4,7 @@ export type AlarmMetric =
       readonly namespace: 'AWS/ApiGateway' | 'AWS/Lambda' | 'AWS/DynamoDB'
       readonly name: string
       /** What the alarm is about: the resource is filled in by the template. */
-      readonly of: 'spekeApi' | 'playerApi' | 'issuer' | 'player' | 'table'
+      readonly of: 'spekeApi' | 'playerApi' | 'issuer' | 'player' | 'watcher' | 'table'
     }
   | { readonly keyspring: `keyspring_${string}`; readonly where?: string }
 
@@ -134,6 +134,10 @@ export const SERVERLESS_ALARMS: readonly AlarmRow[] = [
     periodSeconds: FIVE_MINUTES,
     periods: 1,
   },
+]
+
+/** Of what watches for rotations that do not come. */
+export const ROTATION_ALARMS: readonly AlarmRow[] = [
   {
     id: 'RotationMissed',
     description: 'A channel did not ask for its next key period in time: it goes on with an old key, or stands still.',
@@ -142,6 +146,15 @@ export const SERVERLESS_ALARMS: readonly AlarmRow[] = [
     above: 0,
     periodSeconds: FIVE_MINUTES,
     periods: 1,
+  },
+  {
+    id: 'WatcherFails',
+    description: 'The function that looks for missed rotations fails: none would be seen. Its log says why.',
+    metric: { namespace: 'AWS/Lambda', name: 'Errors', of: 'watcher' },
+    statistic: 'Sum',
+    above: 0,
+    periodSeconds: FIVE_MINUTES,
+    periods: 3,
   },
 ]
 

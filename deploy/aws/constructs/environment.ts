@@ -44,7 +44,7 @@ function commonEnvironment(options: EnvironmentOptions): Environment {
   }
 }
 
-/** What the functions for encryptors and for sweeping are told. */
+/** What the functions for encryptors, for sweeping and for watching are told. */
 export function issuerEnvironment(options: EnvironmentOptions): Environment {
   const { conditions, parameters } = options
   return {

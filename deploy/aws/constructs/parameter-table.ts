@@ -326,6 +326,13 @@ export const SERVERLESS_PARAMETERS = {
     default: 0,
     min: 0,
   },
+  WatchRotations: {
+    group: 'Operations',
+    label: 'Watch for rotations that do not come',
+    description: 'on: every five minutes a function looks for channels that did not ask for their next key period.',
+    default: 'on',
+    allowedValues: ['on', 'off'],
+  },
   EventBusName: {
     group: 'Operations',
     label: 'Event bus',

@@ -40,6 +40,13 @@ export const SWEEPER_RIGHTS: StoreRights = {
   tableKey: ISSUER_RIGHTS.tableKey,
 }
 
+/** Looks for rotations that did not come: it reads the ledger, and writes down what it told of. */
+export const WATCHER_RIGHTS: StoreRights = {
+  table: ['GetItem', 'Query', 'PutItem'],
+  dataKeys: ['Decrypt'],
+  tableKey: ISSUER_RIGHTS.tableKey,
+}
+
 /** The statements of these rights. KMS keys open only what they are named for: data keys of Keyspring, and this table. */
 export function storeStatements({ tableArn, tableName, keyArn }: Storage, rights: StoreRights): readonly Statement[] {
   return [

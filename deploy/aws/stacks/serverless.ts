@@ -1,5 +1,5 @@
 import { type App, CfnCondition, Fn } from 'aws-cdk-lib'
-import { PLAYER_ALARMS, SERVERLESS_ALARMS } from '../constructs/alarm-table.ts'
+import { PLAYER_ALARMS, ROTATION_ALARMS, SERVERLESS_ALARMS } from '../constructs/alarm-table.ts'
 import { alarmTopic, dangerRule } from '../constructs/alarm-topic.ts'
 import { alarms } from '../constructs/alarms.ts'
 import { apiGatewayLogRole } from '../constructs/api-logs.ts'
@@ -19,20 +19,25 @@ import { methodArn, restApi, stageUrl } from '../constructs/rest-api.ts'
 import { encryptorOutputs } from '../constructs/role-outputs.ts'
 import { SPEKE_ROUTES, SPEKE_STAGE } from '../constructs/routes.ts'
 import { rules } from '../constructs/rules.ts'
+import { scheduled } from '../constructs/scheduled.ts'
 import {
   eventStatement,
   ISSUER_RIGHTS,
   SWEEPER_RIGHTS,
   secretStatement,
   storeStatements,
+  WATCHER_RIGHTS,
 } from '../constructs/statements.ts'
 import { storage } from '../constructs/storage.ts'
-import { sweeper } from '../constructs/sweeper.ts'
 import { encryptorWebAcl } from '../constructs/web-acl.ts'
 import { PlainStack } from '../plain-stack.ts'
 
 const TIMEOUT_SECONDS = 10
 const SWEEP_TIMEOUT_SECONDS = 300
+const WATCH_TIMEOUT_SECONDS = 120
+/** It looks through the whole table, each time. */
+const SWEEP_EVERY = 'rate(1 hour)'
+const WATCH_EVERY = 'rate(5 minutes)'
 
 /** Keyspring as functions: API Gateway and CloudFront in front, DynamoDB and KMS behind. */
 export function serverlessStack(app: App, name: string): PlainStack {
@@ -49,6 +54,7 @@ export function serverlessStack(app: App, name: string): PlainStack {
   const usesJwt = whenEqual(stack, 'ChecksTokens', asked.PlayerAccess, 'jwt')
   const isSigned = whenEqual(stack, 'ChecksSignatures', asked.PlayerAccess, 'signed')
   const hasBus = whenSet(stack, 'HasEventBus', asked.EventBusName)
+  const watches = whenEqual(stack, 'WatchesRotations', asked.WatchRotations, 'on')
   const conditions = {
     usesRootSecret: whenSet(stack, 'HasRootSecret', asked.RootSecretArn),
     usesJwt,
@@ -89,11 +95,23 @@ export function serverlessStack(app: App, name: string): PlainStack {
     environment: issuerEnvironment(settings),
     statements: [...storeStatements(stored, ISSUER_RIGHTS), written.reads, readsRootSecret, putsEvents],
   })
-  sweeper(stack, written.mayExpire, {
+  scheduled(stack, 'Sweeper', written.mayExpire, {
     ...common,
+    description: 'Keyspring: destroys contents that have expired',
+    task: 'expiry',
+    every: SWEEP_EVERY,
     timeoutSeconds: SWEEP_TIMEOUT_SECONDS,
     environment: issuerEnvironment(settings),
     statements: [...storeStatements(stored, SWEEPER_RIGHTS), written.reads, readsRootSecret, putsEvents],
+  })
+  const watcher = scheduled(stack, 'Watcher', watches, {
+    ...common,
+    description: 'Keyspring: looks for rotations that did not come',
+    task: 'rotations',
+    every: WATCH_EVERY,
+    timeoutSeconds: WATCH_TIMEOUT_SECONDS,
+    environment: issuerEnvironment(settings),
+    statements: [...storeStatements(stored, WATCHER_RIGHTS), written.reads, readsRootSecret, putsEvents],
   })
   const speke = restApi(stack, 'SpekeApi', {
     description: 'Keyspring: SPEKE, for encryptors that sign with IAM',
@@ -136,9 +154,11 @@ export function serverlessStack(app: App, name: string): PlainStack {
     playerApi: { ApiName: Fn.sub('${AWS::StackName}-PlayerApi'), Stage: delivery.stageName },
     issuer: { FunctionName: issuer.fn.ref },
     player: { FunctionName: delivery.player.fn.ref },
+    watcher: { FunctionName: watcher.ref },
     table: { TableName: stored.tableName },
   }
   alarms(stack, SERVERLESS_ALARMS, { topicArn: topic.ref, dimensions })
+  alarms(stack, ROTATION_ALARMS, { topicArn: topic.ref, dimensions, isMade: watches })
   alarms(stack, PLAYER_ALARMS, { topicArn: topic.ref, dimensions, isMade: players })
   const playerName = Fn.conditionIf(players.logicalId, delivery.player.fn.ref, 'players-are-off').toString()
   dashboard(stack, serverlessGraphs({ ...dimensions, player: { FunctionName: playerName } }))

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { openDynamoDbStore } from '../../../src/store/dynamodb.ts'
 import { startFakeKms } from '../../../test/kms/fake-kms.ts'
 import { eventOf, readResult, recorded } from '../../../test/lambda/events.ts'
 import { bundle, type Instance, startInstance } from '../../../test/lambda/instance.ts'
 import { AES_128, KIDS, requestFor } from '../../../test/speke/documents.ts'
 import { startDynamoDb } from '../../../test/store/dynamodb-server.ts'
+import { recordOf } from '../../../test/store/ledger-store-contract.ts'
 import { SIGNED } from './answers.ts'
 import { type IamProxy, startIamProxy } from './iam-proxy.ts'
 import { ACCOUNT, deploy, type Plain, REGION, resource } from './resolve.ts'
@@ -101,6 +103,43 @@ describe('the functions with the settings, the table and the rights of the templ
     assert.deepEqual(await instance.invoke(recorded('schedule').event), { statusCode: 200 })
     assert.ok(iam.done.has('dynamodb:Scan'))
     assert.deepEqual([...iam.refused], [])
+  })
+
+  test('what watches finds a channel that stopped, with its own rights, and tells of it once', async () => {
+    const store = await openDynamoDbStore({
+      table: 'Table',
+      endpoint: dynamoDb.endpoint,
+      region: REGION,
+      now: () => Date.now(),
+      graceMs: 0,
+    })
+    const begin = Date.now() - 15 * 60_000
+    await store.record(
+      Array.from({ length: 6 }, (_, i) => {
+        const at = begin + i * 60_000
+        return recordOf({
+          contentId: 'stopped',
+          periodId: `p${i}`,
+          periodIndex: i,
+          firstAt: at,
+          lastAt: at,
+          keepUntil: undefined,
+        })
+      }),
+    )
+    await store.close()
+    const event: Plain = JSON.parse(resource(deployed, 'WatcherSchedule').properties.Targets[0].Input)
+    const { instance, iam } = await start('Watcher')
+    assert.deepEqual(await instance.invoke(event), { statusCode: 200 })
+    assert.deepEqual([...iam.refused], [])
+    assert.deepEqual(
+      iam.published.map(({ DetailType, Detail }) => [DetailType, JSON.parse(Detail).subject]),
+      Array.from({ length: 3 }, () => ['rotation.missed', 'stopped']),
+    )
+    assert.match(instance.output(), /"keyspring_rotations_missed_total":3/)
+    const again = await start('Watcher')
+    await again.instance.invoke(event)
+    assert.deepEqual([...again.iam.published, ...again.iam.refused], [])
   })
 
   test('with the rights of players nobody makes a key: an error, never another key', async () => {

@@ -21,6 +21,7 @@ describe('logs', () => {
       'PlayerApiAccessLog',
       'PlayerLog',
       'SpekeApiAccessLog',
+      'WatcherLog',
     ])
     for (const [, { RetentionInDays }] of logs) assert.equal(String(RetentionInDays), '30')
     for (const [id, { LoggingConfig }] of ofType(short, 'AWS::Lambda::Function'))
@@ -75,6 +76,7 @@ describe('alarms', () => {
       'StoreFails',
       'TableReadsThrottled',
       'TableWritesThrottled',
+      'WatcherFails',
     ])
     assert.deepEqual(alarmsOf(nodes).sort(), ['EncryptorsFail', 'EncryptorsRefused', 'EncryptorsWait'])
   })

@@ -24,7 +24,7 @@ describe('players', () => {
     )
     assert.deepEqual(
       ofType(off, 'AWS::Lambda::Function').map(([id]) => id),
-      ['Issuer'],
+      ['Issuer', 'Watcher'],
     )
   })
 

@@ -64,8 +64,10 @@ describe('how long contents live', () => {
   test('nothing expires by itself: there is no retention, and nothing that sweeps, unless contents are named', () => {
     assert.equal(environmentOf(deployed, 'Issuer').KEYSPRING_CONFIG_YAML, undefined)
     assert.deepEqual(
-      ofType(deployed, 'AWS::Events::Rule').map(([id]) => id),
-      ['DangerToKeys'],
+      ofType(deployed, 'AWS::Events::Rule')
+        .map(([id]) => id)
+        .sort(),
+      ['DangerToKeys', 'WatcherSchedule'],
     )
     assert.equal(deployed.resources.has('Sweeper'), false)
   })
@@ -86,12 +88,26 @@ describe('how long contents live', () => {
     const { ScheduleExpression, State, Targets } = resource(expiring, 'SweeperSchedule').properties
     assert.deepEqual([ScheduleExpression, State], ['rate(1 hour)', 'ENABLED'])
     assert.equal(Targets[0].Arn, 'arn:aws:lambda:eu-west-1:123456789012:function:Sweeper')
+    assert.deepEqual(JSON.parse(Targets[0].Input).detail, { tasks: ['expiry'] })
+  })
+
+  test('rotations that do not come are looked for whether anything expires or not, unless that is off', () => {
+    const { ScheduleExpression, State, Targets } = resource(deployed, 'WatcherSchedule').properties
+    assert.deepEqual([ScheduleExpression, State], ['rate(5 minutes)', 'ENABLED'])
+    assert.equal(Targets[0].Arn, 'arn:aws:lambda:eu-west-1:123456789012:function:Watcher')
+    assert.deepEqual(JSON.parse(Targets[0].Input).detail, { tasks: ['rotations'] })
+    const off = deploy(template, { ...CODE, WatchRotations: 'off' })
+    assert.deepEqual(
+      [...off.resources.keys()].filter((id) => /Watcher|RotationMissed/.test(id)),
+      [],
+    )
+    assert.equal(off.resources.has('AlarmStoreFails'), true)
   })
 
   test('a configuration of one’s own takes the place of what is asked, and is swept by, too', () => {
     const ConfigurationArn = 'arn:aws:ssm:eu-west-1:123456789012:parameter/keyspring/production'
     const own = deploy(template, { ...CODE, ConfigurationArn })
-    for (const id of ['Issuer', 'Sweeper']) {
+    for (const id of ['Issuer', 'Sweeper', 'Watcher']) {
       assert.equal(environmentOf(own, id).KEYSPRING_CONFIG, ConfigurationArn)
       assert.equal(environmentOf(own, id).KEYSPRING_CONFIG_YAML, undefined)
     }

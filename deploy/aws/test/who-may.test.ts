@@ -102,6 +102,15 @@ const ROWS: readonly Row[] = [
   ['SweeperRole', 'kms:GenerateDataKey', KEY, false, DATA_KEY],
   ['SweeperRole', 'execute-api:Invoke', POST, false],
 
+  // What watches reads the ledger, and neither looks through the table nor removes anything.
+  ...['GetItem', 'Query', 'PutItem'].map((name): Row => ['WatcherRole', `dynamodb:${name}`, TABLE, true]),
+  ...['Scan', 'UpdateItem', 'DeleteItem', 'BatchWriteItem', 'DeleteTable'].map(
+    (name): Row => ['WatcherRole', `dynamodb:${name}`, TABLE, false],
+  ),
+  ['WatcherRole', 'kms:GenerateDataKey', KEY, false, DATA_KEY],
+  ['WatcherRole', 'events:PutEvents', here('events', 'event-bus/media'), true, { 'events:source': 'keyspring' }],
+  ['WatcherRole', 'execute-api:Invoke', POST, false],
+
   // The function for players reads.
   ...['GetItem', 'BatchGetItem', 'Query'].map((name): Row => ['PlayerRole', `dynamodb:${name}`, TABLE, true]),
   ...['PutItem', 'UpdateItem', 'DeleteItem', 'BatchWriteItem', 'Scan'].map(
@@ -275,6 +284,7 @@ describe('policies of resources', () => {
       [here('lambda', 'function:Issuer'), gateway, ACCOUNT, here('execute-api', 'SpekeApi/EkeStage/*')],
       [here('lambda', 'function:Player'), gateway, ACCOUNT, here('execute-api', 'PlayerApi/players/*')],
       [here('lambda', 'function:Sweeper'), 'events.amazonaws.com', ACCOUNT, here('events', 'rule/SweeperSchedule')],
+      [here('lambda', 'function:Watcher'), 'events.amazonaws.com', ACCOUNT, here('events', 'rule/WatcherSchedule')],
     ])
   })
 
