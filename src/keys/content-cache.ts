@@ -25,6 +25,8 @@ export interface ContentCache {
   load(ref: ContentRef, kids: readonly Kid[]): Promise<CachedContent>
   /** Takes what the store said after a write. */
   enter(ref: ContentRef, stored: StoredContent, kids: readonly Kid[]): Promise<CachedContent>
+  /** Whether the store was away a short time ago: nodes that issued from memory may not have kept those contents durably yet. */
+  wasAway(): boolean
 }
 
 export interface ContentCacheOptions {
@@ -43,6 +45,8 @@ export interface ContentCacheOptions {
 const MAX_COVERED = 64
 /** While the store is away it is asked for the same content no more often than this. */
 const RETRY_MS = 1_000
+/** So long after the store came back all that was issued meanwhile is kept, or was asked for again. */
+const SETTLED_MS = 600_000
 
 /** What names a content in memory: no two contents share it. */
 export function contentCacheId({ tenant, contentId }: ContentRef): string {
@@ -52,6 +56,7 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
 export function createContentCache(options: ContentCacheOptions): ContentCache {
   const { store, dataKeys, now, revalidateMs, maxEntries, onStale, retention, deriveSecret } = options
   const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
+  let awayAt = Number.NEGATIVE_INFINITY
   const loading = new Map<string, Promise<CachedContent>>()
 
   const keep = (ref: ContentRef, snapshot: Snapshot, validUntil: number): CachedContent => {
@@ -90,6 +95,7 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
       return keep(ref, await openSnapshot(dataKeys, ref, again, all, snapshot, deriveSecret), validUntil)
     } catch (error) {
       const isAway = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
+      if (isAway) awayAt = now()
       if (isAway && before !== undefined && covers(before, wanted)) return keepStale(ref, before, error)
       throw error
     }
@@ -117,6 +123,8 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
       const validUntil = now() + revalidateMs
       return keep(ref, await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret), validUntil)
     },
+
+    wasAway: () => now() < awayAt + SETTLED_MS,
   }
 }
 

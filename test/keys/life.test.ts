@@ -7,7 +7,7 @@ import { addKidOverride, addOverride } from '../../src/keys/overrides.ts'
 import { FOREVER, type RetentionClass } from '../../src/keys/retention.ts'
 import type { ContentLife, ContentRef } from '../../src/keys/store.ts'
 import { memoryStore } from '../../src/store/memory.ts'
-import { BIRTH, hex, issue, keyringOf, kidOf, REF, wantedOf } from './fixtures.ts'
+import { BIRTH, flakyStore, hex, issue, keyringOf, kidOf, REF, wantedOf } from './fixtures.ts'
 
 const DAY = 86_400_000
 const LIVE: RetentionClass = { name: 'live', keepMs: 8 * DAY, graceMs: DAY, afterwards: 'gone', held: false }
@@ -318,6 +318,28 @@ describe('a node that knows an earlier state', () => {
     await issue(keys, BOTH)
     clock.at += 8 * DAY
     await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /has lost the keys of content "movie"/ })
+  })
+
+  test('keeps a content that others may have issued from memory while the store was away', async () => {
+    for (const kept of [LIVE, RENEWED]) {
+      const world = livingOf({ class: kept })
+      const { clock, store } = world
+      const flaky = flakyStore(store)
+      const node = world.another({ store: flaky.store })
+      const before = await issue(node, BOTH)
+      flaky.setAway(true)
+      clock.at += 7 * DAY
+      assert.deepEqual((await issue(node, BOTH)).keys, before.keys)
+      clock.at += 2 * DAY
+      await assert.rejects(issue(node, BOTH), AWAY)
+      flaky.setAway(false)
+      assert.deepEqual((await issue(node, BOTH)).keys, before.keys)
+      assert.equal((await store.findContent(REF, []))?.life.expiresAt, clock.at + 8 * DAY)
+      clock.at += 9 * DAY
+      const isGone = kept === LIVE
+      if (isGone) await assert.rejects(issue(node, BOTH), GONE)
+      else assert.notDeepEqual((await issue(node, BOTH)).keys, before.keys)
+    }
   })
 
   test('gives no new key in the stead of a stored one that the store has lost, expired or not', async () => {
