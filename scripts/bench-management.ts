@@ -39,6 +39,7 @@ const EXPIRED = Number(flags.expired)
 /** Contents of which the ledger knows a period, so that their kids can be resolved. */
 const ISSUED = Math.min(10_000, CONTENTS)
 const BATCH = 1_000
+const DAY_MS = 86_400_000
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-bench-'))
@@ -136,14 +137,18 @@ async function fill(): Promise<readonly string[]> {
   const dataKeys = createDataKeys({ store, rootKey, rootKeyName, randomBytes })
   const dataKey = await dataKeys.current('default')
   const now = Date.now()
+  /** What has expired was made, and asked for last, two days ago. */
   const put = (contentId: string, expiresAt: number | undefined) => {
     const ref = { tenant: 'default', contentId }
     const sealed = seal(dataKey, { kind: 'content-secret', ref }, randomBytes(32), randomBytes)
-    return store.putSecretIfAbsent(ref, sealed, [], { at: now, expiresAt })
+    return store.putSecretIfAbsent(ref, sealed, [], {
+      at: expiresAt === undefined ? now : now - 2 * DAY_MS,
+      expiresAt,
+    })
   }
   const names = function* () {
     for (let n = 0; n < CONTENTS - EXPIRED; n++) yield [`content-${String(n).padStart(8, '0')}`, undefined] as const
-    for (let n = 0; n < EXPIRED; n++) yield [`expired-${n}`, now - 60_000] as const
+    for (let n = 0; n < EXPIRED; n++) yield [`expired-${n}`, now - DAY_MS] as const
   }
   let done = 0
   let batch: Promise<unknown>[] = []
