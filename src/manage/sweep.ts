@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, Expiry } from '../keys/store.ts'
 import type { Actor } from './audit.ts'
 import { CLAIM_MS, claim, happeningId } from './claim.ts'
@@ -46,6 +47,8 @@ const ACTOR: Actor = { method: 'server', id: 'sweeper' }
 const REASON = 'its retention had passed'
 /** A record names so many contents by id; each that was destroyed has a record of its own. */
 const MAX_NAMED = 20
+/** So long after the store was away nothing is destroyed: other nodes issued from memory, and write late that they did. */
+const SETTLED_MS = 600_000
 /** Answers to writes with an idempotency key are asked for within a day, claims within two. */
 const KEEP_WRITES_MS = 2 * CLAIM_MS
 
@@ -63,6 +66,8 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   /** Counts changes of the rules. */
   let revision = 0
   let adoptedUntil: ContentRef | undefined
+  /** When the store was last found away. */
+  let awayAt = Number.NEGATIVE_INFINITY
 
   /** Looks at every content that expired after `after` and before `before`. */
   const review = async (after: Expiry | undefined, before: number, at: number, tells: boolean, report: Counts) => {
@@ -100,7 +105,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 
   /** The audit log comes first: what it cannot take is not destroyed. */
   const destroy = async (due: readonly Judged[], at: number): Promise<number> => {
-    if (due.length === 0) return 0
+    if (due.length === 0 || at < awayAt + SETTLED_MS) return 0
     const requestId = `sweep-${Buffer.from(management.randomBytes(8)).toString('hex')}`
     const entry = { action: 'content.expire', actor: ACTOR, requestId } as const
     for (const [tenant, contents] of Map.groupBy(due, ({ expiry }) => expiry.tenant)) {
@@ -164,9 +169,14 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 
   return {
     sweep() {
-      running ??= sweep().finally(() => {
-        running = undefined
-      })
+      running ??= sweep()
+        .catch((error: unknown) => {
+          if (error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE') awayAt = now()
+          throw error
+        })
+        .finally(() => {
+          running = undefined
+        })
       return running
     },
     reviewAll() {

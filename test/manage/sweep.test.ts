@@ -6,6 +6,7 @@ import { releaseContent } from '../../src/manage/content-changes.ts'
 import { createSweeper, type SweepReport } from '../../src/manage/sweep.ts'
 import { planSweep } from '../../src/manage/sweep-plan.ts'
 import { memoryStore } from '../../src/store/memory.ts'
+import { flakyStore } from '../keys/fixtures.ts'
 import { DAY, HELD, ledgerRecord, managing, OPERATOR, START, WEEK } from './managing.ts'
 
 const NOTHING: SweepReport = {
@@ -138,6 +139,21 @@ describe('a content whose time has passed', () => {
         ['content.expire', 'ok', 'other', 'series', 'sweeper', 'its retention had passed'],
       ],
     )
+  })
+
+  test('is not destroyed before other nodes could write what they issued while the store was away', async () => {
+    const { store, setAway } = flakyStore(memoryStore())
+    const { create, clock, sweep, summary } = sweeping({ store })
+    await create('movie')
+    clock.at += 9 * DAY
+    setAway(true)
+    await assert.rejects(sweep(), { code: 'ERR_STORE_UNAVAILABLE' })
+    setAway(false)
+    clock.at += 60_000
+    assert.equal((await sweep()).destroyed, 0)
+    assert.equal((await summary('movie'))?.tombstone, undefined)
+    clock.at += 600_000
+    assert.equal((await sweep()).destroyed, 1)
   })
 
   test('is not destroyed while that cannot be recorded', async () => {
