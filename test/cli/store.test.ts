@@ -62,7 +62,8 @@ test('two nodes on PostgreSQL give one key, and no message of either holds the p
 
 test('a store is moved to PostgreSQL, rotated, backed up and restored, and every key stays', async () => {
   const data = join(directory, 'data')
-  const server = await serve(['--data', data])
+  // The audit log seals with a data key of its own, as soon as it comes to it: what is counted below is that of contents.
+  const server = await serve(['--data', data], { KEYSPRING_AUDIT_ISSUE: 'off' })
   const names = ['a', 'b', 'c']
   const keys = Object.fromEntries(await Promise.all(names.map(async (name) => [name, await server.keysOf(name)])))
 
