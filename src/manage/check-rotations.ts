@@ -1,19 +1,23 @@
-import type { PeriodTimes, RecentPeriods } from '../keys/recent-periods.ts'
+import type { PeriodTimes, RecentPeriod, RecentPeriods } from '../keys/recent-periods.ts'
 import type { ContentRef } from '../keys/store.ts'
 import { CLAIM_MS } from './claim.ts'
 import { MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'
 import { type RotationSchedule, rotationSchedule, seenPeriods } from './rotation.ts'
 
-export interface CheckRotationsOptions extends OverdueOptions {
+export interface RecentOptions {
+  readonly store: RecentPeriods
+  /** The longest interval that is configured, in milliseconds. */
+  readonly longestMs?: number
+  /** How many periods are read together. */
+  readonly batch?: number
+}
+
+export interface CheckRotationsOptions extends OverdueOptions, RecentOptions {
   readonly store: RecentPeriods & OverdueOptions['store']
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** The longest interval that is configured, in milliseconds. */
-  readonly longestMs?: number
   /** How many contents are judged. */
   readonly maxContents?: number
-  /** How many periods are read together. */
-  readonly batch?: number
 }
 
 export interface RotationCheck {
@@ -68,23 +72,33 @@ export async function checkRotations(options: CheckRotationsOptions): Promise<Ro
 
 /** The contents that may be due, each with its newest periods. */
 async function recentContents(options: CheckRotationsOptions, at: number) {
-  const { store, longestMs = 0, maxContents = 50_000, batch = 500 } = options
-  const lookBackMs = Math.min(CLAIM_MS, Math.max(LOOK_BACK_MS, LOOK_BACK_INTERVALS * longestMs))
-  const span = { since: at - lookBackMs, until: at + AHEAD_MS }
+  const { maxContents = 50_000 } = options
   const contents = new Map<string, Recent>()
   let isPartial = false
-  let after: string | undefined
-  do {
-    const { periods, next } = await store.listRecent(span, after, batch)
-    for (const { tenant, contentId, ...period } of periods) {
+  for await (const page of recentPages(options, at)) {
+    for (const { tenant, contentId, ...period } of page) {
       const id = JSON.stringify([tenant, contentId])
       const content = contents.get(id) ?? { ref: { tenant, contentId }, periods: [] }
       if (!contents.has(id) && contents.size >= maxContents) isPartial = true
       else contents.set(id, { ...content, periods: withPeriod(content.periods, period) })
     }
+  }
+  return { contents: [...contents.values()], isPartial }
+}
+
+/** The periods that began as lately as matters, page by page. */
+export async function* recentPages(
+  { store, longestMs = 0, batch = 500 }: RecentOptions,
+  at: number,
+): AsyncGenerator<readonly RecentPeriod[]> {
+  const lookBackMs = Math.min(CLAIM_MS, Math.max(LOOK_BACK_MS, LOOK_BACK_INTERVALS * longestMs))
+  const span = { since: at - lookBackMs, until: at + AHEAD_MS }
+  let after: string | undefined
+  do {
+    const { periods, next } = await store.listRecent(span, after, batch)
+    yield periods
     after = next
   } while (after !== undefined)
-  return { contents: [...contents.values()], isPartial }
 }
 
 /** The newest of the periods and of one more, each once, from when it was first asked for. */

@@ -11,6 +11,7 @@ import { requestRefused, sealFailure } from '../manage/events-of.ts'
 import type { Management } from '../manage/management.ts'
 import { createRotationWatcher } from '../manage/missed-rotations.ts'
 import { type MissedRotation, missedRotationEvent } from '../manage/overdue.ts'
+import { resumeWatching } from '../manage/resume-watching.ts'
 import type { Sweeper } from '../manage/sweep.ts'
 import type { Config } from './config.ts'
 import type { ReplaceableRules } from './content-rules.ts'
@@ -111,6 +112,8 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
   const issues = createIssues(config, { audit, watcher, events: issueEvents, defers: options.auditSink === undefined })
   const sweeping = createSweeping({ management, rules, log, metrics, random: Math.random })
   let ticking: NodeJS.Timeout | undefined
+  let resuming: Promise<void> | undefined
+  let isClosed = false
 
   return {
     management,
@@ -134,6 +137,8 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       sweeping.startEvery(current.retention.sweepMinutes)
       ticking = setInterval(() => void watcher.tick(), WATCH_EVERY_MS)
       ticking.unref()
+      const resumed = { store, longestMs: rules.longestIntervalMs, at: now(), isOver: () => isClosed }
+      resuming = resumeWatching(watcher, resumed).catch(onError)
     },
     replace(next) {
       rules.replace(next)
@@ -145,7 +150,9 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
       await events.flush()
     },
     async close() {
+      isClosed = true
       clearInterval(ticking)
+      await resuming
       await sweeping.close()
       issues.close()
       await events.close()

@@ -5,6 +5,7 @@ import { KeyProviderError } from '../../src/errors.ts'
 import type { LedgerRecord } from '../../src/keys/store.ts'
 import { createRotationWatcher } from '../../src/manage/missed-rotations.ts'
 import { type MissedRotation, missedRotationEvent } from '../../src/manage/overdue.ts'
+import { resumeWatching } from '../../src/manage/resume-watching.ts'
 import { memoryStore } from '../../src/store/memory.ts'
 import { ledgerRecord, START } from './managing.ts'
 
@@ -145,6 +146,60 @@ describe('a channel that rotates', () => {
       await pass(MINUTE)
     }
     assert.deepEqual(missed, [])
+  })
+})
+
+describe('a node that is restarted', () => {
+  /** The watcher of a process that knows nothing yet. */
+  const restarted = ({ store, clock }: Pick<ReturnType<typeof watching>, 'store' | 'clock'>) => {
+    const missed: MissedRotation[] = []
+    const watcher = createRotationWatcher({
+      store,
+      now: () => clock.at,
+      onMissed: (one) => missed.push(one),
+      onError: (error) => assert.fail(`${error}`),
+    })
+    const pass = async (ms: number) => {
+      for (const end = clock.at + ms; clock.at < end; clock.at += 5 * SECOND) await watcher.tick()
+    }
+    return { missed, watcher, pass }
+  }
+
+  test('tells of a channel that stopped meanwhile, in the order of its periods, and not twice', async () => {
+    const before = watching()
+    await before.rotate(0, 4)
+    await before.pass(40 * SECOND)
+    assert.deepEqual(indexes(before.missed), [5])
+    const { missed, watcher, pass } = restarted(before)
+    await resumeWatching(watcher, { store: before.store, at: before.clock.at, batch: 2 })
+    await pass(30 * MINUTE)
+    assert.deepEqual(indexes(missed), [6, 7])
+  })
+
+  test('tells of nothing that goes on, nor of what ended long ago', async () => {
+    const before = watching()
+    await before.rotate(0, 4, 'ended')
+    before.clock.at += 3 * 60 * MINUTE
+    await before.rotate(0, 4, 'running')
+    const { missed, watcher, pass } = restarted(before)
+    await resumeWatching(watcher, { store: before.store, at: before.clock.at })
+    for (let i = 5; i < 20; i++) {
+      const record = { contentId: 'running', periodId: `p${i}`, periodIndex: i, firstAt: before.clock.at }
+      await before.store.record([ledgerRecord({ ...record, lastAt: before.clock.at })])
+      watcher.issued(ledgerRecord(record))
+      await pass(MINUTE)
+    }
+    assert.deepEqual(missed, [])
+  })
+
+  test('ends what it takes up when it is stopped', async () => {
+    const before = watching()
+    await before.rotate(0, 4)
+    let heard = 0
+    const watcher = { issued: () => heard++ }
+    const isOver = () => heard >= 2
+    await resumeWatching(watcher, { store: before.store, at: before.clock.at, batch: 1, isOver })
+    assert.equal(heard, 2)
   })
 })
 
