@@ -36,6 +36,8 @@ export interface ExportedKeys {
 
 /** How many keys leave at once, and how many periods are looked through for them. */
 export const MAX_EXPORTED_KEYS = 10_000
+/** Kids that are named are looked for in so many periods first. */
+const NEWEST_PERIODS = 1_000
 const MAX_RECIPIENTS = 32
 
 /**
@@ -46,7 +48,8 @@ export async function exportKeys(management: Management, operator: Operator, wan
   const { contentId, contentKeyClass, recipients: certificates = [], authorize } = wanted
   const format = formatOf(wanted)
   const ref = { tenant: operator.tenant, contentId }
-  const known = await findKnownKeys(management.store, ref, MAX_EXPORTED_KEYS)
+  const periods = wanted.kids === undefined ? MAX_EXPORTED_KEYS : NEWEST_PERIODS
+  const known = await findKnownKeys(management.store, ref, periods)
   const keys = await selectKeys(management, ref, known, wanted)
   const prepared = format.prepare({ contentId, keys, periods: known.periods, certificates, now: management.now() })
   const { recipients } = prepared

@@ -1,6 +1,6 @@
 import type { ContentKeyClass, Kid, SystemId } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
-import type { ContentRef, LedgerRecord, LedgerStore, SecretStore } from '../keys/store.ts'
+import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore, SecretStore } from '../keys/store.ts'
 
 /** A key that was issued, or is stored as an override. */
 export interface KnownKey {
@@ -42,20 +42,20 @@ export async function findKnownKeys(
   const periods = records.slice(0, maxPeriods).toReversed()
   const stored = new Set(overrides.map(({ kid, contentKeyClass }) => contentKeyClass + kid))
   const known = new Map<string, StandingKey>()
-  for (const { periodId, keys } of periods) {
-    for (const { kid, contentKeyClass, commonEncryptionScheme, intendedTrackTypes, systemIds } of keys) {
-      const before = known.get(contentKeyClass + kid)
-      known.set(contentKeyClass + kid, {
-        kid,
-        contentKeyClass,
-        commonEncryptionScheme,
-        intendedTrackTypes: union(before?.intendedTrackTypes, intendedTrackTypes),
-        systemIds: union(before?.systemIds, systemIds),
-        periodIds: union(before?.periodIds, periodId === '' ? [] : [periodId]),
-        isOverride: stored.has(contentKeyClass + kid),
-        isIssued: true,
-      })
-    }
+  for (const seen of Map.groupBy(periods.flatMap(keysOf), ({ key }) => key.contentKeyClass + key.kid).values()) {
+    const last = seen.at(-1)?.key
+    if (last === undefined) continue
+    const { kid, contentKeyClass, commonEncryptionScheme } = last
+    known.set(contentKeyClass + kid, {
+      kid,
+      contentKeyClass,
+      commonEncryptionScheme,
+      intendedTrackTypes: unique(seen.flatMap(({ key }) => key.intendedTrackTypes)),
+      systemIds: unique(seen.flatMap(({ key }) => key.systemIds)),
+      periodIds: unique(seen.flatMap(({ periodId }) => (periodId === '' ? [] : [periodId]))),
+      isOverride: stored.has(contentKeyClass + kid),
+      isIssued: true,
+    })
   }
   for (const { kid, contentKeyClass } of overrides) {
     if (known.has(contentKeyClass + kid)) continue
@@ -87,6 +87,10 @@ export function refuseTwoClasses(keys: readonly Pick<KnownKey, 'kid' | 'contentK
   }
 }
 
-function union<T>(before: readonly T[] = [], more: readonly T[]): readonly T[] {
-  return [...new Set([...before, ...more])]
+function keysOf({ periodId, keys }: LedgerRecord): readonly { readonly periodId: string; readonly key: LedgerKey }[] {
+  return keys.map((key) => ({ periodId, key }))
+}
+
+function unique<T>(all: readonly T[]): readonly T[] {
+  return [...new Set(all)]
 }

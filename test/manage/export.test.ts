@@ -7,6 +7,7 @@ import type { KeyProviderError } from '../../src/errors.ts'
 import { createContentKeys } from '../../src/keys/keyring.ts'
 import { exportKeys, type KeyExport } from '../../src/manage/export-keys.ts'
 import { importKeys } from '../../src/manage/import-keys.ts'
+import { findKnownKeys } from '../../src/manage/known-keys.ts'
 import { attributeOf, readXml, textOf } from '../../src/xml/reader.ts'
 import { certificateOf, rsaKeys, rsaPublicKey } from '../cpix/certificates.ts'
 import { kidOf, REF, wantedOf } from '../keys/fixtures.ts'
@@ -295,4 +296,17 @@ describe('an export', () => {
       assert.equal((await exportKeys(management, OPERATOR, wanted({ format }))).keys.length, 1000)
     }
   })
+})
+
+test('a kid that stays the same for ten thousand periods is known with each of them', async () => {
+  const { management, store, create } = managing()
+  await create('channel')
+  const periods = Array.from({ length: 10_000 }, (_, i) => ledgerRecord({ periodId: `p${i}`, firstAt: i, lastAt: i }))
+  await store.record(periods)
+  const { keys, periods: read } = await findKnownKeys(store, { tenant: 'default', contentId: 'channel' }, 10_000)
+  assert.equal(read.length, 10_000)
+  assert.deepEqual(keys[0]?.periodIds.slice(0, 2), ['p0', 'p1'])
+  assert.equal(keys[0]?.periodIds.length, 10_000)
+  const named = { contentId: 'channel', format: 'json', kids: [kidOf(1)] }
+  assert.equal((await exportKeys(management, OPERATOR, named)).keys.length, 1)
 })
