@@ -1,6 +1,7 @@
 import { boundedCache } from '../bounded-cache.ts'
 import type { Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
+import { clockSteps } from './clock-steps.ts'
 import { keysLost, storeBehind } from './content-errors.ts'
 import type { DataKeys } from './data-keys.ts'
 import type { Kept } from './lifetime.ts'
@@ -25,14 +26,19 @@ export interface ContentCache {
   load(ref: ContentRef, kids: readonly Kid[]): Promise<CachedContent>
   /** Takes what the store said after a write. */
   enter(ref: ContentRef, stored: StoredContent, kids: readonly Kid[]): Promise<CachedContent>
-  /** Whether the store was away a short time ago: nodes that issued from memory may not have kept those contents durably yet. */
-  wasAway(): boolean
+  /**
+   * Whether what is stored of the time of contents is to be doubted: the store was away a short time ago, and nodes that issued
+   * from memory could not keep those contents durably; or the clock was set.
+   */
+  isUnsettled(): boolean
 }
 
 export interface ContentCacheOptions {
   readonly store: Pick<SecretStore, 'findContent'>
   readonly dataKeys: DataKeys
   readonly now: () => number
+  /** Milliseconds since 1970. */
+  readonly time: () => number
   readonly revalidateMs: number
   readonly maxEntries: number
   readonly onStale: (error: KeyProviderError) => void
@@ -54,8 +60,9 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
 }
 
 export function createContentCache(options: ContentCacheOptions): ContentCache {
-  const { store, dataKeys, now, revalidateMs, maxEntries, onStale, retention, deriveSecret } = options
+  const { store, dataKeys, now, time, revalidateMs, maxEntries, onStale, retention, deriveSecret } = options
   const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
+  const wasSet = clockSteps(time, now)
   let awayAt = Number.NEGATIVE_INFINITY
   const loading = new Map<string, Promise<CachedContent>>()
 
@@ -124,7 +131,10 @@ export function createContentCache(options: ContentCacheOptions): ContentCache {
       return keep(ref, await openSnapshot(dataKeys, ref, stored, kids, before, deriveSecret), validUntil)
     },
 
-    wasAway: () => now() < awayAt + SETTLED_MS,
+    isUnsettled() {
+      if (wasSet()) awayAt = now()
+      return now() < awayAt + SETTLED_MS
+    },
   }
 }
 

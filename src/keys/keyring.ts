@@ -70,7 +70,17 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {} } = options
   const deriveSecret = policy === 'derived-root' ? options.deriveContentSecret : undefined
   if (policy === 'derived-root' && deriveSecret === undefined) throw new TypeError('derived-root without a root secret')
-  const cache = createContentCache({ store, dataKeys, now, revalidateMs, maxEntries, onStale, retention, deriveSecret })
+  const cache = createContentCache({
+    store,
+    dataKeys,
+    now,
+    time,
+    revalidateMs,
+    maxEntries,
+    onStale,
+    retention,
+    deriveSecret,
+  })
   const creating = new Map<string, Promise<Creation>>()
   const renewals = options.renewals ?? createRenewals({ store })
   const renewed = new WeakSet<CachedContent>()

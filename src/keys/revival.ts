@@ -9,7 +9,7 @@ export interface RevivalOptions {
     SecretStore & LifeStore,
     'putExpiry' | 'putNextSecret' | 'putOverridesIfAbsent' | 'destroyExpired'
   >
-  readonly cache: Pick<ContentCache, 'enter' | 'wasAway'>
+  readonly cache: Pick<ContentCache, 'enter' | 'isUnsettled'>
   /** Writes a new content secret. */
   readonly withNewSecret: <T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>) => Promise<T>
 }
@@ -27,8 +27,8 @@ const REASON = 'its retention had passed when it was asked for again'
 
 /**
  * Keeps a content whose time is up, because an encryptor asks for it: durably, before it is answered. One whose grace has passed is
- * refused, or gets a new secret where its retention class says so; unless the store was away, for then another node may have issued
- * its keys from memory and could not keep it: it is kept now. Each step is a write that only one process can win, and goes on
+ * refused, or gets a new secret where its retention class says so; unless that is to be doubted: after the store was away,
+ * for another node may have issued its keys from memory, or the clock was set. Then it is kept. Each step is a write that only one process can win, and goes on
  * with what stands after it; what memory says decides nothing.
  */
 export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
@@ -57,7 +57,7 @@ export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
         revived = await nextSecret(ref, content, now)
         continue
       }
-      if (phase === 'ending' || (phase === 'over' && cache.wasAway())) {
+      if (phase === 'ending' || (phase === 'over' && cache.isUnsettled())) {
         await store.putExpiry([{ ...ref, expiresAt: birthOf(retention, now).expiresAt }])
       } else if (step > 0) {
         const expiresAt = expiryOf(content) ?? now

@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { KeyProviderError } from '../errors.ts'
+import { clockSteps } from '../keys/clock-steps.ts'
 import type { ContentRef, Expiry } from '../keys/store.ts'
 import type { Actor } from './audit.ts'
 import { CLAIM_MS, claim, happeningId } from './claim.ts'
@@ -32,6 +33,8 @@ export interface SweeperOptions {
   readonly adoptPerSweep?: number
   /** The shortest time that any retention class leaves between expiry and destruction, as the rules are now. */
   readonly shortestGraceMs?: () => number
+  /** Milliseconds, of a clock that is not set. */
+  readonly uptime?: () => number
 }
 
 export interface Sweeper {
@@ -47,7 +50,7 @@ const ACTOR: Actor = { method: 'server', id: 'sweeper' }
 const REASON = 'its retention had passed'
 /** A record names so many contents by id; each that was destroyed has a record of its own. */
 const MAX_NAMED = 20
-/** So long after the store was away nothing is destroyed: other nodes issued from memory, and write late that they did. */
+/** So long nothing is destroyed after the store was away, for other nodes issued from memory and write late that they did; and after the clock was set, for what is in use is asked for meanwhile. */
 const SETTLED_MS = 600_000
 /** Answers to writes with an idempotency key are asked for within a day, claims within two. */
 const KEEP_WRITES_MS = 2 * CLAIM_MS
@@ -59,6 +62,8 @@ const KEEP_WRITES_MS = 2 * CLAIM_MS
 export function createSweeper(management: Management, options: SweeperOptions = {}): Sweeper {
   const { store, retention, now, emit } = management
   const { batch = 200, pauseMs = 20, adoptPerSweep = 2_000, shortestGraceMs = () => 0 } = options
+  const { uptime = now } = options
+  const wasSet = clockSteps(now, uptime)
   let running: Promise<SweepReport> | undefined
   let isStopped = false
   /** Up to when expired contents were looked at. */
@@ -66,8 +71,8 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   /** Counts changes of the rules. */
   let revision = 0
   let adoptedUntil: ContentRef | undefined
-  /** When the store was last found away. */
-  let awayAt = Number.NEGATIVE_INFINITY
+  /** When the store was last found away, or the clock set. */
+  let unsettledAt = Number.NEGATIVE_INFINITY
 
   /** Looks at every content that expired after `after` and before `before`. */
   const review = async (after: Expiry | undefined, before: number, at: number, tells: boolean, report: Counts) => {
@@ -105,7 +110,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 
   /** The audit log comes first: what it cannot take is not destroyed. */
   const destroy = async (due: readonly Judged[], at: number): Promise<number> => {
-    if (due.length === 0 || at < awayAt + SETTLED_MS) return 0
+    if (due.length === 0 || uptime() < unsettledAt + SETTLED_MS) return 0
     const requestId = `sweep-${Buffer.from(management.randomBytes(8)).toString('hex')}`
     const entry = { action: 'content.expire', actor: ACTOR, requestId } as const
     for (const [tenant, contents] of Map.groupBy(due, ({ expiry }) => expiry.tenant)) {
@@ -154,6 +159,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 
   const sweep = async (): Promise<SweepReport> => {
     const at = now()
+    if (wasSet()) unsettledAt = uptime()
     const report: Counts = { looked: 0, expired: 0, destroyed: 0, adopted: 0, kept: 0 }
     // The first sweep looks at everything: the rules may be others than those of the process before.
     const since = reviewedUntil === undefined ? undefined : { tenant: '', contentId: '', expiresAt: reviewedUntil }
@@ -171,7 +177,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     sweep() {
       running ??= sweep()
         .catch((error: unknown) => {
-          if (error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE') awayAt = now()
+          if (error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE') unsettledAt = uptime()
           throw error
         })
         .finally(() => {

@@ -25,7 +25,10 @@ const MINUTE_MS = 60_000
 const OUTCOMES: readonly SweepOutcome[] = ['expired', 'destroyed', 'adopted', 'kept']
 
 export function createSweeping({ management, rules, log, metrics, random }: SweepingOptions): Sweeping {
-  const sweeper = createSweeper(management, { shortestGraceMs: () => rules.shortestGraceMs })
+  const sweeper = createSweeper(management, {
+    shortestGraceMs: () => rules.shortestGraceMs,
+    uptime: () => performance.now(),
+  })
   let running: Promise<SweepReport> | undefined
   let timer: NodeJS.Timeout | undefined
   let isClosed = false

@@ -342,6 +342,23 @@ describe('a node that knows an earlier state', () => {
     }
   })
 
+  test('keeps a content that is over because the clock was set', async () => {
+    const clock = { at: 1_000_000, ahead: 0 }
+    const kept = { keys: keyringOf().keys }
+    for (const retention of [LIVE, RENEWED]) {
+      const time = () => clock.at + clock.ahead
+      clock.ahead = 0
+      kept.keys = keyringOf({ now: () => clock.at, time, retention: () => retention }).keys
+      const before = await issue(kept.keys, BOTH)
+      clock.at += 60_000
+      clock.ahead = 365 * DAY
+      assert.deepEqual((await issue(kept.keys, BOTH)).keys, before.keys)
+      clock.at += 9 * DAY
+      if (retention === LIVE) await assert.rejects(issue(kept.keys, BOTH), GONE)
+      else assert.notDeepEqual((await issue(kept.keys, BOTH)).keys, before.keys)
+    }
+  })
+
   test('gives no new key in the stead of a stored one that the store has lost, expired or not', async () => {
     const memory = memoryStore()
     let store = memory
@@ -396,11 +413,11 @@ test('a request looks at the clock once, however many keys it wants, and not at 
     [FOREVER, 0],
   ] as const) {
     let looks = 0
-    const { keys, clock } = keyringOf({
+    const { keys } = keyringOf({
       retention: () => retention,
       time: () => {
         looks++
-        return clock.at
+        return 1_000_000
       },
     })
     const many = Array.from({ length: 20 }, (_, number) => wantedOf(number))

@@ -156,6 +156,24 @@ describe('a content whose time has passed', () => {
     assert.equal((await sweep()).destroyed, 1)
   })
 
+  test('is not destroyed as soon as the clock was set, back or ahead', async () => {
+    for (const step of [-400 * DAY, 400 * DAY]) {
+      const clock = { at: START }
+      let uptime = 0
+      const { management, create } = managing({ rules: { of: () => WEEK }, clock })
+      const { sweep } = createSweeper(management, { ...QUICK, uptime: () => uptime })
+      await create('movie')
+      clock.at += step
+      if (step < 0) await create('movie')
+      assert.equal((await sweep()).destroyed, 0)
+      clock.at -= Math.min(step, 0)
+      assert.equal((await sweep()).destroyed, 0)
+      uptime += 600_000
+      clock.at += 600_000
+      assert.equal((await sweep()).destroyed, 1)
+    }
+  })
+
   test('is not destroyed while that cannot be recorded', async () => {
     const { create, clock, sweep, setAuditAway, summary } = sweeping()
     await create('movie')
