@@ -170,7 +170,8 @@ describe('a content whose time has passed', () => {
       assert.equal((await sweep()).destroyed, 0)
       uptime += 600_000
       clock.at += 600_000
-      assert.equal((await sweep()).destroyed, 1)
+      // What was asked for when the clock was wrong has its time from when it was made at least.
+      assert.equal((await sweep()).destroyed, step < 0 ? 0 : 1)
     }
   })
 
