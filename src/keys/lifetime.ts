@@ -25,8 +25,15 @@ export function isMortal({ snapshot, retention }: Kept): boolean {
 
 /** When a content expires, by what is stored and by the present rules. */
 export function expiryOf({ snapshot, retention }: Kept): number | undefined {
-  const isKept = snapshot.isHeld || retention.held || retention.keepMs === undefined
-  return isKept ? undefined : snapshot.expiresAt
+  return storedExpiry(snapshot, retention)
+}
+
+/** The same, of a content that is not read as a whole. */
+export function storedExpiry(
+  { expiresAt, isHeld }: Pick<Snapshot, 'expiresAt' | 'isHeld'>,
+  { held, keepMs }: RetentionClass,
+): number | undefined {
+  return isHeld || held || keepMs === undefined ? undefined : expiresAt
 }
 
 export function phaseOf(content: Kept, now: number): Phase {

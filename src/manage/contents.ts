@@ -1,6 +1,8 @@
 import { setImmediate } from 'node:timers/promises'
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
+import { storedExpiry } from '../keys/lifetime.ts'
+import type { RetentionClass } from '../keys/retention.ts'
 import type { ContentRef, LedgerRecord } from '../keys/store.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 import type { Management, Operator } from './management.ts'
@@ -151,17 +153,16 @@ export function toListed(
   ref: ContentRef,
   summary: ContentSummary,
 ): ListedContent {
-  const { contentId, createdAt, expiresAt, hold, epoch, hasSecret, overrides, kidOverrides, tombstone } = summary
-  const { name, graceMs, held } = retention(ref)
-  const isHeld = held || hold !== undefined
-  const mayExpire = tombstone === undefined && !isHeld && expiresAt !== undefined
+  const { contentId, createdAt, hold, epoch, hasSecret, overrides, kidOverrides, tombstone } = summary
+  const kept = retention(ref)
+  const expiresAt = expiryOf(summary, kept)
   return {
     contentId,
-    state: stateOf(summary, isHeld, now()),
-    class: name,
+    state: stateOf(summary, kept, now()),
+    class: kept.name,
     createdAt: isoOf(createdAt),
-    expiresAt: isoOf(mayExpire ? expiresAt : undefined),
-    destroyedFrom: isoOf(mayExpire ? expiresAt + graceMs : undefined),
+    expiresAt: isoOf(expiresAt),
+    destroyedFrom: isoOf(expiresAt === undefined ? undefined : expiresAt + kept.graceMs),
     hold,
     destroyed: tombstone && {
       at: new Date(tombstone.at).toISOString(),
@@ -175,9 +176,15 @@ export function toListed(
   }
 }
 
-function stateOf({ tombstone, expiresAt }: ContentSummary, isHeld: boolean, at: number): ContentState {
-  if (tombstone !== undefined) return 'destroyed'
-  if (isHeld) return 'held'
+/** When a content expires by the rules as they are now, whatever is stored. */
+export function expiryOf({ tombstone, expiresAt, hold }: ContentSummary, kept: RetentionClass): number | undefined {
+  return tombstone === undefined ? storedExpiry({ expiresAt, isHeld: hold !== undefined }, kept) : undefined
+}
+
+function stateOf(summary: ContentSummary, kept: RetentionClass, at: number): ContentState {
+  if (summary.tombstone !== undefined) return 'destroyed'
+  if (summary.hold !== undefined || kept.held) return 'held'
+  const expiresAt = expiryOf(summary, kept)
   return expiresAt !== undefined && expiresAt <= at ? 'expired' : 'active'
 }
 

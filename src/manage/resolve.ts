@@ -3,6 +3,7 @@ import { type ErrorCode, KeyProviderError } from '../errors.ts'
 import type { FoundKeyAndIv, OpenContent } from '../keys/content-keys.ts'
 import type { LedgerKey, LedgerRecord, Tenant } from '../keys/store.ts'
 import { audited } from './audited.ts'
+import { expiryOf } from './contents.ts'
 import { issuedKids, type RecordsByContent } from './issued-kids.ts'
 import type { Management, Operator } from './management.ts'
 import { type EncryptedResolution, type Encryption, encryptResolution, readEncryption } from './resolve-encryption.ts'
@@ -129,7 +130,7 @@ function contentsOf(
 }
 
 async function resolveContent(
-  { contentKeys, store }: Pick<Management, 'contentKeys' | 'store'>,
+  { contentKeys, store, retention }: Pick<Management, 'contentKeys' | 'store' | 'retention'>,
   tenant: Tenant,
   contentId: string,
   wanted: readonly WantedKid[],
@@ -138,7 +139,7 @@ async function resolveContent(
   const ref = { tenant, contentId }
   const kids = wanted.map(({ kid }) => kid)
   const [content, summary] = await Promise.all([contentKeys.open(ref, kids), store.findSummary(ref)])
-  const expiresAt = summary?.hold === undefined ? summary?.expiresAt : undefined
+  const expiresAt = summary && expiryOf(summary, retention(ref))
   const policy = { expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString() }
   return wanted.map(({ kid, records }) => {
     const issued = issuedKey(kid, records, contentKeyClass)

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { FOREVER } from '../../src/keys/retention.ts'
 import { deleteContent, holdContent, releaseContent } from '../../src/manage/content-changes.ts'
 import { listContents, showContent } from '../../src/manage/contents.ts'
+import { resolveKeys } from '../../src/manage/resolve.ts'
 import { kidOf } from '../keys/fixtures.ts'
 import { DAY, HELD, ledgerRecord, managing, OPERATOR, START, WEEK } from './managing.ts'
 
@@ -246,4 +247,20 @@ describe('a legal hold', () => {
     await create('movie')
     await assert.rejects(releaseContent(management, OPERATOR, WHY), { code: 'ERR_CONTENT_HELD' })
   })
+})
+
+test('a content whose rules let it live on has not expired, whatever time is stored with it, nor does a licence of it end', async () => {
+  const rules = { of: () => WEEK }
+  const { management, create, clock, rules: current } = managing({ rules })
+  await create('movie')
+  clock.at += 8 * DAY
+  for (const kept of [FOREVER, HELD]) {
+    current.of = () => kept
+    const { state, expiresAt } = await showContent(management, OPERATOR, { contentId: 'movie' })
+    assert.deepEqual([state, expiresAt], [kept.held ? 'held' : 'active', undefined])
+    const resolved = await resolveKeys(management, OPERATOR, { contentId: 'movie', kids: [kidOf(1)] })
+    assert.ok('keys' in resolved)
+    assert.equal(resolved.keys[0]?.policy.expiresAt, undefined)
+    assert.equal(resolved.keys.length, 1)
+  }
 })
