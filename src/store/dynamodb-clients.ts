@@ -3,6 +3,7 @@ import type { Tenant } from '../keys/store.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from './client-rows.ts'
 import type { DynamoDbDataKeys } from './dynamodb-data-keys.ts'
 import { CLIENTS } from './dynamodb-items.ts'
+import { replaceItem } from './dynamodb-once.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 
 /** Clients in a table. */
@@ -27,7 +28,7 @@ export function dynamoDbClients(table: DynamoDbTable): DynamoDbClients {
       const { client, credentials } = registered
       const sealed = credentials.flatMap((one) => ('sealed' in one ? [one.sealed] : []))
       await dataKeys.claim(client.tenant, sealed)
-      await table.put({ ...keyOf(client.name), json: toClientJson(registered) })
+      await replaceItem(table, { ...keyOf(client.name), json: toClientJson(registered) })
       await dataKeys.confirm(client.tenant, sealed)
     },
 

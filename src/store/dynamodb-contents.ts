@@ -92,14 +92,16 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
     const overridesComplete = kept.length <= COMPLETE_OVERRIDES
     const overrides = overridesComplete ? kept : await table.getMany(keysOf(pk, epoch, kids))
     const kidOverrides = own.filter((item) => partOf(item) === 'kid-override').map(toKidOverride)
+    // Of an epoch that the content item does not know: it was erased or put back by somebody else.
+    const isForgotten = items.some((item) => item !== content && epochOf(item) > epoch)
     const isBare = secret === undefined && kept.length + kidOverrides.length === 0 && content?.hasSecret === undefined
-    if (isBare && Object.values(life).every((one) => one === undefined || one === 0)) {
+    if (isBare && !isForgotten && Object.values(life).every((one) => one === undefined || one === 0)) {
       return { ...known, stored: undefined }
     }
     if (secret !== undefined && content?.hasSecret === undefined) await saySecret(pk, epoch)
     return {
       ...known,
-      isLost: content?.hasSecret !== undefined && secret === undefined,
+      isLost: secret === undefined && (content?.hasSecret !== undefined || isForgotten),
       stored: {
         life,
         sealedSecret: secret && toBytes(secret.sealed),

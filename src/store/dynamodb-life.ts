@@ -16,6 +16,7 @@ import {
   type DynamoDbValue,
   secretKeyOf,
 } from './dynamodb-items.ts'
+import { updateOnce } from './dynamodb-once.ts'
 import { toText } from './rows.ts'
 
 /**
@@ -146,7 +147,7 @@ export function dynamoDbLife({ table, contents, now, graceMs }: DynamoDbLifeOpti
         if (content?.expiresAt !== expiresAt) continue
         const change = { tombstoneAt: at, tombstoneReason: reason, tombstoneCause: 'expired', hasSecret: undefined }
         const asListed = { equal: { expiresAt }, absent: ['hold'] }
-        const isNew = await table.update(itemKey(ref), change, { ...asListed, absent: ['hold', 'tombstoneAt'] })
+        const isNew = await updateOnce(table, itemKey(ref), change, { ...asListed, absent: ['hold', 'tombstoneAt'] })
         if (isNew || content.tombstoneAt !== undefined) await contents.clear(ref, toNumber(content.epoch))
         if (isNew) destroyed.push(ref)
       }

@@ -10,6 +10,7 @@ import {
 import { toNumber } from './dynamodb-contents.ts'
 import type { DynamoDbDataKeys } from './dynamodb-data-keys.ts'
 import { type DynamoDbItem, pack, unpack } from './dynamodb-items.ts'
+import { putOnce } from './dynamodb-once.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 import { toBytes, toText } from './rows.ts'
 
@@ -26,11 +27,11 @@ export function dynamoDbRecords(
     async beginWrite(write, notBefore) {
       const item = toItem(write)
       for (;;) {
-        if (await table.put(item, { absent: ['pk'] })) return undefined
+        if (await putOnce(table, item, { absent: ['pk'] })) return undefined
         const standing = await table.get(item)
         if (standing === undefined) continue
         if (toTime(standing) >= notBefore) return toWrite(standing)
-        if (await table.put(item, { equal: { writtenAt: toTime(standing) } })) return undefined
+        if (await putOnce(table, item, { equal: { writtenAt: toTime(standing) } })) return undefined
       }
     },
 

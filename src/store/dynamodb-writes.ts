@@ -11,6 +11,7 @@ import {
   secretKeyOf,
 } from './dynamodb-items.ts'
 import type { DynamoDbLife } from './dynamodb-life.ts'
+import { replaceItem } from './dynamodb-once.ts'
 import type { DynamoDbTable } from './dynamodb-table.ts'
 import { toMatch, toPsshJson } from './rows.ts'
 
@@ -92,10 +93,11 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       const { stored, epoch } = before
       const hasSecret = stored?.sealedSecret !== undefined
       if (stored?.tombstone !== undefined || (hasSecret && before.isBorn)) return stored
-      const isOurs = !hasSecret && (await putSecret(ref, epoch, sealedSecret, birth))
+      if (!hasSecret) await putSecret(ref, epoch, sealedSecret, birth)
       await Promise.all([
         putItem(ref, before, birth, 'secret'),
-        isOurs ? dataKeys.confirm(ref.tenant, [sealedSecret]) : undefined,
+        // Whoever is told that another was faster may have been so itself: the answer was lost.
+        hasSecret ? undefined : dataKeys.confirm(ref.tenant, [sealedSecret]),
       ])
       const after = await standing(ref, kids)
       await life.mayErase(ref, after)
@@ -121,7 +123,7 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     async replaceOverride(ref, override, birth) {
       await dataKeys.claim(ref.tenant, [override.sealed])
       const write = (pk: string, epoch: number) =>
-        table.put({ ...overrideKeyOf(pk, epoch, override), ...overrideValues(override) })
+        replaceItem(table, { ...overrideKeyOf(pk, epoch, override), ...overrideValues(override) })
       await writeTo(ref, write, birth)
       await dataKeys.confirm(ref.tenant, [override.sealed])
     },
@@ -134,7 +136,7 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     async putKidOverride(ref, rule) {
       const { intendedTrackType, periodIndex, kid } = rule
       const values = { track_type: toMatch(intendedTrackType), period_index: toMatch(periodIndex), kid }
-      await writeTo(ref, (pk, epoch) => table.put({ ...ruleKeyOf(pk, epoch, rule), ...values }))
+      await writeTo(ref, (pk, epoch) => replaceItem(table, { ...ruleKeyOf(pk, epoch, rule), ...values }))
     },
 
     async removeKidOverride(ref, rule) {
@@ -158,8 +160,8 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       if (!before.isTombstoneStored) await life.putTombstone(ref, stored.tombstone)
       await contents.clear(ref, before.epoch)
       await dataKeys.claim(ref.tenant, [sealedSecret])
-      const isOurs = await putSecret(ref, before.epoch + 1, sealedSecret, birth)
-      if (isOurs) await dataKeys.confirm(ref.tenant, [sealedSecret])
+      await putSecret(ref, before.epoch + 1, sealedSecret, birth)
+      await dataKeys.confirm(ref.tenant, [sealedSecret])
       const next = {
         ...NO_TOMBSTONE,
         epoch: before.epoch + 1,
