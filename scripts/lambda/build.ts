@@ -38,6 +38,8 @@ export async function buildLambda(directory: string): Promise<BuiltLambda> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
   const { outputFiles, metafile } = await build({
     absWorkingDir: ROOT,
+    // Else packages that are linked to have other names here than there, and their licences none.
+    preserveSymlinks: true,
     entryPoints: ['src/lambda/main.ts'],
     bundle: true,
     write: false,
