@@ -35,7 +35,7 @@ export interface ExportedKeys {
 }
 
 /** How many keys leave at once, and how many periods are looked through for them. */
-export const MAX_EXPORTED_KEYS = 10_000
+const MAX_EXPORTED_KEYS = 10_000
 /** Kids that are named are looked for in so many periods first. */
 const NEWEST_PERIODS = 1_000
 const MAX_RECIPIENTS = 32

@@ -48,7 +48,7 @@ export interface ImportReport {
 }
 
 /** Bytes of one import, whatever the format. */
-export const MAX_IMPORT_BYTES = 32 * 1024 * 1024
+const MAX_IMPORT_BYTES = 32 * 1024 * 1024
 
 /**
  * Stores keys that somebody brings. Everything is read and compared with what stands before anything is stored: one problem

@@ -57,7 +57,7 @@ export interface IdempotentWrite {
   readonly client: string
   /** As the caller gave it. */
   readonly key: string
-  /** SHA-256 of method, path and body, in hex: the same key with another request is refused. */
+  /** SHA-256 of method, path, media type and body, in hex: the same key with another request is refused. */
   readonly requestHash: string
   /** Milliseconds since 1970. */
   readonly at: number

@@ -83,6 +83,7 @@ function idempotencyKeyOf({ headers }: Call): string | undefined {
   ])
 }
 
-function hashOf({ method, rawPath, bytes }: Call): string {
-  return createHash('sha256').update(`${method} ${rawPath}\n`).update(bytes).digest('hex')
+function hashOf({ method, rawPath, headers, bytes }: Call): string {
+  const request = `${method} ${rawPath}\n${headers['content-type'] ?? ''}\n`
+  return createHash('sha256').update(request).update(bytes).digest('hex')
 }

@@ -39,6 +39,17 @@ describe('a write with an idempotency key', () => {
     }
   })
 
+  test('is not the same write when its body is of another media type', async () => {
+    const { ask } = apiWorld()
+    const headersOf = (media: string) => ({ 'idempotency-key': 'a', 'content-type': media })
+    const row = { contentId: 'movie', kid: KID, key: '0'.repeat(32) }
+    const stored = { body: JSON.stringify([row]), headers: headersOf('application/json') }
+    assert.equal((await ask('POST', '/api/keys/import', stored)).status, 200)
+    assert.equal((await ask('POST', '/api/keys/import', stored)).headers['idempotency-replayed'], 'true')
+    const other = await ask('POST', '/api/keys/import', { ...stored, headers: headersOf('text/csv') })
+    assert.equal(other.json.code, 'ERR_IDEMPOTENCY_CONFLICT')
+  })
+
   test('of many at once is done once: the others are told to ask again, or the answer', async () => {
     const { ask, issue, audit } = apiWorld()
     await issue('movie')
