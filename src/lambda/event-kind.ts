@@ -28,6 +28,8 @@ export interface EventKind {
   /** What is asked, or undefined for an event that asks nothing and only says that it is time. */
   toRequest(event: Fields): EventRequest | undefined
   toResult(reply: EncodedReply, event: Fields): object
+  /** The most bytes of a result, as JSON, that reach the caller. */
+  readonly maxResultBytes: number
 }
 
 /** A reply whose body is text: its own, or base64 of its bytes. */
@@ -37,6 +39,9 @@ export interface EncodedReply extends Pick<Reply, 'status'> {
   readonly body: string
   readonly isBase64: boolean
 }
+
+/** What Lambda itself takes from a function. @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+export const LAMBDA_RESULT_BYTES = 6 * 1_024 * 1_024
 
 /** An object of which nothing is known. */
 export type Fields = Readonly<Record<string, unknown>>

@@ -1,7 +1,10 @@
+import { KeyProviderError } from '../errors.ts'
+import type { Call, Reply } from '../http/call.ts'
 import { toReply } from '../http/errors.ts'
 import type { FunctionServer } from '../server/function.ts'
 import { toLoggedError } from '../server/log.ts'
 import { encodeReply } from './encode-reply.ts'
+import type { EventKind, Fields } from './event-kind.ts'
 import { kindOf } from './event-kinds.ts'
 import { runScheduled } from './run-scheduled.ts'
 import { toCall } from './to-call.ts'
@@ -40,7 +43,7 @@ export function createLambda(start: () => Promise<FunctionServer>): Lambda {
       const call = toCall(request, server)
       try {
         const handle = server.handlerAt(request.foundAt)
-        return kind.toResult(encodeReply(await handle(call), call), fields)
+        return resultOf(kind, await handle(call), call, fields)
       } catch (error) {
         // The handler itself turns refusals into replies.
         server.log.error({ requestId: call.requestId, error: toLoggedError(error) }, 'failed')
@@ -59,3 +62,18 @@ export function createLambda(start: () => Promise<FunctionServer>): Lambda {
     },
   }
 }
+
+/** The result of a reply. Throws for one that the gateway would not pass on: it would answer 502, and nobody would know why. */
+function resultOf(kind: EventKind, reply: Reply, call: Call, event: Fields): object {
+  const result = kind.toResult(encodeReply(reply, call), event)
+  if (reply.body.length < kind.maxResultBytes / MOST_OF_A_CHARACTER) return result
+  const bytes = Buffer.byteLength(JSON.stringify(result))
+  if (bytes <= kind.maxResultBytes) return result
+  throw new KeyProviderError(
+    'ERR_BODY_TOO_LARGE',
+    `the answer is too large: it takes ${bytes} bytes, of which ${kind.name} passes on ${kind.maxResultBytes}; ask for fewer keys at once`,
+  )
+}
+
+/** A control character is six in JSON. */
+const MOST_OF_A_CHARACTER = 6

@@ -8,6 +8,7 @@ import { type EventKind, fieldsOf, joinedHeaders, listedHeaders, pairsOf, textOf
  */
 export const loadBalancer: EventKind = {
   name: 'Application Load Balancer',
+  maxResultBytes: 1_024 * 1_024,
 
   recognizes: ({ requestContext }) => fieldsOf(requestContext).elb !== undefined,
 

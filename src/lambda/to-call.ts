@@ -58,7 +58,8 @@ const ONCE = new Set(
 
 /** Names in lower case, and repeated headers as node joins them. */
 function joinHeaders(headers: Headers): IncomingHttpHeaders {
-  const joined: Record<string, string> = {}
+  // Without a prototype: `constructor` is a name like any other.
+  const joined: Record<string, string> = Object.create(null)
   for (const [given, value] of headers) {
     const name = given.toLowerCase()
     const before = joined[name]

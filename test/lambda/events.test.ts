@@ -108,6 +108,45 @@ describe(`an event of a load balancer (${recorded('load-balancer').origin})`, ()
   })
 })
 
+describe('a path', () => {
+  const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
+  const resource = '/keys/{tenant}/{content}/{kid}'
+  const restPath = (path: string, pathParameters: Readonly<Record<string, string>>, before = '') => {
+    const { event } = recorded('rest-api')
+    const requestContext = { ...Object(event.requestContext), path: `/players${path}` }
+    return callOf({ ...event, resource, path: `${before}${path}`, pathParameters, requestContext }).routePath
+  }
+
+  test('of a REST API is routed as it was sent, whether the API decodes its parameters or not', () => {
+    for (const content of ['a/b', 'a%2Fb', 'a b?c#d', '100%25']) {
+      const sent = `/keys/default/${encodeURIComponent(content)}/${KID}`
+      assert.equal(restPath(sent, { tenant: 'default', content, kid: KID }), sent)
+      assert.equal(restPath(sent, { tenant: 'default', content: encodeURIComponent(content), kid: KID }), sent)
+      assert.equal(restPath(sent, { tenant: 'default', content, kid: KID }, '/v1'), sent)
+    }
+  })
+
+  test('of a REST API cannot reach another content by steps up, dots or slashes in a parameter', () => {
+    for (const kid of [`../film-2/${KID}`, `..\\film-2\\${KID}`, `x?/film-2/${KID}`]) {
+      const sent = `/keys/default/film-1/${encodeURIComponent(kid)}`
+      assert.equal(restPath(sent, { tenant: 'default', content: 'film-1', kid }), sent)
+    }
+  })
+
+  test('of an HTTP API, which decodes it, cannot become a query, and is one path again', () => {
+    const { event } = recorded('http-api')
+    for (const [rawPath, sent] of [
+      ['/prod/keys/default/a?b#c/kid', '/keys/default/a%3Fb%23c/kid'],
+      ['/prod/keys/default/a b/kid', '/keys/default/a%20b/kid'],
+      ['/prod/keys/default/é%/kid', '/keys/default/%C3%A9%25/kid'],
+      ['/prod/keys/default/a%2Fb/kid', '/keys/default/a%2Fb/kid'],
+    ] as const) {
+      assert.equal(callOf({ ...event, rawPath, rawQueryString: '' }).routePath, sent)
+      assert.equal(callOf({ ...event, rawPath, rawQueryString: undefined }).routePath, sent)
+    }
+  })
+})
+
 describe('headers that only a gateway may send', () => {
   for (const name of EVENTS) {
     test(`are dropped where a caller of ${name} sends them`, () => {
@@ -137,6 +176,59 @@ describe('an event', () => {
     for (const name of [...EVENTS, 'schedule'] as const) {
       assert.equal(EVENT_KINDS.filter((kind) => kind.recognizes(recorded(name).event)).length, 1, name)
     }
+  })
+
+  test('is of one kind however much of another is in it, or refused', () => {
+    for (const name of EVENTS) {
+      for (const other of EVENTS) {
+        const both = { ...recorded(other).event, ...recorded(name).event }
+        const found = EVENT_KINDS.filter((kind) => kind.recognizes(both))
+        assert.ok(found.length <= 1, `${name} over ${other}`)
+        const caller = found[0]?.toRequest(both)?.caller
+        assert.deepEqual(caller, kindOf(recorded(name).event).kind.toRequest(recorded(name).event)?.caller)
+      }
+    }
+  })
+
+  test('without what says who called has no caller', () => {
+    const rest = recorded('rest-api').event
+    const http = recorded('http-api').event
+    const identity = { ...Object(Object(rest.requestContext).identity) }
+    for (const userArn of [undefined, null, '', 7, {}]) {
+      const event = { ...rest, requestContext: { ...Object(rest.requestContext), identity: { ...identity, userArn } } }
+      const call = callOf(event)
+      assert.equal(call.headers['x-keyspring-gateway-secret'], undefined)
+      assert.ok(!call.headers['x-speke-caller-arn'])
+    }
+    for (const authorizer of [
+      undefined,
+      null,
+      { jwt: {} },
+      { lambda: { iam: { userArn: 'arn:forged' } } },
+      { iam: [] },
+    ]) {
+      const call = callOf({ ...http, requestContext: { ...Object(http.requestContext), authorizer } })
+      assert.equal(call.headers['x-keyspring-gateway-secret'], undefined)
+    }
+  })
+
+  test('with headers of names that every object has is a call with those headers', () => {
+    const { event } = recorded('http-api')
+    const headers = JSON.parse('{"constructor":"a","__proto__":"b","hasownproperty":"c"}')
+    const call = callOf({ ...event, headers })
+    assert.deepEqual(Object.entries(call.headers).slice(0, 3), [
+      ['constructor', 'a'],
+      ['__proto__', 'b'],
+      ['hasownproperty', 'c'],
+    ])
+  })
+
+  test('that lies about base64 is a call with other bytes, never a failure', () => {
+    const { event } = recorded('rest-api')
+    assert.ok(callOf({ ...event, body: '<CPIX/>', isBase64Encoded: true }).bytes.length < 7)
+    for (const isBase64Encoded of [false, undefined, 'true', 1])
+      assert.equal(callOf({ ...event, body: 'PENQSVgvPg==', isBase64Encoded }).bytes.toString(), 'PENQSVgvPg==')
+    for (const body of [null, undefined, 7, {}]) assert.equal(callOf({ ...event, body }).bytes.length, 0)
   })
 
   test('of no kind is refused by the names of those there are', () => {

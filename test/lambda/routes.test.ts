@@ -135,6 +135,30 @@ describe('the handler of a function', () => {
     assert.equal(starts, 2)
   })
 
+  for (const [name, most] of [
+    ['rest-api', 6_291_456],
+    ['http-api', 6_291_456],
+    ['function-url', 6_291_456],
+    ['load-balancer', 1_048_576],
+  ] as const) {
+    test(`says so where an answer is more than ${name} passes on, and tells the log`, async () => {
+      const of = (length: number) =>
+        lambdaOver(async () => ({
+          status: 200,
+          headers: { 'content-type': 'application/xml' },
+          body: Buffer.alloc(length, 'k'),
+        }))
+      const fits = await of(most - 2_000).handle(eventOf(name, { path: '/x' }))
+      assert.equal(readResult(fits).status, 200)
+      assert.ok(Buffer.byteLength(JSON.stringify(fits)) <= most)
+      const { handle, lines } = of(most)
+      const { status, bytes } = readResult(await handle(eventOf(name, { path: '/x' })))
+      assert.equal(status, 413)
+      assert.match(bytes.toString(), /^the answer is too large: .*; ask for fewer keys at once$/)
+      assert.equal(lines.length, 1)
+    })
+  }
+
   test('answers 500 without a reason where something unforeseen happens, and tells the log', async () => {
     const { handle, lines, flushed } = lambdaOver(() => Promise.reject(new Error('secret')))
     const { status, bytes } = readResult(await handle(eventOf('http-api', { path: '/livez' })))
