@@ -4,7 +4,7 @@ export type AlarmMetric =
       readonly namespace: 'AWS/ApiGateway' | 'AWS/Lambda' | 'AWS/DynamoDB'
       readonly name: string
       /** What the alarm is about: the resource is filled in by the template. */
-      readonly of: 'spekeApi' | 'playerApi' | 'issuer' | 'player' | 'watcher' | 'table'
+      readonly of: 'spekeApi' | 'playerApi' | 'issuer' | 'player' | 'watcher' | 'sweeper' | 'table'
     }
   | { readonly keyspring: `keyspring_${string}`; readonly where?: string }
 
@@ -22,6 +22,7 @@ export interface AlarmRow {
 
 const MINUTE = 60
 const FIVE_MINUTES = 300
+const HOUR = 3_600
 
 /** Of every API in front of Keyspring, its functions or its nodes. */
 export const API_ALARMS: readonly AlarmRow[] = [
@@ -132,6 +133,20 @@ export const SERVERLESS_ALARMS: readonly AlarmRow[] = [
     statistic: 'Sum',
     above: 5,
     periodSeconds: FIVE_MINUTES,
+    periods: 1,
+  },
+]
+
+/** Of what destroys contents that have expired. */
+export const EXPIRY_ALARMS: readonly AlarmRow[] = [
+  {
+    id: 'SweeperFails',
+    description:
+      'The function that destroys what has expired fails: contents outlive their retention. Its log says why.',
+    metric: { namespace: 'AWS/Lambda', name: 'Errors', of: 'sweeper' },
+    statistic: 'Sum',
+    above: 0,
+    periodSeconds: HOUR,
     periods: 1,
   },
 ]

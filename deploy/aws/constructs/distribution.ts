@@ -1,6 +1,6 @@
 import { type CfnCondition, type CfnParameter, Fn, type Stack } from 'aws-cdk-lib'
 import type { CfnRestApi } from 'aws-cdk-lib/aws-apigateway'
-import { CfnDistribution, CfnKeyGroup, CfnPublicKey, CfnResponseHeadersPolicy } from 'aws-cdk-lib/aws-cloudfront'
+import { CfnDistribution, CfnResponseHeadersPolicy } from 'aws-cdk-lib/aws-cloudfront'
 import { only, onlyAny, under } from './conditions.ts'
 
 export interface DistributionOptions {
@@ -10,7 +10,7 @@ export interface DistributionOptions {
   readonly originKey: string
   readonly domainName: string
   readonly certificateArn: string
-  readonly publicKey: string
+  readonly keyGroupId: string
   readonly origins: CfnParameter
   readonly webAclArn: string
   /** Whether there is a distribution at all, cookies are checked, pages are let in, there is a Web ACL. */
@@ -34,17 +34,6 @@ const ALL_METHODS = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'POST', 'DELETE']
 /** The edge that players call: nothing is kept, every request is asked of the API, which serves nobody else. */
 export function distribution(stack: Stack, options: DistributionOptions) {
   const { api, isMade, isSigned, hasWebAcl } = options
-  const key = new CfnPublicKey(stack, 'PlayerPublicKeyOfCdn', {
-    publicKeyConfig: {
-      name: Fn.sub('${AWS::StackName}-players'),
-      callerReference: Fn.sub('${AWS::StackName}-players'),
-      encodedKey: options.publicKey,
-    },
-  })
-  const keyGroup = new CfnKeyGroup(stack, 'PlayerKeyGroup', {
-    keyGroupConfig: { name: Fn.sub('${AWS::StackName}-players'), items: [key.ref] },
-  })
-  under(isSigned, key, keyGroup)
   const headers = responseHeaders(stack, options)
 
   const behavior = (allowedMethods: readonly string[]) => ({
@@ -56,7 +45,7 @@ export function distribution(stack: Stack, options: DistributionOptions) {
     originRequestPolicyId: ALL_VIEWER_EXCEPT_HOST,
     responseHeadersPolicyId: headers.ref,
     compress: false,
-    trustedKeyGroups: onlyAny(isSigned, [keyGroup.ref]),
+    trustedKeyGroups: onlyAny(isSigned, [options.keyGroupId]),
   })
   const cdn = new CfnDistribution(stack, 'Distribution', {
     distributionConfig: {
@@ -88,14 +77,15 @@ export function distribution(stack: Stack, options: DistributionOptions) {
     },
   })
   under(isMade, headers, cdn)
-  return { cdn, publicKey: key }
+  return cdn
 }
 
 /** What CloudFront adds to every answer, its own refusals too: a page that may not read a refusal sees a network failure. */
 function responseHeaders(stack: Stack, { origins, hasOrigins }: DistributionOptions): CfnResponseHeadersPolicy {
   return new CfnResponseHeadersPolicy(stack, 'PlayerHeaders', {
     responseHeadersPolicyConfig: {
-      name: Fn.sub('${AWS::StackName}-players'),
+      // CloudFront has one list of names for all regions.
+      name: Fn.sub('${AWS::StackName}-${AWS::Region}-players'),
       corsConfig: onlyAny(hasOrigins, {
         AccessControlAllowCredentials: true,
         AccessControlAllowHeaders: { Items: ['Authorization', 'Content-Type'] },

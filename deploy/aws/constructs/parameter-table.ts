@@ -13,6 +13,8 @@ export interface ParameterRow {
   readonly max?: number
 }
 
+/** Lines of base64, separated by spaces. */
+const PEM_LINES = '^([A-Za-z0-9+/=]{16,76}( [A-Za-z0-9+/=]{1,76}){0,20})?$'
 const YES_NO = ['true', 'false']
 const BUCKET_ARNS = '^(arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$'
 const CONTENT_PATTERNS = '^([A-Za-z0-9_.*-]{1,256})?$'
@@ -251,8 +253,20 @@ export const SERVERLESS_PARAMETERS = {
   PlayerPublicKey: {
     group: 'Players',
     label: 'Public key for signed cookies and URLs',
-    description: 'RSA 2048 or ECDSA 256, in PEM. Needed for signed.',
+    description:
+      'RSA 2048 or ECDSA 256: the lines of the PEM file between its first and its last, separated by spaces. For signed this or the other.',
     default: '',
+    allowedPattern: PEM_LINES,
+    constraint: 'lines of base64, separated by spaces, without BEGIN and END',
+  },
+  PlayerPublicKeyB: {
+    group: 'Players',
+    label: 'Another public key',
+    description:
+      'CloudFront never changes a key. For a new one fill the field that is empty, sign with that, then empty the other.',
+    default: '',
+    allowedPattern: PEM_LINES,
+    constraint: 'lines of base64, separated by spaces, without BEGIN and END',
   },
   PlayerJwksUrl: {
     group: 'Players',

@@ -6,6 +6,7 @@ import { type FunctionOptions, lambdaFunction } from './function.ts'
 import { functionIntegration, letCall } from './integrations.ts'
 import { originKey } from './origin-key.ts'
 import type { OPERATION_PARAMETERS, SERVERLESS_PARAMETERS } from './parameter-table.ts'
+import { playerKeys } from './player-keys.ts'
 import { restApi } from './rest-api.ts'
 import { PLAYER_ROUTES, PLAYER_STAGE } from './routes.ts'
 import { PLAYER_RIGHTS, storeStatements } from './statements.ts'
@@ -60,13 +61,14 @@ export function playerDelivery(stack: Stack, options: PlayerDeliveryOptions) {
   const permission = letCall(stack, 'PlayerApiCallsPlayer', player.fn, api, PLAYER_STAGE)
   under(isMade, ...player.all, ...all, permission)
   const key = originKey(stack, { api, stage, limit: limits, letter: asked.PlayerOriginKey, isMade })
-  const { cdn, publicKey } = distribution(stack, {
+  const { group, keys } = playerKeys(stack, isSigned, asked.PlayerPublicKey, asked.PlayerPublicKeyB)
+  const cdn = distribution(stack, {
     api,
     stageName: PLAYER_STAGE,
     originKey: key,
     domainName: asked.PlayerDomainName.valueAsString,
     certificateArn: asked.PlayerCertificateArn.valueAsString,
-    publicKey: asked.PlayerPublicKey.valueAsString,
+    keyGroupId: group.ref,
     origins: asked.PlayerOrigins,
     webAclArn: asked.PlayerWebAclArn.valueAsString,
     isMade,
@@ -74,5 +76,5 @@ export function playerDelivery(stack: Stack, options: PlayerDeliveryOptions) {
     hasOrigins,
     hasWebAcl: whenSet(stack, 'HasPlayerWebAcl', asked.PlayerWebAclArn),
   })
-  return { player, cdn, publicKeyId: publicKey.ref, stageName: PLAYER_STAGE }
+  return { player, cdn, keys, stageName: PLAYER_STAGE }
 }

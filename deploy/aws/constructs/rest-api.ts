@@ -81,8 +81,15 @@ export function restApi(stack: Stack, id: string, options: RestApiOptions) {
   for (const method of methods) deployment.addResourceDependency(method)
 
   const logGroup = new CfnLogGroup(stack, `${id}AccessLog`, { retentionInDays: options.logRetentionDays })
-  logGroup.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN
-  logGroup.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN
+  // API Gateway would make it itself, and keep what it holds for ever.
+  const executionLog = new CfnLogGroup(stack, `${id}ExecutionLog`, {
+    logGroupName: Fn.sub(`API-Gateway-Execution-Logs_\${Api}/${stageName}`, { Api: api.ref }),
+    retentionInDays: options.logRetentionDays,
+  })
+  for (const { cfnOptions } of [logGroup, executionLog]) {
+    cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN
+    cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN
+  }
   const stage = new gateway.CfnStage(stack, `${id}Stage`, {
     restApiId: api.ref,
     deploymentId: deployment.ref,
@@ -108,7 +115,8 @@ export function restApi(stack: Stack, id: string, options: RestApiOptions) {
       },
     ],
   })
-  return { api, stage, all: [api, ...resources.values(), ...methods, deployment, logGroup, stage] }
+  stage.addResourceDependency(executionLog)
+  return { api, stage, all: [api, ...resources.values(), ...methods, deployment, logGroup, executionLog, stage] }
 }
 
 /** The ARN by which IAM names a method of an API: `*` for any stage, path variables as `*`. */

@@ -21,8 +21,8 @@ export function rules(stack: Stack, asked: Readonly<Record<keyof typeof SERVERLE
     [
       'SignedNeedsAPublicKey',
       isAccess('signed'),
-      isSet(asked.PlayerPublicKey),
-      'PlayerAccess signed needs PlayerPublicKey',
+      Fn.conditionOr(isSet(asked.PlayerPublicKey), isSet(asked.PlayerPublicKeyB)),
+      'PlayerAccess signed needs PlayerPublicKey or PlayerPublicKeyB',
     ],
     [
       'TokensNeedAKey',

@@ -1,5 +1,5 @@
 import { type App, CfnCondition, Fn } from 'aws-cdk-lib'
-import { PLAYER_ALARMS, ROTATION_ALARMS, SERVERLESS_ALARMS } from '../constructs/alarm-table.ts'
+import { EXPIRY_ALARMS, PLAYER_ALARMS, ROTATION_ALARMS, SERVERLESS_ALARMS } from '../constructs/alarm-table.ts'
 import { alarmTopic, dangerRule } from '../constructs/alarm-topic.ts'
 import { alarms } from '../constructs/alarms.ts'
 import { apiGatewayLogRole } from '../constructs/api-logs.ts'
@@ -95,7 +95,7 @@ export function serverlessStack(app: App, name: string): PlainStack {
     environment: issuerEnvironment(settings),
     statements: [...storeStatements(stored, ISSUER_RIGHTS), written.reads, readsRootSecret, putsEvents],
   })
-  scheduled(stack, 'Sweeper', written.mayExpire, {
+  const sweeper = scheduled(stack, 'Sweeper', written.mayExpire, {
     ...common,
     description: 'Keyspring: destroys contents that have expired',
     task: 'expiry',
@@ -155,9 +155,11 @@ export function serverlessStack(app: App, name: string): PlainStack {
     issuer: { FunctionName: issuer.fn.ref },
     player: { FunctionName: delivery.player.fn.ref },
     watcher: { FunctionName: watcher.ref },
+    sweeper: { FunctionName: sweeper.ref },
     table: { TableName: stored.tableName },
   }
   alarms(stack, SERVERLESS_ALARMS, { topicArn: topic.ref, dimensions })
+  alarms(stack, EXPIRY_ALARMS, { topicArn: topic.ref, dimensions, isMade: written.mayExpire })
   alarms(stack, ROTATION_ALARMS, { topicArn: topic.ref, dimensions, isMade: watches })
   alarms(stack, PLAYER_ALARMS, { topicArn: topic.ref, dimensions, isMade: players })
   const playerName = Fn.conditionIf(players.logicalId, delivery.player.fn.ref, 'players-are-off').toString()
@@ -178,7 +180,10 @@ export function serverlessStack(app: App, name: string): PlainStack {
     'What the DNS name for players is an alias of',
     players,
   )
-  output(stack, 'PlayerKeyPairId', delivery.publicKeyId, 'The key pair id for signed cookies and URLs', isSigned)
+  for (const [i, name] of ['PlayerKeyPairId', 'PlayerKeyPairIdB'].entries()) {
+    const key = delivery.keys[i]
+    if (key !== undefined) output(stack, name, key.id, 'The key pair id for signed cookies and URLs', key.isMade)
+  }
   output(stack, 'TableName', stored.tableName, 'The table: back it up, and name it to the next stack')
   output(stack, 'KeyArn', stored.keyArn, 'The KMS key: without it the table is worth nothing')
   output(stack, 'AlarmTopicArn', topic.ref, 'Where alarms go')

@@ -56,6 +56,8 @@ describe('what the console is told', () => {
     ['ExistingKeyArn', 'arn:aws:kms:eu-west-1:123456789012:alias/keyspring'],
     ['BitmovinExternalId', 'short'],
     ['CodeKey', 'keyspring.js'],
+    ['PlayerPublicKey', '-----BEGIN PUBLIC KEY-----'],
+    ['PlayerPublicKeyB', 'MIIBIjANBgkqhkiG9w0B\nAQAB'],
   ]
   for (const [parameter, value] of refused) {
     test(`${parameter} does not take ${value}`, () => {

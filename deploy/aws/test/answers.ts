@@ -19,7 +19,7 @@ export const JWT = {
 export const SIGNED = {
   ...DOMAIN,
   PlayerAccess: 'signed',
-  PlayerPublicKey: '-----BEGIN PUBLIC KEY-----\nMII=\n-----END PUBLIC KEY-----',
+  PlayerPublicKey: 'MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA AQAB',
 }
 
 /** With keys that come from one secret of all regions. */

@@ -19,13 +19,27 @@ describe('logs', () => {
     assert.deepEqual(logs.map(([id]) => id).sort(), [
       'IssuerLog',
       'PlayerApiAccessLog',
+      'PlayerApiExecutionLog',
       'PlayerLog',
       'SpekeApiAccessLog',
+      'SpekeApiExecutionLog',
       'WatcherLog',
     ])
     for (const [, { RetentionInDays }] of logs) assert.equal(String(RetentionInDays), '30')
     for (const [id, { LoggingConfig }] of ofType(short, 'AWS::Lambda::Function'))
       assert.equal(LoggingConfig.LogGroup, `${id}Log`)
+  })
+
+  test('the log that API Gateway would make by itself, and keep for ever, is made before the stage', () => {
+    const { SpekeApiStage, PlayerApiStage } = templateOf('keyspring-serverless').Resources
+    for (const [api, stageName, stage] of [
+      ['SpekeApi', 'EkeStage', SpekeApiStage],
+      ['PlayerApi', 'players', PlayerApiStage],
+    ] as const) {
+      const { LogGroupName } = resource(full, `${api}ExecutionLog`).properties
+      assert.equal(LogGroupName, `API-Gateway-Execution-Logs_${api}/${stageName}`)
+      assert.ok([Object(stage).DependsOn].flat().includes(`${api}ExecutionLog`), api)
+    }
   })
 
   test('no stage writes bodies into a log, where keys are', () => {
@@ -74,6 +88,7 @@ describe('alarms', () => {
       'RotationMissed',
       'SealBroken',
       'StoreFails',
+      'SweeperFails',
       'TableReadsThrottled',
       'TableWritesThrottled',
       'WatcherFails',

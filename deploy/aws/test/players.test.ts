@@ -39,9 +39,36 @@ describe('players', () => {
 
   test('with signatures: CloudFront checks every path by a trusted key group, and the function lets them pass', () => {
     for (const { TrustedKeyGroups } of behaviors(signed)) assert.deepEqual(TrustedKeyGroups, ['PlayerKeyGroup'])
-    assert.deepEqual(resource(signed, 'PlayerKeyGroup').properties.KeyGroupConfig.Items, ['PlayerPublicKeyOfCdn'])
+    assert.deepEqual(resource(signed, 'PlayerKeyGroup').properties.KeyGroupConfig.Items, ['PlayerKeyA'])
     assert.equal(resource(signed, 'Player').properties.Environment.Variables.KEYSPRING_PLAYBACK_ACCESS, 'open')
-    assert.equal(signed.outputs.get('PlayerKeyPairId'), 'PlayerPublicKeyOfCdn')
+    assert.equal(signed.outputs.get('PlayerKeyPairId'), 'PlayerKeyA')
+    const { EncodedKey } = resource(signed, 'PlayerKeyA').properties.PublicKeyConfig
+    const lines = ['MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA', 'AQAB']
+    assert.equal(EncodedKey, ['-----BEGIN PUBLIC KEY-----', ...lines, '-----END PUBLIC KEY-----', ''].join('\n'))
+  })
+
+  test('get a new signing key without a gap: it takes the other place, for CloudFront never changes one', () => {
+    const items = (answers: typeof SIGNED & { readonly PlayerPublicKeyB?: string }) => {
+      const changed = deploy(template, answers)
+      const { Items } = resource(changed, 'PlayerKeyGroup').properties.KeyGroupConfig
+      return [Items, changed.outputs.get('PlayerKeyPairId'), changed.outputs.get('PlayerKeyPairIdB')]
+    }
+    const PlayerPublicKeyB = 'MIIBIjANBgkqhkiG9w0B AQAC'
+    assert.deepEqual(items(SIGNED), [['PlayerKeyA'], 'PlayerKeyA', undefined])
+    assert.deepEqual(items({ ...SIGNED, PlayerPublicKeyB }), [['PlayerKeyA', 'PlayerKeyB'], 'PlayerKeyA', 'PlayerKeyB'])
+    assert.deepEqual(items({ ...SIGNED, PlayerPublicKey: '', PlayerPublicKeyB }), [
+      ['PlayerKeyB'],
+      undefined,
+      'PlayerKeyB',
+    ])
+  })
+
+  test('are served by stacks of several regions: what CloudFront names for the whole account names the region', () => {
+    const { PublicKeyConfig } = resource(signed, 'PlayerKeyA').properties
+    const { KeyGroupConfig } = resource(signed, 'PlayerKeyGroup').properties
+    const { ResponseHeadersPolicyConfig } = resource(signed, 'PlayerHeaders').properties
+    for (const { Name } of [PublicKeyConfig, KeyGroupConfig, ResponseHeadersPolicyConfig])
+      assert.match(Name, /^keys-eu-west-1-players/)
   })
 
   test('with tokens: the function checks them, and CloudFront asks for no signature', () => {
