@@ -33,6 +33,22 @@ const ENGLISH: Plugin = {
   },
 }
 
+/**
+ * The SDK of the runtime is beside it, not beside the function: NODE_PATH says where, which Node reads for `require` alone. So what
+ * the source imports is required.
+ */
+const SDK_OF_THE_RUNTIME: Plugin = {
+  name: 'sdk-of-the-runtime',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@aws-sdk\// }, ({ path, namespace }) =>
+      namespace === 'runtime' ? { path, external: true } : { path, namespace: 'runtime' },
+    )
+    onLoad({ filter: /.*/, namespace: 'runtime' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)})`,
+    }))
+  },
+}
+
 /** Builds the function into a directory. The same source gives the same bytes, wherever and whenever. */
 export async function buildLambda(directory: string): Promise<BuiltLambda> {
   const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly version: string }
@@ -51,11 +67,11 @@ export async function buildLambda(directory: string): Promise<BuiltLambda> {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'eof',
-    // The first is in the runtime; the others are loaded only by who has installed them.
-    external: ['@aws-sdk/*', 'pg-native', 'pg-cloudflare'],
+    // Loaded only by who has installed them.
+    external: ['pg-native', 'pg-cloudflare'],
     define: { KEYSPRING_VERSION: JSON.stringify(version) },
     banner: { js: BANNER },
-    plugins: [ENGLISH],
+    plugins: [ENGLISH, SDK_OF_THE_RUNTIME],
   })
   const [output] = outputFiles
   if (output === undefined) throw new Error('esbuild gave no file')

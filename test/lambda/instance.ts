@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -13,14 +13,13 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const RUNTIME_FILE = 'runtime.mjs'
 const RUNTIME = fileURLToPath(new URL('./runtime.ts', import.meta.url))
 
-/** The bundle in a directory of its own, beside what the runtime of AWS has. */
+/** The bundle in a directory of its own, without any package. */
 export interface Bundle extends BuiltLambda {
   remove(): void
 }
 
 export async function bundle(): Promise<Bundle> {
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-lambda-'))
-  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   // As JavaScript, so that no instance has to strip types when it starts.
   writeFileSync(join(directory, RUNTIME_FILE), stripTypeScriptTypes(readFileSync(RUNTIME, 'utf8')))
   const built = await buildLambda(directory)
@@ -41,7 +40,8 @@ export function startInstance(file: string, environment: Readonly<Record<string,
   const startedAt = performance.now()
   const child = spawn(process.execPath, [join(dirname(file), RUNTIME_FILE), file], {
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, ...environment },
+    // The SDK is where the runtime says, not beside the function.
+    env: { PATH: process.env.PATH, NODE_PATH: join(ROOT, 'node_modules'), ...environment },
   })
   const exited = once(child, 'exit')
   let output = ''
