@@ -1,3 +1,4 @@
+import { KeyProviderError } from '../errors.ts'
 import { printable } from '../inspect/text.ts'
 import { deleteContent, holdContent, releaseContent } from '../manage/content-changes.ts'
 import { type ListedContent, listContents, showContent } from '../manage/contents.ts'
@@ -87,7 +88,9 @@ export async function remove(options: ChangeOptions): Promise<void> {
 export async function sweep(
   options: KeysOptions & { readonly dryRun?: boolean; readonly json?: boolean },
 ): Promise<void> {
-  await withStored(options, async ({ management }) => {
+  await withStored(options, async ({ management, shortestGraceMs }) => {
+    // By the rules of another configuration nothing would expire, and the times that are stored would be lifted.
+    if (shortestGraceMs === Number.POSITIVE_INFINITY) throw withoutClasses()
     if (options.dryRun === true) {
       const plan = await planSweep(management, {})
       printResult(options.json, plan, ({ contents, more }) => [
@@ -102,6 +105,13 @@ export async function sweep(
       `looked at ${looked}: ${expired} expired, ${destroyed} destroyed, ${kept} kept by the rules as they are now; ${adopted} adopted`,
     ])
   })
+}
+
+function withoutClasses(): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_CONFIG_INVALID',
+    'retention.classes: none is set, so nothing would expire: name the configuration of the server with --config',
+  )
 }
 
 function describe({

@@ -29,6 +29,8 @@ export async function serve({ config: file, migrate = false, ...flags }: ServeOp
   try {
     server = await startServer(config, { keyProvider, log, metrics, version })
   } catch (error) {
+    // A root key that was made for a server that does not start must be backed up all the same.
+    for (const notice of keyProvider.notices) process.stderr.write(`${notice}\n`)
     await keyProvider.close()
     throw error
   }

@@ -8,7 +8,7 @@ import { assertIvIsNotKey } from './derive.ts'
 import { birthOf, isMortal, needsRenewal, phaseOf } from './lifetime.ts'
 import { createRenewals, type Renewals } from './renewals.ts'
 import { FOREVER, type RetentionOf } from './retention.ts'
-import { createRevival, type Revived } from './revival.ts'
+import { createRevival, type RevivalOptions, type Revived } from './revival.ts'
 import type { DeriveContentSecret } from './root-secret.ts'
 import { type DataKey, type RandomBytes, seal } from './seal.ts'
 import {
@@ -53,6 +53,8 @@ export interface ContentKeysOptions {
   readonly maxEntries?: number
   /** Told when keys are issued from memory because the store does not confirm them. */
   readonly onStale?: (error: KeyProviderError) => void
+  /** Told of a content that a request destroyed because its time was up, so that it gets a new secret. Must not throw. */
+  readonly onExpired?: RevivalOptions['onExpired']
 }
 
 /** What a creation left standing, and whether it was ours. */
@@ -67,7 +69,7 @@ const KEY_SIZE = 16
 /** The content keys of a store: derived or random, overridden where an override stands, the same for ever. */
 export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   const { store, dataKeys, policy, now, time, randomBytes, retention = () => FOREVER } = options
-  const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {} } = options
+  const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {}, onExpired } = options
   const deriveSecret = policy === 'derived-root' ? options.deriveContentSecret : undefined
   if (policy === 'derived-root' && deriveSecret === undefined) throw new TypeError('derived-root without a root secret')
   const cache = createContentCache({
@@ -84,7 +86,7 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   const creating = new Map<string, Promise<Creation>>()
   const renewals = options.renewals ?? createRenewals({ store })
   const renewed = new WeakSet<CachedContent>()
-  const revive = createRevival({ store, cache, withNewSecret })
+  const revive = createRevival({ store, cache, withNewSecret, ...(onExpired && { onExpired }) })
   const reviving = new Map<string, Promise<Revived>>()
 
   return {

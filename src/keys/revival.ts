@@ -1,6 +1,7 @@
 import type { CachedContent, ContentCache } from './content-cache.ts'
 import { contentChanged, contentGone, keysLost } from './content-errors.ts'
 import { birthOf, expiryOf, phaseOf } from './lifetime.ts'
+import type { RetentionClass } from './retention.ts'
 import { isLost, sameBytes } from './snapshot.ts'
 import type { ContentRef, LifeStore, SecretStore } from './store.ts'
 
@@ -12,6 +13,8 @@ export interface RevivalOptions {
   readonly cache: Pick<ContentCache, 'enter' | 'isUnsettled'>
   /** Writes a new content secret. */
   readonly withNewSecret: <T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>) => Promise<T>
+  /** Told of a content that a request destroyed because its time was up, so that it gets a new secret. Must not throw. */
+  readonly onExpired?: (ref: ContentRef, retention: RetentionClass) => void
 }
 
 /** A content that keys can be issued of. */
@@ -31,7 +34,7 @@ const REASON = 'its retention had passed when it was asked for again'
  * for another node may have issued its keys from memory, or the clock was set. Then it is kept. Each step is a write that only one process can win, and goes on
  * with what stands after it; what memory says decides nothing.
  */
-export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
+export function createRevival({ store, cache, withNewSecret, onExpired = () => {} }: RevivalOptions) {
   /** What stands, from where it is written. */
   const standing = async (ref: ContentRef, seen: CachedContent, now: number): Promise<CachedContent> => {
     const stored = await store.putOverridesIfAbsent(ref, [], birthOf(seen.retention, now))
@@ -62,7 +65,8 @@ export function createRevival({ store, cache, withNewSecret }: RevivalOptions) {
       } else if (step > 0) {
         const expiresAt = expiryOf(content) ?? now
         if (retention.afterwards === 'gone') throw contentGone(ref, expiresAt + retention.graceMs)
-        await store.destroyExpired([{ ...ref, expiresAt }], now, REASON)
+        const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, REASON)
+        if (destroyed.length > 0) onExpired(ref, retention)
       }
       revived = { content: await standing(ref, content, now), first: false }
     }

@@ -1,5 +1,6 @@
 import type { ContentKeyClass, Kid } from '../cenc.ts'
 import { KeyProviderError } from '../errors.ts'
+import { contentGone } from '../keys/content-errors.ts'
 import type { ContentRef } from '../keys/store.ts'
 import { checkValue } from './check-value.ts'
 import { contentNotFound } from './contents.ts'
@@ -34,16 +35,16 @@ export interface ShownKey extends ListedKey {
 
 const MAX_PERIODS = 1_000
 
-/** The keys of a content: those stored as overrides, and those that encryptors were given. Throws ERR_CONTENT_NOT_FOUND. */
+/** The keys of a content: those stored as overrides, and those that encryptors were given. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
 export async function listKeys(
   { store }: Pick<Management, 'store'>,
   { tenant }: Pick<Operator, 'tenant'>,
   { contentId }: { readonly contentId: string },
 ): Promise<ListedKeys> {
-  const { keys, isCut } = await findKnownKeys(store, { tenant, contentId }, MAX_PERIODS)
-  if (keys.length === 0 && (await store.findSummary({ tenant, contentId })) === undefined) {
-    throw contentNotFound(contentId)
-  }
+  const ref = { tenant, contentId }
+  const [{ keys, isCut }, summary] = await Promise.all([findKnownKeys(store, ref, MAX_PERIODS), store.findSummary(ref)])
+  if (keys.length === 0 && summary === undefined) throw contentNotFound(contentId)
+  if (summary?.tombstone !== undefined) throw contentGone(ref, summary.tombstone.at)
   return { contentId, keys: keys.map(toListed), more: isCut }
 }
 

@@ -19,7 +19,7 @@ import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Log, toLoggedError } from './log.ts'
 import { countSignaling, measuredContentKeys } from './measured-content-keys.ts'
 import type { Metrics } from './metrics.ts'
-import { openOperations } from './operations.ts'
+import { type Operations, openOperations } from './operations.ts'
 import { playerRoutes } from './playback.ts'
 import { readiness } from './readiness.ts'
 import { authenticateSigners } from './widevine-signers.ts'
@@ -51,6 +51,7 @@ export async function assemble(
       onLoss: (lost) => log.warn({ lost }, 'expiries of contents were not written: they are with the next request'),
       onError: (error) => log.error({ error: toLoggedError(error) }, 'expiries of contents could not be written'),
     })
+    let expired: Operations['expired'] = () => {}
     const openedKeys = createContentKeys({
       store,
       dataKeys,
@@ -65,6 +66,7 @@ export async function assemble(
         metrics.staleContent()
         log.warn({ code, problem: message }, 'store away, answering from memory')
       },
+      onExpired: (ref, retention) => expired(ref, retention),
     })
     const contentKeys = measuredContentKeys(openedKeys, metrics)
     const ledger = createLedger({
@@ -106,6 +108,7 @@ export async function assemble(
       metrics,
       auditSink: options.auditSink,
     })
+    expired = operations.expired
     if (options.keepsTime !== false) operations.start(config)
 
     return {

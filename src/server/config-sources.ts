@@ -95,7 +95,7 @@ function readVariable(environment: ConfigSources['environment'], name: string, p
 }
 
 function readYaml(file: string, problems: string[]): Record<string, unknown> {
-  return parseYaml('config file', readText('config file', file, problems), problems)
+  return parseYaml('config file', readText(`config file ${file}`, file, problems), problems)
 }
 
 function parseYaml(name: string, text: string | undefined, problems: string[]): Record<string, unknown> {

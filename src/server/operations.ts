@@ -4,6 +4,8 @@ import { KeyProviderError } from '../errors.ts'
 import type { Observe } from '../http/routes.ts'
 import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
+import type { RetentionClass } from '../keys/retention.ts'
+import type { ContentRef } from '../keys/store.ts'
 import type { WatchedAuditLog } from '../manage/audit-log.ts'
 import type { AuditSink } from '../manage/audit-sink.ts'
 import { checkRotations, type RotationCheck } from '../manage/check-rotations.ts'
@@ -28,6 +30,8 @@ export interface Operations {
   readonly management: Management
   readonly sweeper: Sweeper
   readonly issues: Issues
+  /** Records and tells of a content that a late request destroyed, to give it new keys. */
+  expired(ref: ContentRef, retention: RetentionClass): void
   /** Tells of refusals and of what does not open any more. */
   readonly observe: Observe
   /** Looks once for key periods that were not asked for: where the process keeps no time and watches nothing. */
@@ -119,6 +123,13 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     management,
     sweeper: sweeping,
     issues,
+    expired({ tenant, contentId }, { name }) {
+      const actor = { method: 'server', id: 'late-request' }
+      const reason = 'its retention had passed when it was asked for again'
+      audit.spool({ action: 'content.expire', outcome: 'ok', tenant, contentId, actor, requestId: actor.id, reason })
+      emit({ type: 'content.expired', tenant, contentId, at: now(), data: { class: name, destroyed: true } })
+      metrics.contentsSwept('destroyed', 1)
+    },
     observe(call, route, { status, issued }, error) {
       if (!(error instanceof KeyProviderError)) return
       const { code } = error

@@ -1,4 +1,5 @@
 import type { Handler } from '../http/call.ts'
+import { isLoopbackAddress } from '../http/loopback.ts'
 import { type Listener, listen } from '../http/node.ts'
 import type { TlsMaterial } from '../http/tls.ts'
 import type { Callers } from './callers.ts'
@@ -75,9 +76,11 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     })
   const listener = await listenAt(config.host, config.port, 'main', tls)
   const url = urlOf(tls === undefined ? 'http' : 'https', config.host, listener)
+  // On this machine nobody listens in, and what scrapes metrics knows no certificate.
+  const adminTls = config.admin === undefined || isLoopbackAddress(config.admin.host) ? undefined : tls
   let admin: Listener | undefined
   try {
-    admin = config.admin && (await listenAt(config.admin.host, config.admin.port, 'admin'))
+    admin = config.admin && (await listenAt(config.admin.host, config.admin.port, 'admin', adminTls))
     current = handlersWith(config, callers, url)
   } catch (error) {
     await Promise.all([listener.close(0), admin?.close(0)])
@@ -92,6 +95,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     const handlers = handlersWith(next, nextCallers, url)
     // From here on nothing can fail: all of it changes, between two requests, or nothing has.
     if (nextTls !== undefined && tls !== undefined) listener.setTls(nextTls)
+    if (nextTls !== undefined && adminTls !== undefined) admin?.setTls(nextTls)
     reportCertificates(nextTls, metrics)
     nextCallers.enforce()
     keyProvider.operations.replace(next)
@@ -105,7 +109,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
   return {
     url,
-    adminUrl: config.admin && admin && urlOf('http', config.admin.host, admin),
+    adminUrl: config.admin && admin && urlOf(adminTls === undefined ? 'http' : 'https', config.admin.host, admin),
     clients: callers.size,
     reload(next) {
       const reloaded = reloading.then(() => reload(next))

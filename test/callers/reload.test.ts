@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { Agent, request } from 'node:http'
+import { Agent, get as getPlain, request } from 'node:http'
 import { get as getTls, Agent as TlsAgent } from 'node:https'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -187,5 +187,28 @@ describe('SIGHUP', () => {
     agent.destroy()
     process.signal('SIGTERM')
     assert.equal((await process.done).code, 0)
+  })
+
+  test('the listener for administration has the certificate too, where other machines reach it', async () => {
+    for (const [host, scheme] of [
+      ['0.0.0.0', 'https'],
+      ['127.0.0.1', 'http'],
+    ] as const) {
+      const studio = writeStudio({ admin: { host, port: 0 } })
+      await studio.write()
+      const { process } = await serve(studio.configFile)
+      const [, url = ''] = await process.stderr(/metrics at (\S+)\/metrics/)
+      assert.equal(new URL(url).protocol, `${scheme}:`)
+      const subject = await new Promise((resolve, reject) => {
+        const get = scheme === 'https' ? getTls : getPlain
+        get(`${url.replace('0.0.0.0', '127.0.0.1')}/livez`, { rejectUnauthorized: false, agent: false }, (response) => {
+          resolve((response.socket as TLSSocket).getPeerCertificate?.().subject.CN)
+          response.resume()
+        }).on('error', reject)
+      })
+      assert.equal(subject, scheme === 'https' ? 'server' : undefined)
+      process.signal('SIGTERM')
+      assert.equal((await process.done).code, 0)
+    }
   })
 })

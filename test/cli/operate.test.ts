@@ -146,6 +146,7 @@ test('a content is held, released and destroyed, and every step is in the audit 
   const [only] = (await operate(data, ['contents', 'list', '--json'])).stdout.split('\n')
   assert.equal(JSON.parse(only ?? '').destroyed.reason, 'clean')
   assert.equal((await operate(data, ['keys', 'list', '--content-id', 'other'])).code, 4)
+  assert.match((await operate(data, ['keys', 'list', ...of])).stderr, /was destroyed/)
 
   const node = readdirSync(join(data, 'audit')).find((name) => name.endsWith('-cli')) ?? ''
   const [day = ''] = readdirSync(join(data, 'audit', node)).filter((name) => name.endsWith('.jsonl'))
@@ -199,6 +200,8 @@ test('expired contents are swept by the command as by a server', async () => {
   const imported = await json(data, ['keys', 'import', '-', '--format', 'json', '--config', file], JSON.stringify(keys))
   assert.equal(imported.stored, 2)
   await new Promise((resolve) => setTimeout(resolve, 2_100))
+  const unread = await operate(data, ['contents', 'sweep'])
+  assert.deepEqual([unread.code, /name the configuration of the server with --config/.test(unread.stderr)], [2, true])
   const plan = await json(data, ['contents', 'sweep', '--dry-run', '--config', file])
   assert.deepEqual(
     plan.contents.map(({ contentId, action }: { contentId: string; action: string }) => [contentId, action]),

@@ -129,7 +129,11 @@ const wrong: readonly [string, string, readonly RegExp[]][] = [
   ['a proxy that is a name', `trustProxy: [${CANARY}]`, [/^trustProxy\.0: expected an IP address$/]],
   ['a URL with a password', `publicUrl: https://u:${CANARY}@example.com`, [/^publicUrl: expected an http/]],
   ['a URL of another kind', `publicUrl: ftp://${CANARY}`, [/^publicUrl: expected an http/]],
-  ['a store of another kind', `store: mysql://u:${CANARY}@db`, [/^store: expected sqlite, memory, dynamodb or postgres:.*$/]],
+  [
+    'a store of another kind',
+    `store: mysql://u:${CANARY}@db`,
+    [/^store: expected sqlite, memory, dynamodb or postgres:.*$/],
+  ],
   [
     'a choice that is none',
     `contentKeys: { policy: ${CANARY} }`,
@@ -212,7 +216,8 @@ test('every problem of every source is reported, by the name it has there', () =
 })
 
 test('a file that is not there is refused', () => {
-  assert.deepEqual(problemsOf({ file: join(directory, 'none.yaml') }), ['config file: cannot be read (ENOENT)'])
+  const file = join(directory, 'none.yaml')
+  assert.deepEqual(problemsOf({ file }), [`config file ${file}: cannot be read (ENOENT)`])
 })
 
 test('other addresses than loopback need --allow-anonymous and a public URL', () => {
