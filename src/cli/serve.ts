@@ -3,10 +3,10 @@ import { isAbsolute, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Config, readConfig } from '../server/config.ts'
 import type { ConfigFlags, ConfigSources } from '../server/config-sources.ts'
-import { createLog, type Log } from '../server/log.ts'
+import { startOn } from '../server/keyspring.ts'
+import type { Log } from '../server/log.ts'
 import { resolveSecretReferences } from '../server/secret-references.ts'
-import { type RunningServer, startServer } from '../server/start.ts'
-import { packageVersion } from '../server/version.ts'
+import type { RunningServer } from '../server/start.ts'
 
 export interface ServeOptions extends ConfigFlags {
   readonly config?: string
@@ -18,26 +18,16 @@ export interface ServeOptions extends ConfigFlags {
 export async function serve({ config: file, migrate = false, ...flags }: ServeOptions): Promise<void> {
   const sources: ConfigSources = { file, environment: await environment(), flags }
   const config = readConfig(sources)
-  const version = packageVersion()
-  const [log, metrics, assembly] = await Promise.all([
-    createLog(config.logLevel),
-    import('../server/metrics.ts').then(({ createMetrics }) => createMetrics(version)),
-    import('../server/assemble.ts'),
-  ])
-  const keyProvider = await assembly.assemble(config, log, metrics, { migrate })
-  let server: RunningServer
-  try {
-    server = await startServer(config, { keyProvider, log, metrics, version })
-  } catch (error) {
-    // A root key that was made for a server that does not start must be backed up all the same.
-    for (const notice of keyProvider.notices) process.stderr.write(`${notice}\n`)
-    await keyProvider.close()
-    throw error
-  }
+  // A root key that was made for a server that does not start must be backed up all the same.
+  const { server, log } = await startOn(config, { migrate, onNotice: say })
 
   // First: whoever reads that it listens may send a signal at once.
   obeySignals(server, log, sources)
-  for (const line of [...keyProvider.notices, ...greeting(config, server)]) process.stderr.write(`${line}\n`)
+  for (const line of greeting(config, server)) say(line)
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 /** The environment of the process, with the values that it refers to. */

@@ -1,6 +1,6 @@
-import { readConfig } from './config.ts'
+import { type Config, readConfig } from './config.ts'
 import type { ConfigSources } from './config-sources.ts'
-import { createLog } from './log.ts'
+import { createLog, type Log } from './log.ts'
 import { resolveSecretReferences } from './secret-references.ts'
 import { type RunningServer, startServer } from './start.ts'
 import { packageVersion } from './version.ts'
@@ -35,27 +35,14 @@ export interface Keyspring {
  * value, and like `keyspring serve` for a server that anybody could ask for keys.
  */
 export async function startKeyspring({ migrate = false, ...given }: KeyspringOptions = {}): Promise<Keyspring> {
+  const notices: string[] = []
   const config = readConfig(await sourcesOf(given))
-  const version = packageVersion()
-  const [log, { createMetrics }, { assemble }] = await Promise.all([
-    createLog(config.logLevel),
-    import('./metrics.ts'),
-    import('./assemble.ts'),
-  ])
-  const metrics = await createMetrics(version)
-  const keyProvider = await assemble(config, log, metrics, { migrate })
-  let server: RunningServer
-  try {
-    server = await startServer(config, { keyProvider, log, metrics, version })
-  } catch (error) {
-    await keyProvider.close()
-    throw error
-  }
+  const { server, log } = await startOn(config, { migrate, onNotice: (notice) => void notices.push(notice) })
   const { url, adminUrl } = server
   return {
     url,
     adminUrl,
-    notices: keyProvider.notices,
+    notices,
     async reload(options) {
       await server.reload(readConfig(await sourcesOf(options)))
     },
@@ -63,6 +50,34 @@ export async function startKeyspring({ migrate = false, ...given }: KeyspringOpt
       await server.close()
       log.flush()
     },
+  }
+}
+
+export interface StartOptions {
+  /** Brings the schema of PostgreSQL up to date first. */
+  readonly migrate: boolean
+  /** Told, before anything listens, what whoever starts the server must know: it may not start after all. */
+  readonly onNotice: (notice: string) => void
+}
+
+/** Starts the server of a configuration. What was opened is closed when it cannot start. */
+export async function startOn(
+  config: Config,
+  { migrate, onNotice }: StartOptions,
+): Promise<{ readonly server: RunningServer; readonly log: Log }> {
+  const version = packageVersion()
+  const [log, metrics, { assemble }] = await Promise.all([
+    createLog(config.logLevel),
+    import('./metrics.ts').then(({ createMetrics }) => createMetrics(version)),
+    import('./assemble.ts'),
+  ])
+  const keyProvider = await assemble(config, log, metrics, { migrate })
+  for (const notice of keyProvider.notices) onNotice(notice)
+  try {
+    return { server: await startServer(config, { keyProvider, log, metrics, version }), log }
+  } catch (error) {
+    await keyProvider.close()
+    throw error
   }
 }
 
