@@ -1,4 +1,5 @@
 import type { Kid } from '../cenc.ts'
+import { lateWrites, type Schedule } from './late-writes.ts'
 import { mergeLedgerRecords } from './ledger-merge.ts'
 import type { ContentRef, LedgerRecord, LedgerStore } from './store.ts'
 
@@ -34,8 +35,7 @@ export interface LedgerOptions {
   readonly onLoss?: (requests: number) => void
   readonly onConflict?: (conflicts: readonly LedgerConflict[]) => void
   readonly onError?: (error: unknown) => void
-  /** Runs `task` once after `ms`; the result cancels it. */
-  readonly schedule?: (task: () => void, ms: number) => () => void
+  readonly schedule?: Schedule
 }
 
 interface Waiting {
@@ -50,24 +50,12 @@ const BATCH = 200
 const KEEP_MS = 7 * 86_400_000
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { store, now, flushMs = 1_000, maxRecords = 50_000, schedule = scheduleTimeout } = options
+  const { store, now, flushMs = 1_000, maxRecords = 50_000 } = options
   const { onLoss = () => {}, onConflict = () => {}, onError = () => {}, keepMs = () => KEEP_MS } = options
   /** By the caller's object, which is the fast way and must not keep it alive, and by the period it stands for. */
   let byEntry = new WeakMap<LedgerEntry, Waiting>()
   let byPeriod = new Map<string, Waiting>()
   let failed: readonly LedgerRecord[] = []
-  let cancel: (() => void) | undefined
-  let flushing: Promise<void> | undefined
-
-  let isClosed = false
-
-  const scheduleFlush = (): void => {
-    if (isClosed) return
-    cancel ??= schedule(() => {
-      cancel = undefined
-      void flush()
-    }, flushMs)
-  }
 
   const record = (entry: LedgerEntry): void => {
     const at = now()
@@ -85,10 +73,10 @@ export function createLedger(options: LedgerOptions): Ledger {
     const id = periodKey(entry)
     let waiting = byPeriod.get(id)
     if (waiting === undefined) {
-      if (isClosed || byPeriod.size + failed.length >= maxRecords) return undefined
+      if (late.isClosed() || byPeriod.size + failed.length >= maxRecords) return undefined
       waiting = { entry, firstAt: at, lastAt: at, requests: 0 }
       byPeriod.set(id, waiting)
-      scheduleFlush()
+      late.soon()
     } else {
       const again = toRecord({ entry, firstAt: at, lastAt: at, requests: 0 })
       const { keys } = mergeLedgerRecords(toRecord(waiting), again)
@@ -103,18 +91,8 @@ export function createLedger(options: LedgerOptions): Ledger {
     return { ...entry, firstAt, lastAt, requests, keepUntil: kept === undefined ? undefined : lastAt + kept }
   }
 
-  const flush = (): Promise<void> => {
-    flushing ??= write().finally(() => {
-      flushing = undefined
-      if (byPeriod.size + failed.length > 0) scheduleFlush()
-    })
-    return flushing
-  }
-
   /** Takes everything that waits and writes it, batch by batch; what a failure leaves waits again. */
   const write = async (): Promise<void> => {
-    cancel?.()
-    cancel = undefined
     failed = mergeAll([...failed, ...Array.from(byPeriod.values(), toRecord)])
     byEntry = new WeakMap()
     byPeriod = new Map()
@@ -129,14 +107,15 @@ export function createLedger(options: LedgerOptions): Ledger {
     }
   }
 
+  const waiting = (): number => byPeriod.size + failed.length
+  const late = lateWrites({ flushMs, write, isEmpty: () => waiting() === 0, schedule: options.schedule })
+
   return {
     record,
-    flush,
-    waiting: () => byPeriod.size + failed.length,
+    flush: late.flush,
+    waiting,
     async close() {
-      isClosed = true
-      await flushing
-      await flush()
+      await late.close()
       const lost = failed.reduce((sum, { requests }) => sum + requests, 0)
       if (lost > 0) onLoss(lost)
     },
@@ -171,10 +150,4 @@ function mergeAll(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
 
 function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {
   return JSON.stringify([tenant, contentId, periodId])
-}
-
-function scheduleTimeout(task: () => void, ms: number): () => void {
-  const timer = setTimeout(task, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

@@ -1,3 +1,4 @@
+import { lateWrites, type Schedule } from './late-writes.ts'
 import type { ContentLife, ContentRef, SecretStore } from './store.ts'
 
 /** The expiries of contents that were asked for, written late: no answer waits for them. */
@@ -19,8 +20,7 @@ export interface RenewalsOptions {
   /** Told how many renewals were lost. Such a content is renewed when it is asked for again. */
   readonly onLoss?: (renewals: number) => void
   readonly onError?: (error: unknown) => void
-  /** Runs `task` once after `ms`; the result cancels it. */
-  readonly schedule?: (task: () => void, ms: number) => () => void
+  readonly schedule?: Schedule
 }
 
 type Renewal = Parameters<SecretStore['putExpiry']>[0][number]
@@ -29,33 +29,12 @@ type Renewal = Parameters<SecretStore['putExpiry']>[0][number]
 const BATCH = 200
 
 export function createRenewals(options: RenewalsOptions): Renewals {
-  const { store, flushMs = 1_000, maxWaiting = 100_000, schedule = scheduleTimeout } = options
+  const { store, flushMs = 1_000, maxWaiting = 100_000 } = options
   const { onLoss = () => {}, onError = () => {} } = options
   const waiting = new Map<string, Renewal>()
-  let cancel: (() => void) | undefined
-  let flushing: Promise<void> | undefined
-  let isClosed = false
-
-  const scheduleFlush = (): void => {
-    if (isClosed) return
-    cancel ??= schedule(() => {
-      cancel = undefined
-      void flush()
-    }, flushMs)
-  }
-
-  const flush = (): Promise<void> => {
-    flushing ??= write().finally(() => {
-      flushing = undefined
-      if (waiting.size > 0) scheduleFlush()
-    })
-    return flushing
-  }
 
   /** Takes what waits at this moment, batch by batch; what came for the same content meanwhile is written the next time. */
   const write = async (): Promise<void> => {
-    cancel?.()
-    cancel = undefined
     const taken = [...waiting]
     try {
       for (let at = 0; at < taken.length; at += BATCH) {
@@ -67,27 +46,20 @@ export function createRenewals(options: RenewalsOptions): Renewals {
       onError(error)
     }
   }
+  const late = lateWrites({ flushMs, write, isEmpty: () => waiting.size === 0, schedule: options.schedule })
 
   return {
     renew({ tenant, contentId }: ContentRef, expiresAt: ContentLife['expiresAt']) {
       const id = JSON.stringify([tenant, contentId])
-      if (isClosed || (waiting.size >= maxWaiting && !waiting.has(id))) return onLoss(1)
+      if (late.isClosed() || (waiting.size >= maxWaiting && !waiting.has(id))) return onLoss(1)
       waiting.set(id, { tenant, contentId, expiresAt })
-      scheduleFlush()
+      late.soon()
     },
-    flush,
+    flush: late.flush,
     async close() {
-      isClosed = true
-      await flushing
-      await flush()
+      await late.close()
       if (waiting.size > 0) onLoss(waiting.size)
       waiting.clear()
     },
   }
-}
-
-function scheduleTimeout(task: () => void, ms: number): () => void {
-  const timer = setTimeout(task, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }
