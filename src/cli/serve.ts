@@ -77,6 +77,7 @@ function greeting(config: Config, { url, adminUrl, clients }: RunningServer): re
   }[config.store]
   const lines = [`keyspring listens on ${url}, keys ${place}`]
   if (adminUrl !== undefined) lines.push(`metrics at ${adminUrl}/metrics`)
+  if (config.api.enabled) lines.push(`management API at ${adminUrl ?? url}/api/docs`)
   if (clients > 0) lines.push(`${clients} ${clients === 1 ? 'client has' : 'clients have'} to authenticate`)
   if (config.allowAnonymous) lines.push('anonymous callers are allowed: whoever reaches this address gets keys')
   if (existsSync(SAMPLE) && clients === 0 && !url.startsWith('https:')) {
