@@ -120,6 +120,49 @@ const STORES: readonly [name: string, store: () => Promise<string>][] = [
 
 for (const [name, storeOf] of STORES) {
   describe(`what an operator does with keys for years, on ${name}`, () => {
+    test('documents of CPIX transfer are created, read, changed by who read them last, and destroyed', async () => {
+      const { encrypt, server, tokens } = await serve(`${name}-transfer`, await storeOf())
+      const document = requestFor({ contentId: 'series', systems: [WIDEVINE], kids: [KID] })
+      const transfer = async (method: string, body?: string, more: Record<string, string> = {}) => {
+        const headers = { 'content-type': 'application/xml', 'x-api-key': tokens.operator ?? '', ...more }
+        const url = `${server.url}/copyProtectionData/series`
+        const reply = await fetch(url, { method, headers, ...(body !== undefined && { body }) })
+        const text = await reply.text()
+        return {
+          status: reply.status,
+          etag: reply.headers.get('etag') ?? '',
+          key: /PlainValue>([^<]+)</.exec(text)?.[1],
+        }
+      }
+      assert.equal((await transfer('GET')).status, 404)
+      const created = await transfer('POST', document)
+      assert.deepEqual([created.status, (await transfer('POST', document)).status], [201, 200])
+      assert.equal(created.key, (await encrypt('series')).keys[0])
+      const read = await transfer('GET')
+      assert.deepEqual([read.status, read.key], [200, created.key])
+      assert.equal((await transfer('GET', undefined, { 'if-none-match': read.etag })).status, 304)
+      assert.equal((await transfer('PUT', document)).status, 428)
+      assert.equal((await transfer('PUT', document, { 'if-match': read.etag })).status, 204)
+      assert.equal((await transfer('PUT', document, { 'if-match': read.etag })).status, 412)
+      assert.equal((await transfer('DELETE')).status, 204)
+      assert.equal((await transfer('GET')).status, 410)
+      // What is in memory is used for five seconds.
+      await until(async () => (await encrypt('series')).status === 410)
+    })
+
+    test('a request that comes before the sweeper destroys what is overdue, records it and tells of it', async () => {
+      const { encrypt, events, config, close } = await serve(`${name}-late`, await storeOf())
+      const before = await encrypt('again-late')
+      await until(async () => {
+        await sleep(2_500)
+        return (await encrypt('again-late')).keys[0] !== before.keys[0]
+      })
+      await until(() => events.some(({ type, data }) => type.endsWith('content.expired') && data.destroyed === true))
+      await close()
+      const record = recordsOf(config).find(({ action }) => action === 'content.expire')
+      assert.deepEqual([record?.contentId, record?.actor.id], ['again-late', 'late-request'])
+    })
+
     test('list, show, hold, expire, revive, destroy, regenerate, import, resolve, export, audit', async () => {
       const { encrypt, api, play, events, config, close, told } = await serve(name, await storeOf())
       const [movie] = (await encrypt('movie', [WIDEVINE], [KID, KID_2])).keys
