@@ -60,14 +60,12 @@ export async function addOverride(options: OverridesOptions, added: NewOverride)
   refuseGone(ref, before)
   if (isForced(added)) return options.store.replaceOverride(ref, override, birth)
   if (before?.sealedSecret !== undefined) throw alreadyIssued(ref, 'the content has keys already')
-  const standing = await options.store.putOverridesIfAbsent(ref, [override], birth)
+  const standing = await options.store.putOverridesIfAbsent(ref, [override], birth, { unlessSecret: true })
   refuseGone(ref, standing)
   const ours = standing.overrides.find((one) => one.kid === kid && one.contentKeyClass === contentKeyClass)
-  if (!sameBytes(ours?.sealed, sealed)) throw alreadyIssued(ref, `kid ${kid} has a ${contentKeyClass} override already`)
-  if (standing.sealedSecret === undefined) return
   // The first request of the content came in between.
-  await options.store.removeOverride(ref, contentKeyClass, kid)
-  throw alreadyIssued(ref, 'the content was given its keys at this moment')
+  if (ours === undefined) throw alreadyIssued(ref, 'the content was given its keys at this moment')
+  if (!sameBytes(ours.sealed, sealed)) throw alreadyIssued(ref, `kid ${kid} has a ${contentKeyClass} override already`)
 }
 
 /** Removes a key for one kid; false when there was none. What was issued changes, so it must be forced. */

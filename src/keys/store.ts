@@ -55,6 +55,12 @@ export interface Birth {
   readonly expiresAt: number | undefined
 }
 
+/** What must hold of a content, at the very moment of the write, for overrides to be stored. */
+export interface OverrideCondition {
+  /** Nothing of it is stored for a content that has a secret: keys may have been derived from it already. */
+  readonly unlessSecret?: boolean
+}
+
 /** When a content expires. */
 export interface Expiry extends ContentRef {
   readonly expiresAt: number
@@ -97,8 +103,16 @@ export interface SecretStore {
     birth: Birth,
   ): Promise<StoredContent>
 
-  /** Stores each override unless its (class, kid) is taken, and returns what stands; with no override it stores nothing. */
-  putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[], birth: Birth): Promise<StoredContent>
+  /**
+   * Stores each override unless its (class, kid) is taken, and returns what stands; with no override it stores nothing. Whether an
+   * override was stored, what stands tells: with `unlessSecret` too, for a secret may have come after it.
+   */
+  putOverridesIfAbsent(
+    ref: ContentRef,
+    overrides: readonly StoredOverride[],
+    birth: Birth,
+    condition?: OverrideCondition,
+  ): Promise<StoredContent>
 
   /** Stores or replaces an override. */
   replaceOverride(ref: ContentRef, override: StoredOverride, birth: Birth): Promise<void>

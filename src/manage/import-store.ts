@@ -33,8 +33,8 @@ async function storeWith(
   const overrides = planned.map((key) => sealKey(management, ref, key, dataKey))
   const added = overrides.filter((_, i) => planned[i]?.standing === undefined)
   if (added.length > 0) {
-    const standing = await store.putOverridesIfAbsent(ref, added, birth)
-    await refuseLost(management, ref, added, standing, hasSecret)
+    const standing = await store.putOverridesIfAbsent(ref, added, birth, { unlessSecret: !hasSecret })
+    await refuseLost(management, ref, added, standing)
   }
   for (const [i, override] of overrides.entries()) {
     if (planned[i]?.standing !== undefined) await store.replaceOverride(ref, override, birth)
@@ -52,13 +52,15 @@ function sealKey({ randomBytes }: Management, ref: ContentRef, key: PlannedKey, 
   }
 }
 
-/** Between the plan and the write another process may have stored keys, or the first request of the content may have come. */
+/**
+ * Between the plan and the write the first request of the content may have come: then nothing was stored. Or another process may
+ * have stored overrides for some of the kids: then those of the others are taken back.
+ */
 async function refuseLost(
   { store }: Management,
   ref: ContentRef,
   added: readonly StoredOverride[],
   standing: StoredContent,
-  hadSecret: boolean,
 ): Promise<void> {
   if (standing.tombstone !== undefined) {
     throw new KeyProviderError(
@@ -68,8 +70,7 @@ async function refuseLost(
   }
   const byId = new Map(standing.overrides.map((override) => [wantedId(override), override.sealed]))
   const ours = added.filter((override) => sameBytes(byId.get(wantedId(override)), override.sealed))
-  const wasIssued = !hadSecret && standing.sealedSecret !== undefined
-  if (!wasIssued && ours.length === added.length) return
+  if (ours.length === added.length) return
   for (const { contentKeyClass, kid } of ours) await store.removeOverride(ref, contentKeyClass, kid)
   throw new KeyProviderError(
     'ERR_OVERRIDE_EXISTS',

@@ -104,11 +104,17 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       return after.stored
     },
 
-    async putOverridesIfAbsent(ref, overrides, birth) {
+    /**
+     * Here `unlessSecret` takes more than one step. A secret that comes while the overrides are being put is found afterwards, and
+     * they are removed again; whoever asked in those milliseconds was given their keys, and so is everybody if the process ends
+     * before it could remove them.
+     */
+    async putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       const kids = overrides.map(({ kid }) => kid)
       const before = await read(ref, kids)
       if (overrides.length === 0) return before.stored ?? NOTHING
       if (before.stored?.tombstone !== undefined) return before.stored
+      if (unlessSecret && before.stored?.sealedSecret !== undefined) return before.stored
       const seals = overrides.map(({ sealed }) => sealed)
       await dataKeys.claim(ref.tenant, seals)
       await putItem(ref, before, birth)
@@ -117,6 +123,11 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
         table.put({ ...overrideKeyOf(pk, before.epoch, override), ...overrideValues(override) }, { absent: ['pk'] }),
       )
       await dataKeys.confirm(ref.tenant, seals)
+      const { stored } = await standing(ref, kids)
+      if (!unlessSecret || stored.sealedSecret === undefined) return stored
+      await inTurns(overrides, (override) =>
+        table.remove(overrideKeyOf(pk, before.epoch, override), { equal: { sealed: override.sealed } }),
+      )
       return (await standing(ref, kids)).stored
     },
 

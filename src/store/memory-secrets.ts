@@ -60,13 +60,14 @@ export function memorySecretStore(
       return readContent(content, kids) ?? NOTHING
     },
 
-    async putOverridesIfAbsent(ref, overrides, birth) {
+    async putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       for (const { sealed } of overrides) refuseRemoved(ref, sealed)
       const kids = overrides.map(({ kid }) => kid)
       const content = overrides.length === 0 ? contents.find(ref) : contents.get(ref)
       if (content === undefined) return NOTHING
-      if (content.tombstone === undefined && overrides.length > 0) bear(content, birth)
-      for (const override of content.tombstone === undefined ? overrides : []) {
+      const takesNone = content.tombstone !== undefined || (unlessSecret && content.sealedSecret !== undefined)
+      if (!takesNone && overrides.length > 0) bear(content, birth)
+      for (const override of takesNone ? [] : overrides) {
         const id = overrideId(override)
         if (!content.overrides.has(id)) content.overrides.set(id, copyOverride(override))
       }

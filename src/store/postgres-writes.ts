@@ -13,6 +13,8 @@ export type PostgresWrites = Omit<SecretStore, keyof PostgresReads | 'putExpiry'
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 /** The row of a content that may take something: it is held until the statement ends, so that no destruction comes between. */
 const LIVING = `(SELECT 1 FROM keyspring_content ${OF_CONTENT} AND tombstone_at IS NULL FOR SHARE) AS living`
+/** As LIVING, of a content without a secret. Whoever puts one takes the same row: it comes before or after, and the later sees it. */
+const WITHOUT_SECRET = LIVING.replace('FOR SHARE', 'AND sealed_secret IS NULL FOR SHARE')
 
 const PUT_SECRET = {
   name: 'keyspring-put-secret',
@@ -37,13 +39,10 @@ const PUT_BIRTH = {
     WHERE one.created_at IS NULL AND one.sealed_secret IS NULL AND one.tombstone_at IS NULL`,
 }
 /** All overrides in one statement, so that all or none stand; the rows are sorted before, so that two of them cannot deadlock. */
-const PUT_OVERRIDES = {
-  name: 'keyspring-put-overrides',
-  text: `INSERT INTO keyspring_override (tenant, content_id, kid, class, sealed, generation, pssh)
-    SELECT $1::TEXT, $2::TEXT, kid, class, sealed, generation, pssh
-    FROM unnest($3::UUID[], $4::TEXT[], $5::BYTEA[], $6::BIGINT[], $7::TEXT[]) AS given (kid, class, sealed, generation, pssh),
-      ${LIVING}
-    ON CONFLICT (tenant, content_id, kid, class) DO NOTHING`,
+const PUT_OVERRIDES = { name: 'keyspring-put-overrides', text: putOverridesTo(LIVING) }
+const PUT_OVERRIDES_UNLESS_SECRET = {
+  name: 'keyspring-put-overrides-unless-secret',
+  text: putOverridesTo(WITHOUT_SECRET),
 }
 const REPLACE_OVERRIDE = {
   name: 'keyspring-replace-override',
@@ -120,21 +119,23 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
       return (await reads.findContent(ref, kids)) ?? NOTHING
     },
 
-    async putOverridesIfAbsent(ref, overrides, birth) {
+    async putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       const kids = overrides.map(({ kid }) => kid)
       if (overrides.length === 0) return (await reads.findContent(ref, kids)) ?? NOTHING
       const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
       const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
       const values = [...namesOf(ref), ...columns]
-      await unlessRemoved(ref, pool.run(PUT_OVERRIDES, values))
+      const put = unlessSecret ? PUT_OVERRIDES_UNLESS_SECRET : PUT_OVERRIDES
+      await unlessRemoved(ref, pool.run(put, values))
       const content = await reads.findContent(ref, kids)
       if (content !== undefined && (content.tombstone !== undefined || holds(content, overrides))) return content
+      if (unlessSecret && content?.sealedSecret !== undefined) return content
       // The content has no row yet, or had none a moment ago.
       await unlessRemoved(
         ref,
         pool.transaction(async (run) => {
           await run(PUT_BIRTH, birthOf(ref, birth))
-          await run(PUT_OVERRIDES, values)
+          await run(put, values)
         }),
       )
       return standing(ref, kids)
@@ -189,6 +190,14 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
   } catch (error) {
     throw codeOf(error instanceof Error ? error.cause : undefined) === '23503' ? dataKeyRemoved(tenant) : error
   }
+}
+
+function putOverridesTo(taker: string): string {
+  return `INSERT INTO keyspring_override (tenant, content_id, kid, class, sealed, generation, pssh)
+    SELECT $1::TEXT, $2::TEXT, kid, class, sealed, generation, pssh
+    FROM unnest($3::UUID[], $4::TEXT[], $5::BYTEA[], $6::BIGINT[], $7::TEXT[]) AS given (kid, class, sealed, generation, pssh),
+      ${taker}
+    ON CONFLICT (tenant, content_id, kid, class) DO NOTHING`
 }
 
 function birthOf(ref: ContentRef, { at, expiresAt }: Birth): readonly unknown[] {

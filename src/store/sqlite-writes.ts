@@ -5,6 +5,7 @@ import type {
   ContentRef,
   KidOverride,
   LedgerRecord,
+  OverrideCondition,
   StoredContent,
   StoredDataKey,
   StoredOverride,
@@ -26,7 +27,12 @@ export interface SqliteWrites
     SqliteLifeWrites,
     SqliteManageWrites {
   putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[], birth: Birth): StoredContent
-  putOverridesIfAbsent(ref: ContentRef, overrides: readonly StoredOverride[], birth: Birth): StoredContent
+  putOverridesIfAbsent(
+    ref: ContentRef,
+    overrides: readonly StoredOverride[],
+    birth: Birth,
+    condition?: OverrideCondition,
+  ): StoredContent
   replaceOverride(ref: ContentRef, override: StoredOverride, birth: Birth): void
   removeOverride(ref: ContentRef, contentKeyClass: ContentKeyClass, kid: Kid): boolean
   putKidOverride(ref: ContentRef, rule: KidOverride): void
@@ -66,6 +72,7 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
   )
   const putRow = db.prepare('INSERT INTO content (tenant, content_id) VALUES (?, ?) ON CONFLICT DO NOTHING')
   const isGone = db.prepare(`SELECT 1 FROM content ${ofContent} AND tombstone_at IS NOT NULL`)
+  const hasSecret = db.prepare(`SELECT 1 FROM content ${ofContent} AND sealed_secret IS NOT NULL`)
   const values = '(tenant, content_id, kid, class, sealed, pssh) VALUES (?, ?, ?, ?, ?, ?)'
   const putOverride = db.prepare(`INSERT INTO override ${values} ON CONFLICT DO NOTHING`)
   const replaceOverride = db.prepare(`INSERT OR REPLACE INTO override ${values}`)
@@ -131,10 +138,11 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
       putNextSecret.run(sealedSecret, epoch, at, expiresAt ?? null, ref.tenant, ref.contentId, epoch - 1)
       return reads.findContent(ref, kids) ?? NOTHING
     },
-    putOverridesIfAbsent(ref, overrides, birth) {
+    putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       const kids = overrides.map(({ kid }) => kid)
       if (overrides.length === 0) return reads.findContent(ref, kids) ?? NOTHING
       if (isGone.get(ref.tenant, ref.contentId) !== undefined) return standing(ref, kids)
+      if (unlessSecret && hasSecret.get(ref.tenant, ref.contentId) !== undefined) return standing(ref, kids)
       for (const { sealed } of overrides) refuseRemoved(ref, sealed)
       bear(ref, birth)
       for (const override of overrides) putOverride.run(...overrideValues(ref, override))

@@ -10,6 +10,8 @@ import {
   removeKidOverride,
   removeOverride,
 } from '../../src/keys/overrides.ts'
+import type { SecretStore } from '../../src/keys/store.ts'
+import { memoryStore } from '../../src/store/memory.ts'
 import { hex, issue, keyringOf, kidOf, REF, wantedOf } from './fixtures.ts'
 
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
@@ -86,6 +88,48 @@ describe('an override', () => {
       const later = await issue(options.keys, [wantedOf(1)])
       if (added.status === 'rejected') assert.notEqual(later.keys[0], `${hex(KEY)} ${hex(IV)}`)
     }
+  })
+
+  test('is never stored where the first request came between the look and the write', async () => {
+    const memory = memoryStore()
+    const reader = keyringOf({ store: memory })
+    const { dataKeys } = reader
+    const issued: string[] = []
+    const firstRequest = async () => {
+      issued.push(...(await issue(keyringOf({ store: memory, dataKeys }).keys, [wantedOf(1)])).keys)
+    }
+    const written: string[] = []
+    const store: SecretStore = {
+      ...memory,
+      async putOverridesIfAbsent(...values) {
+        await firstRequest()
+        const standing = await memory.putOverridesIfAbsent(...values)
+        written.push(...(await memory.listOverrides(REF)).map(({ kid }) => kid))
+        return standing
+      },
+    }
+    const late = addOverride({ ...reader, store, randomBytes }, NEW)
+    await assert.rejects(late, { ...exists, message: /was given its keys at this moment/ })
+    await firstRequest()
+    assert.deepEqual(written, [])
+    assert.equal(new Set(issued).size, 1)
+    assert.equal(issued.length, 2)
+  })
+
+  test('stands where the first request came right after the write', async () => {
+    const memory = memoryStore()
+    const reader = keyringOf({ store: memory })
+    const store: SecretStore = {
+      ...memory,
+      async putOverridesIfAbsent(...values) {
+        await memory.putOverridesIfAbsent(...values)
+        await issue(reader.keys, [wantedOf(1), wantedOf(2)])
+        return memory.putOverridesIfAbsent(...values)
+      },
+    }
+    await addOverride({ ...reader, store, randomBytes }, NEW)
+    assert.notEqual((await memory.findContent(REF, []))?.sealedSecret, undefined)
+    assert.deepEqual((await issue(reader.keys, [wantedOf(1)])).keys, [`${hex(KEY)} ${hex(IV)}`])
   })
 
   test('is removed by force alone', async () => {

@@ -8,9 +8,13 @@ import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { recentPeriodsContract } from './recent-periods-contract.ts'
-import { secretStoreContract } from './secret-store-contract.ts'
+import { oneStepOverridesContract, secretStoreContract } from './secret-store-contract.ts'
 
 secretStoreContract('memory', async () => memoryStore())
+oneStepOverridesContract('memory', async () => {
+  const store = memoryStore()
+  return [store, store]
+})
 ledgerStoreContract('memory', async () => memoryStore())
 recentPeriodsContract('memory', async () => memoryStore())
 maintenanceContract('memory', async () => memoryStore())

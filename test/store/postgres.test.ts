@@ -10,7 +10,7 @@ import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { startPostgres } from './postgres-server.ts'
 import { recentPeriodsContract } from './recent-periods-contract.ts'
-import { secretStoreContract } from './secret-store-contract.ts'
+import { oneStepOverridesContract, secretStoreContract } from './secret-store-contract.ts'
 
 const postgres = await startPostgres()
 after(() => postgres.remove())
@@ -18,6 +18,10 @@ after(() => postgres.remove())
 const open = async () => openPostgresStore({ url: await postgres.newUrl(), migrate: true })
 
 secretStoreContract('postgres', open)
+oneStepOverridesContract('postgres', async () => {
+  const url = await postgres.newUrl()
+  return [await openPostgresStore({ url, migrate: true }), await openPostgresStore({ url })]
+})
 ledgerStoreContract('postgres', open)
 recentPeriodsContract('postgres', open)
 maintenanceContract('postgres', open)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { type ContentKeyClass, type Kid, type SystemId, systemIdOf, toKid } from '../../src/cenc.ts'
 import type { ContentRef, SecretStore, StoredContent, StoredOverride } from '../../src/keys/store.ts'
 import { BIRTH } from '../keys/fixtures.ts'
@@ -9,6 +10,9 @@ const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
 const KID = kidOf('0294b959-9d75-5de2-bbf0-fdca3fa5eab7')
 const OTHER_KID = kidOf('1294b959-9d75-5de2-bbf0-fdca3fa5eab7')
+
+const ANY = { intendedTrackType: undefined, periodIndex: undefined }
+const UNLESS_SECRET = { unlessSecret: true }
 
 /** Content ids that a store must take as they are. */
 const ODD_NAMES = [
@@ -78,6 +82,37 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
       const [first, ...rest] = await Promise.all(puts)
       for (const other of rest) assert.deepEqual(other, first)
     })
+
+    opened('overrides for a content without a secret are stored, those that come after one are not', async (store) => {
+      const before = await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)], BIRTH, UNLESS_SECRET)
+      assert.deepEqual(before, content({ overrides: [override('drm', KID, 1)] }))
+      const standing = await store.putSecretIfAbsent(REF, bytes(9), [], BIRTH)
+      assert.deepEqual(standing, content({ sealedSecret: bytes(9), overrides: [override('drm', KID, 1)] }))
+      const late = [override('drm', KID, 2), override('drm', OTHER_KID, 2)]
+      assert.deepEqual(await store.putOverridesIfAbsent(REF, late, BIRTH, UNLESS_SECRET), standing)
+      assert.deepEqual(await store.findContent(REF, [KID, OTHER_KID]), standing)
+      assert.deepEqual(await store.listOverrides(REF), [override('drm', KID, 1)])
+    })
+
+    opened('overrides that a secret refuses leave its life as it is', async (store) => {
+      const standing = await store.putSecretIfAbsent(REF, bytes(9), [], BIRTH)
+      const later = { at: BIRTH.at + 1, expiresAt: BIRTH.at + 2 }
+      assert.deepEqual(await store.putOverridesIfAbsent(REF, [override('drm', KID, 1)], later, UNLESS_SECRET), standing)
+      assert.deepEqual(await store.findContent(REF, [KID]), standing)
+    })
+
+    opened(
+      'an override and a secret put at the same moment: the answer tells whether the override stands',
+      async (store) => {
+        await inRounds(20, async (ref) => {
+          const [answer] = await Promise.all([
+            store.putOverridesIfAbsent(ref, [override('drm', KID, 1)], BIRTH, UNLESS_SECRET),
+            store.putSecretIfAbsent(ref, bytes(9), [KID], BIRTH),
+          ])
+          assert.deepEqual(answer.overrides, await store.listOverrides(ref))
+        })
+      },
+    )
 
     opened('what is read was copied: the bytes given stay the caller’s own', async (store) => {
       const given = bytes(1)
@@ -154,6 +189,7 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
       assert.deepEqual(await store.findContent(REF, [KID]), gone)
       assert.deepEqual(await store.putSecretIfAbsent(REF, bytes(2), [], BIRTH), gone)
       assert.deepEqual(await store.putOverridesIfAbsent(REF, [override('drm', KID, 2)], BIRTH), gone)
+      assert.deepEqual(await store.putOverridesIfAbsent(REF, [override('drm', KID, 2)], BIRTH, UNLESS_SECRET), gone)
       await assert.rejects(store.replaceOverride(REF, override('drm', KID, 3), BIRTH), { code: 'ERR_CONTENT_GONE' })
       const rule = { intendedTrackType: undefined, periodIndex: undefined, kid: KID }
       await assert.rejects(store.putKidOverride(REF, rule), { code: 'ERR_CONTENT_GONE' })
@@ -212,6 +248,67 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
       await store.close()
     })
   })
+}
+
+/**
+ * What a store does that decides in one step whether a content has a secret or takes overrides: nobody is ever shown the secret
+ * alone if anybody is shown the overrides. `openTwo` opens two ways to one store.
+ */
+export function oneStepOverridesContract(
+  name: string,
+  openTwo: () => Promise<readonly [SecretStore, SecretStore]>,
+): void {
+  test(`overrides and a secret at the same moment, ${name}: what anybody reads fits what stands`, async () => {
+    const [one, other] = await openTwo()
+    try {
+      const kids = [KID, OTHER_KID]
+      const given = kids.map((kid) => override('drm', kid, 1))
+      await inRounds(150, async (ref, round) => {
+        // Before its first key a content may have a row for a rule alone.
+        if (round % 3 === 0) await one.putKidOverride(ref, { ...ANY, kid: KID })
+        let isOver = false
+        const seen: (StoredContent | undefined)[] = []
+        const watch = async (store: SecretStore): Promise<void> => {
+          while (!isOver) {
+            seen.push(await store.findContent(ref, kids))
+            // A store that reads at once must not keep the writes from being answered.
+            await setImmediate()
+          }
+        }
+        const puts = [
+          () => one.putSecretIfAbsent(ref, bytes(9), kids, BIRTH),
+          () => other.putOverridesIfAbsent(ref, given, BIRTH, UNLESS_SECRET),
+        ]
+        const racing = Promise.all((round % 2 === 0 ? puts : puts.reverse()).map((put) => put()))
+        const watching = Promise.all([watch(one), watch(other)])
+        try {
+          seen.push(...(await racing))
+        } finally {
+          isOver = true
+          await watching
+        }
+        const last = await one.findContent(ref, kids)
+        assert.deepEqual(last?.sealedSecret, bytes(9))
+        assert.ok(last.overrides.length === 0 || last.overrides.length === given.length)
+        for (const read of seen) {
+          const hasOverrides = read !== undefined && read.overrides.length > 0
+          if (hasOverrides || read?.sealedSecret !== undefined) assert.deepEqual(read.overrides, last.overrides)
+        }
+      })
+    } finally {
+      await one.close()
+      await other.close()
+    }
+  })
+}
+
+/** Rounds with a content each, some of them at once. */
+async function inRounds(rounds: number, run: (ref: ContentRef, round: number) => Promise<void>): Promise<void> {
+  const atOnce = 5
+  for (let from = 0; from < rounds; from += atOnce) {
+    const numbers = Array.from({ length: Math.min(atOnce, rounds - from) }, (_, i) => from + i)
+    await Promise.all(numbers.map((round) => run({ tenant: 'default', contentId: `raced ${round}` }, round)))
+  }
 }
 
 function content(part: Partial<StoredContent>): StoredContent {

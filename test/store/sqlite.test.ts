@@ -12,7 +12,7 @@ import { ledgerStoreContract } from './ledger-store-contract.ts'
 import { lifeStoreContract } from './life-store-contract.ts'
 import { maintenanceContract } from './maintenance-contract.ts'
 import { recentPeriodsContract } from './recent-periods-contract.ts'
-import { secretStoreContract } from './secret-store-contract.ts'
+import { oneStepOverridesContract, secretStoreContract } from './secret-store-contract.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-sqlite-'))
 after(() => rmSync(scratch, { recursive: true }))
@@ -21,6 +21,10 @@ let files = 0
 const open = async () => openSqliteStore({ file: join(scratch, `${files++}.db`) })
 
 secretStoreContract('sqlite', open)
+oneStepOverridesContract('sqlite', async () => {
+  const store = await open()
+  return [store, store]
+})
 ledgerStoreContract('sqlite', open)
 recentPeriodsContract('sqlite', open)
 maintenanceContract('sqlite', open)
