@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { countTypes, schemaProblems } from './schema.ts'
+import { countTypes, membersBelow, schemaProblems } from './schema.ts'
 import { EVERY_TEMPLATE } from './templates.ts'
 
 describe('the schema of CloudFormation', () => {
@@ -31,5 +31,14 @@ describe('the schema of CloudFormation', () => {
       'C.SSESpecification: SSEEnabled is missing',
       'C.SSESpecification: expected an object',
     ])
+  })
+
+  test('has no member for the SPEKE version of a MediaPackage v2 endpoint: the example takes it when it comes', async () => {
+    const members = await membersBelow('AWS::MediaPackageV2::OriginEndpoint')
+    assert.ok(members.includes('EncryptionContractConfiguration'))
+    assert.deepEqual(
+      members.filter((name) => /version|period.?timing/i.test(name)),
+      [],
+    )
   })
 })

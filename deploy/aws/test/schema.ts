@@ -21,6 +21,15 @@ export async function countTypes(): Promise<number> {
     .length
 }
 
+/** The names of every property of a resource type, and of the types that it uses. */
+export async function membersBelow(type: string): Promise<readonly string[]> {
+  const database = await loadAwsServiceSpec()
+  const [resource] = database.lookup('resource', 'cloudFormationType', 'equals', type)
+  if (resource === undefined) throw new Error(`no resource type ${type}`)
+  const used = database.follow('usesType', resource).map(({ entity }) => entity)
+  return [resource, ...used].flatMap(({ properties }) => Object.keys(properties))
+}
+
 function propertyProblems(
   database: SpecDatabase,
   path: string,
