@@ -28,6 +28,21 @@ interface TenantKeys {
   readonly recheckAt: number
 }
 
+/** Writes with the newest data key of a tenant; once more when a rotation removed the one that was the newest here. */
+export async function withCurrentDataKey<T>(
+  dataKeys: Pick<DataKeys, 'current'>,
+  tenant: Tenant,
+  write: (dataKey: DataKey) => Promise<T>,
+): Promise<T> {
+  const dataKey = await dataKeys.current(tenant)
+  try {
+    return await write(dataKey)
+  } catch (error) {
+    if (!(error instanceof KeyProviderError) || error.code !== 'ERR_DATA_KEY_REMOVED') throw error
+    return write(await dataKeys.current(tenant, dataKey))
+  }
+}
+
 const SIZE = 32
 
 /** Finds, creates and opens data keys. Throws ERR_ROOT_KEY_FOREIGN for those that another root key wrapped. */

@@ -1,16 +1,16 @@
 import type { KeyAndIv } from '../cenc.ts'
-import { KeyProviderError } from '../errors.ts'
+import type { KeyProviderError } from '../errors.ts'
 import { type CachedContent, contentCacheId, createContentCache } from './content-cache.ts'
 import { contentChanged, keysVanished, refuseExpired, refuseGone } from './content-errors.ts'
 import type { ContentKeys, FoundKeyAndIv, IssuedKeys, OpenContent, WantedKey } from './content-keys.ts'
-import type { DataKeys } from './data-keys.ts'
+import { type DataKeys, withCurrentDataKey } from './data-keys.ts'
 import { assertIvIsNotKey } from './derive.ts'
 import { birthOf, isMortal, needsRenewal, phaseOf } from './lifetime.ts'
 import { createRenewals, type Renewals } from './renewals.ts'
 import { FOREVER, type RetentionOf } from './retention.ts'
 import { createRevival, type RevivalOptions, type Revived } from './revival.ts'
 import type { DeriveContentSecret } from './root-secret.ts'
-import { type DataKey, type RandomBytes, seal } from './seal.ts'
+import { type RandomBytes, seal } from './seal.ts'
 import {
   covers,
   openOverride,
@@ -240,22 +240,11 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
   async function withNewSecret<T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>): Promise<T> {
     const secret = randomBytes(SECRET_SIZE)
     try {
-      return await withCurrentDataKey(ref, (dataKey) =>
+      return await withCurrentDataKey(dataKeys, ref.tenant, (dataKey) =>
         write(seal(dataKey, { kind: 'content-secret', ref }, secret, randomBytes)),
       )
     } finally {
       secret.fill(0)
-    }
-  }
-
-  /** Writes with the newest data key; once more, the same content, when a rotation removed the one that was the newest here. */
-  async function withCurrentDataKey<T>({ tenant }: ContentRef, write: (dataKey: DataKey) => Promise<T>): Promise<T> {
-    const dataKey = await dataKeys.current(tenant)
-    try {
-      return await write(dataKey)
-    } catch (error) {
-      if (!(error instanceof KeyProviderError) || error.code !== 'ERR_DATA_KEY_REMOVED') throw error
-      return write(await dataKeys.current(tenant, dataKey))
     }
   }
 
@@ -267,7 +256,7 @@ export function createContentKeys(options: ContentKeysOptions): ContentKeys {
       return { ...one, clear: Buffer.concat([contentKey, explicitIv]) }
     })
     try {
-      return await withCurrentDataKey(ref, async (dataKey) => {
+      return await withCurrentDataKey(dataKeys, ref.tenant, async (dataKey) => {
         const overrides = clears.map(({ clear, ...one }): StoredOverride => {
           const sealed = seal(dataKey, overrideContext(ref, one), clear, randomBytes)
           return { contentKeyClass: one.contentKeyClass, kid: one.kid, sealed, pssh: {} }

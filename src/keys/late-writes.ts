@@ -56,7 +56,8 @@ export function lateWrites({ flushMs, write, isEmpty, schedule = scheduleTimeout
   }
 }
 
-const scheduleTimeout: Schedule = (task, ms) => {
+/** By a timer that does not keep the process alive. */
+export const scheduleTimeout: Schedule = (task, ms) => {
   const timer = setTimeout(task, ms)
   timer.unref()
   return () => clearTimeout(timer)

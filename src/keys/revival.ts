@@ -26,7 +26,8 @@ export interface Revived {
 
 /** More steps than any content needs: others may be at work on it. */
 const MAX_STEPS = 8
-const REASON = 'its retention had passed when it was asked for again'
+/** Why a content was destroyed that a late request asked for. */
+export const ASKED_TOO_LATE = 'its retention had passed when it was asked for again'
 
 /**
  * Keeps a content whose time is up, because an encryptor asks for it: durably, before it is answered. One whose grace has passed is
@@ -65,7 +66,7 @@ export function createRevival({ store, cache, withNewSecret, onExpired = () => {
       } else if (step > 0) {
         const expiresAt = expiryOf(content) ?? now
         if (retention.afterwards === 'gone') throw contentGone(ref, expiresAt + retention.graceMs)
-        const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, REASON)
+        const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, ASKED_TOO_LATE)
         if (destroyed.length > 0) onExpired(ref, retention)
       }
       revived = { content: await standing(ref, content, now), first: false }

@@ -1,6 +1,5 @@
-import { KeyProviderError } from '../errors.ts'
-import type { DataKeys } from '../keys/data-keys.ts'
-import { type DataKey, type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../keys/seal.ts'
+import { type DataKeys, withCurrentDataKey } from '../keys/data-keys.ts'
+import { type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../keys/seal.ts'
 import { AUDIT_TENANT, type AuditHead, type AuditHeadStore } from './store.ts'
 
 export { AUDIT_TENANT }
@@ -37,15 +36,9 @@ export function createAuditHeads({ store, dataKeys, randomBytes }: AuditHeadsOpt
       const clear = Buffer.alloc(SEQ_BYTES)
       clear.writeUIntBE(seq, 0, SEQ_BYTES)
       const bytes = Buffer.concat([clear, Buffer.from(HASH.exec(hash)?.[1] ?? '', 'hex')])
-      const dataKey = await dataKeys.current(AUDIT_TENANT)
-      const sealedWith = (key: DataKey) => ({ chain, seq, sealed: seal(key, contextOf(chain), bytes, randomBytes) })
-      try {
-        await store.putAuditHead(sealedWith(dataKey))
-      } catch (error) {
-        if (!(error instanceof KeyProviderError) || error.code !== 'ERR_DATA_KEY_REMOVED') throw error
-        // A rotation removed it a moment ago.
-        await store.putAuditHead(sealedWith(await dataKeys.current(AUDIT_TENANT, dataKey)))
-      }
+      await withCurrentDataKey(dataKeys, AUDIT_TENANT, (dataKey) =>
+        store.putAuditHead({ chain, seq, sealed: seal(dataKey, contextOf(chain), bytes, randomBytes) }),
+      )
     },
 
     list: () => store.listAuditHeads(),

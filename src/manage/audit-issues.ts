@@ -1,5 +1,5 @@
+import { type Schedule, scheduleTimeout } from '../keys/late-writes.ts'
 import type { Actor, AuditEntry, AuditLog } from './audit.ts'
-import { type Schedule, scheduleTimeout } from './audit-seal.ts'
 
 /** What an answer gave out. Give the same object each time the same answer is given: that is the cheap way. */
 export type IssuedContent = Pick<

@@ -1,9 +1,10 @@
 import { KeyProviderError } from '../errors.ts'
+import { type Schedule, scheduleTimeout } from '../keys/late-writes.ts'
 import type { Actor, AuditAction, AuditEntry, AuditLog } from './audit.ts'
 import { AUDIT_TENANT, type AuditHeads } from './audit-heads.ts'
 import { type AuditNote, auditLine, chainOf, sha256 } from './audit-record.ts'
 import { newestHead, type Standing, standingOf } from './audit-resume.ts'
-import { type Schedule, scheduleTimeout, sealHeads } from './audit-seal.ts'
+import { sealHeads } from './audit-seal.ts'
 import type { AuditSink, AuditTail } from './audit-sink.ts'
 
 /** An audit log that can be watched. */

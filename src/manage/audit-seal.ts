@@ -1,7 +1,5 @@
+import type { Schedule } from '../keys/late-writes.ts'
 import type { AuditHeads, OpenHead } from './audit-heads.ts'
-
-/** Runs `task` once after `ms`; the result cancels it. */
-export type Schedule = (task: () => void, ms: number) => () => void
 
 /** Keeps the heads of a log's chains, some time after they change. */
 export interface SealHeads {
@@ -66,11 +64,4 @@ export function sealHeads({ heads, everyMs, schedule, onError }: SealHeadsOption
       await run()
     },
   }
-}
-
-/** By a timer that does not keep the process alive. */
-export const scheduleTimeout: Schedule = (task, ms) => {
-  const timer = setTimeout(task, ms)
-  timer.unref()
-  return () => clearTimeout(timer)
 }

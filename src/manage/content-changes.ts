@@ -1,5 +1,6 @@
 import { KeyProviderError } from '../errors.ts'
 import type { ContentRef, Tombstone } from '../keys/store.ts'
+import type { AuditAction } from './audit.ts'
 import { audited } from './audited.ts'
 import { contentNotFound } from './contents.ts'
 import type { Management, Operator } from './management.ts'
@@ -32,58 +33,51 @@ const MAX_REASON = 512
  * Destroys a content for ever: its secret, overrides and document are forgotten, and a late request of an encryptor is refused with
  * ERR_CONTENT_GONE. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_HELD.
  */
-export async function deleteContent(
-  management: ContentChanging,
-  operator: Operator,
-  change: ContentChange,
-): Promise<DeletedContent> {
-  const { contentId } = change
-  const reason = readReason(change)
-  const { store, emit, now } = management
-  const ref = { tenant: operator.tenant, contentId }
-  return audited(management, operator, { action: 'content.delete', contentId, reason }, async () => {
+export const deleteContent = recordedChange(
+  'content.delete',
+  async (management, ref, reason): Promise<DeletedContent> => {
+    const { store, emit, now } = management
+    const { tenant, contentId } = ref
     const before = await store.findSummary(ref)
     if (before === undefined && (await store.findByContent(ref, 1)).length === 0) throw contentNotFound(contentId)
-    if (before?.tombstone?.cause === 'deleted') return { result: toDeleted(contentId, before.tombstone, true) }
+    if (before?.tombstone?.cause === 'deleted') return toDeleted(contentId, before.tombstone, true)
     if (management.retention(ref).held) throw heldByRule(ref)
     const tombstone = { at: now(), reason, cause: 'deleted' } as const
     await store.putTombstone(ref, tombstone)
-    emit({ type: 'content.deleted', tenant: ref.tenant, contentId, at: tombstone.at, data: { reason } })
-    return { result: toDeleted(contentId, tombstone, false) }
-  })
-}
+    emit({ type: 'content.deleted', tenant, contentId, at: tombstone.at, data: { reason } })
+    return toDeleted(contentId, tombstone, false)
+  },
+)
 
 /** Puts a content under legal hold: until it is released it neither expires nor can it be deleted. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
-export async function holdContent(
-  management: ContentChanging,
-  operator: Operator,
-  change: ContentChange,
-): Promise<HeldContent> {
-  const { contentId } = change
-  const reason = readReason(change)
-  const ref = { tenant: operator.tenant, contentId }
-  return audited(management, operator, { action: 'content.hold', contentId, reason }, async () => {
-    if (!(await management.store.putHold(ref, reason))) throw await notThere(management, ref)
-    return { result: { contentId, held: true } }
-  })
-}
+export const holdContent = recordedChange('content.hold', async (management, ref, reason): Promise<HeldContent> => {
+  if (!(await management.store.putHold(ref, reason))) throw await notThere(management, ref)
+  return { contentId: ref.contentId, held: true }
+})
 
 /** Lifts the legal hold that an operator put a content under; it is kept for the whole time of its class from now on. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
-export async function releaseContent(
-  management: ContentChanging,
-  operator: Operator,
-  change: ContentChange,
-): Promise<HeldContent> {
-  const { contentId } = change
-  const reason = readReason(change)
-  const ref = { tenant: operator.tenant, contentId }
-  return audited(management, operator, { action: 'content.release', contentId, reason }, async () => {
-    const { held, keepMs } = management.retention(ref)
-    if (held) throw heldByRule(ref)
-    if (keepMs !== undefined) await grantTime(management, ref, management.now() + keepMs)
-    if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
-    return { result: { contentId, held: false } }
-  })
+export const releaseContent = recordedChange('content.release', async (management, ref): Promise<HeldContent> => {
+  const { held, keepMs } = management.retention(ref)
+  if (held) throw heldByRule(ref)
+  if (keepMs !== undefined) await grantTime(management, ref, management.now() + keepMs)
+  if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
+  return { contentId: ref.contentId, held: false }
+})
+
+type Change<T> = (management: ContentChanging, operator: Operator, change: ContentChange) => Promise<T>
+
+/** A change with its reason, recorded before and after. */
+function recordedChange<T>(
+  action: AuditAction,
+  act: (management: ContentChanging, ref: ContentRef, reason: string) => Promise<T>,
+): Change<T> {
+  return async (management, operator, change) => {
+    const { contentId } = change
+    const reason = readReason(change)
+    return audited(management, operator, { action, contentId, reason }, async () => ({
+      result: await act(management, { tenant: operator.tenant, contentId }, reason),
+    }))
+  }
 }
 
 /** Before the hold is lifted: a content that expired under it would be destroyed by the next sweep. */

@@ -1,5 +1,4 @@
-import type { Schedule } from './audit-seal.ts'
-import { scheduleTimeout } from './audit-seal.ts'
+import { type Schedule, scheduleTimeout } from '../keys/late-writes.ts'
 import type { EventType } from './events.ts'
 
 /** An event on its way, as it also survives a stop. */

@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../errors.ts'
+import { withCurrentDataKey } from '../keys/data-keys.ts'
 import { birthOf } from '../keys/lifetime.ts'
 import { type DataKey, seal } from '../keys/seal.ts'
 import { overrideContext, sameBytes, wantedId } from '../keys/snapshot.ts'
@@ -10,16 +11,9 @@ import type { Management } from './management.ts'
 export async function storePlanned(management: Management, plan: PlannedContent): Promise<void> {
   const planned = plan.keys.filter(({ status }) => status === 'stored')
   if (planned.length === 0) return
-  const { dataKeys } = management
-  const { tenant } = plan.ref
-  const dataKey = await dataKeys.current(tenant)
-  try {
-    await storeWith(management, plan, planned, dataKey)
-  } catch (error) {
-    if (!(error instanceof KeyProviderError && error.code === 'ERR_DATA_KEY_REMOVED')) throw error
-    // A rotation removed what was the newest data key here.
-    await storeWith(management, plan, planned, await dataKeys.current(tenant, dataKey))
-  }
+  await withCurrentDataKey(management.dataKeys, plan.ref.tenant, (dataKey) =>
+    storeWith(management, plan, planned, dataKey),
+  )
 }
 
 async function storeWith(

@@ -5,6 +5,7 @@ import type { Observe } from '../http/routes.ts'
 import type { ContentKeys } from '../keys/content-keys.ts'
 import type { DataKeys } from '../keys/data-keys.ts'
 import type { RetentionClass } from '../keys/retention.ts'
+import { ASKED_TOO_LATE } from '../keys/revival.ts'
 import type { ContentRef } from '../keys/store.ts'
 import type { WatchedAuditLog } from '../manage/audit-log.ts'
 import type { AuditSink } from '../manage/audit-sink.ts'
@@ -125,7 +126,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     issues,
     expired({ tenant, contentId }, { name }) {
       const actor = { method: 'server', id: 'late-request' }
-      const reason = 'its retention had passed when it was asked for again'
+      const reason = ASKED_TOO_LATE
       audit.spool({ action: 'content.expire', outcome: 'ok', tenant, contentId, actor, requestId: actor.id, reason })
       emit({ type: 'content.expired', tenant, contentId, at: now(), data: { class: name, destroyed: true } })
       metrics.contentsSwept('destroyed', 1)
