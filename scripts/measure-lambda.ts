@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { startFakeKms } from '../test/kms/fake-kms.ts'
 import { eventOf, readResult } from '../test/lambda/events.ts'
-import { bundle, startInstance } from '../test/lambda/instance.ts'
+import { bundle, environmentOn, startInstance } from '../test/lambda/instance.ts'
 import { KIDS, PLAYREADY, requestFor, WIDEVINE } from '../test/speke/documents.ts'
 import { startDynamoDb } from '../test/store/dynamodb-server.ts'
 
@@ -12,15 +12,7 @@ const runs = Math.max(1, Number(process.argv[2] ?? 9))
 const [built, dynamoDb, kms] = await Promise.all([bundle(), startDynamoDb(), startFakeKms()])
 const table = await dynamoDb.newTable()
 const environment = {
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_REGION: 'eu-west-1',
-  KEYSPRING_STORE: 'dynamodb',
-  KEYSPRING_DYNAMODB_TABLE: table,
-  KEYSPRING_DYNAMODB_ENDPOINT: dynamoDb.endpoint,
-  KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
-  KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'key-1',
-  KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: kms.url,
+  ...environmentOn(dynamoDb, table, kms),
   KEYSPRING_AUTH_GATEWAY_CALLERS: '111122223333',
   KEYSPRING_PLAYBACK_ACCESS: 'open',
 }

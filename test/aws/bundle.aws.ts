@@ -7,7 +7,7 @@ import { PACKAGE } from '../cli/run.ts'
 import { startFakeKms } from '../kms/fake-kms.ts'
 import { startFakeSecrets } from '../kms/fake-secrets.ts'
 import { EVENTS, eventOf, readResult, recorded } from '../lambda/events.ts'
-import { bundle, type Instance, startInstance } from '../lambda/instance.ts'
+import { bundle, environmentOn, type Instance, startInstance } from '../lambda/instance.ts'
 import { AES_128, KIDS, PLAYREADY, requestFor, WIDEVINE } from '../speke/documents.ts'
 import { startDynamoDb } from '../store/dynamodb-server.ts'
 
@@ -30,17 +30,9 @@ after(async () => {
 })
 
 const environmentOf = (table: string, changes: Readonly<Record<string, string>> = {}) => ({
-  AWS_ACCESS_KEY_ID: 'test',
-  AWS_SECRET_ACCESS_KEY: 'test',
-  AWS_REGION: 'eu-west-1',
+  ...environmentOn(dynamoDb, table, kms),
   AWS_LAMBDA_FUNCTION_NAME: 'issuer',
   AWS_ENDPOINT_URL_SECRETS_MANAGER: secrets.url,
-  KEYSPRING_STORE: 'dynamodb',
-  KEYSPRING_DYNAMODB_TABLE: table,
-  KEYSPRING_DYNAMODB_ENDPOINT: dynamoDb.endpoint,
-  KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
-  KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'key-1',
-  KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: kms.url,
   KEYSPRING_AUTH_GATEWAY_CALLERS: '111122223333',
   KEYSPRING_PUBLIC_URL: 'https://keys.example.com',
   KEYSPRING_PLAYBACK_ACCESS: 'jwt',

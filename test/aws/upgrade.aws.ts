@@ -9,7 +9,7 @@ import { blocksOf, pageOf } from '../docs/pages.ts'
 import { vectors } from '../drm/vectors.ts'
 import { startFakeKms } from '../kms/fake-kms.ts'
 import { eventOf, readResult } from '../lambda/events.ts'
-import { bundle, startInstance } from '../lambda/instance.ts'
+import { bundle, environmentOn, startInstance } from '../lambda/instance.ts'
 import { AES_128, requestFor } from '../speke/documents.ts'
 import { startDynamoDb } from '../store/dynamodb-server.ts'
 
@@ -57,17 +57,7 @@ test(`what the guide says moves the contents of the reference server: the same k
   assert.equal(readFileSync(csv, 'utf8').trimEnd().split('\n').length, 1 + contents.flatMap(({ keys }) => keys).length)
 
   const table = await dynamoDb.newTable()
-  const environment = {
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    AWS_REGION: 'eu-west-1',
-    KEYSPRING_STORE: 'dynamodb',
-    KEYSPRING_DYNAMODB_TABLE: table,
-    KEYSPRING_DYNAMODB_ENDPOINT: dynamoDb.endpoint,
-    KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
-    KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'key-1',
-    KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: kms.url,
-  }
+  const environment = environmentOn(dynamoDb, table, kms)
   for (const more of [['--dry-run'], []]) {
     const args = ['keys', 'import', csv, '--format', 'reference-server', ...more]
     const { code, stdout, stderr } = await runCli(args, { environment }).done

@@ -26,6 +26,25 @@ export async function bundle(): Promise<Bundle> {
   return { ...built, remove: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
+/** What a function on an emulated table and KMS is started with. */
+export function environmentOn(
+  dynamoDb: { readonly endpoint: string },
+  table: string,
+  kms: { readonly url: string },
+): Readonly<Record<string, string>> {
+  return {
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_REGION: 'eu-west-1',
+    KEYSPRING_STORE: 'dynamodb',
+    KEYSPRING_DYNAMODB_TABLE: table,
+    KEYSPRING_DYNAMODB_ENDPOINT: dynamoDb.endpoint,
+    KEYSPRING_ROOT_KEY_KIND: 'aws-kms',
+    KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'key-1',
+    KEYSPRING_ROOT_KEY_AWS_KMS_ENDPOINT: kms.url,
+  }
+}
+
 /** An instance of a function: a process with the bundle in it, and nothing else of this repository. */
 export interface Instance {
   /** Until the bundle was loaded and its server started, in milliseconds since the process was started. */
