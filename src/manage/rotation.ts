@@ -61,7 +61,8 @@ export function rotationSchedule(
 ): RotationSchedule | undefined {
   const periods = seen.filter(({ isOffset }) => !isOffset)
   const requests = requestsOf(periods)
-  const indexStep = median(
+  // The least: where half of the periods were missed, the middle would be two steps.
+  const indexStep = least(
     successive(periods).flatMap(([a, b]) => {
       const grown = indexDifference(a, b)
       return grown !== undefined && grown > 0 ? [grown] : []
@@ -168,6 +169,10 @@ function successive<T>(items: readonly T[]): readonly (readonly [T, T])[] {
     const before = items[i]
     return before === undefined ? [] : [[before, item] as const]
   })
+}
+
+function least(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : Math.min(...values)
 }
 
 function median(values: readonly number[]): number | undefined {

@@ -87,6 +87,11 @@ describe('the interval of a rotation', () => {
     test(`is not told from ${name}`, () => assert.equal(scheduleOf(records), undefined))
   }
 
+  test('is found where every other period was missed', () => {
+    const records = [0, 2, 5, 8, 10, 11].map((i) => asked(i, i * 10))
+    assert.equal(scheduleOf(records)?.intervalMs, 10_000)
+  })
+
   test('is found from any rotation with jitter, gaps and restarts of its encryptor', () => {
     const rotation = fc.record({
       seconds: fc.integer({ min: 10, max: 3_600 }),
