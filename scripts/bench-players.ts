@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { mintPlayerToken, type PlayerTokenKey } from '../src/auth/player-token.ts'
-import { signUrl } from '../src/auth/signed-url.ts'
-import { toKid } from '../src/cenc.ts'
+import { signUrl } from '../src/auth/players/signed-url.ts'
+import { mintPlayerToken, type PlayerTokenKey } from '../src/auth/players/token.ts'
 import { requestKeys } from '../src/demo/speke.ts'
+import { toKid } from '../src/formats/cenc.ts'
 import { ask, load, type MakeRequest } from './bench/load.ts'
 
 const HELP = `npm run bench:players [-- options]: key and licence requests against a bare node:http server

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { newRecipient } from '../src/encryptor/certificate.ts'
+import { newRecipient } from '../src/toolkit/encryptor/certificate.ts'
 import { deliveryDataFor, requestOf } from './bench/documents.ts'
 import { ask, type LoadResult, load, type MakeRequest, postOf } from './bench/load.ts'
 

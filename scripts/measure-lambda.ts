@@ -1,9 +1,9 @@
 import { performance } from 'node:perf_hooks'
-import { startFakeKms } from '../test/kms/fake-kms.ts'
-import { eventOf, readResult } from '../test/lambda/events.ts'
-import { bundle, environmentOn, startInstance } from '../test/lambda/instance.ts'
-import { KIDS, PLAYREADY, requestFor, WIDEVINE } from '../test/speke/documents.ts'
-import { startDynamoDb } from '../test/store/dynamodb-server.ts'
+import { startFakeKms } from '../test/adapters/root-keys/fake-kms.ts'
+import { startDynamoDb } from '../test/adapters/store/dynamodb/server.ts'
+import { KIDS, PLAYREADY, requestFor, WIDEVINE } from '../test/protocols/speke/documents.ts'
+import { eventOf, readResult } from '../test/server/lambda/events.ts'
+import { bundle, environmentOn, startInstance } from '../test/server/lambda/instance.ts'
 
 // npm run bench:lambda [RUNS]: the function as one file, each time in a fresh process, with an emulated table and KMS beside it: from
 // the start of the process to the first answer, of a content that is known, and of one that is new.

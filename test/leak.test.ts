@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { type Running, run, start, temporaryDirectory } from './cli/run.ts'
-import { KIDS, PLAYREADY, requestFor, WIDEVINE } from './speke/documents.ts'
+import { KIDS, PLAYREADY, requestFor, WIDEVINE } from './protocols/speke/documents.ts'
 
 /** Everything the product writes or says, but for the answers themselves, is searched for every key it handled. */
 

@@ -1,4 +1,4 @@
-import { KID, KIDS, requestFor, WIDEVINE } from '../../test/speke/documents.ts'
+import { KID, KIDS, requestFor, WIDEVINE } from '../../test/protocols/speke/documents.ts'
 
 export { KID, KIDS, requestFor, WIDEVINE }
 

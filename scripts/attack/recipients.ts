@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { certificateOf, evenPublicKey, rsaKeys, rsaPublicKey } from '../../test/cpix/certificates.ts'
+import { certificateOf, evenPublicKey, rsaKeys, rsaPublicKey } from '../../test/formats/cpix/certificates.ts'
 import type { Attack, Group } from './case.ts'
 import { SOUND, withInside, withRecipients } from './documents.ts'
 

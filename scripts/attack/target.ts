@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { certificateOf, rsaKeys } from '../../test/cpix/certificates.ts'
+import { certificateOf, rsaKeys } from '../../test/formats/cpix/certificates.ts'
 import type { Outcome } from './case.ts'
 
 export const ARN = 'arn:aws:iam::123456789012:role/SpekeAccess'

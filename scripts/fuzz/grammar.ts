@@ -1,5 +1,5 @@
-import { DRM_SYSTEMS } from '../../src/drm/systems.ts'
-import { certificateOf, rsaKeys } from '../../test/cpix/certificates.ts'
+import { DRM_SYSTEMS } from '../../src/formats/drm/systems.ts'
+import { certificateOf, rsaKeys } from '../../test/formats/cpix/certificates.ts'
 import type { Random } from './mutate.ts'
 
 /** A request made by the grammar of CPIX and SPEKE, and the version header that goes with it. */

@@ -56,7 +56,7 @@ export async function buildLambda(directory: string): Promise<BuiltLambda> {
     absWorkingDir: ROOT,
     // Else packages that are linked to have other names here than there, and their licences none.
     preserveSymlinks: true,
-    entryPoints: ['src/lambda/main.ts'],
+    entryPoints: ['src/server/lambda/main.ts'],
     bundle: true,
     write: false,
     metafile: true,

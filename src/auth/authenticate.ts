@@ -1,4 +1,4 @@
-import type { Client } from './client.ts'
+import type { Client } from './clients/client.ts'
 import { AuthenticationError, type AuthenticationFailure } from './failure.ts'
 import { type AuthMethod, PLACES } from './method.ts'
 import { isRepeated, type Presented } from './presented.ts'

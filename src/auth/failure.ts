@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../errors.ts'
+import { KeyProviderError } from '../core/errors.ts'
 
 /** Why nobody was recognized. It is for the log alone: the caller is told the same whatever it was. */
 export type AuthenticationFailure =

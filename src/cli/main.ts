@@ -1,21 +1,21 @@
 import { Command, CommanderError, Option } from 'commander'
 import { packageVersion } from '../server/version.ts'
-import { addAuditCommand } from './audit-command.ts'
-import { addClientCommand } from './client-command.ts'
-import { addCompletionsCommand } from './completions-command.ts'
-import { addContentsCommand } from './contents-command.ts'
-import { ENCRYPTOR_NAMES } from './encryptor-names.ts'
-import { addExamples } from './examples.ts'
-import { EXIT, exitCodeOf } from './exit-codes.ts'
-import { addInspectCommand } from './inspect-command.ts'
-import { addKeysCommand } from './keys-command.ts'
-import { addKidsCommand } from './kids-command.ts'
-import { addLintCommand } from './lint-command.ts'
-import { addOverrideCommand } from './override-command.ts'
-import { describeError } from './report.ts'
-import { addRequestCommand } from './request-command.ts'
-import { addServerCommand } from './server-command.ts'
-import { addVerifyCommand } from './verify-command.ts'
+import { addAuditCommand } from './commands/audit/command.ts'
+import { addClientCommand } from './commands/client/command.ts'
+import { addCompletionsCommand } from './commands/completions/command.ts'
+import { addContentsCommand } from './commands/contents/command.ts'
+import { addInspectCommand } from './commands/inspect/command.ts'
+import { addKeysCommand } from './commands/keys/command.ts'
+import { addKidsCommand } from './commands/kids/command.ts'
+import { addLintCommand } from './commands/lint/command.ts'
+import { addOverrideCommand } from './commands/override/command.ts'
+import { addRequestCommand } from './commands/request/command.ts'
+import { addServerCommand } from './commands/server/command.ts'
+import { addVerifyCommand } from './commands/verify/command.ts'
+import { ENCRYPTOR_NAMES } from './shared/encryptor-names.ts'
+import { addExamples } from './shared/examples.ts'
+import { EXIT, exitCodeOf } from './shared/exit-codes.ts'
+import { describeError } from './shared/report.ts'
 
 const program = new Command('keyspring')
   .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
@@ -49,7 +49,7 @@ program
   .option('--allow-anonymous', 'serve whoever asks, on any address: every caller gets keys')
   .option('--log-requests', 'log a line for each request')
   .option('--migrate', 'bring the schema of PostgreSQL up to date first')
-  .action(async (options) => (await import('./serve.ts')).serve(options))
+  .action(async (options) => (await import('./commands/server/serve.ts')).serve(options))
 
 const config = program.command('config').description('settings')
 config
@@ -59,13 +59,13 @@ config
   .option('--host <host>', 'as for serve')
   .option('--public-url <url>', 'as for serve')
   .option('--allow-anonymous', 'as for serve')
-  .action(async (options) => (await import('./config-check.ts')).configCheck(options))
+  .action(async (options) => (await import('./commands/config/check.ts')).configCheck(options))
 config
   .command('init')
   .description('write a first configuration')
   .addOption(new Option('--encryptor <name>', 'what will ask for keys').choices(ENCRYPTOR_NAMES).makeOptionMandatory())
   .option('--out <file>', 'file to write, which must not exist (default: standard output)')
-  .action(async (options) => (await import('./config-init.ts')).configInit(options))
+  .action(async (options) => (await import('./commands/config/init.ts')).configInit(options))
 
 addOverrideCommand(program)
 
@@ -81,12 +81,12 @@ ofPlayers(token.command('mint').description('print a player token (JWT)'))
   .option('--kid <kid...>', 'these keys of them alone')
   .option('--subject <name>', 'whom to count its requests for')
   .option('--key-file <file>', 'a private key in PEM, or a key set (default: playback.jwt.secret)')
-  .action(async (options) => (await import('./token.ts')).mint(options))
+  .action(async (options) => (await import('./commands/token/token.ts')).mint(options))
 ofPlayers(token.command('sign-url').description('print the signed URL of a key or of licences'))
   .requiredOption('--content-id <id>', 'the content')
   .option('--kid <kid>', 'the kid of the key')
   .option('--license', 'of its ClearKey licences instead')
-  .action(async (options) => (await import('./token.ts')).signedUrl(options))
+  .action(async (options) => (await import('./commands/token/token.ts')).signedUrl(options))
 
 addRequestCommand(program)
 addVerifyCommand(program)
@@ -105,35 +105,35 @@ const passphraseFile = ['--passphrase-file <file>', 'the passphrase of the archi
 
 const store = program.command('store').description('where keys are stored')
 onKeys(store.command('migrate').description('bring the schema up to date')).action(async (options) =>
-  (await import('./store.ts')).migrate(options),
+  (await import('./commands/store/store.ts')).migrate(options),
 )
 store
   .command('copy')
   .description('copy a store into another, and compare; each is sqlite:DIRECTORY, config:FILE or url-file:FILE')
   .requiredOption('--from <store>', 'the store to copy')
   .requiredOption('--to <store>', 'the store to copy into; one that is not there is made')
-  .action(async ({ from, to }) => (await import('./store.ts')).copy(from, to))
+  .action(async ({ from, to }) => (await import('./commands/store/store.ts')).copy(from, to))
 onKeys(store.command('backup').description('write an encrypted archive while servers go on'))
   .requiredOption('--out <file>', 'the archive, which must not exist')
   .requiredOption(...passphraseFile)
-  .action(async (options) => (await import('./store.ts')).backup(options))
+  .action(async (options) => (await import('./commands/store/store.ts')).backup(options))
 onKeys(store.command('restore').description('restore an archive as the SQLite store of the data directory'))
   .requiredOption('--from <file>', 'the archive')
   .requiredOption(...passphraseFile)
   .option('--drill', 'only prove that its keys open')
   .option('--sample <contents>', 'how many contents to open', '1000')
-  .action(async (options) => (await import('./store.ts')).restore(options))
+  .action(async (options) => (await import('./commands/store/store.ts')).restore(options))
 
 const keyring = program.command('keyring').description('root keys and data keys')
 onKeys(keyring.command('status').description('print data keys, how much is sealed with each and what wraps them'))
   .option('--json', 'as JSON')
-  .action(async (options) => (await import('./keyring.ts')).status(options))
+  .action(async (options) => (await import('./commands/keyring/keyring.ts')).status(options))
 onKeys(keyring.command('rotate').description('add a generation of the local root key'))
   .option('--data-keys', 'of the data keys of every tenant instead')
-  .action(async (options) => (await import('./keyring.ts')).rotate(options))
+  .action(async (options) => (await import('./commands/keyring/keyring.ts')).rotate(options))
 onKeys(keyring.command('rewrap').description('move everything to the newest generations, while servers go on'))
   .option('--remove-old', 'then remove those that nothing needs')
-  .action(async (options) => (await import('./keyring.ts')).rewrap(options))
+  .action(async (options) => (await import('./commands/keyring/keyring.ts')).rewrap(options))
 
 addCompletionsCommand(program)
 addExamples(program)

@@ -5,14 +5,14 @@ import { SYSTEMS, type TrackKey } from './speke.ts'
 import { packager } from './tools.ts'
 
 /** How segments are encrypted; without it they are not. */
-export interface Encryption {
+export interface ClipEncryption {
   readonly scheme: 'cenc' | 'cbcs'
   /** Keys by track type: `AUDIO`, `SD`, `HD`. */
   readonly keys: readonly TrackKey[]
 }
 
 /** Packages a clip as CMAF segments with `stream.mpd` and `stream.m3u8`, and puts the signalling of the answer into both. */
-export async function packageCmaf(folder: string, clip: Clip, encryption?: Encryption): Promise<void> {
+export async function packageCmaf(folder: string, clip: Clip, encryption?: ClipEncryption): Promise<void> {
   await mkdir(folder, { recursive: true })
   await packager(folder, [
     ...streamsOf(clip),
@@ -46,7 +46,7 @@ export function streamsOf({ sd, hd }: Clip): readonly string[] {
 
 /** Raw keys from the answer. The IV is given where the key provider returned one, which for cenc it does not: */
 /** every rendition then gets an IV of its own. */
-function encryptionOf({ scheme, keys }: Encryption): readonly string[] {
+function encryptionOf({ scheme, keys }: ClipEncryption): readonly string[] {
   const raw = keys.map(({ trackType, kid, key, iv }) =>
     [
       `label=${trackType}`,

@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const BIN = fileURLToPath(new URL('../../bin/keyspring.js', import.meta.url))
 
 /** A Keyspring of the demonstration's own. */
-export interface Keyspring {
+export interface DemoServer {
   readonly url: string
   /** Prints a player token, as anybody would. */
   mintToken(contentId: string, ttl: string): Promise<string>
@@ -17,7 +17,7 @@ export interface Keyspring {
 }
 
 /** Starts one that wants tokens of players, and lets pages of `origin` read its answers. It keeps nothing. */
-export async function startKeyspring(folder: string, origin: string, port: number): Promise<Keyspring> {
+export async function startDemoServer(folder: string, origin: string, port: number): Promise<DemoServer> {
   const file = join(folder, 'keyspring.yaml')
   const config = {
     port,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { makeClip } from './clip.ts'
-import { startKeyspring } from './keyspring.ts'
+import { startDemoServer } from './keyspring.ts'
 import { makeStreams, type Stream } from './streams.ts'
 import { PLAYERS, serveWeb } from './web.ts'
 
@@ -58,7 +58,7 @@ async function start(): Promise<void> {
   // Its folder holds a secret, so it is not the one that is served.
   const own = await mkdtemp(join(tmpdir(), 'keyspring-demo-'))
   started.push(() => rm(own, { recursive: true, force: true }))
-  const keyspring = await startKeyspring(own, web.url, Number(values['keyspring-port']))
+  const keyspring = await startDemoServer(own, web.url, Number(values['keyspring-port']))
   started.push(() => keyspring.close())
 
   const expired = await keyspring.mintToken('demo-*', '1s')

@@ -8,7 +8,7 @@ export interface WantedTrack {
 }
 
 /** What an encryptor asks a key provider. */
-export interface KeyRequest {
+export interface ClipKey {
   readonly contentId: string
   readonly scheme: 'cenc' | 'cbcs' | 'cbc1'
   readonly systems: readonly SystemName[]
@@ -21,11 +21,11 @@ export interface TrackKey extends WantedTrack {
   readonly key: string
   /** In hex; only where the key provider returns one. */
   readonly iv: string | undefined
-  readonly signaling: readonly Signaling[]
+  readonly signaling: readonly ClipSignaling[]
 }
 
 /** The signalling of one system, decoded. */
-export interface Signaling {
+export interface ClipSignaling {
   readonly system: SystemName
   readonly systemId: string
   /** In base64. */
@@ -38,7 +38,7 @@ export interface Signaling {
 }
 
 /** A request and its answer as they went over the wire. */
-export interface Exchange {
+export interface SpekeExchange {
   readonly request: string
   readonly answer: string
   readonly keys: readonly TrackKey[]
@@ -56,7 +56,7 @@ export const SYSTEMS = {
 export type SystemName = keyof typeof SYSTEMS
 
 /** Asks a key provider by SPEKE 2.0. */
-export async function requestKeys(copyProtectionUrl: string, wanted: KeyRequest): Promise<Exchange> {
+export async function requestKeys(copyProtectionUrl: string, wanted: ClipKey): Promise<SpekeExchange> {
   const request = writeRequest(wanted)
   const answer = await post(copyProtectionUrl, request, { 'x-speke-version': '2.0' })
   return { request, answer, keys: wanted.tracks.map((track) => readKey(answer, track, wanted.systems)) }
@@ -84,7 +84,7 @@ export async function requestAes128KeyV1(url: string, contentId: string, { kid, 
   if (uri === undefined) throw new Error('the answer has no key URL')
   const media = `#EXT-X-KEY:METHOD=AES-128,URI="${Buffer.from(uri, 'base64')}"`
   const none = { pssh: undefined, contentProtectionData: undefined, master: undefined }
-  const signaling: Signaling = { system: 'aes128', systemId, media, ...none }
+  const signaling: ClipSignaling = { system: 'aes128', systemId, media, ...none }
   return { request, answer, keys: [{ ...key, signaling: [signaling] }] }
 }
 
@@ -110,7 +110,7 @@ const ELEMENTS: Readonly<Record<SystemName, readonly string[]>> = {
 /** What cannot be signalled under a scheme. */
 const SCHEMES: Partial<Record<SystemName, string>> = { fairplay: 'cbcs', aes128: 'cbc1', 'sample-aes': 'cbcs' }
 
-function writeRequest({ contentId, scheme, systems, tracks }: KeyRequest): string {
+function writeRequest({ contentId, scheme, systems, tracks }: ClipKey): string {
   const signaled = systems.filter((system) => (SCHEMES[system] ?? scheme) === scheme)
   const keys = tracks.map(({ kid }) => `<cpix:ContentKey kid="${kid}" commonEncryptionScheme="${scheme}"/>`)
   const drm = tracks.flatMap(({ kid }) =>

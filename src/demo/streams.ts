@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { packageAes128 } from './aes-128.ts'
 import type { Clip } from './clip.ts'
 import { packageCmaf } from './cmaf.ts'
-import { type Exchange, requestAes128KeyV1, requestKeys, type SystemName, type TrackKey } from './speke.ts'
+import { requestAes128KeyV1, requestKeys, type SpekeExchange, type SystemName, type TrackKey } from './speke.ts'
 
 /** A stream of the demonstration, as its page is told of it: nothing here holds a key. */
 export interface Stream {
@@ -17,7 +17,7 @@ export interface Stream {
   readonly plays: readonly { readonly player: 'shaka' | 'dash' | 'hls'; readonly manifest: string }[]
   readonly keys: readonly Omit<TrackKey, 'key'>[]
   /** What was asked and answered, the answers without their keys. */
-  readonly exchanges: readonly Pick<Exchange, 'request' | 'answer'>[]
+  readonly exchanges: readonly Pick<SpekeExchange, 'request' | 'answer'>[]
   readonly manifests: Readonly<Record<string, string>>
 }
 
@@ -83,7 +83,7 @@ export async function makeStreams(folder: string, keyProviderUrl: string, clip: 
 
   async function told(
     about: Omit<Stream, 'keys' | 'exchanges' | 'manifests'>,
-    exchanges: readonly Exchange[],
+    exchanges: readonly SpekeExchange[],
   ): Promise<Stream> {
     const names = [...new Set(about.plays.map(({ manifest }) => manifest))]
     const texts = names.map(async (name) => [name, await readFile(join(folder, about.id, name), 'utf8')] as const)

@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto'
-import type { Kid } from '../cenc.ts'
-import { entriesOf, readCpix } from '../cpix/document.ts'
-import { elementError } from '../cpix/error.ts'
-import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from '../cpix/fields.ts'
-import { KeyProviderError } from '../errors.ts'
-import { readDocumentKeys } from '../inspect/cpix-keys.ts'
-import { findingsIn } from '../inspect/node.ts'
-import type { XmlDocument } from '../xml/document.ts'
-import { attributeOf, pathOf } from '../xml/reader.ts'
+import { KeyProviderError } from '../core/errors.ts'
+import type { Kid } from '../formats/cenc.ts'
+import { entriesOf, readCpix } from '../formats/cpix/document.ts'
+import { elementError } from '../formats/cpix/error.ts'
+import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from '../formats/cpix/fields.ts'
+import type { XmlDocument } from '../formats/xml/document.ts'
+import { attributeOf, pathOf } from '../formats/xml/reader.ts'
+import { readDocumentKeys } from '../toolkit/inspect/cpix/keys.ts'
+import { findingsIn } from '../toolkit/inspect/node.ts'
 
 /** A content key as a CPIX document has it. */
 export interface CpixContentKey {

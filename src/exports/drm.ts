@@ -1,4 +1,6 @@
 /** What `keyspring/drm` exports: DRM signalling made, read and explained. */
+
+export { type ErrorCode, KeyProviderError } from '../core/errors.ts'
 export {
   COMMON_ENCRYPTION_SCHEMES,
   type CommonEncryptionScheme,
@@ -7,30 +9,29 @@ export {
   type SystemId,
   toKid,
   toSystemId,
-} from '../cenc.ts'
+} from '../formats/cenc.ts'
 export {
   decodePlayReadyObject,
   encodePlayReadyObject,
   type PlayReadyRecord,
   WRMHEADER_RECORD,
-} from '../drm/playready-object.ts'
-export type { ProtobufField } from '../drm/protobuf.ts'
-export { decodePssh, decodePsshBoxes, encodePssh, type PsshBox } from '../drm/pssh.ts'
-export { readWrmHeader, type WrmHeader, type WrmHeaderKey } from '../drm/read-wrm-header.ts'
-export { DEFAULT_SETTINGS, type SignalingSettings } from '../drm/settings.ts'
+} from '../formats/drm/payloads/playready-object.ts'
+export type { ProtobufField } from '../formats/drm/payloads/protobuf.ts'
+export { decodePssh, decodePsshBoxes, encodePssh, type PsshBox } from '../formats/drm/payloads/pssh.ts'
+export { readWrmHeader, type WrmHeader, type WrmHeaderKey } from '../formats/drm/payloads/read-wrm-header.ts'
 export {
   decodeWidevinePsshData,
   encodeWidevinePsshData,
   fourCc,
   type WidevinePsshData,
-} from '../drm/widevine-pssh-data.ts'
-export { playReadyChecksum } from '../drm/wrm-header.ts'
-export { type ErrorCode, KeyProviderError } from '../errors.ts'
-export { type Encoding, type Inspection, inspect, inspectSource, type Kind } from '../inspect/inspect.ts'
-export type { ByteSource } from '../inspect/mp4.ts'
-export type { Finding, InspectNode, Place } from '../inspect/node.ts'
-export type { InspectOptions } from '../inspect/options.ts'
-export { type Colours, renderInspection } from '../inspect/render.ts'
+} from '../formats/drm/payloads/widevine-pssh-data.ts'
+export { playReadyChecksum } from '../formats/drm/payloads/wrm-header.ts'
+export { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
+export { type Encoding, type Inspection, inspect, inspectSource, type Kind } from '../toolkit/inspect/inspect.ts'
+export type { ByteSource } from '../toolkit/inspect/mp4/mp4.ts'
+export type { InspectFinding, InspectNode, InspectPlace } from '../toolkit/inspect/node.ts'
+export type { InspectOptions } from '../toolkit/inspect/options.ts'
+export { type Colours, renderInspection } from '../toolkit/inspect/render.ts'
 export {
   type KeySignaling,
   type KeyToSignal,

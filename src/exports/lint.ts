@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
-import { type Finding, judge } from '../rules/judge.ts'
-import type { Severity } from '../rules/rule.ts'
-import { RULE_BY_ID } from '../rules/rules.ts'
-import { readSide } from '../rules/side.ts'
-import type { Viewpoint } from '../rules/viewpoints.ts'
-import { SPEKE_2_0, SPEKE_VERSIONS } from '../speke/tables/versions.ts'
+import { SPEKE_2_0, SPEKE_VERSIONS } from '../protocols/speke/tables/versions.ts'
+import { type Finding, judge } from '../toolkit/rules/judge.ts'
+import type { Severity } from '../toolkit/rules/rule.ts'
+import { RULE_BY_ID } from '../toolkit/rules/rules.ts'
+import { readSide } from '../toolkit/rules/side.ts'
+import type { Viewpoint } from '../toolkit/rules/viewpoints.ts'
 
 /** A request, its answer, or both: rules about their relation look at both. */
 export interface LintDocuments {

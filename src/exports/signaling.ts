@@ -1,3 +1,5 @@
+import { KeyProviderError } from '../core/errors.ts'
+import { fillText, type Template } from '../core/template.ts'
 import {
   type CommonEncryptionScheme,
   guidBytes,
@@ -6,13 +8,11 @@ import {
   toKid,
   toSystemId,
   uuidBytes,
-} from '../cenc.ts'
-import { hlsMasterLine, hlsMediaLine } from '../drm/hls.ts'
-import { DEFAULT_SETTINGS, type SignalingSettings } from '../drm/settings.ts'
-import type { KeyFilling, SignalInput } from '../drm/system.ts'
-import { DRM_SYSTEMS } from '../drm/systems.ts'
-import { KeyProviderError } from '../errors.ts'
-import { fillText, type Template } from '../template.ts'
+} from '../formats/cenc.ts'
+import { hlsMasterLine, hlsMediaLine } from '../formats/drm/hls.ts'
+import { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
+import type { KeyFilling, SignalInput } from '../formats/drm/system.ts'
+import { DRM_SYSTEMS } from '../formats/drm/systems.ts'
 
 /** A content key to be signalled. */
 export interface KeyToSignal {

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ClientCertificate, Presented } from '../auth/presented.ts'
-import type { KeyProviderError } from '../errors.ts'
+import type { KeyProviderError } from '../core/errors.ts'
 
 /** A request as every runtime hands it over. */
 export interface Call extends Presented {

@@ -1,7 +1,7 @@
 import { AuthenticationError } from '../auth/failure.ts'
-import { type ErrorCode, KeyProviderError } from '../errors.ts'
-import { AccessError } from '../playback/access.ts'
-import { SpekeError } from '../speke/error.ts'
+import { type ErrorCode, KeyProviderError } from '../core/errors.ts'
+import { AccessError } from '../protocols/playback/access.ts'
+import { SpekeError } from '../protocols/speke/error.ts'
 import type { Reply } from './call.ts'
 
 /** The status of every code. A new code does not build until it has a line here. @see speke.md 2.3 */

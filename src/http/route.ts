@@ -1,4 +1,4 @@
-import type { LedgerEntry } from '../keys/ledger.ts'
+import type { LedgerEntry } from '../keys/ledger/ledger.ts'
 import type { Call, Reply } from './call.ts'
 
 /** The names of the routes in logs and metrics: a closed set, so that no label grows with traffic. */

@@ -1,7 +1,7 @@
-import { type Config, readConfig } from './config.ts'
-import type { ConfigSources } from './config-sources.ts'
-import { createLog, type Log } from './log.ts'
-import { resolveSecretReferences } from './secret-references.ts'
+import { type Config, readConfig } from './config/config.ts'
+import { resolveSecretReferences } from './config/secret-references.ts'
+import type { ConfigSources } from './config/sources.ts'
+import { createLog, type Log } from './observe/log.ts'
 import { type RunningServer, startServer } from './start.ts'
 import { packageVersion } from './version.ts'
 
@@ -68,8 +68,8 @@ export async function startOn(
   const version = packageVersion()
   const [log, metrics, { assemble }] = await Promise.all([
     createLog(config.logLevel),
-    import('./metrics.ts').then(({ createMetrics }) => createMetrics(version)),
-    import('./assemble.ts'),
+    import('./observe/metrics.ts').then(({ createMetrics }) => createMetrics(version)),
+    import('./assemble/assemble.ts'),
   ])
   const keyProvider = await assemble(config, log, metrics, { migrate })
   for (const notice of keyProvider.notices) onNotice(notice)

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
-import type { Client } from '../../src/auth/client.ts'
-import { type ClientDirectory, createClientDirectory } from '../../src/auth/client-directory.ts'
-import type { Credential } from '../../src/auth/credential.ts'
-import { type CredentialSecrets, createCredentialSecrets } from '../../src/auth/credential-secrets.ts'
+import type { Client } from '../../src/auth/clients/client.ts'
+import { type CredentialSecrets, createCredentialSecrets } from '../../src/auth/clients/credential-secrets.ts'
+import { type ClientDirectory, createClientDirectory } from '../../src/auth/clients/directory.ts'
+import type { Credential } from '../../src/auth/credentials/credential.ts'
 import type { AuthenticationFailure } from '../../src/auth/failure.ts'
 import type { AuthMethod } from '../../src/auth/method.ts'
 import type { Presented } from '../../src/auth/presented.ts'
-import type { DataKeys } from '../../src/keys/data-keys.ts'
+import type { DataKeys } from '../../src/keys/crypto/data-keys.ts'
 
 /** The moment of the tests. */
 export const NOW = Date.parse('2026-11-21T19:00:00Z')

@@ -4,14 +4,14 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { startFakeKms } from '../adapters/root-keys/fake-kms.ts'
+import { startDynamoDb } from '../adapters/store/dynamodb/server.ts'
 import { start as runCli } from '../cli/run.ts'
 import { blocksOf, pageOf } from '../docs/pages.ts'
-import { vectors } from '../drm/vectors.ts'
-import { startFakeKms } from '../kms/fake-kms.ts'
-import { eventOf, readResult } from '../lambda/events.ts'
-import { bundle, environmentOn, startInstance } from '../lambda/instance.ts'
-import { AES_128, requestFor } from '../speke/documents.ts'
-import { startDynamoDb } from '../store/dynamodb-server.ts'
+import { vectors } from '../formats/drm/vectors.ts'
+import { AES_128, requestFor } from '../protocols/speke/documents.ts'
+import { eventOf, readResult } from '../server/lambda/events.ts'
+import { bundle, environmentOn, startInstance } from '../server/lambda/instance.ts'
 
 interface Content {
   readonly secret: string

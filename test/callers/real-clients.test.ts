@@ -7,8 +7,8 @@ import { describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { SignatureV4 } from '@smithy/signature-v4'
-import { aesSigner, signWidevineRequest } from '../../src/auth/widevine-signer.ts'
-import { requestFor } from '../speke/documents.ts'
+import { aesSigner, signWidevineRequest } from '../../src/auth/methods/widevine-signer.ts'
+import { requestFor } from '../protocols/speke/documents.ts'
 import { ARN, serve, writeStudio } from './studio.ts'
 
 /** Every method end to end over HTTPS, by clients that nobody here wrote. */

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import type { TLSSocket } from 'node:tls'
 import { run, temporaryDirectory } from '../cli/run.ts'
-import { requestFor } from '../speke/documents.ts'
+import { requestFor } from '../protocols/speke/documents.ts'
 import { serve, writeStudio } from './studio.ts'
 
 const directory = temporaryDirectory()

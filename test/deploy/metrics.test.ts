@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { METRICS, type MetricDefinition } from '../../src/server/metric-table.ts'
+import { METRICS, type MetricDefinition } from '../../src/server/observe/metric-table.ts'
 import { codeIn, pageOf, rowsOf, sectionOf } from '../docs/pages.ts'
 import { driveServer } from './driven-server.ts'
 import { textOf, yamlOf } from './files.ts'

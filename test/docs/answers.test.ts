@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { readXml } from '../../src/xml/reader.ts'
+import { readXml } from '../../src/formats/xml/reader.ts'
 import { PACKAGE, type Running, start } from '../cli/run.ts'
 import { blocksOf, PAGES, pageOf } from './pages.ts'
 

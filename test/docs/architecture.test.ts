@@ -12,9 +12,8 @@ test('docs/architecture.md says what every room of src/ is for, and names none t
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
   const places = rowsOf(page.text)
-    .map(([, place = '']) => place)
-    .flatMap((place) => [...place.matchAll(/`([a-z]+)\/[^`]*`/g)].map(([, name = '']) => name))
-  const named = places.filter((name) => name !== 'deploy' && name !== 'src')
+    .flatMap(([place = '']) => [...place.matchAll(/^`([a-z]+)\/`$/g)].map(([, name = '']) => name))
+  const named = places.filter((name) => name !== 'deploy')
   assert.deepEqual([...new Set(named)].sort(), rooms.sort())
 })
 

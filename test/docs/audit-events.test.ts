@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AUDIT_ACTIONS } from '../../src/manage/audit.ts'
-import { EVENT_TYPES } from '../../src/manage/events.ts'
+import { AUDIT_ACTIONS } from '../../src/operations/ports/audit.ts'
+import { EVENT_TYPES } from '../../src/operations/ports/events.ts'
 import { codeIn, pageOf, rowsOf } from './pages.ts'
 
 const firstCells = (file: string): readonly (string | undefined)[] =>

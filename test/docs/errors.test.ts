@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EXIT, exitCodeOf } from '../../src/cli/exit-codes.ts'
-import { type ErrorCode, KeyProviderError } from '../../src/errors.ts'
+import { EXIT, exitCodeOf } from '../../src/cli/shared/exit-codes.ts'
+import { type ErrorCode, KeyProviderError } from '../../src/core/errors.ts'
 import { STATUS } from '../../src/http/errors.ts'
-import { SpekeError } from '../../src/speke/error.ts'
+import { SpekeError } from '../../src/protocols/speke/error.ts'
 import { codeIn, pageOf, rowsOf, sectionOf } from './pages.ts'
 
 const page = pageOf('docs/errors.md')

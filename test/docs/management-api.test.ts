@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { OPERATIONS } from '../../src/http/api/operations.ts'
+import { OPERATIONS } from '../../src/http/api/operations/operations.ts'
 import { type Running, start } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 

@@ -6,10 +6,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { mintPlayerToken, type PlayerGrant } from '../../src/auth/player-token.ts'
+import { mintPlayerToken, type PlayerGrant } from '../../src/auth/players/token.ts'
 import { makeClip } from '../../src/demo/clip.ts'
-import { type Encryption, packageCmaf } from '../../src/demo/cmaf.ts'
-import { type KeyRequest, requestKeys, type TrackKey } from '../../src/demo/speke.ts'
+import { type ClipEncryption, packageCmaf } from '../../src/demo/cmaf.ts'
+import { type ClipKey, requestKeys, type TrackKey } from '../../src/demo/speke.ts'
 import { PLAYERS, serveWeb } from '../../src/demo/web.ts'
 import { start } from '../cli/run.ts'
 
@@ -68,7 +68,7 @@ export async function openStudio() {
   const at = (...names: readonly string[]): string => join(folder, ...names)
   const issued: TrackKey[] = []
 
-  const ask = async (request: KeyRequest): Promise<readonly TrackKey[]> => {
+  const ask = async (request: ClipKey): Promise<readonly TrackKey[]> => {
     const { keys } = await requestKeys(`${url}/copyProtection`, request)
     issued.push(...keys)
     return keys
@@ -87,7 +87,7 @@ export async function openStudio() {
     mediaUrl: (...names: readonly string[]): string => `${web.url}/media/${names.join('/')}`,
     licenseUrl: (contentId: string): string => `${url}/license/clearkey/default/${contentId}`,
     /** Three keys, for sound and two sizes of picture, and the stream that they encrypt. */
-    async publish(contentId: string, scheme: Encryption['scheme'], systems: KeyRequest['systems'] = EVERY_SYSTEM) {
+    async publish(contentId: string, scheme: ClipEncryption['scheme'], systems: ClipKey['systems'] = EVERY_SYSTEM) {
       const tracks = ['AUDIO', 'SD', 'HD'].map((trackType) => ({ kid: randomUUID(), trackType }))
       const keys = await ask({ contentId, scheme, systems, tracks })
       await packageCmaf(at(contentId), clip, { scheme, keys })

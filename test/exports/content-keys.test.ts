@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { readCpixKeys } from '../../src/exports/content-keys.ts'
-import { readXml } from '../../src/xml/reader.ts'
-import { certificateOf, rsaKeys } from '../cpix/certificates.ts'
-import { answering, VECTOR_KEY, VECTOR_KID } from '../speke/answering.ts'
-import { requestFor } from '../speke/documents.ts'
+import { readXml } from '../../src/formats/xml/reader.ts'
+import { certificateOf, rsaKeys } from '../formats/cpix/certificates.ts'
+import { answering, VECTOR_KEY, VECTOR_KID } from '../protocols/speke/answering.ts'
+import { requestFor } from '../protocols/speke/documents.ts'
 
 const { publicKey, privateKey } = rsaKeys(2048)
 const certificate = certificateOf({ publicKey }).toString('base64')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { lintCpix } from '../../src/exports/lint.ts'
-import { PLAYREADY, requestFor, WIDEVINE } from '../speke/documents.ts'
+import { PLAYREADY, requestFor, WIDEVINE } from '../protocols/speke/documents.ts'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -24,8 +24,8 @@ test('a finding says what, where, why and how it is mended', () => {
 })
 
 test('an answer that changed the request is found beside it', () => {
-  const answer = readFileSync(new URL('../speke/examples/v2.0-vod-response.xml', import.meta.url))
-  const request = readFileSync(new URL('../speke/examples/v2.0-vod-request.xml', import.meta.url))
+  const answer = readFileSync(new URL('../protocols/speke/examples/v2.0-vod-response.xml', import.meta.url))
+  const request = readFileSync(new URL('../protocols/speke/examples/v2.0-vod-request.xml', import.meta.url))
   const changed = bytesOf(answer.toString().replace('contentId="movie-42"', 'contentId="movie-43"'))
   const rulesOf = (document: Uint8Array) => new Set(lintCpix({ request, answer: document }).map(({ rule }) => rule))
   const added = [...rulesOf(changed)].filter((rule) => !rulesOf(answer).has(rule))

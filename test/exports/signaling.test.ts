@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type KeyToSignal, KNOWN_DRM_SYSTEMS, kidBytes, kidGuidBytes, signalKey } from '../../src/exports/signaling.ts'
-import { fromBase64, fromHex, kidOf, vectors } from '../drm/vectors.ts'
+import { fromBase64, fromHex, kidOf, vectors } from '../formats/drm/vectors.ts'
 
 const vector = vectors<Record<string, string>>('signaling.json')
 const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'

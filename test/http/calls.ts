@@ -1,10 +1,10 @@
-import { KeyProviderError } from '../../src/errors.ts'
+import { KeyProviderError } from '../../src/core/errors.ts'
 import type { Call, Handler } from '../../src/http/call.ts'
-import { onlyLocalCalls } from '../../src/http/loopback.ts'
-import type { AdmitOperator } from '../../src/http/metrics.ts'
+import { onlyLocalCalls } from '../../src/http/listener/loopback.ts'
 import type { Issued } from '../../src/http/route.ts'
-import { createHandler, routes } from '../../src/http/routes.ts'
-import type { AnswerSpeke } from '../../src/speke/answer.ts'
+import type { AdmitOperator } from '../../src/http/routes/metrics.ts'
+import { createHandler, routes } from '../../src/http/routes/routes.ts'
+import type { AnswerSpeke } from '../../src/protocols/speke/answer.ts'
 
 /** A call as the listener would make it, local and without a body unless `overrides` says otherwise. */
 export function callOf(method: string, rawPath: string, overrides: Partial<Call> = {}): Call {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ErrorCode, KeyProviderError } from '../../src/errors.ts'
+import { type ErrorCode, KeyProviderError } from '../../src/core/errors.ts'
 import { STATUS, toReply } from '../../src/http/errors.ts'
-import { SpekeError } from '../../src/speke/error.ts'
+import { SpekeError } from '../../src/protocols/speke/error.ts'
 
 const codes = Object.keys(STATUS) as ErrorCode[]
 

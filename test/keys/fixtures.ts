@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
-import type { ContentKeyClass, Kid } from '../../src/cenc.ts'
-import { toKid } from '../../src/cenc.ts'
-import { KeyProviderError } from '../../src/errors.ts'
-import type { ContentKeys, WantedKey } from '../../src/keys/content-keys.ts'
-import { createDataKeys, type DataKeys } from '../../src/keys/data-keys.ts'
-import { type ContentKeysOptions, createContentKeys } from '../../src/keys/keyring.ts'
-import { seal, unseal } from '../../src/keys/seal.ts'
-import type { Birth, ContentRef, LifeStore, RootKey, SecretStore } from '../../src/keys/store.ts'
-import { memoryStore } from '../../src/store/memory.ts'
+import { memoryStore } from '../../src/adapters/store/memory/store.ts'
+import { KeyProviderError } from '../../src/core/errors.ts'
+import type { ContentKeyClass, Kid } from '../../src/formats/cenc.ts'
+import { toKid } from '../../src/formats/cenc.ts'
+import type { ContentKeys, WantedKey } from '../../src/keys/content/content-key.ts'
+import { type ContentKeysOptions, createContentKeys } from '../../src/keys/content/content-keys.ts'
+import { createDataKeys, type DataKeys } from '../../src/keys/crypto/data-keys.ts'
+import { seal, unseal } from '../../src/keys/crypto/seal.ts'
+import type { Birth, ContentRef, LifeStore, RootKey, SecretStore } from '../../src/keys/ports/store.ts'
 
 export const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
 

@@ -1,13 +1,13 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
-import type { ClientStore } from '../../src/auth/client-store.ts'
-import { createContentKeys } from '../../src/keys/keyring.ts'
-import { callersFrom, type LoadCallers } from '../../src/server/callers.ts'
-import type { Config } from '../../src/server/config.ts'
-import { replaceableRules } from '../../src/server/content-rules.ts'
-import type { Log, LogFields, LogLevel } from '../../src/server/log.ts'
-import type { Metrics } from '../../src/server/metrics.ts'
-import { type Operations, openOperations } from '../../src/server/operations.ts'
-import { memoryStore } from '../../src/store/memory.ts'
+import { memoryStore } from '../../src/adapters/store/memory/store.ts'
+import type { ClientStore } from '../../src/auth/clients/store.ts'
+import { createContentKeys } from '../../src/keys/content/content-keys.ts'
+import { callersFrom, type LoadCallers } from '../../src/server/assemble/callers.ts'
+import { type Operations, openOperations } from '../../src/server/assemble/operations.ts'
+import type { Config } from '../../src/server/config/config.ts'
+import { replaceableRules } from '../../src/server/config/content-rules.ts'
+import type { Log, LogFields, LogLevel } from '../../src/server/observe/log.ts'
+import type { Metrics } from '../../src/server/observe/metrics.ts'
 
 export interface Line {
   readonly level: LogLevel

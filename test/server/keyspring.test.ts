@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { startKeyspring } from '../../src/exports/keyspring.ts'
-import { requestFor } from '../speke/documents.ts'
+import { requestFor } from '../protocols/speke/documents.ts'
 
 const SETTINGS = { port: 0, store: 'memory', logLevel: 'silent' }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { GATEWAY_IDENTITY_HEADERS } from '../../../src/auth/gateway.ts'
+import { GATEWAY_IDENTITY_HEADERS } from '../../../src/auth/methods/gateway.ts'
 import { NODES } from './answers.ts'
 import { deploy, ofType, resource } from './resolve.ts'
 import { templateOf } from './templates.ts'

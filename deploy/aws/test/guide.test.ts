@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { readConfig } from '../../../src/server/config.ts'
+import { readConfig } from '../../../src/server/config/config.ts'
 import { blocksOf, pageOf, rowsOf, sectionOf } from '../../../test/docs/pages.ts'
 import { EVERYTHING, NODES } from './answers.ts'
 import { ACCOUNT, deploy } from './resolve.ts'

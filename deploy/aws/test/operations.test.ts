@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { METRICS } from '../../../src/server/metric-table.ts'
+import { METRICS } from '../../../src/server/observe/metric-table.ts'
 import { CODE, EVERYTHING, JWT, NODES } from './answers.ts'
 import { isErrorCode } from './error-codes.ts'
 import { deploy, ofType, type Plain, resource } from './resolve.ts'

@@ -1,5 +1,5 @@
-import type { Severity } from '../../rules/rule.ts'
-import type { Config } from '../../server/config.ts'
+import type { Config } from '../../server/config/config.ts'
+import type { Severity } from '../../toolkit/rules/rule.ts'
 
 /** What a check found: one sentence, and how to mend it where that is not fine. */
 export interface HealthFinding {

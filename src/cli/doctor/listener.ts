@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { Config } from '../../server/config.ts'
+import type { Config } from '../../server/config/config.ts'
 import { type Examination, fine, type HealthFinding } from './finding.ts'
 
 const TIMEOUT_MS = 2_000

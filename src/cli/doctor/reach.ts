@@ -1,4 +1,4 @@
-import type { Config } from '../../server/config.ts'
+import type { Config } from '../../server/config/config.ts'
 import { type Examination, fine, type HealthFinding } from './finding.ts'
 
 const TIMEOUT_MS = 5_000

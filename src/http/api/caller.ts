@@ -1,5 +1,5 @@
-import type { Intent } from '../../auth/client.ts'
-import type { Operator } from '../../manage/management.ts'
+import type { Intent } from '../../auth/clients/client.ts'
+import type { Operator } from '../../operations/management.ts'
 import type { Call } from '../call.ts'
 
 /** Who calls the management API. */

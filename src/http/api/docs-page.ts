@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { STATUS } from '../errors.ts'
 import { refusalsOf } from './document.ts'
 import type { Operation } from './operation.ts'
-import { OPERATIONS } from './operations.ts'
+import { OPERATIONS } from './operations/operations.ts'
 import { titleOf } from './problem.ts'
 
 const STYLE = `

@@ -1,6 +1,6 @@
 import { type OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Env } from 'hono'
-import type { ErrorCode } from '../../errors.ts'
+import type { ErrorCode } from '../../core/errors.ts'
 import { STATUS } from '../errors.ts'
 import type { Operation, RawBody } from './operation.ts'
 import { titleOf } from './problem.ts'

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { toKid } from '../../cenc.ts'
-import type { Force } from '../../keys/overrides.ts'
-import { fromUrlSegment } from '../../speke/urls.ts'
+import { toKid } from '../../formats/cenc.ts'
+import type { Force } from '../../keys/content/overrides.ts'
+import { fromUrlSegment } from '../../protocols/speke/urls.ts'
 
 const MAX_CONTENT_ID = 256
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { KeyProviderError } from '../../errors.ts'
-import type { IdempotencyStore, IdempotentWrite } from '../../manage/store.ts'
+import { KeyProviderError } from '../../core/errors.ts'
+import type { IdempotencyStore, IdempotentWrite } from '../../operations/ports/store.ts'
 import type { Call } from '../call.ts'
 import { ApiRequestError } from './request-error.ts'
 

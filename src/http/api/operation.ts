@@ -1,10 +1,10 @@
 import type { z } from '@hono/zod-openapi'
-import type { Scope } from '../../auth/client.ts'
-import type { ErrorCode } from '../../errors.ts'
-import type { RetentionClass } from '../../keys/retention.ts'
-import type { ImportKey } from '../../manage/import-format.ts'
-import type { Management } from '../../manage/management.ts'
-import type { Sweeper } from '../../manage/sweep.ts'
+import type { Scope } from '../../auth/clients/client.ts'
+import type { ErrorCode } from '../../core/errors.ts'
+import type { RetentionClass } from '../../keys/content/retention.ts'
+import type { ImportKey } from '../../operations/import/format.ts'
+import type { Sweeper } from '../../operations/lifetime/sweep.ts'
+import type { Management } from '../../operations/management.ts'
 import type { ApiCaller } from './caller.ts'
 
 /** What operations work on. */

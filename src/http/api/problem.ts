@@ -1,10 +1,10 @@
-import { KeyProviderError } from '../../errors.ts'
+import { KeyProviderError } from '../../core/errors.ts'
 import type { Reply } from '../call.ts'
 import { toReply } from '../errors.ts'
 import { ApiRequestError, type RequestProblem } from './request-error.ts'
 
 /** What is told of a refusal or failure. @see RFC 9457, 3 */
-export interface Problem {
+export interface ApiProblem {
   /** Where the code is described. */
   readonly type: string
   readonly title: string
@@ -22,7 +22,7 @@ export const DOCS_PATH = '/api/docs'
 export function problemReply(error: unknown, requestId: string): Reply {
   const { status, headers, body } = toReply(error)
   const code = status < 500 || status === 503 ? codeOf(error) : 'INTERNAL_ERROR'
-  const problem: Problem = {
+  const problem: ApiProblem = {
     type: `${DOCS_PATH}#${code}`,
     title: titleOf(code),
     status,

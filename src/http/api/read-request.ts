@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { KeyProviderError } from '../../errors.ts'
+import { KeyProviderError } from '../../core/errors.ts'
 import type { Call } from '../call.ts'
 import type { Operation, OperationRequest } from './operation.ts'
 import { ApiRequestError, problemsOf, type RequestProblem } from './request-error.ts'

@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi'
-import { KeyProviderError } from '../../errors.ts'
+import { KeyProviderError } from '../../core/errors.ts'
 
 /** One thing that is wrong with a request. */
 export interface RequestProblem {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SCOPES, type Scope } from '../../../src/auth/client.ts'
-import { OPERATIONS } from '../../../src/http/api/operations.ts'
+import { SCOPES, type Scope } from '../../../src/auth/clients/client.ts'
+import { OPERATIONS } from '../../../src/http/api/operations/operations.ts'
 import { apiWorld, KID, OTHER_KID, withScopes } from './worlds.ts'
 
 const pathOf = (path: string) => path.replace('{content}', 'movie').replace('{kid}', KID)

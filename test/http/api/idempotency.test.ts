@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { memoryStore } from '../../../src/store/memory.ts'
-import { openSqliteStore } from '../../../src/store/sqlite.ts'
+import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
+import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
 import { apiWorld, KID } from './worlds.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'keyspring-idempotency-'))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { KeyProviderError } from '../../../src/errors.ts'
-import { apiRoutes } from '../../../src/http/api.ts'
-import { createHandler } from '../../../src/http/routes.ts'
+import { KeyProviderError } from '../../../src/core/errors.ts'
+import { apiRoutes } from '../../../src/http/routes/api.ts'
+import { createHandler } from '../../../src/http/routes/routes.ts'
 import { callOf } from '../calls.ts'
 import { type Asking, apiWorld, KID } from './worlds.ts'
 

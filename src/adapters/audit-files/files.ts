@@ -1,0 +1,114 @@
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { KeyProviderError } from '../../core/errors.ts'
+import type { AuditSink, AuditTail } from '../../operations/audit/sink.ts'
+import { type FileLock, tryLock } from './lock.ts'
+import { DAY_FILE, dayFilesOf, readEnd } from './reader.ts'
+
+export interface AuditFilesOptions {
+  readonly directory: string
+  readonly node: string
+  /** How long another process of the same node name is waited for. */
+  readonly lockWaitMs?: number
+}
+
+const LOCK_POLL_MS = 50
+
+/** The files of one node's audit log: one for each day, in a directory of the node's own, for their owner alone. */
+export function openAuditFiles({ directory, node, lockWaitMs = 10_000 }: AuditFilesOptions): AuditSink {
+  const home = join(directory, node)
+  let lock: FileLock | undefined
+  let current: { readonly day: string; readonly handle: FileHandle } | undefined
+
+  const closeFile = async (): Promise<void> => {
+    const closing = current?.handle
+    current = undefined
+    await closing?.close()
+  }
+
+  const takeLock = async (): Promise<FileLock> => {
+    for (let waited = 0; ; waited += LOCK_POLL_MS) {
+      const taken = tryLock(join(home, 'lock'))
+      if (taken !== undefined) return taken
+      if (waited >= lockWaitMs) throw takenByOther(directory, node)
+      await delay(LOCK_POLL_MS)
+    }
+  }
+
+  /** The file of a day. One that was moved away or removed under us is begun anew: what is missing then shows in the chain. */
+  const fileOf = async (day: string): Promise<FileHandle> => {
+    const path = join(home, day + DAY_FILE)
+    if (current?.day === day && (await isSame(current.handle, path))) return current.handle
+    await closeFile()
+    const handle = await open(path, 'a', 0o600)
+    current = { day, handle }
+    await syncDirectory(home)
+    return handle
+  }
+
+  return {
+    name: directory,
+
+    async open() {
+      await mkdir(home, { recursive: true, mode: 0o700 })
+      lock ??= await takeLock()
+      return findTail(home)
+    },
+
+    async append(day, text) {
+      if (lock === undefined) throw takenByOther(directory, node)
+      const handle = await fileOf(day)
+      try {
+        await handle.appendFile(text)
+        await handle.datasync()
+      } catch (error) {
+        await closeFile()
+        throw error
+      }
+    },
+
+    async close() {
+      await closeFile()
+      lock?.release()
+      lock = undefined
+    },
+  }
+}
+
+async function findTail(home: string): Promise<AuditTail | undefined> {
+  const days = await dayFilesOf(home)
+  const newest = days.at(-1)
+  if (newest === undefined) return undefined
+  let torn: Uint8Array | undefined
+  for (const day of days.reverse()) {
+    const end = await readEnd(join(home, day + DAY_FILE))
+    if (day === newest) torn = end.torn
+    if (end.line !== undefined) return { day: newest, torn, last: { day, line: end.line } }
+  }
+  return { day: newest, torn, last: undefined }
+}
+
+async function isSame(handle: FileHandle, path: string): Promise<boolean> {
+  const own = await handle.stat()
+  try {
+    const { ino, dev } = await stat(path)
+    return ino === own.ino && dev === own.dev
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  await using handle = await open(path, 'r')
+  await handle.sync()
+}
+
+function takenByOther(directory: string, node: string): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_AUDIT_UNAVAILABLE',
+    `the audit log ${directory} cannot be written: another process writes as the node ${node}; ` +
+      'end that one, or give this one a name of its own (audit.node)',
+  )
+}

@@ -1,0 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import { dirname } from 'node:path'
+import { KeyProviderError } from '../../core/errors.ts'
+import type { Secret } from '../../core/secret.ts'
+import type { RootKey } from '../../keys/ports/store.ts'
+import { parseRootKeyFile, printRootKeyFile, type RootKeyGeneration, rootKeyId } from './file.ts'
+import { isSealedWithPassphrase, openWithPassphrase, sealWithPassphrase } from './passphrase.ts'
+import { readPrivately, replacePrivately, unusable, withLock, writeOnce } from './private-file.ts'
+import { rootKeyOf } from './wrap.ts'
+
+export interface LocalRootKeyOptions {
+  readonly file: string
+  /** Whether a root key may be made where there is none: only for a store that holds nothing yet. */
+  readonly create: boolean
+  /** What the file is sealed with, beside its mode. A file without it is taken too, and sealed at its next rotation. */
+  readonly passphrase?: Secret<string> | undefined
+}
+
+/** A root key kept in a file that its owner alone may read. Throws ERR_ROOT_KEY_MISSING or ERR_ROOT_KEY_INVALID. */
+export async function openLocalRootKey(
+  options: LocalRootKeyOptions,
+): Promise<{ readonly rootKey: RootKey; readonly created: boolean }> {
+  const { file, create, passphrase } = options
+  const generations = await readGenerations(options)
+  if (generations !== undefined) return { rootKey: rereading(options, generations), created: false }
+  if (!create) throw missing(file)
+  const key = randomBytes(32)
+  const isOurs = await writeOnce(file, await printed([{ id: rootKeyId(key), key }], passphrase))
+  key.fill(0)
+  // What is used is what a later start will read.
+  const standing = await readGenerations(options)
+  if (standing === undefined) throw unusable(file, 'it vanished while it was made', undefined)
+  return { rootKey: rereading(options, standing), created: isOurs }
+}
+
+/** Adds a generation to a root key file, which wraps from now on; its id. The old ones stay, to open what they wrapped. */
+export async function rotateLocalRootKey(options: Omit<LocalRootKeyOptions, 'create'>): Promise<string> {
+  return changeGenerations(options, (generations) => {
+    const key = randomBytes(32)
+    return [...generations, { id: rootKeyId(key), key }]
+  })
+}
+
+/** Keeps only the generations that `isNeeded`, and the last; how many went. */
+export async function removeLocalGenerations(
+  options: Omit<LocalRootKeyOptions, 'create'>,
+  isNeeded: (id: string) => boolean,
+): Promise<number> {
+  let removed = 0
+  await changeGenerations(options, (generations) => {
+    const kept = generations.filter(({ id }, i) => i === generations.length - 1 || isNeeded(id.toString('hex')))
+    removed = generations.length - kept.length
+    return kept
+  })
+  return removed
+}
+
+/** Changes the file for one process at a time, and returns the id of what is the last generation then. */
+async function changeGenerations(
+  options: Omit<LocalRootKeyOptions, 'create'>,
+  change: (generations: readonly RootKeyGeneration[]) => readonly RootKeyGeneration[],
+): Promise<string> {
+  const { file, passphrase } = options
+  return withLock(file, async () => {
+    const before = await readGenerations(options)
+    if (before === undefined) throw missing(file)
+    const after = change(before)
+    await replacePrivately(file, await printed(after, passphrase))
+    const newest = after.at(-1)?.id.toString('hex') ?? ''
+    for (const { key } of [...before, ...after]) key.fill(0)
+    return newest
+  })
+}
+
+/** A root key that reads its file again when it wraps or meets a generation it does not know: a rotation needs no restart. */
+function rereading(options: LocalRootKeyOptions, generations: readonly RootKeyGeneration[]): RootKey {
+  let current = rootKeyOf(generations)
+  let reading: Promise<void> | undefined
+  const readAgain = (): Promise<void> => {
+    reading ??= readGenerations(options)
+      .then((again) => {
+        if (again !== undefined) current = rootKeyOf(again)
+      })
+      .finally(() => {
+        reading = undefined
+      })
+    return reading
+  }
+  return {
+    async wrap(dataKey, context) {
+      // Seldom, and never with a generation that a rotation is about to remove.
+      await readAgain()
+      return current.wrap(dataKey, context)
+    },
+    async unwrap(wrapped, context) {
+      const dataKey = await current.unwrap(wrapped, context)
+      if (dataKey !== undefined) return dataKey
+      await readAgain()
+      return current.unwrap(wrapped, context)
+    },
+    describe: (wrapped) => current.describe?.(wrapped),
+    isNewest: (wrapped) => current.isNewest?.(wrapped) ?? false,
+    close: () => current.close(),
+  }
+}
+
+async function readGenerations({
+  file,
+  passphrase,
+}: Omit<LocalRootKeyOptions, 'create'>): Promise<readonly RootKeyGeneration[] | undefined> {
+  const text = await readPrivately(file)
+  if (text === undefined) return undefined
+  if (!isSealedWithPassphrase(text)) return parseRootKeyFile(file, text)
+  if (passphrase === undefined) {
+    throw new KeyProviderError(
+      'ERR_ROOT_KEY_INVALID',
+      `root key file ${file} is sealed with a passphrase, and none is set: set rootKey.passphrase, ` +
+        'or KEYSPRING_ROOT_KEY_PASSPHRASE_FILE to the file that holds it',
+    )
+  }
+  return parseRootKeyFile(file, await openWithPassphrase(file, text, passphrase))
+}
+
+async function printed(
+  generations: readonly RootKeyGeneration[],
+  passphrase: Secret<string> | undefined,
+): Promise<string> {
+  const text = printRootKeyFile(generations)
+  return passphrase === undefined ? text : sealWithPassphrase(text, passphrase)
+}
+
+function missing(file: string): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_ROOT_KEY_MISSING',
+    `root key file ${file} is missing; without it the keys in ${dirname(file)} cannot be opened: restore it from its backup`,
+  )
+}

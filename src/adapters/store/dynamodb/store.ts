@@ -1,0 +1,74 @@
+import type { ClientStore } from '../../../auth/clients/store.ts'
+import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ManageStore } from '../../../operations/ports/store.ts'
+import { dynamoDbCatalogue } from './catalogue.ts'
+import { dynamoDbClients } from './clients.ts'
+import { dynamoDbContents } from './contents.ts'
+import { dynamoDbDataKeys } from './data-keys.ts'
+import { dynamoDbDocuments } from './documents.ts'
+import { dynamoDbLedger } from './ledger.ts'
+import { dynamoDbLife } from './life.ts'
+import { dynamoDbMaintenance } from './maintenance.ts'
+import { dynamoDbRecentPeriods } from './recent.ts'
+import { countHeadsSealedBy, dynamoDbRecords } from './records.ts'
+import { type DynamoDbTable, type DynamoDbTableOptions, openDynamoDbTable } from './table.ts'
+import { dynamoDbWrites } from './writes.ts'
+
+export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** How long after it expired a content reads as destroyed, and DynamoDB may erase its secret: longer than any grace of retention. */
+  readonly graceMs: number
+  /** How long a data key that is to be removed must rest, so that no write with it is under way. */
+  readonly settleMs?: number
+}
+
+export type DynamoDbStore = SecretStore &
+  LedgerStore &
+  RecentPeriods &
+  ClientStore &
+  LifeStore &
+  StoreMaintenance &
+  ManageStore
+
+/**
+ * A store in one table of DynamoDB: for functions, and for nodes that want no database of their own. It uses conditional puts and
+ * consistent reads, no transactions. Needs dynamodb:GetItem, BatchGetItem, Query, PutItem, UpdateItem and DeleteItem on the
+ * table; to sweep and to maintain it Scan besides.
+ */
+export async function openDynamoDbStore(options: DynamoDbStoreOptions): Promise<DynamoDbStore> {
+  const { timeoutMs = 3_000, settleMs = 2 * timeoutMs } = options
+  return dynamoDbStore(await openDynamoDbTable({ ...options, timeoutMs }), { ...options, settleMs })
+}
+
+/** The store over a table that is open. */
+export function dynamoDbStore(
+  table: DynamoDbTable,
+  { now, graceMs, settleMs }: Required<Pick<DynamoDbStoreOptions, 'now' | 'graceMs' | 'settleMs'>>,
+): DynamoDbStore {
+  const clients = dynamoDbClients(table)
+  const countOthers = async (tenant: string, generation: number): Promise<number> =>
+    (await clients.countSealedBy(tenant, generation)) + (await countHeadsSealedBy(table, tenant, generation))
+  const isNeeded = async (tenant: string, generation: number) => (await countOthers(tenant, generation)) > 0
+  const dataKeys = dynamoDbDataKeys({ table, now, settleMs, isNeeded })
+  const contents = dynamoDbContents({ table, now, graceMs })
+  const life = dynamoDbLife({ table, now, graceMs, contents })
+  const { claim: _claim, confirm: _confirm, ...storedDataKeys } = dataKeys
+  const { change: _change, mayErase: _mayErase, putTombstone: _putTombstone, ...lifeStore } = life
+  return {
+    ...lifeStore,
+    ...storedDataKeys,
+    ...dynamoDbWrites({ table, contents, life, dataKeys }),
+    ...dynamoDbLedger(table),
+    ...dynamoDbRecentPeriods(table),
+    ...dynamoDbDocuments(table, contents),
+    ...dynamoDbCatalogue(table, contents),
+    ...dynamoDbRecords(table, dataKeys),
+    ...dynamoDbMaintenance({ table, dataKeys, countOthers, life }),
+    listClients: clients.listClients,
+    putClient: (registered) => clients.putClient(registered, dataKeys),
+    removeClient: clients.removeClient,
+    close: table.close,
+  }
+}

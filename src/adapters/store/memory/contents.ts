@@ -1,0 +1,95 @@
+import type { Kid } from '../../../formats/cenc.ts'
+import type {
+  ContentLife,
+  ContentRef,
+  KidOverride,
+  StoredContent,
+  StoredOverride,
+  Tombstone,
+} from '../../../keys/ports/store.ts'
+import type { StoredDocument } from '../../../operations/ports/store.ts'
+import { COMPLETE_OVERRIDES, UNBORN } from '../content.ts'
+
+/** A content in memory. */
+export interface MemoryContent {
+  readonly ref: ContentRef
+  life: ContentLife
+  sealedSecret: Uint8Array | undefined
+  tombstone: Tombstone | undefined
+  document: StoredDocument | undefined
+  readonly overrides: Map<string, StoredOverride>
+  readonly kidOverrides: Map<string, KidOverride>
+}
+
+/** Every content of a store in memory. */
+export interface MemoryContents {
+  find(ref: ContentRef): MemoryContent | undefined
+  /** The content to write to, made if need be. */
+  get(ref: ContentRef): MemoryContent
+  all(): readonly MemoryContent[]
+}
+
+export function memoryContents(): MemoryContents {
+  const contents = new Map<string, MemoryContent>()
+  return {
+    find: (ref) => contents.get(idOf(ref)),
+    get({ tenant, contentId }) {
+      const ref = { tenant, contentId }
+      const content = contents.get(idOf(ref)) ?? {
+        ref,
+        life: UNBORN,
+        sealedSecret: undefined,
+        tombstone: undefined,
+        document: undefined,
+        overrides: new Map(),
+        kidOverrides: new Map(),
+      }
+      contents.set(idOf(ref), content)
+      return content
+    },
+    all: () => [...contents.values()],
+  }
+}
+
+/** What is stored, as `findContent` tells it; undefined when that is nothing. */
+export function readContent(content: MemoryContent, kids: readonly Kid[]): StoredContent | undefined {
+  const { life, sealedSecret, tombstone } = content
+  const all = [...content.overrides.values()].sort(byKid)
+  const isBare = sealedSecret === undefined && tombstone === undefined && all.length + content.kidOverrides.size === 0
+  if (isBare && Object.values(life).every((one) => one === undefined || one === 0)) return undefined
+  const overridesComplete = all.length <= COMPLETE_OVERRIDES
+  return {
+    life,
+    sealedSecret,
+    overrides: overridesComplete ? all : all.filter(({ kid }) => kids.includes(kid)),
+    overridesComplete,
+    kidOverrides: [...content.kidOverrides.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule),
+    tombstone,
+  }
+}
+
+/** Forgets everything of a content but when it was made and which epoch it had. */
+export function destroy(content: MemoryContent, { at, reason, cause }: Tombstone): void {
+  const { createdAt, epoch } = content.life
+  content.life = { createdAt, expiresAt: undefined, hold: undefined, epoch }
+  content.sealedSecret = undefined
+  content.document = undefined
+  content.overrides.clear()
+  content.kidOverrides.clear()
+  content.tombstone = { at, reason, cause }
+}
+
+/** In the order of the names' UTF-8 bytes. */
+export function byName({ ref: a }: Pick<MemoryContent, 'ref'>, { ref: b }: Pick<MemoryContent, 'ref'>): number {
+  return byBytes(a.tenant, b.tenant) || byBytes(a.contentId, b.contentId)
+}
+
+export function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+export const overrideId = ({ kid, contentKeyClass }: Pick<StoredOverride, 'kid' | 'contentKeyClass'>): string =>
+  `${kid} ${contentKeyClass}`
+export const byKid = (a: StoredOverride, b: StoredOverride): number => (overrideId(a) < overrideId(b) ? -1 : 1)
+
+const idOf = ({ tenant, contentId }: ContentRef): string => JSON.stringify([tenant, contentId])

@@ -1,0 +1,41 @@
+import type { ClientStore } from '../../../auth/clients/store.ts'
+import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import { AUDIT_TENANT, type ManageStore } from '../../../operations/ports/store.ts'
+import { memoryClientStore } from './clients.ts'
+import { memoryContents } from './contents.ts'
+import { memoryLedgerStore } from './ledger.ts'
+import { memoryLifeStore } from './life.ts'
+import { memoryManageStore } from './manage.ts'
+import { memoryRecordStore } from './records.ts'
+import { memorySecretStore } from './secrets.ts'
+
+/** A store that forgets everything when the process ends: for tests and trials. */
+export function memoryStore(): SecretStore &
+  LedgerStore &
+  RecentPeriods &
+  ClientStore &
+  StoreMaintenance &
+  LifeStore &
+  ManageStore {
+  const { clientsSealedBy, ...clients } = memoryClientStore()
+  const { headsSealedBy, ...records } = memoryRecordStore()
+  const contents = memoryContents()
+  const { refuseRemoved, ...secrets } = memorySecretStore(
+    contents,
+    (tenant, generation) => clientsSealedBy(tenant, generation) + headsSealedBy(tenant, generation),
+  )
+  return {
+    ...secrets,
+    ...memoryLifeStore(contents),
+    ...memoryManageStore(contents),
+    ...records,
+    ...memoryLedgerStore(),
+    ...clients,
+    async putAuditHead(head) {
+      refuseRemoved({ tenant: AUDIT_TENANT }, head.sealed)
+      return records.putAuditHead(head)
+    },
+    close: async () => {},
+  }
+}

@@ -1,0 +1,153 @@
+import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
+import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
+import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore } from '../../../keys/ports/store.ts'
+import { MAX_PERIODS_OF_KID, PERIODS_OF_KID } from '../ledger-periods.ts'
+import { toLedgerJson, toLedgerRecord } from '../ledger-rows.ts'
+import { type Row, toClass, toStoredKid, toText } from '../rows.ts'
+import { escapeName, unescapeName } from './names.ts'
+import type { PostgresPool, Run } from './pool.ts'
+import { namesOf } from './reads.ts'
+
+const BY_KID = {
+  name: 'keyspring-ledger-by-kid',
+  text: `SELECT DISTINCT last_at, first_at, record, keep_until FROM
+      (SELECT DISTINCT content_id, class FROM keyspring_ledger_kid
+        WHERE tenant = $1 AND kid = $2 AND content_id = coalesce($3, content_id) LIMIT $5) AS place
+      CROSS JOIN LATERAL
+        (SELECT period.* FROM keyspring_ledger_kid AS issued
+          JOIN keyspring_ledger_period AS period USING (tenant, content_id, period_id)
+          WHERE issued.tenant = $1 AND issued.kid = $2 AND issued.content_id = place.content_id
+            AND issued.class = place.class
+          ORDER BY period.first_at DESC LIMIT $4) AS begun
+    ORDER BY last_at DESC, first_at DESC LIMIT $5`,
+}
+const BY_CONTENT = {
+  name: 'keyspring-ledger-by-content',
+  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2
+    ORDER BY last_at DESC, first_at DESC LIMIT $3`,
+}
+const PRUNE = {
+  name: 'keyspring-ledger-prune',
+  text: `DELETE FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
+    (SELECT tenant, content_id, period_id FROM keyspring_ledger_period WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`,
+}
+/** The periods that are new take their place; the others stay. */
+const PUT = {
+  name: 'keyspring-ledger-put',
+  text: `INSERT INTO keyspring_ledger_period (tenant, content_id, period_id, first_at, last_at, keep_until, record)
+    SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::TEXT[], $4::BIGINT[], $5::BIGINT[], $6::BIGINT[], $7::TEXT[])
+    ON CONFLICT (tenant, content_id, period_id) DO NOTHING RETURNING tenant, content_id, period_id`,
+}
+const LOCK = {
+  name: 'keyspring-ledger-lock',
+  text: `SELECT record, keep_until FROM keyspring_ledger_period WHERE tenant = $1 AND content_id = $2 AND period_id = $3 FOR UPDATE`,
+}
+const MERGE = {
+  name: 'keyspring-ledger-merge',
+  text: `UPDATE keyspring_ledger_period SET first_at = $4, last_at = $5, keep_until = $6, record = $7
+    WHERE tenant = $1 AND content_id = $2 AND period_id = $3`,
+}
+const KNOWN_KIDS = {
+  name: 'keyspring-ledger-known-kids',
+  text: `SELECT DISTINCT tenant, content_id, kid, class FROM keyspring_ledger_kid
+    WHERE (tenant, content_id, kid) IN (SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::UUID[]))`,
+}
+const PUT_KIDS = {
+  name: 'keyspring-ledger-put-kids',
+  text: `INSERT INTO keyspring_ledger_kid (tenant, content_id, kid, class, period_id)
+    SELECT * FROM unnest($1::TEXT[], $2::TEXT[], $3::UUID[], $4::TEXT[], $5::TEXT[])
+    ON CONFLICT (tenant, kid, content_id, class, period_id) DO NOTHING`,
+}
+
+/** The ledger in PostgreSQL. Rows are always taken in one order, so that nodes that report the same periods do not deadlock. */
+export function postgresLedger(pool: PostgresPool): Omit<LedgerStore, 'close'> {
+  return {
+    async record(given) {
+      const records = inOneOrder(given)
+      return records.length === 0 ? [] : pool.transaction((run) => record(run, records))
+    },
+    async findByKid(tenant, kid, { contentId, periods = PERIODS_OF_KID } = {}) {
+      const of = contentId === undefined ? null : escapeName(contentId)
+      const { rows } = await pool.run(BY_KID, [escapeName(tenant), kid, of, periods, MAX_PERIODS_OF_KID])
+      return rows.map(toLedgerRecord)
+    },
+    findByContent: async (ref, limit) =>
+      (await pool.run(BY_CONTENT, [...namesOf(ref), limit])).rows.map(toLedgerRecord),
+    prune: async (now, limit) => (await pool.run(PRUNE, [now, limit], false)).count,
+  }
+}
+
+async function record(run: Run, records: readonly LedgerRecord[]): Promise<readonly LedgerConflict[]> {
+  const rows = records.map(
+    (one) => [...periodOf(one), ...columnsOfRecord(one)] as [string, string, string, ...unknown[]],
+  )
+  const put = await run(PUT, columnsOf(rows, 7))
+  const isNew = new Set(put.rows.map((row) => JSON.stringify([row.tenant, row.content_id, row.period_id])))
+  for (const one of records) {
+    const period = periodOf(one)
+    if (isNew.has(JSON.stringify(period))) continue
+    const [standing] = (await run(LOCK, period)).rows
+    // It was pruned between the two statements: this report of it is lost, and the next one makes it again.
+    if (standing === undefined) continue
+    const merged = mergeLedgerRecords(toLedgerRecord(standing), one)
+    await run(MERGE, [...period, ...columnsOfRecord(merged)])
+  }
+
+  const issued = records.flatMap((one) => one.keys.map((key) => ({ record: one, key })))
+  const kids = issued.map(({ record: of, key }) => [...namesOf(of), key.kid])
+  const known = await run(KNOWN_KIDS, columnsOf(kids, 3))
+  const conflicts = conflictsOf(issued, new Set(known.rows.map(knownId)))
+  const keys = issued
+    .map(({ record: of, key }) => [...namesOf(of), key.kid, key.contentKeyClass, escapeName(of.periodId)])
+    .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+  await run(PUT_KIDS, columnsOf(keys, 5))
+  return conflicts
+}
+
+/** The kids that appear in a class for the first time and were seen in the other. */
+function conflictsOf(
+  issued: readonly { readonly record: ContentRef; readonly key: LedgerKey }[],
+  seen: Set<string>,
+): readonly LedgerConflict[] {
+  const conflicts: LedgerConflict[] = []
+  for (const { record: of, key } of issued) {
+    const { tenant, contentId } = of
+    const other = { kid: key.kid, contentKeyClass: key.contentKeyClass === 'clear' ? 'drm' : 'clear' } as const
+    const id = seenId(of, key)
+    if (!seen.has(id) && seen.has(seenId(of, other))) conflicts.push({ tenant, contentId, kid: key.kid })
+    seen.add(id)
+  }
+  return conflicts
+}
+
+function seenId({ tenant, contentId }: ContentRef, key: Pick<LedgerKey, 'kid' | 'contentKeyClass'>): string {
+  return JSON.stringify([tenant, contentId, ledgerKeyId(key)])
+}
+
+function knownId(row: Row): string {
+  const ref = { tenant: unescapeName(toText(row.tenant)), contentId: unescapeName(toText(row.content_id)) }
+  return seenId(ref, { kid: toStoredKid(row.kid), contentKeyClass: toClass(row.class) })
+}
+
+/** One record for each period, in the order of their names. */
+function inOneOrder(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
+  const merged = new Map<string, LedgerRecord>()
+  for (const one of records) {
+    const id = JSON.stringify(periodOf(one))
+    const before = merged.get(id)
+    merged.set(id, before === undefined ? one : mergeLedgerRecords(before, one))
+  }
+  return [...merged.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+}
+
+function periodOf(one: LedgerRecord): [tenant: string, contentId: string, periodId: string] {
+  return [...namesOf(one), escapeName(one.periodId)]
+}
+
+function columnsOf(rows: readonly (readonly unknown[])[], columns: number): unknown[][] {
+  return Array.from({ length: columns }, (_, column) => rows.map((row) => row[column]))
+}
+
+function columnsOfRecord(one: LedgerRecord): readonly unknown[] {
+  return [one.firstAt, one.lastAt, one.keepUntil ?? null, toLedgerJson(one)]
+}

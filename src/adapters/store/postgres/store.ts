@@ -1,0 +1,111 @@
+import type { ClientStore } from '../../../auth/clients/store.ts'
+import { KeyProviderError } from '../../../core/errors.ts'
+import type { Secret } from '../../../core/secret.ts'
+import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
+import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ManageStore } from '../../../operations/ports/store.ts'
+import { postgresClients } from './clients.ts'
+import { postgresLedger } from './ledger.ts'
+import { postgresLife } from './life.ts'
+import { postgresMaintenance } from './maintenance.ts'
+import { postgresManage } from './manage.ts'
+import { openPostgresPool, type PostgresPool, type PostgresPoolOptions } from './pool.ts'
+import { checkPostgresWrites } from './probe.ts'
+import { postgresReads } from './reads.ts'
+import { postgresRecentPeriods } from './recent.ts'
+import { type MigrationReport, migratePostgres, requirePostgresSchema } from './schema.ts'
+import { postgresWrites } from './writes.ts'
+
+export interface PostgresStoreOptions extends PostgresPoolOptions {
+  /** Replicas that contents may be read from. */
+  readonly replicas?: readonly Secret<string>[]
+  /** Whether the schema is brought up to date; else an old one is refused. */
+  readonly migrate?: boolean
+  /** Told when a replica does not answer; the primary is asked then. */
+  readonly onReplicaAway?: (error: KeyProviderError) => void
+}
+
+/** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
+export async function openPostgresStore(
+  options: PostgresStoreOptions,
+): Promise<SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
+  const { replicas = [], migrate = false, onReplicaAway = () => {} } = options
+  const primary = await openPostgresPool(options)
+  const followers: PostgresPool[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all([primary, ...followers].map((pool) => pool.close()))
+  }
+  try {
+    await requireDurability(primary)
+    if (migrate) await migratePostgresStore(options)
+    else await requirePostgresSchema(primary)
+    for (const url of replicas) followers.push(await openPostgresPool({ ...options, url }))
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const reads = postgresReads(primary)
+  const replicaReads = followers.map(postgresReads)
+  let turn = 0
+
+  return {
+    ...postgresWrites(primary, reads),
+    ...postgresLedger(primary),
+    ...postgresRecentPeriods(primary),
+    ...postgresMaintenance(primary),
+    ...postgresClients(primary),
+    ...postgresLife(primary),
+    ...postgresManage(primary),
+    ...reads,
+
+    /** From a replica as far as it knows the content; what it does not know is asked of the primary, for it may be new. */
+    async findContent(ref, kids) {
+      const replica = replicaReads[turn++ % Math.max(1, replicaReads.length)]
+      if (replica !== undefined) {
+        try {
+          const found = await replica.findContent(ref, kids)
+          if (found?.sealedSecret !== undefined || found?.tombstone !== undefined) return found
+        } catch (error) {
+          if (!(error instanceof KeyProviderError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error
+          onReplicaAway(error)
+        }
+      }
+      return reads.findContent(ref, kids)
+    },
+    checkWrites: () => checkPostgresWrites(primary),
+    close,
+  }
+}
+
+/** A step may have to look at every row there is. */
+const MIGRATION_TIMEOUT_MS = 900_000
+
+/** Brings the schema of a database up to date, and tells what was done. */
+export async function migratePostgresStore(options: PostgresPoolOptions): Promise<MigrationReport> {
+  const pool = await openPostgresPool({ ...options, statementTimeoutMs: MIGRATION_TIMEOUT_MS })
+  try {
+    await requireDurability(pool)
+    return await migratePostgres(pool)
+  } finally {
+    await pool.close()
+  }
+}
+
+const DURABILITY = {
+  name: 'keyspring-durability',
+  text: `SELECT current_setting('synchronous_commit', true) AS commit, current_setting('fsync', true) AS disk`,
+}
+
+/** An answer is given when its secret is durable, so a database that only says so is refused. */
+async function requireDurability(pool: PostgresPool): Promise<void> {
+  const [row] = (await pool.run(DURABILITY, [])).rows
+  const off = [
+    ['commit', 'synchronous_commit'],
+    ['disk', 'fsync'],
+  ].filter(([column = '']) => row?.[column] === 'off')
+  if (off.length === 0) return
+  throw new KeyProviderError(
+    'ERR_STORE_UNAVAILABLE',
+    `the store ${pool.name} may lose what it has confirmed: set ${off.map(([, name]) => name).join(' and ')} to on`,
+  )
+}

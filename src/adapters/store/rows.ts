@@ -1,0 +1,92 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
+import type { ContentLife, KidOverride, StoredDataKey, StoredOverride, Tombstone } from '../../keys/ports/store.ts'
+
+/** A row as an engine gives it. Rows are checked as they come in: a database can be edited by others. */
+export type Row = Readonly<Record<string, unknown>>
+
+/** How a part of a kid override is kept: '' matches any. */
+export function toMatch(value: string | number | undefined): string {
+  return value === undefined ? '' : `=${value}`
+}
+
+/** Ready-made pssh boxes as they are kept. */
+export function toPsshJson(pssh: StoredOverride['pssh']): string {
+  return JSON.stringify(Object.entries(pssh).map(([systemId, box]) => [systemId, Buffer.from(box).toString('base64')]))
+}
+
+export function toOverride(row: Row): StoredOverride {
+  const pssh: [SystemId, Uint8Array][] = []
+  for (const [systemId, box] of JSON.parse(toText(row.pssh)) as [string, string][]) {
+    pssh.push([toSystemId(systemId) ?? damaged('a system id'), new Uint8Array(Buffer.from(box, 'base64'))])
+  }
+  return {
+    contentKeyClass: toClass(row.class),
+    kid: toStoredKid(row.kid),
+    sealed: toBytes(row.sealed),
+    pssh: Object.fromEntries(pssh),
+  }
+}
+
+export function toKidOverride(row: Row): KidOverride {
+  const [trackType, periodIndex] = [toText(row.track_type), toText(row.period_index)]
+  return {
+    intendedTrackType: trackType === '' ? undefined : trackType.slice(1),
+    periodIndex: periodIndex === '' ? undefined : Number(periodIndex.slice(1)),
+    kid: toStoredKid(row.kid),
+  }
+}
+
+export function toTombstone(row: Row): Tombstone | undefined {
+  const at = row.tombstone_at
+  if (at === null) return undefined
+  const cause = row.tombstone_cause === 'expired' ? 'expired' : 'deleted'
+  return { at: Number(at), reason: toText(row.tombstone_reason), cause }
+}
+
+export function toLife(row: Row): ContentLife {
+  return {
+    createdAt: toNumber(row.created_at),
+    expiresAt: toNumber(row.expires_at),
+    hold: row.hold === null ? undefined : toText(row.hold),
+    epoch: Number(row.epoch),
+  }
+}
+
+/** Whether a row says anything of a content but that there are rules or a document. */
+export function isBare({ sealed_secret, tombstone_at, created_at, expires_at, hold }: Row): boolean {
+  return [sealed_secret, tombstone_at, created_at, expires_at, hold].every((one) => one === null)
+}
+
+export function toDataKey(row: Row): StoredDataKey {
+  return { tenant: toText(row.tenant), generation: Number(row.generation), wrapped: toBytes(row.wrapped) }
+}
+
+export function toStoredKid(value: unknown): Kid {
+  return toKid(toText(value)) ?? damaged('a kid')
+}
+
+export function toClass(value: unknown): ContentKeyClass {
+  return value === 'clear' || value === 'drm' ? value : damaged('a class')
+}
+
+export function toNumber(value: unknown): number | undefined {
+  return value === null ? undefined : Number(value)
+}
+
+export function toText(value: unknown): string {
+  return typeof value === 'string' ? value : damaged('text')
+}
+
+export function toBytes(value: unknown): Uint8Array {
+  if (Buffer.isBuffer(value)) return new Uint8Array(value)
+  return value instanceof Uint8Array ? value : damaged('bytes')
+}
+
+/** The refusal of a row that is not as keyspring writes them. */
+export function damaged(expected: string): never {
+  throw new KeyProviderError(
+    'ERR_STORE_UNAVAILABLE',
+    `the store holds a row that keyspring did not write: expected ${expected}; restore the store from a backup`,
+  )
+}

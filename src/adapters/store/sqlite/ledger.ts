@@ -1,0 +1,88 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Kid } from '../../../formats/cenc.ts'
+import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
+import { mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
+import type { ContentRef, KidQuery, LedgerRecord, Tenant } from '../../../keys/ports/store.ts'
+import { MAX_PERIODS_OF_KID, newestFirst, PERIODS_OF_KID } from '../ledger-periods.ts'
+import { toLedgerJson, toLedgerRecord } from '../ledger-rows.ts'
+import { toText } from '../rows.ts'
+
+/** A kid that was issued in both classes. */
+
+export interface SqliteLedgerReads {
+  findByKid(tenant: Tenant, kid: Kid, query?: KidQuery): readonly LedgerRecord[]
+  findByContent(ref: ContentRef, limit: number): readonly LedgerRecord[]
+}
+
+export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
+  // One row of each content and class, without a look at its periods.
+  const nextOfKid = db.prepare(
+    `SELECT content_id, class FROM ledger_kid WHERE tenant = ? AND kid = ? AND (content_id, class) > (?, ?)
+     ORDER BY content_id, class LIMIT 1`,
+  )
+  const byKid = db.prepare(
+    `SELECT id, record, keep_until FROM ledger_period WHERE id IN (SELECT period FROM ledger_kid
+       WHERE tenant = ? AND kid = ? AND content_id = ? AND class = ? ORDER BY period DESC LIMIT ?)`,
+  )
+  const byContent = db.prepare(
+    `SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
+  )
+  return {
+    findByKid(tenant, kid, { contentId, periods = PERIODS_OF_KID } = {}) {
+      const found = new Map<unknown, LedgerRecord>()
+      let after = [contentId ?? '', '']
+      while (found.size < MAX_PERIODS_OF_KID) {
+        const next = nextOfKid.get(tenant, kid, ...after)
+        if (next === undefined || (contentId !== undefined && next.content_id !== contentId)) break
+        after = [toText(next.content_id), toText(next.class)]
+        for (const row of byKid.all(tenant, kid, ...after, periods)) found.set(row.id, toLedgerRecord(row))
+      }
+      return [...found.values()].sort(newestFirst)
+    },
+    findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toLedgerRecord),
+  }
+}
+
+export function sqliteLedgerWrites(db: DatabaseSync) {
+  const find = db.prepare(
+    'SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? AND period_id = ?',
+  )
+  const put = db.prepare(
+    `INSERT INTO ledger_period (tenant, content_id, period_id, first_at, last_at, keep_until, record)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (tenant, content_id, period_id) DO UPDATE SET first_at = excluded.first_at,
+       last_at = excluded.last_at, keep_until = excluded.keep_until, record = excluded.record
+     RETURNING id`,
+  )
+  const ofKid = 'WHERE tenant = ? AND kid = ? AND content_id = ? AND class = ?'
+  const hasKid = db.prepare(`SELECT 1 FROM ledger_kid ${ofKid} LIMIT 1`)
+  const putKid = db.prepare(
+    'INSERT INTO ledger_kid (tenant, kid, content_id, class, period) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  )
+  const prune = db.prepare(
+    `DELETE FROM ledger_period
+     WHERE id IN (SELECT id FROM ledger_period WHERE keep_until < ? ORDER BY keep_until LIMIT ?)`,
+  )
+
+  const putRecord = (given: LedgerRecord): readonly LedgerConflict[] => {
+    const { tenant, contentId, periodId } = given
+    const standing = find.get(tenant, contentId, periodId)
+    const record = standing === undefined ? given : mergeLedgerRecords(toLedgerRecord(standing), given)
+    const { firstAt, lastAt, keepUntil = null } = record
+    const period = put.get(tenant, contentId, periodId, firstAt, lastAt, keepUntil, toLedgerJson(record))?.id ?? null
+    const conflicts: LedgerConflict[] = []
+    for (const { kid, contentKeyClass } of given.keys) {
+      const isKnown = hasKid.get(tenant, kid, contentId, contentKeyClass) !== undefined
+      const other = contentKeyClass === 'clear' ? 'drm' : 'clear'
+      if (!isKnown && hasKid.get(tenant, kid, contentId, other) !== undefined)
+        conflicts.push({ tenant, contentId, kid })
+      putKid.run(tenant, kid, contentId, contentKeyClass, period)
+    }
+    return conflicts
+  }
+
+  return {
+    record: (records: readonly LedgerRecord[]) => records.flatMap(putRecord),
+    prune: (now: number, limit: number) => Number(prune.run(now, limit).changes),
+  }
+}

@@ -1,0 +1,84 @@
+import { createHash } from 'node:crypto'
+import { Secret } from '../../core/secret.ts'
+import type { RandomBytes } from '../../keys/crypto/seal.ts'
+import type { ClientDirectory } from '../clients/directory.ts'
+import { sameBytes } from '../credentials/constant-time.ts'
+import { checkValidity, type TokenCredential } from '../credentials/credential.ts'
+import { AuthenticationError } from '../failure.ts'
+import type { AuthMethod } from '../method.ts'
+import { authorizationOf, isRepeated, type Presented } from '../presented.ts'
+
+export interface BearerTokenOptions {
+  readonly clients: ClientDirectory
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/** A new token and what is stored of it. */
+export interface IssuedToken {
+  /** Shown once. */
+  readonly token: Secret<string>
+  readonly credential: TokenCredential
+}
+
+const TOKEN = /^ks_([0-9A-Za-z]{8,32})_[0-9A-Za-z_-]{22,128}$/
+const LOOKS_LIKE_TOKEN = /^ks_/
+/** The two names that encryptors have for it. */
+const API_KEY_HEADERS = ['x-api-key', 'api-key'] as const
+const NO_HASH = new Uint8Array(32)
+
+/**
+ * Opaque tokens `ks_<id>_<secret>` in Authorization: Bearer, X-API-Key or API-KEY. The id finds the credential, the hash proves it.
+ *
+ * @see RFC 6750, 2.1
+ */
+export function bearerToken({ clients, now }: BearerTokenOptions): AuthMethod {
+  return {
+    name: 'token',
+    place: 'request',
+    challenges: () => ['Bearer realm="keyspring"'],
+    recognizes: (presented) => tokensOf(presented).length > 0,
+    verify(presented) {
+      const [token = '', second] = tokensOf(presented)
+      if (second !== undefined || API_KEY_HEADERS.some((name) => isRepeated(presented, name))) {
+        throw new AuthenticationError('ambiguous')
+      }
+      const id = tokenId(token)
+      if (id === undefined) throw new AuthenticationError('malformed')
+      const found = clients.find('token', id)
+      const same = sameBytes(hashToken(token), found?.credential.sha256 ?? NO_HASH)
+      if (found === undefined) throw new AuthenticationError('unknown')
+      if (!same) throw new AuthenticationError('mismatch')
+      checkValidity(found.credential, now())
+      return found.client
+    },
+  }
+}
+
+/** A new token of 256 random bits. */
+export function issueToken(randomBytes: RandomBytes): IssuedToken {
+  const id = Buffer.from(randomBytes(8)).toString('hex')
+  const token = `ks_${id}_${Buffer.from(randomBytes(32)).toString('base64url')}`
+  return { token: new Secret(token), credential: { method: 'token', id, sha256: hashToken(token) } }
+}
+
+/** The id in a token, or undefined where the text is none. */
+export function tokenId(token: string): string | undefined {
+  return TOKEN.exec(token)?.[1]
+}
+
+/** What is stored of a token. It has 128 random bits or more, so a plain hash is enough. */
+export function hashToken(token: string): Uint8Array {
+  return createHash('sha256').update(token).digest()
+}
+
+/** Every token presented. Bearer takes only what looks like one of ours: the rest may be a JWT. */
+function tokensOf(presented: Presented): readonly string[] {
+  const bearer = authorizationOf(presented, 'bearer')
+  const tokens = bearer !== undefined && LOOKS_LIKE_TOKEN.test(bearer) ? [bearer] : []
+  for (const name of API_KEY_HEADERS) {
+    const value = presented.headers[name]
+    if (value !== undefined) tokens.push(String(value))
+  }
+  return tokens
+}

@@ -1,0 +1,202 @@
+import type { KeyObject } from 'node:crypto'
+import { Secret } from '../../core/secret.ts'
+import type { RandomBytes } from '../../keys/crypto/seal.ts'
+import { type CredentialSecrets, openOnce } from '../clients/credential-secrets.ts'
+import type { ClientDirectory } from '../clients/directory.ts'
+import { sameBytes } from '../credentials/constant-time.ts'
+import { checkValidity, type SigV4Credential } from '../credentials/credential.ts'
+import { AuthenticationError } from '../failure.ts'
+import type { AuthMethod } from '../method.ts'
+import { authorizationOf, headerOf, isRepeated, type Presented } from '../presented.ts'
+import { readAuthParams } from './auth-params.ts'
+import {
+  canonicalRequest,
+  encodePath,
+  SIGV4_ALGORITHM,
+  sha256Hex,
+  sortQuery,
+  splitRawPath,
+  stringToSign,
+} from './sigv4-canonical.ts'
+import { deriveSigningKey, signatureOf } from './sigv4-sign.ts'
+
+export interface SigV4Options {
+  readonly clients: ClientDirectory
+  readonly secrets: Pick<CredentialSecrets, 'open'>
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes: RandomBytes
+  /** What the signature has to be for. */
+  readonly service?: string
+  /** Absent: any region. */
+  readonly region?: string | undefined
+  readonly maxSkewMs?: number
+  /** Takes requests whose body is not signed, as some SDKs send them over TLS. */
+  readonly allowUnsignedPayload?: boolean
+}
+
+/** A new access key and its secret, to be shown once and sealed. */
+export interface IssuedAccessKey {
+  readonly accessKeyId: string
+  readonly secretAccessKey: Secret<string>
+}
+
+/** The parts of an Authorization header of SigV4. */
+interface SigV4Authorization {
+  readonly accessKeyId: string
+  readonly day: string
+  readonly region: string
+  readonly service: string
+  readonly signedHeaders: readonly string[]
+  readonly signature: Buffer
+}
+
+const CREDENTIAL = /^([\w.-]{1,128})\/(\d{8})\/([\w-]{1,64})\/([\w.-]{1,64})\/aws4_request$/
+const SIGNATURE = /^[0-9a-f]{64}$/
+/** A request target has nothing else. @see RFC 9112, 3.2 */
+const VISIBLE_ASCII = /^[\x21-\x7e]*$/
+const AMZ_DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
+const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD'
+const SCHEME = SIGV4_ALGORITHM.toLowerCase()
+const REQUIRED_HEADERS = ['host', 'x-amz-date']
+const MAX_SIGNED_HEADERS = 64
+
+/**
+ * AWS Signature Version 4 with access keys that are issued here, in the Authorization header. What is signed is the raw path
+ * and query, and always the body that came.
+ *
+ * @see AWS SigV4, Signature Version 4 signing process
+ */
+export function sigV4(options: SigV4Options): AuthMethod {
+  const { clients, secrets, now, randomBytes, service = 'execute-api', region } = options
+  const { maxSkewMs = 300_000, allowUnsignedPayload = false } = options
+  const signingKeysOf = openOnce<SigV4Credential, SigningKeys>(secrets, (clear) => signingKeys(clear.toString('utf8')))
+  const nobody = signingKeys(Buffer.from(randomBytes(30)).toString('base64'))
+
+  return {
+    name: 'sigv4',
+    place: 'request',
+    // AWS names no challenge; a 401 has to have one (RFC 9110, 11.6.1).
+    challenges: () => [`${SIGV4_ALGORITHM} realm="keyspring"`],
+    recognizes: (presented) => authorizationOf(presented, SCHEME) !== undefined,
+    async verify(presented) {
+      const authorization = readAuthorization(authorizationOf(presented, SCHEME) ?? '')
+      if (!VISIBLE_ASCII.test(presented.rawPath)) throw new AuthenticationError('malformed')
+      if (authorization.service !== service || (region !== undefined && authorization.region !== region)) {
+        throw new AuthenticationError('mismatch')
+      }
+      const headers = signedHeadersOf(presented, authorization.signedHeaders)
+      const amzDate = headerOf(presented, 'x-amz-date') ?? ''
+      const signedAt = timeOf(amzDate)
+      if (signedAt === undefined || !amzDate.startsWith(authorization.day)) throw new AuthenticationError('malformed')
+      const payloadHash = payloadHashOf(presented, headers, allowUnsignedPayload)
+
+      const found = clients.find('sigv4', authorization.accessKeyId)
+      const keys = found === undefined ? nobody : await signingKeysOf(found)
+      const signingKey = keys(authorization)
+      const { method } = presented
+      const fits = canonicalForms(presented.rawPath).map(([canonicalPath, canonicalQuery]) => {
+        const canonical = canonicalRequest({ method, canonicalPath, canonicalQuery, headers, payloadHash })
+        const text = stringToSign(amzDate, scopeOf(authorization), canonical)
+        return sameBytes(signatureOf(signingKey, text), authorization.signature)
+      })
+      if (found === undefined) throw new AuthenticationError('unknown')
+      if (!fits.includes(true)) throw new AuthenticationError('mismatch')
+      const age = now() - signedAt
+      if (age > maxSkewMs) throw new AuthenticationError('expired')
+      if (age < -maxSkewMs) throw new AuthenticationError('not-yet-valid')
+      checkValidity(found.credential, now())
+      return found.client
+    },
+  }
+}
+
+/** A new access key: 240 random bits. */
+export function issueAccessKey(randomBytes: RandomBytes): IssuedAccessKey {
+  const accessKeyId = `KS${Buffer.from(randomBytes(9)).toString('hex').toUpperCase()}`
+  return { accessKeyId, secretAccessKey: new Secret(Buffer.from(randomBytes(30)).toString('base64')) }
+}
+
+/**
+ * The canonical forms of a raw path and query that its client may have signed. SDKs encode the path once more and sort the
+ * query; curl before 8 signs both as they are sent (seen in 7.88, 2023). The path as it is sent is taken only without `%25`:
+ * else a signature of one path would be good for the path that decodes to it.
+ */
+export function canonicalForms(rawPath: string): readonly (readonly [path: string, query: string])[] {
+  const [path, query] = splitRawPath(rawPath)
+  const paths = distinct([encodePath(path), path.includes('%25') ? undefined : path])
+  const queries = distinct([sortQuery(query), query])
+  return paths.flatMap((one) => queries.map((other) => [one, other] as const))
+}
+
+type SigningKeys = (scope: Pick<SigV4Authorization, 'day' | 'region' | 'service'>) => KeyObject
+
+/** The signing keys of a secret; the last is kept, which serves for a day. */
+function signingKeys(secretAccessKey: string): SigningKeys {
+  const secret = new Secret(secretAccessKey)
+  let last: { readonly name: string; readonly key: KeyObject } | undefined
+  return ({ day, region, service }) => {
+    const name = `${day}/${region}/${service}`
+    if (last?.name !== name) last = { name, key: deriveSigningKey(secret.reveal(), day, region, service) }
+    return last.key
+  }
+}
+
+function readAuthorization(text: string): SigV4Authorization {
+  const params = readAuthParams(text)
+  const [, accessKeyId, day, region, service] = CREDENTIAL.exec(params?.get('credential') ?? '') ?? []
+  const signature = params?.get('signature') ?? ''
+  const signedHeaders = (params?.get('signedheaders') ?? '').split(';')
+  if (
+    accessKeyId === undefined ||
+    day === undefined ||
+    region === undefined ||
+    service === undefined ||
+    params?.size !== 3 ||
+    signedHeaders.length > MAX_SIGNED_HEADERS ||
+    !SIGNATURE.test(signature)
+  ) {
+    throw new AuthenticationError('malformed')
+  }
+  return { accessKeyId, day, region, service, signedHeaders, signature: Buffer.from(signature, 'hex') }
+}
+
+/** The signed headers and their values: lower-case, sorted, each there and there once, Host and X-Amz-Date among them. */
+function signedHeadersOf(presented: Presented, names: readonly string[]): readonly (readonly [string, string])[] {
+  if (!REQUIRED_HEADERS.every((name) => names.includes(name))) throw new AuthenticationError('malformed')
+  return names.map((name, at) => {
+    const value = headerOf(presented, name)
+    const before = names[at - 1]
+    if (value === undefined || (before !== undefined && before >= name)) throw new AuthenticationError('malformed')
+    if (isRepeated(presented, name)) throw new AuthenticationError('ambiguous')
+    return [name, value]
+  })
+}
+
+/** The hash of the body that came. A hash in the request has to be the same. */
+function payloadHashOf(
+  presented: Presented,
+  headers: readonly (readonly [name: string, value: string])[],
+  allowUnsignedPayload: boolean,
+): string {
+  const claimed = headerOf(presented, 'x-amz-content-sha256')
+  if (claimed === UNSIGNED_PAYLOAD && allowUnsignedPayload && headers.some(([, value]) => value === claimed)) {
+    return UNSIGNED_PAYLOAD
+  }
+  const hash = sha256Hex(presented.bytes)
+  if (claimed !== undefined && claimed !== hash) throw new AuthenticationError('body-mismatch')
+  return hash
+}
+
+function timeOf(amzDate: string): number | undefined {
+  const time = Date.parse(amzDate.replace(AMZ_DATE, '$1-$2-$3T$4:$5:$6Z'))
+  return AMZ_DATE.test(amzDate) && !Number.isNaN(time) ? time : undefined
+}
+
+function scopeOf({ day, region, service }: SigV4Authorization): string {
+  return `${day}/${region}/${service}/aws4_request`
+}
+
+function distinct(values: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(values.filter((value) => value !== undefined))]
+}

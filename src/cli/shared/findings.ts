@@ -1,0 +1,105 @@
+import picocolors from 'picocolors'
+import type { Finding } from '../../toolkit/rules/judge.ts'
+import { SEVERITIES, type Severity } from '../../toolkit/rules/rule.ts'
+import { RULE_BY_ID } from '../../toolkit/rules/rules.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+
+/** What `--fail-on` takes: the least severity that is a failure of the command. */
+export const FAIL_ON = [...SEVERITIES, 'never'] as const
+export type FailOn = (typeof FAIL_ON)[number]
+
+/** Where the sides of an exchange are, as a reader finds them: names of files. */
+export type SideNames = Readonly<Record<'request' | 'answer' | 'reply', string>>
+
+export interface PrintOptions {
+  readonly names: SideNames
+  readonly colors: boolean
+  /** Every finding, rather than the first few of each rule. */
+  readonly all: boolean
+}
+
+const FIRST_FEW = 3
+const EXIT_OF: Readonly<Record<Severity, ExitCode>> = {
+  error: EXIT.errorsFound,
+  warning: EXIT.warningsFound,
+  note: EXIT.notesFound,
+}
+
+/** Findings for people: what, where, why, how to mend it, a line each; why and how once for a rule. */
+export function printFindings(findings: readonly Finding[], { names, colors, all }: PrintOptions): string {
+  const color = picocolors.createColors(colors)
+  const paint = { error: color.red, warning: color.yellow, note: color.cyan } as const
+  const lines: string[] = []
+  for (const [id, own] of Map.groupBy(findings, ({ rule }) => rule)) {
+    const shown = all ? own : own.slice(0, FIRST_FEW)
+    for (const { severity, what, place } of shown) {
+      lines.push(`${paint[severity](severity)}: ${color.bold(what)} ${color.dim(`[${id}]`)}`)
+      lines.push(`  where: ${place === undefined ? 'the whole' : whereOf(place, names)}`)
+    }
+    if (own.length > shown.length)
+      lines.push(color.dim(`  … and ${own.length - shown.length} more of ${id}: --all shows them`))
+    const rule = RULE_BY_ID.get(id)
+    if (rule !== undefined)
+      lines.push(`  why:   ${rule.why}`, `  mend:  ${rule.mend}`, color.dim(`  source: ${rule.clause}`), '')
+  }
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+/** Findings as commands of GitHub Actions, which shows them beside the lines. */
+export function printAnnotations(findings: readonly Finding[], names: SideNames): string {
+  const kinds = { error: 'error', warning: 'warning', note: 'notice' } as const
+  return findings
+    .map(({ rule, severity, what, place }) => {
+      const position = place?.line === undefined ? [] : [`line=${place.line}`, `col=${place.column ?? 1}`]
+      const properties = [`file=${property(names[place?.side ?? 'answer'])}`, ...position, `title=${property(rule)}`]
+      const message = `${what} (${place?.path ?? 'the whole'}). ${RULE_BY_ID.get(rule)?.mend ?? ''}`
+      return `::${kinds[severity]} ${properties.join(',')}::${escaped(message)}\n`
+    })
+    .join('')
+}
+
+/** Findings with their rules, for machines. */
+export function findingsAsJson(findings: readonly Finding[], names: SideNames): readonly object[] {
+  return findings.map(({ place, ...finding }) => {
+    const rule = RULE_BY_ID.get(finding.rule)
+    const where = place && {
+      side: place.side,
+      file: names[place.side],
+      xpath: place.path,
+      line: place.line,
+      column: place.column,
+    }
+    return { ...finding, where, clause: rule?.clause, why: rule?.why, mend: rule?.mend }
+  })
+}
+
+/** How many findings there are of each severity, in words. */
+export function countFindings(findings: readonly Finding[]): string {
+  const counts = SEVERITIES.map(
+    (severity) => [severity, findings.filter((one) => one.severity === severity).length] as const,
+  )
+  return counts.map(([severity, count]) => `${count} ${severity}${count === 1 ? '' : 's'}`).join(', ')
+}
+
+/** What the process ends with: the worst severity decides, where it is as bad as `failOn`. */
+export function exitCodeFor(severities: Iterable<Severity>, failOn: FailOn): ExitCode {
+  const found = new Set(severities)
+  const worst = SEVERITIES.find((severity) => found.has(severity))
+  const threshold = FAIL_ON.indexOf(failOn)
+  if (worst === undefined || failOn === 'never' || SEVERITIES.indexOf(worst) > threshold) return EXIT.done
+  return EXIT_OF[worst]
+}
+
+function whereOf({ side, path, line, column }: NonNullable<Finding['place']>, names: SideNames): string {
+  const position = line === undefined ? '' : `:${line}:${column ?? 1}`
+  return `${names[side]}${position} ${path}`
+}
+
+/** @see https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
+function escaped(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}
+
+function property(text: string): string {
+  return escaped(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+}

@@ -1,0 +1,57 @@
+import { detached } from '../../core/detached.ts'
+import type { Kid } from '../cenc.ts'
+import type { XmlElement } from '../xml/document.ts'
+import { attributeOf } from '../xml/reader.ts'
+import { attributeError, elementError } from './error.ts'
+import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from './fields.ts'
+import { CPIX_NAMESPACE } from './names.ts'
+
+/** A content key as a request asks for it. @see CPIX 2.3, ContentKey */
+export interface ContentKey {
+  readonly element: XmlElement
+  readonly kid: Kid
+  /** The kid as the request spells it. */
+  readonly kidText: string
+  /** As sent; '' when sent empty. Which values are allowed is the version's business. */
+  readonly commonEncryptionScheme: string | undefined
+  /** The text as sent; it decodes to 16 bytes. */
+  readonly explicitIv: string | undefined
+  readonly hdcpData: XmlElement | undefined
+}
+
+/** Reads the keys of a request. Refuses a kid that occurs twice and a key that already holds its value. */
+export function readContentKeys(elements: readonly XmlElement[]): readonly ContentKey[] {
+  const seen = new Set<Kid>()
+  return elements.map((element) => {
+    const key = readContentKey(element)
+    if (seen.has(key.kid)) throw attributeError(element, 'kid', `another ContentKey has the kid ${key.kid}`)
+    seen.add(key.kid)
+    return key
+  })
+}
+
+function readContentKey(element: XmlElement): ContentKey {
+  const kid = detached(requiredAttribute(element, 'kid', KID))
+  attribute(element, 'explicitIV', SIXTEEN_BYTES)
+  let hdcpData: XmlElement | undefined
+  for (const child of element.children) {
+    if (child.namespace !== CPIX_NAMESPACE) continue
+    if (child.local === 'Data') {
+      throw elementError(
+        child,
+        'a request asks for a key, it does not hold one; remove Data, or import the key as an override',
+      )
+    }
+    if (child.local !== 'HDCPData') continue
+    if (hdcpData !== undefined) throw elementError(child, 'a ContentKey has one HDCPData')
+    hdcpData = child
+  }
+  return {
+    element,
+    kid,
+    kidText: attributeOf(element, 'kid') ?? kid,
+    commonEncryptionScheme: attributeOf(element, 'commonEncryptionScheme'),
+    explicitIv: attributeOf(element, 'explicitIV'),
+    hdcpData,
+  }
+}

@@ -1,0 +1,117 @@
+import { KeyProviderError } from '../../../core/errors.ts'
+import { type CommonEncryptionScheme, type Kid, kidOfBytes, uuidBytes } from '../../cenc.ts'
+import { decodeProtobuf, encodeProtobuf, type ProtobufField } from './protobuf.ts'
+
+/** The message in a Widevine pssh box. Members are named after its fields. @see WidevinePsshData (proto2) */
+export interface WidevinePsshData {
+  /** Deprecated, still written by many: 1 is AESCTR. */
+  readonly algorithm?: number
+  readonly keyIds: readonly Kid[]
+  readonly provider?: string
+  readonly contentId?: Uint8Array
+  /** Deprecated. */
+  readonly trackType?: string
+  readonly policy?: string
+  readonly cryptoPeriodIndex?: number
+  /** See `fourCc`. Absent or 0: cenc. */
+  readonly protectionScheme?: number
+  /** Every other field, in order. */
+  readonly otherFields?: readonly ProtobufField[]
+}
+
+/** The bytes of `data`, fields in ascending order: the same data always gives the same bytes. */
+export function encodeWidevinePsshData(data: WidevinePsshData): Uint8Array {
+  const fields: ProtobufField[] = data.keyIds.map((kid) => ({ number: KEY_IDS, type: 'bytes', value: uuidBytes(kid) }))
+  for (const [number, name] of NUMBERS) {
+    const value = data[name]
+    if (value !== undefined) fields.push({ number, type: 'varint', value })
+  }
+  for (const [number, name] of STRINGS) {
+    const value = data[name]
+    if (value !== undefined) fields.push({ number, type: 'bytes', value: Buffer.from(value) })
+  }
+  if (data.contentId !== undefined) fields.push({ number: CONTENT_ID, type: 'bytes', value: data.contentId })
+  if (data.otherFields !== undefined) fields.push(...data.otherFields)
+  return encodeProtobuf(fields.sort((left, right) => left.number - right.number))
+}
+
+/** What `bytes` say. Throws ERR_WIDEVINE_PSSH_DATA_INVALID when they are no such message, or say a thing twice. */
+export function decodeWidevinePsshData(bytes: Uint8Array): WidevinePsshData {
+  const fields = decodeProtobuf(bytes)
+  if (fields === undefined) throw invalid('not a protocol buffers message')
+
+  const keyIds: Kid[] = []
+  const otherFields: ProtobufField[] = []
+  const single: { -readonly [Name in keyof WidevinePsshData]?: WidevinePsshData[Name] } = {}
+  const seen = new Set<number>()
+  for (const field of fields) {
+    if (field.number === KEY_IDS) {
+      keyIds.push(keyIdOf(field))
+      continue
+    }
+    const name = NAMES.get(field.number)
+    if (name === undefined) {
+      otherFields.push(field)
+      continue
+    }
+    if (seen.has(field.number)) throw invalid(`field ${field.number} stands twice`)
+    seen.add(field.number)
+    if (NUMBERS.has(field.number)) Object.assign(single, { [name]: uint32Of(field) })
+    else if (field.type !== 'bytes') throw invalid(`field ${field.number} is not of its type`)
+    else Object.assign(single, { [name]: field.number === CONTENT_ID ? field.value : textOf(field) })
+  }
+  return { ...single, keyIds, ...(otherFields.length > 0 ? { otherFields } : {}) }
+}
+
+/** The four letters of a scheme as the number that field 9 holds. */
+export function fourCc(scheme: CommonEncryptionScheme): number {
+  return Buffer.from(scheme, 'latin1').readUInt32BE()
+}
+
+const KEY_IDS = 2
+const CONTENT_ID = 4
+const NUMBERS: ReadonlyMap<number, 'algorithm' | 'cryptoPeriodIndex' | 'protectionScheme'> = new Map([
+  [1, 'algorithm'],
+  [7, 'cryptoPeriodIndex'],
+  [9, 'protectionScheme'],
+])
+const STRINGS: ReadonlyMap<number, 'provider' | 'trackType' | 'policy'> = new Map([
+  [3, 'provider'],
+  [5, 'trackType'],
+  [6, 'policy'],
+])
+const NAMES: ReadonlyMap<number, keyof WidevinePsshData> = new Map<number, keyof WidevinePsshData>([
+  ...NUMBERS,
+  ...STRINGS,
+  [CONTENT_ID, 'contentId'],
+])
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function keyIdOf(field: ProtobufField): Kid {
+  if (field.type !== 'bytes' || field.value.length !== 16) throw invalid('field 2 is not a key id of 16 bytes')
+  return kidOfBytes(field.value)
+}
+
+function uint32Of(field: ProtobufField): number {
+  if (field.type !== 'varint' || field.value > 0xffffffff) throw invalid(`field ${field.number} is not a uint32`)
+  return field.value
+}
+
+function textOf(field: ProtobufField & { readonly type: 'bytes' }): string {
+  try {
+    return UTF8.decode(field.value)
+  } catch (cause) {
+    throw new KeyProviderError(
+      'ERR_WIDEVINE_PSSH_DATA_INVALID',
+      `WidevinePsshData: field ${field.number} is not UTF-8`,
+      {
+        cause,
+      },
+    )
+  }
+}
+
+function invalid(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_WIDEVINE_PSSH_DATA_INVALID', `WidevinePsshData: ${problem}`)
+}

@@ -1,0 +1,99 @@
+import { KeyProviderError } from '../../../core/errors.ts'
+import { base64, concat, type Template, utf8Bytes } from '../../../core/template.ts'
+import { systemIdOf } from '../../cenc.ts'
+import { explicitIvBase64 } from '../explicit-iv.ts'
+import { hlsAttributeList } from '../hls.ts'
+import type { DrmSystem, KeyFilling, SignalInput } from '../system.ts'
+import { printTextTemplate, readTextTemplate } from '../template/text.ts'
+
+const KEY_FORMAT = 'com.apple.streamingkeydelivery'
+const KEY_FORMAT_VERSIONS = '1'
+const SKD = 'skd://'
+
+/** What follows `skd://` becomes FairPlay's asset id, which may have this many bytes. */
+export const MAX_SKD_LENGTH = 200
+
+/**
+ * FairPlay: an EXT-X-KEY whose URI tells the player's app and the licence server which key it is, and nothing else.
+ *
+ * The line has no IV attribute: FairPlay sends the IV with the key. @see speke.md 5.2, A-14, A-32
+ */
+export const fairplay: DrmSystem = {
+  name: 'FairPlay',
+  systemId: systemIdOf('94ce86fb-07ff-4f43-adb8-93d2fa968ca2'),
+  commonEncryptionSchemes: ['cbcs'],
+  contentKeyClass: 'drm',
+  spekeMajors: [1, 2],
+  impliedScheme: 'cbcs',
+  refusesContentProtectionData: true,
+  maxUriBytes: SKD.length + MAX_SKD_LENGTH,
+
+  signal(input) {
+    const uri = skdUri(input)
+    return {
+      hlsAttributes: hlsAttributeList('SAMPLE-AES', [
+        ['URI', uri],
+        ['KEYFORMAT', KEY_FORMAT],
+        ['KEYFORMATVERSIONS', KEY_FORMAT_VERSIONS],
+      ]),
+      uriExtXKey: uri,
+      keyFormat: KEY_FORMAT,
+      keyFormatVersions: KEY_FORMAT_VERSIONS,
+    }
+  },
+}
+
+/** How many bytes of FairPlay's asset id `uri` takes up; more than `MAX_SKD_LENGTH` do not play. */
+export function skdUriLength(uri: Template<KeyFilling>): number {
+  return uri.text.length - SKD.length
+}
+
+/** Makes the skd URI of an answer as the setting `fairplay.skd` says. Throws ERR_CONFIG_INVALID for one that cannot be followed. */
+export function readSkd(skd: string): (input: SignalInput) => Template<KeyFilling> {
+  const named = NAMED.get(skd)
+  if (named !== undefined) return named
+  const template = readTextTemplate(skd, 'fairplay.skd')
+  const isUri = template.every((piece) => typeof piece !== 'string' || URI_TEXT.test(piece))
+  if (!skd.startsWith(SKD) || skd.length === SKD.length || !isUri) {
+    throw new KeyProviderError(
+      'ERR_CONFIG_INVALID',
+      `fairplay.skd: expected ${[...NAMED.keys()].join(', ')} or a URI that starts with ${SKD}; what no URI may hold is written %XX`,
+    )
+  }
+  return (input) => printTextTemplate(template, 'uri', input)
+}
+
+/** What a URI is made of. @see RFC 3986, 2 */
+const URI_TEXT = /^(?:[\w\-.~!$&'()*+,;=:@/?#[\]]|%[\dA-Fa-f]{2})*$/
+
+const AXINOM = readTextTemplate('skd://{kid}:{ivHex}', 'axinom')
+
+const NAMED: ReadonlyMap<string, (input: SignalInput) => Template<KeyFilling>> = new Map([
+  ['aws-json', awsJsonSkd],
+  ['kid', kidSkd],
+  ['axinom', axinomSkd],
+])
+
+/** The form of the MediaPackage guide. Where no IV is returned, the licence server is told none. */
+function awsJsonSkd(input: SignalInput): Template<KeyFilling> {
+  const iv = explicitIvBase64(input)
+  const json = concat(
+    `{"ContentId":${JSON.stringify(input.contentId)},"KeyId":"${input.kid}"`,
+    ...(iv === undefined ? [] : [',"IV":"', iv, '"']),
+    '}',
+  )
+  return concat(SKD, base64(utf8Bytes(json)))
+}
+
+function kidSkd({ kid }: SignalInput): Template<KeyFilling> {
+  return concat(SKD, kid)
+}
+
+/** @see https://docs.axinom.com/services/drm/license-service/fairplay/preparing-fps (the IV may be left out) */
+function axinomSkd(input: SignalInput): Template<KeyFilling> {
+  return input.explicitIv === undefined ? kidSkd(input) : printTextTemplate(AXINOM, 'uri', input)
+}
+
+function skdUri(input: SignalInput): Template<KeyFilling> {
+  return readSkd(input.settings.fairplay.skd)(input)
+}

@@ -1,0 +1,238 @@
+import { z } from '@hono/zod-openapi'
+import { deleteContent, holdContent, releaseContent } from '../../../operations/contents/changes.ts'
+import { listContents, showContent } from '../../../operations/contents/contents.ts'
+import { contentPeriods } from '../../../operations/rotation/periods.ts'
+import { contentIdText, contentKeyClass, contentParams, count, kid, moment, reason, time } from '../fields.ts'
+import { operation } from '../operation.ts'
+
+const LISTED = {
+  contentId: contentIdText,
+  state: z.enum(['active', 'expired', 'held', 'destroyed']).openapi({
+    description:
+      '`expired`: players are refused, a request of an encryptor revives it. `held`: it neither expires nor can it be deleted.',
+  }),
+  class: z.string().openapi({ description: 'The retention class, by the rules as they are now.', example: 'live' }),
+  createdAt: time.optional(),
+  expiresAt: time.optional().openapi({ description: 'From when players are refused; absent: never.' }),
+  destroyedFrom: time.optional().openapi({ description: 'From when it is destroyed if nobody asks for its keys.' }),
+  hold: z.string().optional().openapi({ description: 'Why it is held.' }),
+  destroyed: z
+    .strictObject({ at: time, reason: z.string(), cause: z.enum(['deleted', 'expired']) })
+    .optional()
+    .openapi({ description: 'When and why its keys were destroyed.' }),
+  epoch: z.int().openapi({ description: 'How often it got new keys after it had expired.' }),
+  hasSecret: z.boolean().openapi({ description: 'Whether keys can be derived for it.' }),
+  overrides: z.int(),
+  kidOverrides: z.int(),
+}
+const Content = z.strictObject(LISTED).openapi('Content')
+const ShownContent = z
+  .strictObject({
+    ...LISTED,
+    lastPeriods: z.array(
+      z.strictObject({
+        periodId: z.string().openapi({ description: 'Empty for a document without key periods.' }),
+        index: z.int().optional(),
+        keys: z.array(z.strictObject({ kid: kid, class: contentKeyClass, intendedTrackTypes: z.array(z.string()) })),
+        firstAt: time,
+        lastAt: time,
+        requests: z.int(),
+        client: z.string(),
+      }),
+    ),
+  })
+  .openapi('ShownContent')
+const Held = z.strictObject({ contentId: contentIdText, held: z.boolean() }).openapi('Held')
+const Why = z.strictObject({ reason })
+
+const CONTENT = {
+  contentId: 'live-1',
+  state: 'active',
+  class: 'live',
+  createdAt: '2026-11-21T19:00:00.000Z',
+  expiresAt: '2026-11-28T19:00:00.000Z',
+  destroyedFrom: '2026-11-29T19:00:00.000Z',
+  epoch: 0,
+  hasSecret: true,
+  overrides: 0,
+  kidOverrides: 0,
+}
+const SHOWN = {
+  periodId: 'p1',
+  index: 1,
+  keys: [{ kid: '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101', class: 'drm', intendedTrackTypes: ['VIDEO'] }],
+  firstAt: '2026-11-21T19:00:00.000Z',
+  lastAt: '2026-11-21T19:00:00.000Z',
+  requests: 1,
+  client: 'encoder',
+}
+
+export const list = operation({
+  id: 'listContents',
+  method: 'get',
+  path: '/api/contents',
+  tag: 'contents',
+  summary: 'Contents, in the order of their ids',
+  description:
+    'Of the tenant of the credential, and of those only the ones that the client may name. A page of a search may be empty and have a next one.',
+  scope: 'keys:read',
+  query: z.strictObject({
+    startsWith: z.string().max(256).optional().openapi({ description: 'What the contentId starts with.' }),
+    contains: z
+      .string()
+      .max(256)
+      .optional()
+      .openapi({ description: 'What the contentId contains; letter case counts.' }),
+    cursor: z.string().max(2_048).optional().openapi({ description: 'What the page before gave as `next`.' }),
+    limit: count(1, 1_000, 'How many at most; 100 unless given.', 100).optional(),
+  }),
+  answer: z
+    .strictObject({
+      contents: z.array(Content),
+      next: z.string().optional().openapi({ description: 'The cursor of the next page; absent at the end.' }),
+    })
+    .openapi('ContentList'),
+  example: { contents: [CONTENT], next: 'MWxpdmUtMQ' },
+  refusals: [],
+  handle: ({ query, caller }, { management }) =>
+    listContents(management, caller.operator, { ...query, sees: caller.sees }),
+})
+
+export const show = operation({
+  id: 'showContent',
+  method: 'get',
+  path: '/api/contents/{content}',
+  tag: 'contents',
+  summary: 'A content and its last key periods',
+  description: 'It holds no key.',
+  scope: 'keys:read',
+  params: contentParams,
+  answer: ShownContent,
+  example: { ...CONTENT, lastPeriods: [SHOWN] },
+  refusals: ['ERR_CONTENT_NOT_FOUND'],
+  handle: ({ path, caller }, { management }) => showContent(management, caller.operator, { contentId: path.content }),
+})
+
+export const remove = operation({
+  id: 'deleteContent',
+  method: 'delete',
+  path: '/api/contents/{content}',
+  tag: 'contents',
+  summary: 'Destroys the keys of a content for ever',
+  description:
+    'Its secret, overrides and document are forgotten; a later request of an encryptor is refused with 410. There is no way back.',
+  scope: 'keys:write',
+  params: contentParams,
+  query: Why,
+  answer: z
+    .strictObject({
+      contentId: contentIdText,
+      destroyedAt: time,
+      already: z.boolean().openapi({ description: 'Whether it had been deleted before.' }),
+    })
+    .openapi('DeletedContent'),
+  example: { contentId: 'live-1', destroyedAt: '2026-11-21T19:00:00.000Z', already: false },
+  refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_HELD'],
+  once: true,
+  handle: ({ path, query, caller }, { management }) =>
+    deleteContent(management, caller.operator, { contentId: path.content, ...query }),
+})
+
+export const hold = operation({
+  id: 'holdContent',
+  method: 'put',
+  path: '/api/contents/{content}/hold',
+  tag: 'contents',
+  summary: 'Puts a content under legal hold',
+  description: 'Until it is released it neither expires nor can it be deleted.',
+  scope: 'keys:write',
+  params: contentParams,
+  body: Why,
+  bodyExample: { reason: 'case 2026-17' },
+  answer: Held,
+  example: { contentId: 'live-1', held: true },
+  refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_GONE'],
+  once: true,
+  handle: ({ path, body, caller }, { management }) =>
+    holdContent(management, caller.operator, { contentId: path.content, ...body }),
+})
+
+export const release = operation({
+  id: 'releaseContent',
+  method: 'delete',
+  path: '/api/contents/{content}/hold',
+  tag: 'contents',
+  summary: 'Lifts the legal hold of a content',
+  description: 'Only that of an operator: a rule of the configuration is changed there.',
+  scope: 'keys:write',
+  params: contentParams,
+  query: Why,
+  answer: Held,
+  example: { contentId: 'live-1', held: false },
+  refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_GONE', 'ERR_CONTENT_HELD'],
+  once: true,
+  handle: ({ path, query, caller }, { management }) =>
+    releaseContent(management, caller.operator, { contentId: path.content, ...query }),
+})
+
+export const periods = operation({
+  id: 'listPeriods',
+  method: 'get',
+  path: '/api/contents/{content}/periods',
+  tag: 'contents',
+  summary: 'The rotation schedule of a content',
+  description:
+    'Key periods that encryptors asked for, with their kids, and those to come, whose kids the encryptor makes. For apps and licence servers that prepare.',
+  scope: 'keys:read',
+  params: contentParams,
+  query: z.strictObject({
+    from: moment('Only periods that end after this.').optional(),
+    to: moment('Only periods that start before this.').optional(),
+    expected: count(0, 100, 'How many periods to come; 5 unless given.', 5).optional(),
+  }),
+  answer: z
+    .strictObject({
+      contentId: contentIdText,
+      rotation: z
+        .strictObject({
+          basis: z.enum(['document', 'configured', 'observed']),
+          intervalSeconds: z.number(),
+          confidence: z.enum(['high', 'medium', 'low']),
+          stopped: z.boolean(),
+        })
+        .optional(),
+      periods: z.array(
+        z.strictObject({
+          state: z.enum(['issued', 'current', 'expected']),
+          periodId: z.string().optional(),
+          index: z.int().optional(),
+          start: time.optional(),
+          end: time.optional(),
+          times: z.enum(['document', 'observed', 'computed']),
+          startOffset: z.string().optional(),
+          endOffset: z.string().optional(),
+          keys: z.array(
+            z.strictObject({
+              kid: kid,
+              class: contentKeyClass,
+              commonEncryptionScheme: z.string(),
+              intendedTrackTypes: z.array(z.string()),
+            }),
+          ),
+          firstAt: time.optional(),
+          lastAt: time.optional(),
+        }),
+      ),
+      more: z.boolean(),
+    })
+    .openapi('ContentPeriods'),
+  example: {
+    contentId: 'live-1',
+    rotation: { basis: 'observed', intervalSeconds: 3_600, confidence: 'high', stopped: false },
+    periods: [{ state: 'expected', index: 8, start: '2026-11-21T20:00:00.000Z', times: 'computed', keys: [] }],
+    more: false,
+  },
+  refusals: ['ERR_CONTENT_NOT_FOUND'],
+  handle: ({ path, query, caller }, { management }) =>
+    contentPeriods(management, caller.operator, { contentId: path.content, ...query }),
+})

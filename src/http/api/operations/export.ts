@@ -1,0 +1,72 @@
+import { z } from '@hono/zod-openapi'
+import { type ExportedKeys, exportKeys } from '../../../operations/export/keys.ts'
+import { certificate, contentIdText, contentKeyClass, kid } from '../fields.ts'
+import { operation } from '../operation.ts'
+import { ApiRequestError } from '../request-error.ts'
+
+const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
+const KEY = '00112233445566778899aabbccddeeff'
+const IV = '0102030405060708090a0b0c0d0e0f10'
+
+export const exporting = operation({
+  id: 'exportKeys',
+  method: 'post',
+  path: '/api/keys/export',
+  tag: 'keys',
+  summary: 'Takes the keys of a content out',
+  description:
+    'Encrypted for `recipients` in a CPIX document, or in the clear where `clear` says so. Recorded in the audit log, with kids and recipients, before a key leaves. An answer is never remembered, so an Idempotency-Key does nothing here.',
+  scope: 'keys:export',
+  body: z.strictObject({
+    contentId: contentIdText,
+    kids: z.array(kid).min(1).max(10_000).optional().openapi({ description: 'Absent: all of them.' }),
+    contentKeyClass: contentKeyClass.optional(),
+    format: z.enum(['cpix', 'json', 'csv']).default('cpix'),
+    recipients: z
+      .array(certificate)
+      .min(1)
+      .max(32)
+      .optional()
+      .openapi({ description: 'Whom the keys are encrypted for.' }),
+    clear: z.literal(true).optional().openapi({ description: 'The keys leave in the clear.' }),
+  }),
+  bodyExample: { contentId: 'live-1', format: 'json', clear: true },
+  answer: z.custom<ExportedKeys>().openapi({ type: 'string' }),
+  example: undefined,
+  rawAnswers: [
+    {
+      mediaType: 'application/json',
+      description: 'As it can be imported again.',
+      example: { keys: [{ contentId: 'live-1', kid: KID, key: KEY, iv: IV, class: 'drm' }] },
+    },
+    {
+      mediaType: 'text/csv',
+      description: 'The same as lines.',
+      example: `contentId,kid,key,iv,class\r\nlive-1,${KID},${KEY},${IV},drm\r\n`,
+    },
+    {
+      mediaType: 'application/xml',
+      description: 'A CPIX document.',
+      example: '<CPIX xmlns="urn:dashif:org:cpix" contentId="live-1"/>',
+    },
+  ],
+  encode: ({ bytes, mediaType }) => ({ bytes, mediaType }),
+  refusals: [
+    'ERR_CONTENT_NOT_FOUND',
+    'ERR_KEY_NOT_FOUND',
+    'ERR_CONTENT_GONE',
+    'ERR_CONTENT_EXPIRED',
+    'ERR_RECIPIENT_INVALID',
+    'ERR_AUDIT_UNAVAILABLE',
+  ],
+  async handle({ body, caller }, { management }) {
+    const { contentId, recipients, clear, ...wanted } = body
+    if ((recipients !== undefined) === (clear === true)) {
+      throw new ApiRequestError([{ path: 'body', problem: 'expected recipients, or clear for keys in the clear' }])
+    }
+    caller.authorize({ scope: 'keys:export', contentId })
+    const authorize = (recipientFingerprints: readonly string[]) =>
+      caller.authorize({ scope: 'keys:export', contentId, recipientFingerprints })
+    return exportKeys(management, caller.operator, { ...wanted, contentId, recipients, authorize })
+  },
+})

@@ -1,0 +1,69 @@
+import { z } from '@hono/zod-openapi'
+import { kidNotFound, lookUpKid } from '../../../operations/contents/kids.ts'
+import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
+import { operation } from '../operation.ts'
+
+const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
+const AT = '2026-11-21T19:00:00.000Z'
+
+export const show = operation({
+  id: 'lookUpKid',
+  method: 'get',
+  path: '/api/kids/{kid}',
+  tag: 'keys',
+  summary: 'The contents and key periods of a kid',
+  description: 'What encryptors asked for, up to a second ago. No key.',
+  scope: 'keys:read',
+  params: z.strictObject({ kid }),
+  answer: z
+    .strictObject({
+      kid,
+      contents: z.array(
+        z.strictObject({
+          contentId: contentIdText,
+          classes: z.array(contentKeyClass),
+          commonEncryptionSchemes: z.array(z.string()),
+          intendedTrackTypes: z.array(z.string()),
+          systemIds: z.array(z.string()),
+          firstAt: time,
+          lastAt: time,
+          requests: z.int(),
+          periods: z.array(
+            z.strictObject({
+              periodId: z.string(),
+              index: z.int().optional(),
+              start: z.string().optional(),
+              end: z.string().optional(),
+              firstAt: time,
+              lastAt: time,
+            }),
+          ),
+        }),
+      ),
+    })
+    .openapi('KidLookUp'),
+  example: {
+    kid: KID,
+    contents: [
+      {
+        contentId: 'live-1',
+        classes: ['drm'],
+        commonEncryptionSchemes: ['cbcs'],
+        intendedTrackTypes: ['VIDEO'],
+        systemIds: ['edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'],
+        firstAt: AT,
+        lastAt: AT,
+        requests: 1,
+        periods: [{ periodId: 'p1', index: 1, firstAt: AT, lastAt: AT }],
+      },
+    ],
+  },
+  refusals: ['ERR_KEY_NOT_FOUND'],
+  async handle({ path, caller }, { management }) {
+    const { contents } = await lookUpKid(management, caller.operator, path)
+    const seen = contents.filter(({ contentId }) => caller.sees?.(contentId) ?? true)
+    // The same for a kid of contents that the client may not name as for one that never was.
+    if (seen.length === 0) throw kidNotFound(path.kid)
+    return { kid: path.kid, contents: seen }
+  },
+})

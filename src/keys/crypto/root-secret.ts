@@ -1,0 +1,37 @@
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { KeyProviderError } from '../../core/errors.ts'
+import { lengthPrefixed } from '../../core/length-prefixed.ts'
+import type { ContentRef } from '../ports/store.ts'
+import { type Derivation, derivation } from './derive.ts'
+
+const SIZE = 32
+
+/** Derives the secret of a content instead of reading it. */
+export type DeriveContentSecret = (ref: ContentRef) => Derivation
+
+/**
+ * Content secrets from one root secret: whoever has it gives the same keys, without a store between them. tenant root =
+ * HKDF-Expand(root secret, label ‖ lp(tenant)), content secret = HKDF-Expand(tenant root, label ‖ lp(tenant) ‖ lp(contentId)), 32
+ * bytes each, which is one HMAC-SHA-256 each.
+ *
+ * @see RFC 5869, 2.3
+ */
+export function rootSecretDerivation(rootSecret: Uint8Array): DeriveContentSecret {
+  if (rootSecret.length !== SIZE) {
+    throw new KeyProviderError('ERR_CONFIG_INVALID', `contentKeys.rootSecret: expected ${SIZE} bytes in base64`)
+  }
+  const root = createSecretKey(rootSecret)
+  return (ref) => {
+    const { tenant, contentId } = ref
+    const tenantRoot = expand(root, 'keyspring/tenant-root/v1', [tenant])
+    return derivation(expand(tenantRoot, 'keyspring/content-secret/v1', [tenant, contentId]), ref)
+  }
+}
+
+function expand(secret: KeyObject, label: string, names: readonly string[]): KeyObject {
+  const hmac = createHmac('sha256', secret).update(label).update(lengthPrefixed(names)).update(Uint8Array.of(0x01))
+  const bytes = hmac.digest()
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
+}

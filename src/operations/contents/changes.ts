@@ -1,0 +1,117 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import type { ContentRef, Tombstone } from '../../keys/ports/store.ts'
+import { audited } from '../audit/audited.ts'
+import type { Management, Operator } from '../management.ts'
+import type { AuditAction } from '../ports/audit.ts'
+import { contentNotFound } from './contents.ts'
+
+/** A change of one content, with the operator's words for why. */
+export interface ContentChange {
+  readonly contentId: string
+  readonly reason: string
+}
+
+export interface DeletedContent {
+  readonly contentId: string
+  /** When, as ISO 8601. */
+  readonly destroyedAt: string
+  /** Whether it had been deleted before: nothing changed. */
+  readonly already: boolean
+}
+
+export interface HeldContent {
+  readonly contentId: string
+  readonly held: boolean
+}
+
+/** What changing contents needs. */
+export type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>
+
+const MAX_REASON = 512
+
+/**
+ * Destroys a content for ever: its secret, overrides and document are forgotten, and a late request of an encryptor is refused with
+ * ERR_CONTENT_GONE. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_HELD.
+ */
+export const deleteContent = recordedChange(
+  'content.delete',
+  async (management, ref, reason): Promise<DeletedContent> => {
+    const { store, emit, now } = management
+    const { tenant, contentId } = ref
+    const before = await store.findSummary(ref)
+    if (before === undefined && (await store.findByContent(ref, 1)).length === 0) throw contentNotFound(contentId)
+    if (before?.tombstone?.cause === 'deleted') return toDeleted(contentId, before.tombstone, true)
+    if (management.retention(ref).held) throw heldByRule(ref)
+    const tombstone = { at: now(), reason, cause: 'deleted' } as const
+    await store.putTombstone(ref, tombstone)
+    emit({ type: 'content.deleted', tenant, contentId, at: tombstone.at, data: { reason } })
+    return toDeleted(contentId, tombstone, false)
+  },
+)
+
+/** Puts a content under legal hold: until it is released it neither expires nor can it be deleted. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
+export const holdContent = recordedChange('content.hold', async (management, ref, reason): Promise<HeldContent> => {
+  if (!(await management.store.putHold(ref, reason))) throw await notThere(management, ref)
+  return { contentId: ref.contentId, held: true }
+})
+
+/** Lifts the legal hold that an operator put a content under; it is kept for the whole time of its class from now on. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
+export const releaseContent = recordedChange('content.release', async (management, ref): Promise<HeldContent> => {
+  const { held, keepMs } = management.retention(ref)
+  if (held) throw heldByRule(ref)
+  if (keepMs !== undefined) await grantTime(management, ref, management.now() + keepMs)
+  if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
+  return { contentId: ref.contentId, held: false }
+})
+
+type Change<T> = (management: ContentChanging, operator: Operator, change: ContentChange) => Promise<T>
+
+/** A change with its reason, recorded before and after. */
+function recordedChange<T>(
+  action: AuditAction,
+  act: (management: ContentChanging, ref: ContentRef, reason: string) => Promise<T>,
+): Change<T> {
+  return async (management, operator, change) => {
+    const { contentId } = change
+    const reason = readReason(change)
+    return audited(management, operator, { action, contentId, reason }, async () => ({
+      result: await act(management, { tenant: operator.tenant, contentId }, reason),
+    }))
+  }
+}
+
+/** Before the hold is lifted: a content that expired under it would be destroyed by the next sweep. */
+async function grantTime({ store }: ContentChanging, ref: ContentRef, expiresAt: number): Promise<void> {
+  const before = (await store.findSummary(ref))?.expiresAt
+  if (before !== undefined && before < expiresAt) await store.putExpiry([{ ...ref, expiresAt }])
+}
+
+/** Trimmed. It goes into the audit log and, for a deletion, stays with the content. */
+function readReason({ reason }: ContentChange): string {
+  const text = reason.trim()
+  if (text !== '' && text.length <= MAX_REASON) return text
+  throw new KeyProviderError(
+    'ERR_API_REQUEST_INVALID',
+    `reason: expected 1 to ${MAX_REASON} characters that say why, for whoever asks in years`,
+  )
+}
+
+function toDeleted(contentId: string, { at }: Tombstone, already: boolean): DeletedContent {
+  return { contentId, destroyedAt: new Date(at).toISOString(), already }
+}
+
+function heldByRule({ contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_CONTENT_HELD',
+    `content ${JSON.stringify(contentId)} is under legal hold by a rule of the configuration: change retention.hold first`,
+  )
+}
+
+async function notThere({ store }: ContentChanging, ref: ContentRef): Promise<KeyProviderError> {
+  const summary = await store.findSummary(ref)
+  if (summary?.tombstone === undefined) return contentNotFound(ref.contentId)
+  return new KeyProviderError(
+    'ERR_CONTENT_GONE',
+    `content ${JSON.stringify(ref.contentId)} was destroyed: there is nothing left to hold`,
+  )
+}

@@ -1,0 +1,38 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import { seal, sealGeneration, unseal } from '../../keys/crypto/seal.ts'
+import type { Tenant } from '../../keys/ports/store.ts'
+import type { Management } from '../management.ts'
+
+/**
+ * A place in a list of a tenant, for whoever is to ask for what follows it. Sealed: the place may be the id of a content that the
+ * asker may not name.
+ */
+export async function sealCursor(
+  { dataKeys, randomBytes }: Pick<Management, 'dataKeys' | 'randomBytes'>,
+  tenant: Tenant,
+  place: string,
+): Promise<string> {
+  const dataKey = await dataKeys.current(tenant)
+  return Buffer.from(seal(dataKey, { kind: 'cursor', tenant }, Buffer.from(place), randomBytes)).toString('base64url')
+}
+
+/** The place that `sealCursor` was given. Throws ERR_API_REQUEST_INVALID for anything else. */
+export async function openCursor(
+  { dataKeys }: Pick<Management, 'dataKeys'>,
+  tenant: Tenant,
+  cursor: string,
+): Promise<string> {
+  const sealed = Buffer.from(cursor, 'base64url')
+  const generation = sealGeneration(sealed)
+  const dataKey = generation === undefined ? undefined : await dataKeys.find(tenant, generation)
+  try {
+    return unseal(dataKey, { kind: 'cursor', tenant }, sealed).toString()
+  } catch (cause) {
+    if (!(cause instanceof KeyProviderError && cause.code === 'ERR_SEAL_BROKEN')) throw cause
+    throw new KeyProviderError(
+      'ERR_API_REQUEST_INVALID',
+      'cursor: expected what the page before gave as next; start again without it',
+      { cause },
+    )
+  }
+}

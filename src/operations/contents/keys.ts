@@ -1,0 +1,90 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import { contentGone } from '../../keys/content/errors.ts'
+import type { ContentRef } from '../../keys/ports/store.ts'
+import type { Management, Operator } from '../management.ts'
+import { checkValue } from './check-value.ts'
+import { contentNotFound } from './contents.ts'
+import { findKnownKeys, type StoredKey } from './known-keys.ts'
+
+/** What is told of a key of a content. Not the key. */
+export interface ListedKey {
+  readonly kid: Kid
+  readonly class: ContentKeyClass
+  /** `override`: imported, random or given by an operator. */
+  readonly source: 'derived' | 'override'
+  /** Whether an encryptor was given it, as far as the ledger goes back. */
+  readonly issued: boolean
+  /** As encryptors wrote it last; undefined for a key that nobody asked for yet. */
+  readonly commonEncryptionScheme: string | undefined
+  readonly intendedTrackTypes: readonly string[]
+}
+
+export interface ListedKeys {
+  readonly contentId: string
+  readonly keys: readonly ListedKey[]
+  /** Whether there are key periods that were not looked at: those asked for before the last 1,000. */
+  readonly more: boolean
+}
+
+/** A key with its check value. */
+export interface ShownKey extends ListedKey {
+  /** The first three bytes of AES-ECB of a block of zeros, in hex: it tells two keys apart, and no more. */
+  readonly checkValue: string
+}
+
+const MAX_PERIODS = 1_000
+
+/** The keys of a content: those stored as overrides, and those that encryptors were given. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
+export async function listKeys(
+  { store }: Pick<Management, 'store'>,
+  { tenant }: Pick<Operator, 'tenant'>,
+  { contentId }: { readonly contentId: string },
+): Promise<ListedKeys> {
+  const ref = { tenant, contentId }
+  const [{ keys, isCut }, summary] = await Promise.all([findKnownKeys(store, ref, MAX_PERIODS), store.findSummary(ref)])
+  if (keys.length === 0 && summary === undefined) throw contentNotFound(contentId)
+  if (summary?.tombstone !== undefined) throw contentGone(ref, summary.tombstone.at)
+  return { contentId, keys: keys.map(toListed), more: isCut }
+}
+
+/** What is known of the key of a kid, in each class it has. Throws ERR_KEY_NOT_FOUND, ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED. */
+export async function showKey(
+  management: Pick<Management, 'store' | 'contentKeys'>,
+  operator: Pick<Operator, 'tenant'>,
+  { contentId, kid, contentKeyClass }: KeyName,
+): Promise<readonly ShownKey[]> {
+  const { keys } = await listKeys(management, operator, { contentId })
+  const wanted = keys.filter((key) => key.kid === kid && (contentKeyClass ?? key.class) === key.class)
+  if (wanted.length === 0) {
+    throw new KeyProviderError(
+      'ERR_KEY_NOT_FOUND',
+      `content ${JSON.stringify(contentId)} was not given a key for kid ${kid}: see the list of its keys`,
+    )
+  }
+  const ref: ContentRef = { tenant: operator.tenant, contentId }
+  const content = await management.contentKeys.open(ref, [kid])
+  return wanted.flatMap((key) => {
+    const found = content.findWithIv({ contentKeyClass: key.class, kid })
+    return found === undefined ? [] : [{ ...key, checkValue: checkValue(found.contentKey) }]
+  })
+}
+
+/** What names a key; without a class those of both. */
+export interface KeyName {
+  readonly contentId: string
+  readonly kid: Kid
+  readonly contentKeyClass?: ContentKeyClass | undefined
+}
+
+function toListed(key: StoredKey): ListedKey {
+  const { kid, contentKeyClass, isOverride, isIssued, commonEncryptionScheme, intendedTrackTypes } = key
+  return {
+    kid,
+    class: contentKeyClass,
+    source: isOverride ? 'override' : 'derived',
+    issued: isIssued,
+    commonEncryptionScheme,
+    intendedTrackTypes,
+  }
+}

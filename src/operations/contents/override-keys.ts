@@ -1,0 +1,127 @@
+import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import {
+  addKidOverride,
+  addOverride,
+  type Force,
+  type ListedOverride,
+  listKidOverrides,
+  listOverrides,
+  type NewOverride,
+  removeKidOverride,
+  removeOverride,
+} from '../../keys/content/overrides.ts'
+import type { KidOverride } from '../../keys/ports/store.ts'
+import { audited } from '../audit/audited.ts'
+import type { Management, Operator } from '../management.ts'
+import { refuseIssuedUnstored } from './derived-issue.ts'
+
+/** A key for one kid of a content. */
+export type OverrideKey = Omit<NewOverride, 'ref'> & { readonly contentId: string }
+
+/** What names an override. */
+export interface OverrideName extends Force {
+  readonly contentId: string
+  readonly contentKeyClass: ContentKeyClass
+  readonly kid: Kid
+}
+
+/** What names a rule. */
+export interface OverrideRuleName extends Force {
+  readonly contentId: string
+  readonly rule: Omit<KidOverride, 'kid'>
+}
+
+/** The overrides and rules of a content, without keys. */
+export interface ContentOverrides {
+  readonly overrides: readonly ListedOverride[]
+  readonly kidOverrides: readonly KidOverride[]
+}
+
+/** Stores a key for one kid. Throws ERR_OVERRIDE_EXISTS when keys may have been issued already, unless forced with a reason. */
+export function overrideKey(management: Management, operator: Operator, added: OverrideKey): Promise<void> {
+  const { contentId, contentKeyClass, kid, force, reason } = added
+  const operation = {
+    action: 'override.add',
+    contentId,
+    contentKeyClass,
+    kids: [kid],
+    keys: 1,
+    forced: force,
+    reason,
+  } as const
+  return audited(management, operator, operation, async () => {
+    const ref = { tenant: operator.tenant, contentId }
+    await refuseIssuedUnstored(management, ref, added)
+    await addOverride(management, { ...added, ref })
+    management.emit({
+      type: 'key.imported',
+      tenant: operator.tenant,
+      contentId,
+      at: management.now(),
+      data: { keys: 1, forced: force === true },
+    })
+    return { result: undefined }
+  })
+}
+
+/** Removes a key for one kid; false when there was none. It must be forced, with a reason. */
+export function removeOverrideKey(management: Management, operator: Operator, removed: OverrideName): Promise<boolean> {
+  const { contentId, contentKeyClass, kid, force, reason } = removed
+  const operation = {
+    action: 'override.remove',
+    contentId,
+    contentKeyClass,
+    kids: [kid],
+    forced: force,
+    reason,
+  } as const
+  return audited(management, operator, operation, async () => ({
+    result: await removeOverride(management, { ...removed, ref: { tenant: operator.tenant, contentId } }),
+  }))
+}
+
+/** Stores a rule that gives the content keys it matches another kid. Throws as `overrideKey` does. */
+export function addOverrideRule(
+  management: Management,
+  operator: Operator,
+  { contentId, rule, ...force }: Force & { readonly contentId: string; readonly rule: KidOverride },
+): Promise<void> {
+  const operation = {
+    action: 'override.add',
+    contentId,
+    kids: [rule.kid],
+    forced: force.force,
+    reason: force.reason,
+  } as const
+  return audited(management, operator, operation, async () => {
+    const ref = { tenant: operator.tenant, contentId }
+    await refuseIssuedUnstored(management, ref, force)
+    return { result: await addKidOverride(management, { ref, rule, ...force }) }
+  })
+}
+
+/** Removes a rule; false when there was none. It must be forced, with a reason. */
+export function removeOverrideRule(
+  management: Management,
+  operator: Operator,
+  { contentId, rule, ...force }: OverrideRuleName,
+): Promise<boolean> {
+  const operation = { action: 'override.remove', contentId, forced: force.force, reason: force.reason } as const
+  return audited(management, operator, operation, async () => ({
+    result: await removeKidOverride(management, { ref: { tenant: operator.tenant, contentId }, rule, ...force }),
+  }))
+}
+
+/** What was overridden of a content. */
+export async function listContentOverrides(
+  management: Pick<Management, 'store'>,
+  { tenant }: Pick<Operator, 'tenant'>,
+  contentId: string,
+): Promise<ContentOverrides> {
+  const ref = { tenant, contentId }
+  const [overrides, kidOverrides] = await Promise.all([
+    listOverrides(management, ref),
+    listKidOverrides(management, ref),
+  ])
+  return { overrides, kidOverrides }
+}

@@ -1,0 +1,68 @@
+import type { ErrorCode } from '../../core/errors.ts'
+import type { Kid, SystemId } from '../../formats/cenc.ts'
+import type { ContentRef, Tenant } from '../../keys/ports/store.ts'
+import type { KeyspringEvent } from '../ports/events.ts'
+
+/** When it happened, in milliseconds since 1970. */
+interface Happening {
+  readonly at: number
+}
+
+/** The first keys of a content, or of a kid, were given out. */
+export function keyIssued(
+  issued: ContentRef &
+    Happening & {
+      readonly kids: readonly Kid[]
+      readonly systemIds?: readonly SystemId[] | undefined
+      readonly client: string
+      readonly spekeVersion: string
+    },
+): KeyspringEvent {
+  const { client, spekeVersion, systemIds } = issued
+  const data = { ...kidsOf(issued.kids), client, spekeVersion }
+  return eventOf('key.issued', issued, systemIds === undefined ? data : { ...data, systemIds })
+}
+
+/** A request was refused. It names no content: what was sent may be anything. */
+export function requestRefused(
+  refused: Happening & {
+    readonly code: ErrorCode
+    readonly route: string
+    readonly status: number
+    readonly tenant?: Tenant | undefined
+    readonly client?: string | undefined
+    readonly requestId: string
+  },
+): KeyspringEvent {
+  const { at, tenant, code, route, status, client, requestId } = refused
+  const data = { code, route, status, requestId }
+  return { type: 'request.refused', at, tenant, data: client === undefined ? data : { ...data, client } }
+}
+
+/** Something stored did not open: it was altered, damaged or moved, or the root key is another. */
+export function sealFailure(
+  failure: Happening & {
+    readonly route: string
+    readonly requestId: string
+    readonly tenant?: Tenant | undefined
+    readonly contentId?: string | undefined
+  },
+): KeyspringEvent {
+  const { at, tenant, contentId, route, requestId } = failure
+  return { type: 'seal.failure', at, tenant, contentId, data: { code: 'ERR_SEAL_BROKEN', route, requestId } }
+}
+
+const MAX_LIST = 100
+
+/** How many kids, and the first of them. */
+function kidsOf(kids: readonly Kid[]): { readonly keys: number; readonly kids: readonly string[] } {
+  return { keys: kids.length, kids: kids.slice(0, MAX_LIST) }
+}
+
+function eventOf(
+  type: KeyspringEvent['type'],
+  { tenant, contentId, at }: ContentRef & Happening,
+  data: KeyspringEvent['data'],
+): KeyspringEvent {
+  return { type, tenant, contentId, at, data }
+}

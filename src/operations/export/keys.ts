@@ -1,0 +1,156 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import type { ContentRef } from '../../keys/ports/store.ts'
+import { audited } from '../audit/audited.ts'
+import { contentNotFound } from '../contents/contents.ts'
+import { kidNotFound } from '../contents/kids.ts'
+import { findKnownKeys, type IssuedKey, type KnownContent } from '../contents/known-keys.ts'
+import { inGroups } from '../in-groups.ts'
+import type { Management, Operator } from '../management.ts'
+import type { ExportFormat } from './format.ts'
+import { EXPORT_FORMATS } from './formats.ts'
+import { type OpenedStoredKey, standingKeys } from './stored-keys.ts'
+
+/** What is to be exported. */
+export interface KeyExport {
+  readonly contentId: string
+  /** Absent: every key that was issued or is stored. */
+  readonly kids?: readonly Kid[] | undefined
+  /** Absent: of both classes. */
+  readonly contentKeyClass?: ContentKeyClass | undefined
+  /** One of `EXPORT_FORMATS`. */
+  readonly format: string
+  /** DER certificates that the keys are encrypted for: only where the format can. */
+  readonly recipients?: readonly Uint8Array[] | undefined
+  /** Throws for certificates (SHA-256, in hex) that the asker must not encrypt for. */
+  readonly authorize?: ((recipientFingerprints: readonly string[]) => void) | undefined
+}
+
+/** Keys on their way out. */
+export interface ExportedKeys {
+  readonly bytes: Uint8Array
+  readonly mediaType: string
+  readonly keys: readonly Pick<IssuedKey, 'kid' | 'contentKeyClass'>[]
+  /** SHA-256 fingerprints of the certificates that they are encrypted for; empty: they are in the clear. */
+  readonly recipients: readonly string[]
+}
+
+/** How many keys leave at once, and how many periods are looked through for them. */
+const MAX_EXPORTED_KEYS = 10_000
+/** Kids that are named are looked for in so many periods first. */
+const NEWEST_PERIODS = 1_000
+const MAX_RECIPIENTS = 32
+
+/**
+ * The keys of a content, in the clear or encrypted for recipients; nothing is created. It is recorded, with kids and recipients,
+ * before the keys are opened. Throws ERR_CONTENT_NOT_FOUND, ERR_KEY_NOT_FOUND, ERR_CONTENT_GONE, ERR_RECIPIENT_INVALID.
+ */
+export async function exportKeys(management: Management, operator: Operator, wanted: KeyExport): Promise<ExportedKeys> {
+  const { contentId, contentKeyClass, recipients: certificates = [], authorize } = wanted
+  const format = formatOf(wanted)
+  const ref = { tenant: operator.tenant, contentId }
+  const periods = wanted.kids === undefined ? MAX_EXPORTED_KEYS : NEWEST_PERIODS
+  const known = await findKnownKeys(management.store, ref, periods)
+  const keys = await selectKeys(management, ref, known, wanted)
+  const prepared = format.prepare({ contentId, keys, periods: known.periods, certificates, now: management.now() })
+  const { recipients } = prepared
+  authorize?.(recipients)
+  const kids = keys.map(({ kid }) => kid)
+  const operation = { action: 'key.export', contentId, contentKeyClass, kids, keys: kids.length, recipients } as const
+  return audited(management, operator, operation, async () => {
+    const opened = await openKeys(management, ref, keys)
+    try {
+      const bytes = prepared.write(opened, management.randomBytes)
+      management.emit({
+        type: 'key.exported',
+        tenant: ref.tenant,
+        contentId,
+        at: management.now(),
+        data: { keys: kids.length, format: format.name, encrypted: recipients.length > 0, recipients },
+      })
+      const named = keys.map(({ kid, contentKeyClass: of }) => ({ kid, contentKeyClass: of }))
+      return { result: { bytes, mediaType: format.mediaType, keys: named, recipients } }
+    } finally {
+      for (const { contentKey } of opened) contentKey.fill(0)
+    }
+  })
+}
+
+function formatOf({ format, recipients = [] }: KeyExport): ExportFormat {
+  const found = EXPORT_FORMATS.get(format)
+  if (found === undefined) throw invalid(`format: expected one of ${[...EXPORT_FORMATS.keys()].join(', ')}`)
+  if (recipients.length > 0 && !found.encrypts)
+    throw invalid(`recipients: keys are encrypted in cpix only, not in ${format}`)
+  if (recipients.length > MAX_RECIPIENTS) throw invalid(`recipients: expected at most ${MAX_RECIPIENTS}`)
+  return found
+}
+
+async function selectKeys(
+  { store }: Pick<Management, 'store'>,
+  ref: ContentRef,
+  { keys: known, isCut }: KnownContent,
+  { kids, contentKeyClass }: KeyExport,
+): Promise<readonly IssuedKey[]> {
+  const ofClass = known.filter((key) => contentKeyClass === undefined || key.contentKeyClass === contentKeyClass)
+  if (kids === undefined) {
+    if (isCut || ofClass.length > MAX_EXPORTED_KEYS) {
+      throw invalid(`kids: the content has more than ${MAX_EXPORTED_KEYS} keys or key periods; name the kids to export`)
+    }
+    if (known.length === 0) throw contentNotFound(ref.contentId)
+    if (ofClass.length === 0) throw invalid(`contentKeyClass: the content has no key of the class ${contentKeyClass}`)
+    return ofClass
+  }
+  if (kids.length > MAX_EXPORTED_KEYS) throw invalid(`kids: expected at most ${MAX_EXPORTED_KEYS}`)
+  const byKid = Map.groupBy(ofClass, ({ kid }) => kid)
+  const selected = await inGroups(
+    [...new Set(kids)],
+    (kid) => byKid.get(kid) ?? findOlder(store, ref, kid, contentKeyClass),
+  )
+  return selected.flat()
+}
+
+/** A kid that no period read has: an older one may, and the ledger forgets. Who names the class needs no ledger. */
+async function findOlder(
+  store: Pick<Management['store'], 'findByKid'>,
+  { tenant, contentId }: ContentRef,
+  kid: Kid,
+  contentKeyClass: ContentKeyClass | undefined,
+): Promise<readonly IssuedKey[]> {
+  const records = await store.findByKid(tenant, kid, { contentId, periods: 1 })
+  const keys = records.flatMap((record) => record.keys).filter((key) => key.kid === kid)
+  const classes = contentKeyClass === undefined ? keys.map((key) => key.contentKeyClass) : [contentKeyClass]
+  if (classes.length === 0) throw kidNotFound(kid)
+  return Array.from(new Set(classes), (of) => {
+    const key = keys.find((one) => one.contentKeyClass === of)
+    return {
+      kid,
+      contentKeyClass: of,
+      commonEncryptionScheme: key?.commonEncryptionScheme,
+      intendedTrackTypes: key?.intendedTrackTypes ?? [],
+      systemIds: key?.systemIds ?? [],
+      periodIds: [],
+    }
+  })
+}
+
+/** Opens the keys that stand. */
+async function openKeys(
+  management: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
+  ref: ContentRef,
+  keys: readonly IssuedKey[],
+): Promise<readonly OpenedStoredKey[]> {
+  const kids = keys.map(({ kid }) => kid)
+  const content = await management.contentKeys.open(ref, kids)
+  const standing = await standingKeys(management, ref, keys)
+  // Refuses what is gone or has expired.
+  const inMemory = await inGroups(keys, (key) => content.findWithIv(key))
+  return keys.map((key, i) => {
+    const found = standing[i] ?? inMemory[i]
+    if (found === undefined) throw kidNotFound(key.kid)
+    return found
+  })
+}
+
+function invalid(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_API_REQUEST_INVALID', problem)
+}

@@ -1,0 +1,167 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import type { Force } from '../../keys/content/overrides.ts'
+import { audited } from '../audit/audited.ts'
+import { checkValue } from '../contents/check-value.ts'
+import { inGroups } from '../in-groups.ts'
+import type { Management, Operator } from '../management.ts'
+import { createImportDraft, type ImportDraft } from './draft.ts'
+import type { ImportKey } from './format.ts'
+import { IMPORT_FORMATS } from './formats.ts'
+import { type ContentImportPlan, type ImportStatus, planImport } from './plan.ts'
+import { storePlanned } from './store.ts'
+
+/** What is to be imported. */
+export interface KeyImport extends Force {
+  /** One of `IMPORT_FORMATS`. */
+  readonly format: string
+  readonly bytes: Uint8Array
+  /** The content of keys that name none; where a document names one, it must be this. */
+  readonly contentId?: string | undefined
+  /** The class of keys that name none; `drm` if not said. */
+  readonly contentKeyClass?: ContentKeyClass | undefined
+  /** Only says what would become of each key. */
+  readonly dryRun?: boolean | undefined
+  readonly importKey?: ImportKey | undefined
+  /** Throws for a content that the asker may not change; asked for each before anything is stored. */
+  readonly authorize?: ((contentId: string) => void) | undefined
+  readonly onProgress?: ((done: number, contents: number) => void) | undefined
+}
+
+/** What became of one key. Its check value is all that is told of it. */
+export interface ImportedKeyReport {
+  readonly contentId: string
+  readonly kid: Kid
+  readonly contentKeyClass: ContentKeyClass
+  readonly status: ImportStatus
+  readonly checkValue: string
+  /** Why it is refused. */
+  readonly refusal?: string
+}
+
+export interface ImportReport {
+  readonly dryRun: boolean
+  readonly stored: number
+  readonly same: number
+  readonly refused: number
+  readonly keys: readonly ImportedKeyReport[]
+}
+
+/** Bytes of one import, whatever the format. */
+const MAX_IMPORT_BYTES = 32 * 1024 * 1024
+
+/**
+ * Stores keys that somebody brings. Everything is read and compared with what stands before anything is stored: one problem
+ * (ERR_IMPORT_INVALID, with all of them) or one key that would change what may have been issued (ERR_OVERRIDE_EXISTS, unless
+ * forced with a reason) and nothing is. Importing the same again changes nothing.
+ */
+export async function importKeys(management: Management, operator: Operator, wanted: KeyImport): Promise<ImportReport> {
+  const { contentId, contentKeyClass = 'drm' } = wanted
+  const force = forceOf(wanted)
+  const draft = createImportDraft({ contentId, contentKeyClass })
+  try {
+    await readImport(wanted, draft)
+    return await importDraft(management, operator, draft, { ...wanted, ...force })
+  } finally {
+    draft.wipe()
+  }
+}
+
+async function readImport({ format, bytes, contentId, importKey }: KeyImport, draft: ImportDraft): Promise<void> {
+  const found = IMPORT_FORMATS.get(format)
+  if (found === undefined) throw invalid(`format: expected one of ${[...IMPORT_FORMATS.keys()].join(', ')}`)
+  if (bytes.length > MAX_IMPORT_BYTES) throw invalid(`the file: expected at most ${MAX_IMPORT_BYTES} bytes; split it`)
+  await found.read({ bytes, contentId, importKey }, draft)
+}
+
+/** Imports what was read. The draft is wiped by its owner. */
+export async function importDraft(
+  management: Management,
+  operator: Operator,
+  draft: ImportDraft,
+  wanted: Pick<KeyImport, 'force' | 'reason' | 'dryRun' | 'authorize' | 'onProgress'>,
+): Promise<ImportReport> {
+  const { force = false, reason, dryRun = false, authorize, onProgress } = wanted
+  draft.refuse()
+  for (const contentId of new Set(draft.keys.map((key) => key.contentId))) authorize?.(contentId)
+  const plan = await planImport(management, operator.tenant, draft.keys, force)
+  const report = await reportOf(plan, dryRun)
+  if (dryRun) return report
+  refuseGone(plan)
+  refuseChanges(report)
+  for (const [i, content] of plan.entries()) {
+    await storeRecorded(management, operator, content, { force, reason })
+    onProgress?.(i + 1, plan.length)
+  }
+  return report
+}
+
+/** Records and stores the keys of one content, and tells of them. What stands already is recorded too: it was brought. */
+async function storeRecorded(
+  management: Management,
+  operator: Operator,
+  content: ContentImportPlan,
+  { force, reason }: { readonly force: boolean; readonly reason: string | undefined },
+): Promise<void> {
+  const { contentId } = content.ref
+  const kids = content.keys.map(({ kid }) => kid)
+  const stored = content.keys.filter(({ status }) => status === 'stored').length
+  const operation = { action: 'key.import', contentId, kids, keys: stored, forced: force, reason } as const
+  await audited(management, operator, operation, async () => {
+    await storePlanned(management, content)
+    return { result: undefined }
+  })
+  if (stored === 0) return
+  management.emit({
+    type: 'key.imported',
+    tenant: operator.tenant,
+    contentId,
+    at: management.now(),
+    data: { keys: stored, forced: force },
+  })
+}
+
+async function reportOf(plan: readonly ContentImportPlan[], dryRun: boolean): Promise<ImportReport> {
+  const planned = plan.flatMap((content) => content.keys)
+  const keys = await inGroups(
+    planned,
+    ({ contentId, kid, contentKeyClass, status, refusal, key }): ImportedKeyReport => {
+      const told = { contentId, kid, contentKeyClass, status, checkValue: checkValue(key) }
+      return refusal === undefined ? told : { ...told, refusal }
+    },
+  )
+  const count = (status: ImportStatus): number => keys.filter((key) => key.status === status).length
+  return { dryRun, stored: count('stored'), same: count('same'), refused: count('refused'), keys }
+}
+
+const MAX_SHOWN = 10
+
+function refuseGone(plan: readonly ContentImportPlan[]): void {
+  const gone = plan.filter(({ isGone }) => isGone).map(({ ref }) => JSON.stringify(ref.contentId))
+  if (gone.length === 0) return
+  throw new KeyProviderError(
+    'ERR_CONTENT_GONE',
+    `${gone.length} of the contents were destroyed and never get keys again, so nothing was imported: ${gone.slice(0, MAX_SHOWN).join(', ')}`,
+  )
+}
+
+function refuseChanges({ keys, refused }: ImportReport): void {
+  if (refused === 0) return
+  const shown = keys.filter(({ status }) => status === 'refused').slice(0, MAX_SHOWN)
+  const lines = shown.map(
+    ({ contentId, kid, refusal = '' }) => `${kid} of content ${JSON.stringify(contentId)}: ${refusal}`,
+  )
+  throw new KeyProviderError(
+    'ERR_OVERRIDE_EXISTS',
+    `${refused} of ${keys.length} keys would change what encryptors may hold, so nothing was imported; force it, with a reason, or leave them out: ${lines.join('; ')}`,
+  )
+}
+
+function forceOf({ force = false, reason }: Force): { readonly force: boolean; readonly reason?: string } {
+  if (force && (reason ?? '').trim() === '') throw invalid('reason: a forced import needs one: say why keys may change')
+  return reason === undefined ? { force } : { force, reason }
+}
+
+function invalid(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_IMPORT_INVALID', problem)
+}

@@ -1,0 +1,93 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { OpenContent } from '../../keys/content/content-key.ts'
+import { openSnapshot, openStandingOverride, type Snapshot, wantedId } from '../../keys/content/snapshot.ts'
+import type { ContentRef, StoredOverride, Tenant } from '../../keys/ports/store.ts'
+import { isIssuedUnstored } from '../contents/derived-issue.ts'
+import { inGroups } from '../in-groups.ts'
+import type { Management } from '../management.ts'
+import type { ImportedKey } from './draft.ts'
+
+/** What becomes of an imported key: it is stored, it stands already, or it would change what may have been issued. */
+export type ImportStatus = 'stored' | 'same' | 'refused'
+
+export interface PlannedKey extends ImportedKey {
+  readonly status: ImportStatus
+  /** Why it is refused; else undefined. */
+  readonly refusal: string | undefined
+  /** The override that it replaces. */
+  readonly standing: StoredOverride | undefined
+}
+
+/** What an import means for one content. */
+export interface ContentImportPlan {
+  readonly ref: ContentRef
+  readonly keys: readonly PlannedKey[]
+  /** Whether keys could be derived for it when this was planned. */
+  readonly hasSecret: boolean
+  /** Whether it was destroyed: then every key is refused. */
+  readonly isGone: boolean
+}
+
+type Sources = Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>
+
+/** Compares every key with what is stored. Nothing is changed. */
+export async function planImport(
+  sources: Sources,
+  tenant: Tenant,
+  keys: readonly ImportedKey[],
+  force: boolean,
+): Promise<readonly ContentImportPlan[]> {
+  const byContent = [...Map.groupBy(keys, (key) => key.contentId)]
+  return inGroups(byContent, ([contentId, own]) => planContent(sources, { tenant, contentId }, own, force))
+}
+
+async function planContent(
+  { store, dataKeys, contentKeys }: Sources,
+  ref: ContentRef,
+  keys: readonly ImportedKey[],
+  force: boolean,
+): Promise<ContentImportPlan> {
+  const kids = [...new Set(keys.map(({ kid }) => kid))]
+  const stored = await store.findContent(ref, kids)
+  const hasSecret = stored?.sealedSecret !== undefined
+  if (stored?.tombstone !== undefined) {
+    const gone = { status: 'refused', refusal: 'the content was destroyed: it never gets keys again' } as const
+    return { ref, hasSecret, isGone: true, keys: keys.map((key) => ({ ...key, ...gone, standing: undefined })) }
+  }
+  const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
+  // A content whose secret is itself derived has keys although nothing is stored.
+  const open = hasSecret ? undefined : await contentKeys.open(ref, kids)
+  const isIssued = hasSecret || (!force && (await isIssuedUnstored({ store, contentKeys }, ref)))
+  return { ref, hasSecret, isGone: false, keys: keys.map((key) => planKey(key, ref, snapshot, open, isIssued, force)) }
+}
+
+function planKey(
+  key: ImportedKey,
+  ref: ContentRef,
+  snapshot: Snapshot | undefined,
+  open: OpenContent | undefined,
+  isIssued: boolean,
+  force: boolean,
+): PlannedKey {
+  const override = snapshot?.overrides.get(wantedId(key))
+  if (override !== undefined) {
+    const standing = openStandingOverride(ref, override, snapshot?.derivation)
+    if (isSame(key, standing)) return { ...key, status: 'same', refusal: undefined, standing: override }
+    const refusal = force ? undefined : `another ${key.contentKeyClass} override stands for this kid`
+    return { ...key, status: force ? 'stored' : 'refused', refusal, standing: override }
+  }
+  const derived = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? open?.findWithIv(key)
+  const planned = { ...key, standing: undefined }
+  if (derived !== undefined && isSame(key, derived)) return { ...planned, status: 'same', refusal: undefined }
+  if (!isIssued || force) return { ...planned, status: 'stored', refusal: undefined }
+  return { ...planned, status: 'refused', refusal: 'the content has keys already, and another for this kid' }
+}
+
+/** An import without an IV says nothing of the one that stands. */
+function isSame(
+  { key, iv }: ImportedKey,
+  standing: { readonly contentKey: Uint8Array; readonly explicitIv: Uint8Array | undefined },
+): boolean {
+  if (!timingSafeEqual(key, standing.contentKey)) return false
+  return iv === undefined || (standing.explicitIv !== undefined && timingSafeEqual(iv, standing.explicitIv))
+}

@@ -1,0 +1,81 @@
+import { readTable } from './csv.ts'
+import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
+import type { ImportFormat } from './format.ts'
+import { objectsIn, readJson, stringsOf } from './json.ts'
+import { deriveReferenceServerKey } from './reference-server-key.ts'
+
+/**
+ * Contents of the SPEKE reference server: their secrets, as its secret store has them, and the kids that encryptors asked for. JSON:
+ * an array, or `{ "contents": [...] }`, of `contentId`, `secret`, `kids` and maybe `class`; CSV: `contentId,secret,kid[,class]`.
+ */
+export const referenceServerImport: ImportFormat = {
+  name: 'reference-server',
+  async read({ bytes }, draft) {
+    const rows = isJson(bytes) ? readContents(bytes, draft) : readRows(bytes, draft)
+    // Two milliseconds each, off the main thread: what cannot be imported anyway is not derived.
+    if (rows.length > MAX_IMPORTED_KEYS) return draft.problem('the file', `expected at most ${MAX_IMPORTED_KEYS} kids`)
+    for (let i = 0; i < rows.length; i += AT_ONCE) {
+      const some = rows.slice(i, i + AT_ONCE)
+      const keys = await Promise.all(some.map(({ secret, kid }) => deriveReferenceServerKey(secret, kid)))
+      for (const [j, { secret, placeOf, ...row }] of some.entries()) draft.add({ ...row, key: keys[j] }, placeOf)
+    }
+  },
+}
+
+/** The thread pool has so many threads; the rest would only wait in memory. */
+const AT_ONCE = 4
+
+interface Row {
+  readonly contentId: string | undefined
+  readonly secret: string
+  /** As the encryptor spelled it: the key depends on it. */
+  readonly kid: string
+  readonly class: string | undefined
+  readonly placeOf: (field: string) => string
+}
+
+function readContents(bytes: Uint8Array, draft: ImportDraft): readonly Row[] {
+  const parsed = readJson(bytes, draft)
+  if (parsed === undefined) return []
+  return Array.from(objectsIn(parsed.value, 'contents', draft)).flatMap(({ members, path }) => {
+    const {
+      contentId,
+      secret,
+      class: keyClass,
+    } = stringsOf(members, path, ['contentId', 'secret', 'class'], draft, ['kids'])
+    if (!secret) draft.problem(`${path}.secret`, 'expected the secret of the content')
+    const kids = kidsOf(members, path, draft)
+    if (!secret) return []
+    return kids.map((kid, i): Row => {
+      const placeOf = (field: string): string => (field === 'kid' ? `${path}.kids[${i}]` : `${path}.${field}`)
+      return { contentId, secret, kid, class: keyClass, placeOf }
+    })
+  })
+}
+
+function readRows(bytes: Uint8Array, draft: ImportDraft): readonly Row[] {
+  const rows: Row[] = []
+  readTable(bytes, ['contentId', 'secret', 'kid'], ['class'], draft, (row, placeOf) => {
+    if (!row.secret) draft.problem(placeOf('secret'), 'expected the secret of the content')
+    else rows.push({ contentId: row.contentId, secret: row.secret, kid: row.kid ?? '', class: row.class, placeOf })
+  })
+  return rows
+}
+
+/** The kids of a content, as they are spelled. */
+export function kidsOf(
+  members: Readonly<Record<string, unknown>>,
+  path: string,
+  draft: ImportDraft,
+): readonly string[] {
+  const { kids } = members
+  if (Array.isArray(kids) && kids.length > 0 && kids.every((kid) => typeof kid === 'string')) return kids
+  draft.problem(`${path}.kids`, 'expected an array of kids')
+  return []
+}
+
+/** Whether it starts as JSON does: a header row does not. */
+function isJson(bytes: Uint8Array): boolean {
+  const start = new TextDecoder().decode(bytes.subarray(0, 1024)).trimStart()
+  return start.startsWith('[') || start.startsWith('{')
+}

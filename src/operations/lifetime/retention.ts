@@ -1,0 +1,125 @@
+import { boundedCache } from '../../core/bounded-cache.ts'
+import { KeyProviderError } from '../../core/errors.ts'
+import { matchesPattern } from '../../core/glob.ts'
+import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/retention.ts'
+import type { ContentRef } from '../../keys/ports/store.ts'
+
+/** How contents of one class are kept, as it is written. */
+export interface WrittenRetentionClass {
+  /** A duration, or `forever`. */
+  readonly keep: string
+  readonly grace: string
+  readonly afterwards: RetentionClass['afterwards']
+}
+
+/** Which contents are kept how long, as it is written. `forever` is a class without being written. */
+export interface RetentionSettings {
+  /** The name of the class of contents that no pattern names. */
+  readonly default: string
+  readonly classes: Readonly<Record<string, WrittenRetentionClass>>
+  /** The first pattern that fits names the class. */
+  readonly contents: readonly { readonly contentId: string; readonly class: string }[]
+  /** Patterns of contents under legal hold, whatever their class. */
+  readonly hold: readonly string[]
+}
+
+/** What is wrong with a setting, by its path, never by its value. */
+export interface SettingProblem {
+  readonly path: string
+  readonly problem: string
+}
+
+const MAX_REMEMBERED = 100_000
+const MAX_DURATION_MS = 100 * 365 * 86_400_000
+const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
+
+/** The milliseconds that `90s`, `30m`, `12h`, `7d` or `2w` spells, Infinity for `forever`; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  if (text === 'forever') return Number.POSITIVE_INFINITY
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
+  const ms = Number(count) * (UNITS[unit] ?? Number.NaN)
+  return ms <= MAX_DURATION_MS ? ms : undefined
+}
+
+/** Everything that is wrong with how retention is written. */
+export function retentionProblems({ classes, contents, ...settings }: RetentionSettings): readonly SettingProblem[] {
+  const isKnown = (name: string): boolean => name === FOREVER.name || Object.hasOwn(classes, name)
+  const unknown = 'is not the name of a retention class'
+  const expected = 'expected a duration such as 90s, 30m, 12h, 7d or 2w'
+  return [
+    ...Object.entries(classes).flatMap(([name, { keep, grace }]) => {
+      const keepMs = parseDuration(keep)
+      const graceMs = parseDuration(grace)
+      return [
+        ...problemIf(name === FOREVER.name, `classes.${name}`, 'is there already and keeps contents for ever'),
+        ...problemIf(keepMs === undefined || keepMs === 0, `classes.${name}.keep`, `${expected}, or forever`),
+        ...problemIf(graceMs === undefined || graceMs === Number.POSITIVE_INFINITY, `classes.${name}.grace`, expected),
+      ]
+    }),
+    ...problemIf(!isKnown(settings.default), 'default', unknown),
+    ...contents.flatMap((rule, i) => problemIf(!isKnown(rule.class), `contents.${i}.class`, unknown)),
+  ]
+}
+
+/** The class of each content, by the rules as they are written. Throws ERR_CONFIG_INVALID when they are not good. */
+export function retentionRules(settings: RetentionSettings): RetentionOf {
+  const problems = retentionProblems(settings)
+  if (problems.length > 0) {
+    const lines = problems.map(({ path, problem }) => `retention.${path}: ${problem}`)
+    throw new KeyProviderError('ERR_CONFIG_INVALID', lines.join('\n'))
+  }
+  const classes = new Map(retentionClasses(settings).map((one) => [one.name, one]))
+  const classOf = (name: string): RetentionClass => classes.get(name) ?? FOREVER
+  const rules = settings.contents.map((rule) => ({ fits: contentPattern(rule.contentId), class: classOf(rule.class) }))
+  const holds = settings.hold.map(contentPattern)
+  const fallback = classOf(settings.default)
+  if (rules.length === 0 && holds.length === 0) return () => fallback
+  return remembered((ref) => {
+    const chosen = rules.find(({ fits }) => fits(ref))?.class ?? fallback
+    return holds.some((fits) => fits(ref)) ? { ...chosen, keepMs: undefined, held: true } : chosen
+  })
+}
+
+/** Every class that there is, `forever` first. */
+export function retentionClasses({ classes }: Pick<RetentionSettings, 'classes'>): readonly RetentionClass[] {
+  return [FOREVER, ...Object.entries(classes).map(toClass)]
+}
+
+/** The shortest time that any class leaves between expiry and destruction. */
+export function shortestGraceMs({ classes }: Pick<RetentionSettings, 'classes'>): number {
+  return Math.min(...Object.values(classes).map(({ grace }) => parseDuration(grace) ?? 0), Number.POSITIVE_INFINITY)
+}
+
+/** Whether a content fits `pattern`, in which `*` stands for any text: TENANT/CONTENT_ID, or without a slash the contentId of any tenant. */
+export function contentPattern(pattern: string): (ref: ContentRef) => boolean {
+  if (!pattern.includes('/')) return ({ contentId }) => matchesPattern(pattern, contentId)
+  return ({ tenant, contentId }) => matchesPattern(pattern, `${tenant}/${contentId}`)
+}
+
+/** Asked for every request, so what was found out is kept for the contents that are asked for. */
+function remembered(find: RetentionOf): RetentionOf {
+  const known = boundedCache<RetentionClass>(MAX_REMEMBERED, () => 1)
+  return (ref) => {
+    const id = `${ref.tenant.length}:${ref.tenant}${ref.contentId}`
+    const before = known.get(id)
+    if (before !== undefined) return before
+    const found = find(ref)
+    known.set(id, found)
+    return found
+  }
+}
+
+function toClass([name, { keep, grace, afterwards }]: [string, WrittenRetentionClass]): RetentionClass {
+  const keepMs = parseDuration(keep)
+  return {
+    name,
+    keepMs: keepMs === Number.POSITIVE_INFINITY ? undefined : keepMs,
+    graceMs: parseDuration(grace) ?? 0,
+    afterwards,
+    held: false,
+  }
+}
+
+function problemIf(wrong: boolean, path: string, problem: string): readonly SettingProblem[] {
+  return wrong ? [{ path, problem }] : []
+}

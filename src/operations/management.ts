@@ -1,0 +1,33 @@
+import type { ContentKeys } from '../keys/content/content-key.ts'
+import type { RetentionOf } from '../keys/content/retention.ts'
+import type { DataKeys } from '../keys/crypto/data-keys.ts'
+import type { RandomBytes } from '../keys/crypto/seal.ts'
+import type { ContentRef, LedgerStore, LifeStore, SecretStore, Tenant } from '../keys/ports/store.ts'
+import type { Actor, AuditEntry, AuditLog } from './ports/audit.ts'
+import type { Emit } from './ports/events.ts'
+import type { ManageStore } from './ports/store.ts'
+
+/** What operations on stored keys are done with; the same for HTTP and the command line. */
+export interface Management {
+  readonly store: SecretStore & LedgerStore & LifeStore & ManageStore
+  readonly dataKeys: DataKeys
+  readonly contentKeys: ContentKeys
+  readonly retention: RetentionOf
+  /** How often a content changes its keys, where the configuration says so, in milliseconds. */
+  readonly rotation?: ((ref: ContentRef) => number | undefined) | undefined
+  readonly audit: AuditLog
+  readonly emit: Emit
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly randomBytes: RandomBytes
+}
+
+/** Who asks for an operation: one tenant's contents, and a name for the audit log. */
+export interface Operator {
+  readonly tenant: Tenant
+  readonly actor: Actor
+  readonly requestId: string
+}
+
+/** An audit entry without what its operator and its outcome say. */
+export type AuditedOperation = Omit<AuditEntry, 'outcome' | 'tenant' | 'actor' | 'requestId' | 'code'>

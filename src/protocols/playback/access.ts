@@ -1,0 +1,86 @@
+import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
+import type { Kid } from '../../formats/cenc.ts'
+import type { ContentRef } from '../../keys/ports/store.ts'
+
+/** What a player asks for, and everything that may decide whether it gets it. */
+export interface AccessRequest extends ContentRef {
+  /** One key as it is, or a licence. */
+  readonly what: 'key' | 'license'
+  /** At least one. */
+  readonly kids: readonly Kid[]
+  readonly token: string | undefined
+  /** The query of the URL that was asked for: a signed URL carries its proof there. */
+  readonly query: URLSearchParams
+  /** The address of the player, beyond the proxies that are trusted. */
+  readonly ip: string
+  readonly userAgent: string
+  /** Milliseconds since 1970. */
+  readonly now: number
+}
+
+/** What a player may have. */
+export type Decision =
+  | {
+      readonly allow: true
+      /** The kids of the request that are allowed; `all` when every one is. */
+      readonly kids: 'all' | readonly Kid[]
+      /** Whom to count the request for; undefined where nobody is named. */
+      readonly subject?: string
+    }
+  | { readonly allow: false; readonly reason: DenialReason }
+
+/** Decides which players get keys. A method that cannot decide throws: no key leaves then. */
+export interface AccessControl {
+  allow(request: AccessRequest): Promise<Decision> | Decision
+}
+
+/** Why a player gets nothing: the status says whether another token would help. */
+export type DenialReason =
+  | 'token-missing'
+  | 'token-invalid'
+  | 'token-expired'
+  | 'token-not-yet-valid'
+  | 'content'
+  | 'kid'
+  | 'denied'
+
+/** Every player gets every key there is: on loopback, and where the operator says so. */
+export const openAccess: AccessControl = { allow: () => ({ allow: true, kids: 'all' }) }
+
+/** What is left of a request when it is allowed. */
+export interface Allowed {
+  /** The kids of the request that are allowed, in its order: at least one. */
+  readonly kids: readonly Kid[]
+  readonly subject: string | undefined
+}
+
+/** Asks `access` about `request`. Throws an AccessError when nothing of it is allowed. */
+export async function allowedKids(access: AccessControl, request: AccessRequest): Promise<Allowed> {
+  const decision = await access.allow(request)
+  if (!decision.allow) throw new AccessError(decision.reason)
+  const { kids: granted, subject } = decision
+  const kids = granted === 'all' ? request.kids : request.kids.filter((kid) => granted.includes(kid))
+  if (kids.length === 0) throw new AccessError('kid')
+  return { kids, subject }
+}
+
+/** A player is not given a key. */
+export class AccessError extends KeyProviderError {
+  override readonly name = 'AccessError'
+  readonly reason: DenialReason
+
+  constructor(reason: DenialReason) {
+    super(...DENIALS[reason])
+    this.reason = reason
+  }
+}
+
+const DENIALS: Readonly<Record<DenialReason, readonly [code: ErrorCode, message: string]>> = {
+  'token-missing': ['ERR_UNAUTHENTICATED', 'no token: this content is served to players that bring one'],
+  'token-invalid': ['ERR_UNAUTHENTICATED', 'the token is not valid here'],
+  'token-expired': ['ERR_UNAUTHENTICATED', 'the token has expired: get a new one'],
+  'token-not-yet-valid': ['ERR_UNAUTHENTICATED', 'the token is not valid yet'],
+  content: ['ERR_FORBIDDEN', 'the token is for another content'],
+  kid: ['ERR_FORBIDDEN', 'the token is for other keys of this content'],
+  denied: ['ERR_FORBIDDEN', 'the authorization service denies this request'],
+}

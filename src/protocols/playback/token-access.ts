@@ -1,0 +1,56 @@
+import type { KeyObject } from 'node:crypto'
+import { AuthenticationError, type AuthenticationFailure } from '../../auth/failure.ts'
+import { type SignedTarget, verifySignedUrl } from '../../auth/players/signed-url.ts'
+import { grantCovers, type PlayerTokens } from '../../auth/players/token.ts'
+import type { AccessControl, AccessRequest, Decision, DenialReason } from './access.ts'
+
+/** Players bring a JWT that names the tenant, contents and perhaps kids they may have. */
+export function jwtAccess(tokens: PlayerTokens): AccessControl {
+  return {
+    async allow({ tenant, contentId, token }) {
+      if (token === undefined) return denied('token-missing')
+      try {
+        const grant = await tokens.verify(token)
+        if (!grantCovers(grant, { tenant, contentId })) return denied('content')
+        const { kids = 'all', subject } = grant
+        return { allow: true, kids, ...(subject === undefined ? {} : { subject }) }
+      } catch (error) {
+        return denialOf(error)
+      }
+    },
+  }
+}
+
+/** Players follow a URL that was signed for one key, or for the licences of a content. `keys` are by their ids. */
+export function signedUrlAccess(keys: ReadonlyMap<string, KeyObject>): AccessControl {
+  return {
+    allow(request) {
+      try {
+        verifySignedUrl(keys, targetOf(request), request.query, request.now)
+        return { allow: true, kids: 'all' }
+      } catch (error) {
+        return denialOf(error)
+      }
+    },
+  }
+}
+
+function targetOf({ tenant, contentId, kids, what }: AccessRequest): SignedTarget {
+  return { tenant, contentId, kid: what === 'key' ? kids[0] : undefined }
+}
+
+/** What would help is told; what is wrong with a token that nothing can help is not. */
+const REASONS: Partial<Record<AuthenticationFailure, DenialReason>> = {
+  missing: 'token-missing',
+  expired: 'token-expired',
+  'not-yet-valid': 'token-not-yet-valid',
+}
+
+function denialOf(error: unknown): Decision {
+  if (!(error instanceof AuthenticationError)) throw error
+  return denied(REASONS[error.reason] ?? 'token-invalid')
+}
+
+function denied(reason: DenialReason): Decision {
+  return { allow: false, reason }
+}

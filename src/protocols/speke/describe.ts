@@ -1,0 +1,76 @@
+import { detached } from '../../core/detached.ts'
+import type { CommonEncryptionScheme, Kid } from '../../formats/cenc.ts'
+import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
+import type { LedgerKey } from '../../keys/ports/store.ts'
+import type { AnsweredKey } from './layout.ts'
+import type { SignalingProfile } from './profile.ts'
+import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
+
+/**
+ * The scheme of a key. A SPEKE 1.0 document names none: it is what one of its systems implies for all, else the profile's,
+ * else, where no system of the key takes that one, theirs. @see drm-signaling.md 12
+ */
+export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
+  if (key.scheme !== undefined) return key.scheme
+  const implied = request.drmSystems.find(({ system }) => system.impliedScheme)?.system.impliedScheme
+  if (implied !== undefined) return implied
+  const schemes = request.drmSystems
+    .filter(({ kid }) => kid === key.kid)
+    .flatMap(({ system }) => system.commonEncryptionSchemes)
+  return schemes.includes(profile.v1.scheme) ? profile.v1.scheme : (schemes[0] ?? profile.v1.scheme)
+}
+
+/**
+ * The requested keys with what the answer says of each. An unasked IV goes only where the scheme has a constant one: in
+ * counter mode packagers would start the counter from it, and two renditions would share a keystream. @see speke.md 5.3
+ */
+export function describeAnswer(
+  request: SpekeDocument,
+  kids: ReadonlyMap<Kid, Kid>,
+  profile: SignalingProfile,
+): readonly AnsweredKey[] {
+  return request.contentKeys.map((key) => {
+    const scheme = schemeOf(request, key, profile)
+    const unasked = profile.explicitIv === 'always' || scheme === 'cbcs' ? 'derived' : undefined
+    return { ...key, scheme, answeredKid: kids.get(key.kid) ?? key.kid, answeredIv: key.explicitIv ?? unasked }
+  })
+}
+
+/** What the ledger is told of an answer, one entry for each key period. */
+export function ledgerEntries(
+  request: SpekeDocument,
+  keys: readonly AnsweredKey[],
+  caller: { readonly tenant: string; readonly client: string },
+): readonly LedgerEntry[] {
+  const periods = request.periods.length === 0 ? [undefined] : request.periods
+  const systemsOf = Map.groupBy(request.drmSystems, ({ kid }) => kid)
+  const entries = keys.map((key) => ({
+    periods: new Set(key.periods),
+    entry: ledgerKey(request, key, systemsOf.get(key.kid) ?? []),
+  }))
+  return periods.map((period) => ({
+    tenant: caller.tenant,
+    contentId: request.contentId,
+    periodId: detached(period?.id ?? ''),
+    periodIndex: period?.index,
+    periodStart: period?.start && detached(period.start),
+    periodEnd: period?.end && detached(period.end),
+    // A key whose rules name no period holds in each.
+    keys: entries
+      .filter((key) => period === undefined || key.periods.size === 0 || key.periods.has(period))
+      .map(({ entry }) => entry),
+    client: caller.client,
+    spekeVersion: request.version.header,
+  }))
+}
+
+function ledgerKey({ version }: SpekeDocument, key: AnsweredKey, systems: readonly RequestedSystem[]): LedgerKey {
+  return {
+    kid: key.answeredKid,
+    contentKeyClass: key.contentKeyClass,
+    // SPEKE 1.0 has no scheme: whatever stands in the attribute there was never looked at.
+    commonEncryptionScheme: version.major === 1 ? key.scheme : detached(key.commonEncryptionScheme ?? key.scheme),
+    intendedTrackTypes: key.intendedTrackTypes.map(detached),
+    systemIds: systems.map(({ system }) => system.systemId),
+  }
+}

@@ -1,0 +1,189 @@
+import { detached } from '../../core/detached.ts'
+import type { CommonEncryptionScheme, ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import { type ContentKey, readContentKeys } from '../../formats/cpix/content-key.ts'
+import { type ContentKeyPeriod, readContentKeyPeriods } from '../../formats/cpix/content-key-period.ts'
+import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats/cpix/content-key-usage-rule.ts'
+import { type Recipient, readRecipients } from '../../formats/cpix/delivery-data.ts'
+import { type Cpix, entriesOf, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
+import { type DrmSystemRequest, readDrmSystems } from '../../formats/cpix/drm-system.ts'
+import { CpixError, elementError } from '../../formats/cpix/error.ts'
+import type { DrmSystem } from '../../formats/drm/system.ts'
+import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
+import { refuseMalformedContract, refuseMissingContract, refuseUnsupportedContract } from './contract.ts'
+import { SpekeError } from './error.ts'
+import type { SpekePolicy } from './profile.ts'
+import { type FindDrmSystem, refuseMixedSchemes, refuseUnsupportedSystems, schemesOf } from './schemes.ts'
+import type { SpekeVersion } from './tables/versions.ts'
+import { agreeOnVersion } from './versions.ts'
+
+/** A request that SPEKE allows: everything an answer needs but keys. */
+export interface SpekeDocument {
+  readonly version: SpekeVersion
+  readonly cpix: Cpix
+  readonly contentId: string
+  readonly contentKeys: readonly RequestedKey[]
+  readonly drmSystems: readonly RequestedSystem[]
+  readonly periods: readonly ContentKeyPeriod[]
+  /** Usage rules by the element whose kid attribute an override changes. */
+  readonly rules: readonly ContentKeyUsageRule[]
+  /** Whom the answer is encrypted for; undefined when encryption was not asked for. */
+  readonly recipients: readonly Recipient[] | undefined
+}
+
+export interface RequestedKey extends ContentKey {
+  /** Undefined in SPEKE 1.0 until the profile says. */
+  readonly scheme: CommonEncryptionScheme | undefined
+  readonly contentKeyClass: ContentKeyClass
+  readonly intendedTrackTypes: readonly string[]
+  /** Its key periods; empty when the rules name none. */
+  readonly periods: readonly ContentKeyPeriod[]
+}
+
+export interface RequestedSystem extends DrmSystemRequest {
+  readonly system: DrmSystem
+}
+
+/** Checks a document in the order of speke.md 3 and returns its typed view. */
+export function readSpekeDocument(
+  versionHeader: string | undefined,
+  document: XmlDocument,
+  findDrmSystem: FindDrmSystem,
+  policy: SpekePolicy,
+): SpekeDocument {
+  const cpix = readCpix(document)
+  const version = agreeOnVersion(versionHeader, cpix, policy)
+  const contentId = readContentId(version, cpix)
+
+  const keyElements = requiredEntries(cpix, 'ContentKeyList', 'ContentKey')
+  const systemElements = requiredEntries(cpix, 'DRMSystemList', 'DRMSystem')
+  refuseTooMany(keyElements, policy.limits.contentKeys, 'content keys')
+  refuseTooMany(systemElements, policy.limits.drmSystems, 'DRM systems')
+  const keys = readContentKeys(keyElements)
+  const kids = keys.map(({ kid }) => kid)
+  const systems = readDrmSystems(systemElements, new Set(kids))
+  for (const system of systems) refuseUnsoundPlaylists(version, system)
+  const periods = readPeriods(version, cpix, policy.limits.contentKeys)
+
+  const schemes = schemesOf(version, keys)
+  if (version.major === 2) refuseMixedSchemes(keys)
+  const rules = entriesOf(cpix.lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule').map(readContentKeyUsageRule)
+  const contract = { rules, kids, periods }
+  if (version.major === 2) {
+    refuseMissingContract(rules)
+    refuseMalformedContract(contract, policy)
+  } else {
+    refuseSeveralKeys(keyElements, periods)
+  }
+  const drmSystems = refuseUnsupportedSystems(version, systems, schemes, findDrmSystem)
+  if (version.major === 2) refuseUnsupportedContract(contract, policy)
+  const recipients = readRecipientList(cpix, policy.limits.recipients)
+
+  const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
+  return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
+}
+
+const MAX_CONTENT_ID = 256
+
+function readContentId(version: SpekeVersion, cpix: Cpix): string {
+  const contentId = cpix[version.contentIdAttribute]
+  const path = `CPIX/@${version.contentIdAttribute}`
+  if (!contentId) {
+    if (version.major === 2) throw new SpekeError('ERR_SPEKE_CONTENT_ID_MISSING')
+    throw new CpixError(path, 'SPEKE 1.0 names the content here; it is missing or empty')
+  }
+  if (contentId.length > MAX_CONTENT_ID && [...contentId].length > MAX_CONTENT_ID)
+    throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters`)
+  return detached(contentId)
+}
+
+/** Refuses more elements than a limit. */
+export function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
+  const beyond = elements[limit]
+  if (beyond !== undefined)
+    throw elementError(beyond, `a request may name ${limit} ${what}, this one names ${elements.length}`)
+}
+
+/** Two playlists or none: an encryptor needs both lines. @see speke.md 4.2 */
+function refuseUnsoundPlaylists(version: SpekeVersion, { element, hlsSignalingData }: DrmSystemRequest): void {
+  if (version.major === 1 || hlsSignalingData.length === 0) return
+  const known = Object.keys(version.playlists).join(', ')
+  const playlists = hlsSignalingData.map(({ element: data, playlist }) => {
+    const slot =
+      playlist !== undefined && Object.hasOwn(version.playlists, playlist) ? version.playlists[playlist] : undefined
+    if (slot === undefined) throw elementError(data, `expected @playlist to be one of ${known}`)
+    return slot
+  })
+  if (playlists.length !== 2 || playlists[0] === playlists[1]) {
+    throw elementError(element, 'expected one HLSSignalingData for the media playlist and one for the master playlist')
+  }
+}
+
+/** A key has a key period, so there need be no more of these than of those. */
+function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly ContentKeyPeriod[] {
+  const elements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
+  refuseTooMany(elements, limit, 'key periods')
+  const periods = readContentKeyPeriods(elements)
+  for (const [i, { index, start }] of periods.entries()) {
+    const bounded = index !== undefined || (version.periodBounds === 'index-or-interval' && start !== undefined)
+    const element = elements[i]
+    if (bounded || version.periodBounds === 'any' || element === undefined) continue
+    const expected = version.periodBounds === 'index' ? 'index' : 'index, start and end, or startOffset and endOffset'
+    throw elementError(element, `expected ${expected}`)
+  }
+  return periods
+}
+
+/**
+ * Whom to encrypt for. A DeliveryDataList asks for encryption even when it is empty, and so does what only looks like one:
+ * an answer in the clear would be a disclosure.
+ */
+export function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
+  const list = cpix.lists.DeliveryDataList
+  const stray = cpix.element.children.find((child) => child !== list && LOOKS_LIKE_DELIVERY_DATA.test(child.local))
+  if (stray !== undefined) throw elementError(stray, 'expected DeliveryData in one DeliveryDataList, both of CPIX')
+  if (list === undefined) return undefined
+  const elements = entriesOf(list, 'DeliveryData')
+  if (elements.length === 0)
+    throw elementError(list, 'expected at least one DeliveryData: the keys would be for nobody')
+  refuseTooMany(elements, limit, 'recipients')
+  const other = list.children.find((child) => !elements.includes(child))
+  if (other !== undefined) throw elementError(other, 'expected nothing but DeliveryData of CPIX')
+  return readRecipients(cpix.document, elements)
+}
+
+const LOOKS_LIKE_DELIVERY_DATA = /^deliverydata/i
+
+/** SPEKE 1.0 has one key for a content, or one for each of its key periods. @see speke.md 1 */
+function refuseSeveralKeys(keys: readonly XmlElement[], periods: readonly ContentKeyPeriod[]): void {
+  const beyond = keys[Math.max(1, periods.length)]
+  if (beyond !== undefined)
+    throw elementError(beyond, 'SPEKE 1.0 has one content key for each key period; use SPEKE 2.0 for several')
+}
+
+/** The keys of a document with what its systems, rules and periods say of each. */
+export function describeKeys(
+  { major }: SpekeVersion,
+  keys: readonly ContentKey[],
+  schemes: ReadonlyMap<Kid, CommonEncryptionScheme>,
+  systems: readonly RequestedSystem[],
+  rules: readonly ContentKeyUsageRule[],
+  periods: readonly ContentKeyPeriod[],
+): readonly RequestedKey[] {
+  const systemsOf = Map.groupBy(systems, ({ kid }) => kid)
+  const rulesOf = Map.groupBy(rules, ({ kid }) => kid)
+  const periodOf = new Map(periods.map((period) => [period.id, period]))
+  return keys.map((key) => {
+    const ownSystems = systemsOf.get(key.kid) ?? []
+    const ownRules = rulesOf.get(key.kid) ?? []
+    const periodIds = new Set(ownRules.flatMap((rule) => rule.periodIds))
+    const clear = ownSystems.length > 0 && ownSystems.every(({ system }) => system.contentKeyClass === 'clear')
+    return {
+      ...key,
+      scheme: schemes.get(key.kid),
+      contentKeyClass: clear ? 'clear' : 'drm',
+      // Of SPEKE 1.0's rules only the key periods are looked at (speke.md 4.1).
+      intendedTrackTypes: major === 1 ? [] : ownRules.flatMap(({ intendedTrackType }) => intendedTrackType ?? []),
+      periods: [...periodIds].flatMap((id) => (id === undefined ? [] : (periodOf.get(id) ?? []))),
+    }
+  })
+}

@@ -1,0 +1,104 @@
+import type { Kid } from '../../formats/cenc.ts'
+import { readContentKeys } from '../../formats/cpix/content-key.ts'
+import { readContentKeyPeriods } from '../../formats/cpix/content-key-period.ts'
+import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats/cpix/content-key-usage-rule.ts'
+import { type Cpix, entriesOf, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
+import { readDrmSystems } from '../../formats/cpix/drm-system.ts'
+import { attributeError, elementError } from '../../formats/cpix/error.ts'
+import type { XmlDocument } from '../../formats/xml/document.ts'
+import { attributeOf } from '../../formats/xml/reader.ts'
+import type { SpekePolicy } from '../speke/profile.ts'
+import { describeKeys, readRecipientList, refuseTooMany, type SpekeDocument } from '../speke/request.ts'
+import { type FindDrmSystem, refuseUnsupportedSystems, schemesOf } from '../speke/schemes.ts'
+import { CPIX_EXCHANGE, CPIX_EXCHANGE_2_4, type SpekeVersion } from '../speke/tables/versions.ts'
+
+/**
+ * Reads a CPIX document of a content as it is exchanged beyond SPEKE: schemes, systems, rules and filters are the sender's business
+ * and may be left out. Refuses what could not be filled, and what is of another content.
+ * @see CPIX 2.3, CPIX; cpix.md 4, 13
+ */
+export function readTransferDocument(
+  document: XmlDocument,
+  contentId: string,
+  findDrmSystem: FindDrmSystem,
+  { limits }: Pick<SpekePolicy, 'limits'>,
+): SpekeDocument {
+  const cpix = readCpix(document)
+  const version = versionOf(cpix)
+  const keyElements = requiredEntries(cpix, 'ContentKeyList', 'ContentKey')
+  const systemElements = entriesOf(cpix.lists.DRMSystemList, 'DRMSystem')
+  const periodElements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
+  const ruleElements = entriesOf(cpix.lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule')
+  refuseTooMany(keyElements, limits.contentKeys, 'content keys')
+  refuseTooMany(systemElements, limits.drmSystems, 'DRM systems')
+  refuseTooMany(periodElements, limits.contentKeys, 'key periods')
+  refuseOtherContents(cpix, contentId)
+
+  const keys = readContentKeys(keyElements)
+  const kids = new Set(keys.map(({ kid }) => kid))
+  // SPEKE 1.0 has ids of its own for some systems; a document without a version may be of it.
+  const findAny: FindDrmSystem = (systemId) => findDrmSystem(systemId, 2) ?? findDrmSystem(systemId, 1)
+  const schemes = schemesOf(
+    version,
+    keys.filter(({ commonEncryptionScheme }) => commonEncryptionScheme),
+  )
+  const drmSystems = refuseUnsupportedSystems(version, readDrmSystems(systemElements, kids), schemes, findAny)
+  const periods = readContentKeyPeriods(periodElements)
+  const rules = ruleElements.map(readContentKeyUsageRule)
+  refuseUnknownReferences(rules, kids, new Set(periods.map(({ id }) => id)))
+  const recipients = readRecipientList(cpix, limits.recipients)
+  const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
+  return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
+}
+
+/** What is different in the document that stands, in our own words, where `posted` is not of the same keys and periods; else undefined. */
+export function differenceOf(posted: SpekeDocument, standing: SpekeDocument): string | undefined {
+  const kidsOf = ({ contentKeys }: SpekeDocument): string =>
+    contentKeys
+      .map(({ kid }) => kid)
+      .sort()
+      .join()
+  if (kidsOf(posted) !== kidsOf(standing)) return 'it is of other kids'
+  const schemes = new Map(standing.contentKeys.map(({ kid, scheme }) => [kid, scheme]))
+  const another = posted.contentKeys.find(
+    ({ kid, scheme }) => scheme !== undefined && schemes.get(kid) !== undefined && scheme !== schemes.get(kid),
+  )
+  if (another !== undefined) return `it has another scheme for kid ${another.kid}`
+  const periodsOf = ({ periods }: SpekeDocument): string =>
+    JSON.stringify(periods.map(({ id, index, start, end }) => [id, index ?? null, start ?? null, end ?? null]).sort())
+  return periodsOf(posted) === periodsOf(standing) ? undefined : 'it has other key periods'
+}
+
+function versionOf({ version, element }: Cpix): SpekeVersion {
+  if (version === undefined || /^2\.[0-3]$/.test(version)) return CPIX_EXCHANGE
+  if (version === '2.4') return CPIX_EXCHANGE_2_4
+  throw attributeError(element, 'version', 'expected 2.0 to 2.4, or none')
+}
+
+function refuseOtherContents({ element, contentId: ofDocument, lists }: Cpix, contentId: string): void {
+  if (ofDocument !== undefined && ofDocument !== contentId) {
+    throw attributeError(element, 'contentId', 'the document is of another content than its URL')
+  }
+  for (const key of entriesOf(lists.ContentKeyList, 'ContentKey')) {
+    if ((attributeOf(key, 'contentId') ?? contentId) !== contentId) {
+      throw attributeError(key, 'contentId', 'the key is of another content than the URL of the document')
+    }
+    // Filling a root and its leaves alike would let a leaf be licensed as if it stood alone.
+    if (attributeOf(key, 'dependsOnKey') !== undefined) {
+      throw attributeError(key, 'dependsOnKey', 'key hierarchies are not supported')
+    }
+  }
+}
+
+function refuseUnknownReferences(
+  rules: readonly ContentKeyUsageRule[],
+  kids: ReadonlySet<Kid>,
+  periodIds: ReadonlySet<string>,
+): void {
+  for (const { element, kid, periodIds: used } of rules) {
+    if (kid === undefined || !kids.has(kid)) throw attributeError(element, 'kid', 'no ContentKey has this kid')
+    if (used.some((id) => id === undefined || !periodIds.has(id))) {
+      throw elementError(element, 'a periodId is no ContentKeyPeriod')
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { type CommonEncryptionScheme, type Kid, uuidBytes } from '../../formats/cenc.ts'
+import { decodePssh, encodePssh } from '../../formats/drm/payloads/pssh.ts'
+import { encodeWidevinePsshData, fourCc } from '../../formats/drm/payloads/widevine-pssh-data.ts'
+import type { SignalingSettings } from '../../formats/drm/settings.ts'
+import { widevine } from '../../formats/drm/systems/widevine.ts'
+import type { TrackType } from './request.ts'
+
+/** The key of one track in one crypto period. */
+export interface IssuedTrack {
+  readonly type: TrackType
+  readonly cryptoPeriodIndex: number | undefined
+  readonly kid: Kid
+  readonly contentKey: Uint8Array
+  /** A box to use instead of the one made here: it comes from an override. */
+  readonly pssh: Uint8Array | undefined
+}
+
+/** What the pssh data of every track says besides its kid. */
+export interface PsshSettings {
+  readonly contentId: string
+  readonly protectionScheme: CommonEncryptionScheme
+  readonly widevine: SignalingSettings['widevine']
+}
+
+/**
+ * The answer OK. It has no `iv`: a packager that is given one encrypts every rendition of a key with it.
+ * @see drm-signaling.md 10.4
+ */
+export function okResponse(tracks: readonly IssuedTrack[], settings: PsshSettings, first: boolean) {
+  return {
+    status: 'OK',
+    drm: [{ type: 'WIDEVINE', system_id: widevine.systemId.replaceAll('-', '') }],
+    tracks: tracks.map((track) => toTrack(track, settings)),
+    already_used: !first,
+  }
+}
+
+function toTrack(track: IssuedTrack, settings: PsshSettings) {
+  const { type, cryptoPeriodIndex, kid, contentKey } = track
+  const box = track.pssh === undefined ? undefined : decodePssh(track.pssh)
+  const data = box?.data ?? psshData(track, settings)
+  const boxes = track.pssh ?? encodePssh({ systemId: widevine.systemId, kids: [], data })
+  return {
+    type,
+    key_id: base64(uuidBytes(kid)),
+    key: base64(contentKey),
+    pssh: [{ drm_type: 'WIDEVINE', data: base64(data), boxes: base64(boxes) }],
+    ...(cryptoPeriodIndex === undefined ? {} : { crypto_period_index: cryptoPeriodIndex }),
+  }
+}
+
+function psshData({ kid, cryptoPeriodIndex }: IssuedTrack, { contentId, protectionScheme, widevine }: PsshSettings) {
+  const { provider, policy } = widevine
+  return encodeWidevinePsshData({
+    keyIds: [kid],
+    protectionScheme: fourCc(protectionScheme),
+    ...(provider === undefined ? {} : { provider }),
+    ...(policy === undefined ? {} : { policy }),
+    ...(widevine.contentId ? { contentId: Buffer.from(contentId) } : {}),
+    ...(cryptoPeriodIndex === undefined ? {} : { cryptoPeriodIndex }),
+  })
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64')
+}

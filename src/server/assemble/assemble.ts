@@ -1,0 +1,167 @@
+import { randomBytes } from 'node:crypto'
+import { selfTestSignaling } from '../../formats/drm/self-test.ts'
+import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
+import { createContentKeys } from '../../keys/content/content-keys.ts'
+import { createRenewals } from '../../keys/content/renewals.ts'
+import { selfTestKeys } from '../../keys/crypto/self-test.ts'
+import { createLedger, type LedgerEntry } from '../../keys/ledger/ledger.ts'
+import type { AuditSink } from '../../operations/audit/sink.ts'
+import { createCpixTransfer } from '../../operations/transfer/transfer.ts'
+import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
+import { createAnswer } from '../../protocols/speke/answer.ts'
+import { getContentKey } from '../../protocols/widevine/get-content-key.ts'
+import type { Config } from '../config/config.ts'
+import { replaceableRules } from '../config/content-rules.ts'
+import { authenticateSigners } from '../config/widevine-signers.ts'
+import { type Log, toLoggedError } from '../observe/log.ts'
+import { countSignaling, measuredContentKeys } from '../observe/measured-content-keys.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { answerSettings, profileFinder, recordAll } from './answering.ts'
+import { callersFrom } from './callers.ts'
+import type { KeyProvider } from './key-provider.ts'
+import { openKeysAtRest } from './keys-at-rest.ts'
+import { type Operations, openOperations } from './operations.ts'
+import { playerRoutes } from './playback.ts'
+import { readiness } from './readiness.ts'
+
+export interface AssembleOptions {
+  /** Brings the schema of PostgreSQL up to date. */
+  readonly migrate?: boolean
+  /** Whether the process does by itself what is done regularly. Default true; a function is frozen between two requests. */
+  readonly keepsTime?: boolean
+  /** Where the audit log goes unless a directory is set. */
+  readonly auditSink?: AuditSink
+}
+
+/** The key provider of a configuration: the one place that knows every adapter. */
+export async function assemble(
+  config: Config,
+  log: Log,
+  metrics: Metrics,
+  options: AssembleOptions = {},
+): Promise<KeyProvider> {
+  selfTestKeys()
+  selfTestSignaling(DRM_SYSTEMS)
+  const keysAtRest = await openKeysAtRest(config, log, metrics, options)
+  const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
+  try {
+    const rules = replaceableRules(config)
+    const renewals = createRenewals({
+      store,
+      onLoss: (lost) => log.warn({ lost }, 'expiries of contents were not written: they are with the next request'),
+      onError: (error) => log.error({ error: toLoggedError(error) }, 'expiries of contents could not be written'),
+    })
+    let expired: Operations['expired'] = () => {}
+    const openedKeys = createContentKeys({
+      store,
+      dataKeys,
+      ...keysAtRest.contentKeys,
+      retention: rules.retention,
+      renewals,
+      maxEntries: config.limits.cachedContents,
+      now: () => performance.now(),
+      time: () => Date.now(),
+      randomBytes,
+      onStale({ code, message }) {
+        metrics.staleContent()
+        log.warn({ code, problem: message }, 'store away, answering from memory')
+      },
+      onExpired: (ref, retention) => expired(ref, retention),
+    })
+    const contentKeys = measuredContentKeys(openedKeys, metrics)
+    const ledger = createLedger({
+      store,
+      now: () => Date.now(),
+      keepMs: rules.ledgerKeepMs,
+      onLoss: (lost) => {
+        metrics.ledgerLost(lost)
+        log.warn({ lost }, 'requests lost to the ledger')
+      },
+      onConflict: (conflicts) => {
+        metrics.kidClassConflicts(conflicts.length)
+        for (const { tenant, contentId, kid } of conflicts) {
+          log.warn({ tenant, contentId, kid }, 'a kid was issued as clear and as drm: it has two keys')
+        }
+      },
+      onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
+    })
+    metrics.watchQueue('ledgerQueue', ledger.waiting)
+    const countSystems = countSignaling(metrics)
+    const sinks = {
+      log,
+      record(records: readonly LedgerEntry[]) {
+        recordAll(ledger, records)
+        countSystems(records)
+      },
+    }
+    const playedKeys = {
+      contentKeys,
+      issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
+    }
+    const operations = await openOperations({
+      config,
+      store,
+      dataKeys,
+      contentKeys,
+      rules,
+      log,
+      metrics,
+      auditSink: options.auditSink,
+    })
+    expired = operations.expired
+    if (options.keepsTime !== false) operations.start(config)
+
+    return {
+      loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
+      answerWith: (settings, publicUrl, callers) =>
+        createAnswer({
+          ...answerSettings(settings, publicUrl, callers, sinks),
+          contentKeys,
+          now: () => Date.now(),
+          randomBytes,
+        }),
+      transferWith: (settings, publicUrl, callers) =>
+        createCpixTransfer(operations.management, {
+          ...answerSettings(settings, publicUrl, callers, sinks),
+          drmSystems: [...settings.drmSystems.values()],
+          importKey: settings.api.importKey?.reveal(),
+        }),
+      playersWith: (settings) => playerRoutes(playedKeys, settings),
+      widevineWith: (settings, callers) => {
+        const { signers } = settings.widevine
+        const anyone =
+          settings.allowAnonymous ||
+          (signers.length === 0 && callers.signers === 0 && callers.size === 0 && settings.loopback)
+        if (signers.length + callers.signers === 0 && !anyone) return undefined
+        const profileFor = profileFinder(settings, callers)
+        const ofSettings = authenticateSigners(signers, anyone)
+        return {
+          getContentKey: getContentKey({
+            contentKeys,
+            authenticate: async (...signed) =>
+              (await callers.authenticateSigner(...signed)) ?? (await ofSettings(...signed)),
+            settingsFor: ({ contentId }, client) => profileFor({ client, contentId }).settings.widevine,
+            record: (records) => recordAll(ledger, records),
+          }),
+        }
+      },
+      isReady: readiness({ store, now: () => performance.now() }),
+      notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
+      operations,
+      async flush() {
+        await Promise.all([ledger.flush(), renewals.flush(), operations.flush()])
+      },
+      async close() {
+        keysAtRest.stop()
+        await operations.close()
+        await ledger.close()
+        await renewals.close()
+        await store.close()
+        await rootKey.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

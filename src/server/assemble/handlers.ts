@@ -1,0 +1,96 @@
+import type { Handler } from '../../http/call.ts'
+import { type CallCheck, isLoopbackAddress, onlyLocalCalls } from '../../http/listener/loopback.ts'
+import type { RouteName } from '../../http/route.ts'
+import type { ApiOptions } from '../../http/routes/api.ts'
+import { createHandler, type Observe, operationRoutes, routes } from '../../http/routes/routes.ts'
+import { retentionClasses } from '../../operations/lifetime/retention.ts'
+import type { Config } from '../config/config.ts'
+import type { Log } from '../observe/log.ts'
+import type { Metrics } from '../observe/metrics.ts'
+import { countInFlight, observeWith } from '../observe/observe.ts'
+import type { Callers } from './callers.ts'
+import type { KeyProvider } from './key-provider.ts'
+
+export interface HandlersOptions {
+  readonly config: Config
+  readonly callers: Callers
+  readonly keyProvider: KeyProvider
+  readonly log: Log
+  readonly metrics: Metrics
+  /** Of the package, for the user agent headers. */
+  readonly version: string
+  /** Where players reach this server. */
+  readonly publicUrl: string
+  readonly isReady: () => Promise<boolean>
+}
+
+/** What answers on each listener under one configuration. */
+export interface Handlers {
+  readonly main: Handler
+  /** Metrics and how the server is, without a credential: its address says who reaches it. */
+  readonly admin: Handler
+}
+
+/** Makes the handlers of a configuration. */
+export function handlersOf(options: HandlersOptions): Handlers {
+  const { config, callers, keyProvider, log, metrics, version, publicUrl, isReady } = options
+  const { operations } = keyProvider
+  const observe = observeWith({ log, metrics, logRequests: config.logRequests })
+  const observed = {
+    observe(...told: Parameters<Observe>) {
+      observe(...told)
+      if (told[3] !== undefined) operations.observe(...told)
+    },
+    now: () => performance.now(),
+  }
+  const { render } = metrics
+  const widevine = keyProvider.widevineWith(config, callers)
+  const api = config.api.enabled ? apiOptions(options) : undefined
+  const main = createHandler({
+    ...observed,
+    routes: routes({
+      answer: keyProvider.answerWith(config, publicUrl, callers),
+      identify: callers.identify,
+      userAgent: `keyspring/${version}`,
+      basePaths: config.speke.basePaths,
+      isReady,
+      metrics:
+        config.admin === undefined ? { render, admit: (call) => callers.admit(call, { scope: 'admin' }) } : undefined,
+      player: keyProvider.playersWith(config),
+      ...(widevine !== undefined && { widevine }),
+      transfer: {
+        transfer: keyProvider.transferWith(config, publicUrl, callers),
+        identify: callers.identifyOperator,
+      },
+      api: config.admin === undefined ? api : undefined,
+    }),
+    beforeIssue: operations.issues.issued,
+    checks: checksOf(config, callers),
+    maxConcurrent: config.limits.concurrentRequests,
+  })
+  const admin = createHandler({
+    ...observed,
+    routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined }, api }),
+    checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [onlyLocalCalls([])] : [],
+  })
+  return { main: countInFlight(main, metrics), admin }
+}
+
+/** What operators are served from. */
+function apiOptions({ config, callers, keyProvider, version }: HandlersOptions): ApiOptions {
+  const { management, sweeper } = keyProvider.operations
+  const retention = { default: config.retention.default, classes: retentionClasses(config.retention) }
+  const world = { management, sweeper, retention, importKey: config.api.importKey?.reveal() }
+  return { world, identify: callers.identifyOperator, version }
+}
+
+const OF_PLAYERS: readonly (RouteName | undefined)[] = ['key', 'clearKeyLicense']
+
+/** Where nobody has to prove anything, only this machine is served. */
+function checksOf({ allowAnonymous, trustProxy, loopback, playback }: Config, { size }: Callers): readonly CallCheck[] {
+  if (allowAnonymous) return []
+  const local = onlyLocalCalls(trustProxy)
+  if (size === 0) return [local]
+  const playersProveNothing = loopback && playback.access.kind === 'open'
+  return playersProveNothing ? [(call, route) => (OF_PLAYERS.includes(route) ? local(call, route) : undefined)] : []
+}

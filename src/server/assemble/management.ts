@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto'
+import { createContentKeys } from '../../keys/content/content-keys.ts'
+import { openKeys } from '../../keys/crypto/open-keys.ts'
+import type { ImportKey } from '../../operations/import/format.ts'
+import type { Management } from '../../operations/management.ts'
+import type { Config } from '../config/config.ts'
+import { contentRules } from '../config/content-rules.ts'
+import { contentKeysPolicyOf } from './keys-at-rest.ts'
+import { openAuditOf, openEventsOf } from './open-operations.ts'
+import { openStore } from './open-store.ts'
+
+/** What is stored under a configuration, to be worked on without serving. */
+export interface OpenedManagement {
+  readonly management: Management
+  /** What opens keys that others encrypted for us; undefined where none is configured. */
+  readonly importKey: ImportKey | undefined
+  /** The shortest time that any retention class leaves between expiry and destruction. */
+  readonly shortestGraceMs: number
+  /** What whoever works on it must know, one sentence each. */
+  readonly notices: readonly string[]
+  /** Writes what is pending and closes the store. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the store and the keys of a configuration. Both must be there unless `create` says that they may be made: keys may be
+ * imported before the first start. Its audit log is that of the node `<node>-cli`.
+ */
+export async function openManagement(
+  config: Config,
+  { create = false }: { readonly create?: boolean } = {},
+): Promise<OpenedManagement> {
+  const { store, openRootKey, rootKeyName } = await openStore(config, { create })
+  try {
+    const { rootKey, dataKeys, created } = await openKeys({
+      store,
+      openRootKey: (isEmpty) => openRootKey(isEmpty && create),
+      rootKeyName,
+      randomBytes,
+    })
+    const { retention, rotation, shortestGraceMs } = contentRules(config)
+    const time = () => Date.now()
+    const contentKeys = createContentKeys({
+      store,
+      dataKeys,
+      ...contentKeysPolicyOf(config),
+      retention,
+      now: () => performance.now(),
+      time,
+      randomBytes,
+    })
+    const records = { by: 'cli', store, dataKeys } as const
+    const audit = openAuditOf(config, records)
+    const { emit, close: closeEvents } = await openEventsOf(config, records)
+    return {
+      management: { store, dataKeys, contentKeys, retention, rotation, audit, emit, now: time, randomBytes },
+      importKey: config.api.importKey?.reveal(),
+      shortestGraceMs,
+      notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
+      async close() {
+        await closeEvents()
+        await audit.close()
+        await store.close()
+        await rootKey.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

@@ -1,0 +1,76 @@
+import { createPlayerTokens } from '../../auth/players/token.ts'
+import { createRateLimit } from '../../auth/rate-limit.ts'
+import { matchesPattern } from '../../core/glob.ts'
+import { clientAddress } from '../../http/listener/loopback.ts'
+import type { ClearKeyLicenseRouteOptions } from '../../http/routes/clearkey-license.ts'
+import type { KeyRouteOptions } from '../../http/routes/player-keys.ts'
+import type { ContentKeys } from '../../keys/content/content-key.ts'
+import { type AccessControl, openAccess } from '../../protocols/playback/access.ts'
+import { callbackAccess } from '../../protocols/playback/callback-access.ts'
+import { clearKeyLicenses } from '../../protocols/playback/clearkey-license.ts'
+import { corsOf } from '../../protocols/playback/cors.ts'
+import type { IssuedClasses } from '../../protocols/playback/issued-classes.ts'
+import { keyDelivery } from '../../protocols/playback/key-delivery.ts'
+import { playerKeys } from '../../protocols/playback/player-keys.ts'
+import { jwtAccess, signedUrlAccess } from '../../protocols/playback/token-access.ts'
+import type { Config } from '../config/config.ts'
+import type { AccessSettings } from '../config/playback-config.ts'
+import { postDecision } from '../delivery/post-decision.ts'
+
+/** The keys that players are served from. */
+export interface PlayedKeys {
+  readonly contentKeys: ContentKeys
+  readonly issuedClasses: IssuedClasses
+}
+
+/** What the routes of players are made from. */
+export type PlayerRouteOptions = KeyRouteOptions & ClearKeyLicenseRouteOptions
+
+/** The routes of players under a configuration. */
+export function playerRoutes(keys: PlayedKeys, { playback, loopback, trustProxy }: Config): PlayerRouteOptions {
+  const { access, origins, token, rateLimit, serveDrmKeys } = playback
+  const { perSecond, burst } = rateLimit
+  const find = playerKeys({
+    ...keys,
+    servesDrmKeys: ({ tenant, contentId }) => {
+      const name = `${tenant}/${contentId}`
+      return serveDrmKeys.some((pattern) => matchesPattern(pattern, name))
+    },
+  })
+  const { cookie, query } = token
+  // Whoever tries it on their own machine is alone there.
+  const isLimited = perSecond > 0 && !(loopback && access.kind === 'open')
+  return {
+    access: accessOf(access),
+    cors: corsOf(origins),
+    token: { ...(cookie === undefined ? {} : { cookie }), ...(query === undefined ? {} : { query }) },
+    ...(isLimited && {
+      limit: createRateLimit({ perSecond, burst, now: () => performance.now(), maxClients: MAX_SUBJECTS }),
+    }),
+    addressOf: clientAddress(trustProxy),
+    now: () => Date.now(),
+    deliverKey: keyDelivery(find),
+    issueLicense: clearKeyLicenses(find),
+  }
+}
+
+/** Subjects whose requests are counted at a time. */
+const MAX_SUBJECTS = 200_000
+
+function accessOf(settings: AccessSettings): AccessControl {
+  if (settings.kind === 'open') return openAccess
+  if (settings.kind === 'signed-url') return signedUrlAccess(settings.keys.reveal())
+  if (settings.kind === 'callback') {
+    const { url, timeoutMs, maxTtlSeconds } = settings
+    return callbackAccess({ post: postDecision(url), timeoutMs, maxTtlSeconds })
+  }
+  const { keys, jwks, audience } = settings
+  return jwtAccess(
+    createPlayerTokens({
+      keys: keys.reveal(),
+      audience,
+      now: () => Date.now(),
+      ...(jwks === undefined ? {} : { jwks: new URL(jwks) }),
+    }),
+  )
+}

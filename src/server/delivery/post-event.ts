@@ -1,0 +1,68 @@
+import type { KeyObject } from 'node:crypto'
+import { isLoopbackAddress } from '../../http/listener/loopback.ts'
+import type { Attempt, AttemptDelivery } from '../../operations/events/deliver.ts'
+import { signWebhook } from '../../operations/events/sign.ts'
+
+export interface WebhookOptions {
+  readonly url: string
+  readonly key: KeyObject
+  readonly timeoutMs: number
+  /** For the user agent. */
+  readonly version: string
+}
+
+const GONE = 410
+
+/** What is wrong with the URL of a webhook, or undefined: events name contents and clients, so they leave this machine over TLS alone. */
+export function webhookUrlProblem(url: string): string | undefined {
+  if (!URL.canParse(url)) return 'expected a URL'
+  const { protocol, hostname, username, password } = new URL(url)
+  if (username !== '' || password !== '') return 'expected a URL without a user and password: events are signed'
+  if (protocol === 'https:') return undefined
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return protocol === 'http:' && isLoopbackAddress(host) ? undefined : 'expected https, but for a loopback address'
+}
+
+/** Posts events to the receiver at `url`, signed. A redirect is a failure: the event would go where nobody said. */
+export function postEvents({ url, key, timeoutMs, version }: WebhookOptions): AttemptDelivery {
+  return async ({ id, json }, stop) => {
+    const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)])
+    try {
+      const response = await fetch(url, {
+        method: 'POST',
+        headers: {
+          ...signWebhook(key, id, Date.now(), json),
+          'content-type': 'application/cloudevents+json; charset=utf-8',
+          'user-agent': `keyspring/${version}`,
+        },
+        body: json,
+        redirect: 'manual',
+        signal,
+      })
+      // What it says beyond its status is nothing to us.
+      await response.body?.cancel()
+      return toAttempt(response)
+    } catch (error) {
+      return { kind: 'failed', reason: isTimeout(error) ? `no answer within ${timeoutMs} ms` : 'cannot be reached' }
+    }
+  }
+}
+
+function toAttempt({ ok, status, headers }: Response): Attempt {
+  if (ok) return { kind: 'delivered' }
+  const reason = `answered ${status}`
+  if (status === GONE) return { kind: 'refused', reason }
+  return { kind: 'failed', reason, retryAfterMs: readRetryAfter(headers.get('retry-after')) }
+}
+
+/** Seconds or a date. @see RFC 9110, 10.2.3 */
+function readRetryAfter(value: string | null): number | undefined {
+  if (value === null) return undefined
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000
+  const at = Date.parse(value)
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
+}

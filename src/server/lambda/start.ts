@@ -1,0 +1,11 @@
+import { type FunctionServer, startFunction } from '../assemble/function.ts'
+import { packageVersion } from '../version.ts'
+
+/** Starts the server of a function from the environment of the process. What is wrong is told by name and never by value. */
+export function startLambda(): Promise<FunctionServer> {
+  return startFunction({
+    environment: process.env,
+    version: packageVersion(),
+    write: (line) => process.stdout.write(line),
+  })
+}

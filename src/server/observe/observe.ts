@@ -1,0 +1,127 @@
+import { AuthenticationError, ForbiddenError } from '../../auth/failure.ts'
+import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
+import type { Call, Handler } from '../../http/call.ts'
+import { RateLimitedError } from '../../http/errors.ts'
+import type { Route, RouteReply } from '../../http/route.ts'
+import type { Observe } from '../../http/routes/routes.ts'
+import { AccessError } from '../../protocols/playback/access.ts'
+import { SpekeError } from '../../protocols/speke/error.ts'
+import { type Log, type LogFields, toLoggedError } from './log.ts'
+import type { Metrics, SpekeVersionLabel } from './metrics.ts'
+import { codeLabel } from './timed.ts'
+
+export interface ObserveOptions {
+  readonly log: Log
+  readonly metrics: Metrics
+  /** A line for each request, not only for refusals and first issues. */
+  readonly logRequests: boolean
+}
+
+/** Counts every call, and logs refusals, failures and the first issue of a content. */
+export function observeWith({ log, metrics, logRequests }: ObserveOptions): Observe {
+  return (call, route, reply, error, durationMs) => {
+    const { status, issued } = reply
+    const version = route?.name === 'copyProtection' ? versionLabel(call) : 'none'
+    metrics.request(route?.name ?? 'none', version, status, durationMs)
+    if (call.bytes.length > 0) metrics.requestBytes(route?.name ?? 'none', call.bytes.length)
+    const kind = PLAYER_ROUTES[route?.name ?? '']
+    if (kind !== undefined && call.method !== 'OPTIONS') metrics.playerRequest(kind, playerOutcome(status, error))
+    if (route?.pathVersion !== undefined && version !== route.pathVersion) metrics.pathVersionMismatch()
+    if (issued !== undefined) metrics.issued(issued.keys, issued.first)
+    if (error !== undefined) {
+      metrics.refusal(codeLabel(error))
+      countCaller(metrics, error, kind !== undefined)
+      logFailure(log, call, route, reply, error, durationMs)
+    } else if (logRequests || issued?.first === true) {
+      const { requestId, peer } = call
+      const ms = Math.round(durationMs * 1_000) / 1_000
+      log.info(
+        { requestId, route: route?.name, status, peer, ...toLogged(issued), ms },
+        issued?.first === true ? 'first keys of a content issued' : 'answered',
+      )
+    }
+  }
+}
+
+function toLogged(issued: RouteReply['issued']): Pick<LogFields, 'tenant' | 'client' | 'contentId' | 'keys' | 'first'> {
+  if (issued === undefined) return {}
+  const { tenant, client, contentId, keys, first } = issued
+  return { tenant, client, contentId, keys, first }
+}
+
+/** The same handler, with the calls under way in the metrics. */
+export function countInFlight(handler: Handler, metrics: Metrics): Handler {
+  let underWay = 0
+  metrics.watchQueue('requestsInFlight', () => underWay)
+  return async (call) => {
+    underWay++
+    try {
+      return await handler(call)
+    } finally {
+      underWay--
+    }
+  }
+}
+
+/** What players ask for, by route. */
+const PLAYER_ROUTES: Readonly<Record<string, 'key' | 'license' | undefined>> = {
+  key: 'key',
+  clearKeyLicense: 'license',
+}
+
+/** What became of a player's request, beside the reasons of its access control. */
+const PLAYER_OUTCOMES: Partial<Record<ErrorCode, string>> = {
+  ERR_KEY_NOT_FOUND: 'not-found',
+  ERR_KEY_GUARDS_DRM: 'guards-drm',
+  ERR_CONTENT_EXPIRED: 'expired',
+  ERR_CONTENT_GONE: 'gone',
+  ERR_RATE_LIMITED: 'rate-limited',
+}
+
+function playerOutcome(status: number, error: unknown): string {
+  if (error === undefined) return 'served'
+  if (error instanceof AccessError) return error.reason
+  const known = error instanceof KeyProviderError ? PLAYER_OUTCOMES[error.code] : undefined
+  return known ?? (status >= 500 ? 'failed' : 'refused')
+}
+
+/** Who was turned away, and why. */
+function countCaller(metrics: Metrics, error: unknown, isPlayer: boolean): void {
+  if (error instanceof AuthenticationError) metrics.authFailure(error.method ?? 'none', error.reason)
+  else if (error instanceof ForbiddenError) metrics.forbidden(error.reason)
+  else if (error instanceof RateLimitedError) metrics.rateLimited(isPlayer ? 'player' : 'client')
+}
+
+function logFailure(
+  log: Log,
+  { requestId, peer }: Call,
+  route: Route | undefined,
+  { status }: RouteReply,
+  error: unknown,
+  durationMs: number,
+): void {
+  const fields = { requestId, route: route?.name, status, peer, ms: Math.round(durationMs * 1_000) / 1_000 }
+  if (status < 500 && error instanceof KeyProviderError) {
+    log.warn({ ...fields, ...whoAndWhy(error), code: error.code, problem: error.message }, 'refused')
+  } else {
+    log.error({ ...fields, error: toLoggedError(error) }, 'failed')
+  }
+}
+
+/** What the caller is not told. */
+function whoAndWhy(error: KeyProviderError): Pick<LogFields, 'client' | 'detail'> {
+  if (error instanceof SpekeError) return { detail: error.detail }
+  if (error instanceof AuthenticationError) {
+    return { detail: error.method === undefined ? error.reason : `${error.method}: ${error.reason}` }
+  }
+  if (error instanceof ForbiddenError || error instanceof RateLimitedError) return { client: error.client }
+  return {}
+}
+
+const VERSIONS: readonly SpekeVersionLabel[] = ['1.0', '2.0', '2.1']
+
+/** A closed set: what a caller sends must not become a label. */
+function versionLabel({ headers }: Call): SpekeVersionLabel {
+  const version = headers['x-speke-version'] ?? '1.0'
+  return VERSIONS.find((known) => known === version) ?? 'other'
+}

@@ -1,0 +1,103 @@
+import type { Kid } from '../../formats/cenc.ts'
+import { SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
+import { type BuiltRequest, buildRequest } from '../encryptor/request/build.ts'
+import { CONTAINERS } from '../encryptor/request/containers.ts'
+import { nameUuid } from '../encryptor/request/name-uuid.ts'
+import { type PeriodTiming, periodsOf } from '../encryptor/request/periods.ts'
+import { tracksOf } from '../encryptor/request/presets.ts'
+import { SHAPES, type ShapeName } from '../encryptor/request/shapes.ts'
+import { systemsOf } from '../encryptor/systems.ts'
+
+export type SpekeHeader = '1.0' | '2.0' | '2.1'
+/** The versions of SPEKE 2. */
+export const V2: readonly SpekeHeader[] = ['2.0', '2.1']
+
+/** How a run asks, whatever it asks for. */
+export interface QuestionOptions {
+  readonly as: ShapeName
+  /** The DRM systems that the key provider is said to know, by the names of `request`. */
+  readonly drm: readonly string[]
+  /** What the contentIds begin with: the same every time, so that a key provider keeps no more contents than one run asks for. */
+  readonly contentId: string
+  /** What is different every time: for contents that nobody has asked for yet. */
+  readonly fresh: string
+  /** DER of the certificate to encrypt for. */
+  readonly certificate: Uint8Array
+}
+
+/** What one request asks for. What is left out is what the encryptor does. */
+export interface Asked {
+  readonly speke: SpekeHeader
+  readonly content?: string
+  readonly drm?: readonly string[]
+  readonly scheme?: string
+  readonly video?: string
+  readonly audio?: string
+  readonly container?: string
+  /** The number of key periods; 0: VOD. */
+  readonly periods?: number
+  readonly firstPeriod?: number
+  readonly timing?: PeriodTiming
+  /** Offsets into the content instead of times of day. */
+  readonly vodTimes?: true
+  readonly iv?: 'new' | 'none'
+  readonly encrypted?: boolean
+}
+
+/** Builds requests as an encryptor does; undefined where it does not speak the version, or a system is not known. */
+export type Ask = (asked: Asked) => BuiltRequest | undefined
+
+/** The requests of a run. */
+export function asker(options: QuestionOptions): Ask {
+  const shape = SHAPES[options.as]
+  return (asked) => {
+    const version = SPEKE_VERSIONS.get(asked.speke)
+    const { scheme = 'cenc' } = asked
+    const drm = asked.drm ?? systemsFor(scheme, options.drm)
+    if (version === undefined || !shape.versions.includes(version.header) || drm.length === 0) return undefined
+    if (drm.some((name) => !options.drm.includes(name))) return undefined
+    const contentId = `${options.contentId}${asked.content === undefined ? '' : `-${asked.content}`}`
+    const isV1 = version.major === 1
+    const count = asked.periods ?? (shape.live ? 1 : 0)
+    const firstIndex = asked.firstPeriod ?? shape.firstPeriodIndex
+    return buildRequest({
+      shape,
+      version,
+      contentId,
+      tracks: tracksOf(isV1 ? { video: 'SHARED' } : asked),
+      systems: systemsOf(drm, version.major),
+      scheme,
+      slots: CONTAINERS[asked.container ?? 'all'] ?? [],
+      periods: periodsOf({
+        contentId,
+        version,
+        count,
+        firstIndex,
+        interval: PERIOD_SECONDS,
+        timing: asked.timing ?? 'INDEX_ONLY',
+        start: asked.vodTimes ? undefined : FIRST_PERIOD + firstIndex * PERIOD_SECONDS * 1000,
+      }),
+      kidOf: (track, period) => nameUuid('kid', contentId, track, String(period?.number ?? '')),
+      ivOf: (kid) => ((asked.iv ?? shape.explicitIv) === 'new' ? ivOf(kid) : undefined),
+      certificates: asked.encrypted ? [options.certificate] : [],
+    })
+  }
+}
+
+/** The systems that take a scheme, of those that are known. @see speke.md 7 */
+export function systemsFor(scheme: string, known: readonly string[]): readonly string[] {
+  return (SYSTEMS_FOR[scheme] ?? []).filter((name) => known.includes(name))
+}
+
+const SYSTEMS_FOR: Readonly<Record<string, readonly string[]>> = {
+  cenc: ['widevine', 'playready'],
+  cbcs: ['widevine', 'playready', 'fairplay'],
+  cbc1: ['aes-128'],
+}
+const PERIOD_SECONDS = 60
+const FIRST_PERIOD = Date.UTC(2026, 0, 1)
+
+/** An IV that is the same for a kid every time: the same request must be the same. */
+function ivOf(kid: Kid): Uint8Array {
+  return Buffer.from(nameUuid('iv', kid).replaceAll('-', ''), 'hex')
+}

@@ -1,0 +1,48 @@
+import { asker, type QuestionOptions } from './asking.ts'
+import { CHECK_GROUPS, type Check } from './check.ts'
+import { contractChecks } from './checks/contract.ts'
+import { crossedVersionChecks, errorChecks } from './checks/errors.ts'
+import { httpChecks } from './checks/http.ts'
+import { determinismChecks, encryptionChecks, ivChecks } from './checks/keys.ts'
+import { mediaPackageChecks } from './checks/mediapackage-v2.ts'
+import { negativeChecks } from './checks/negative.ts'
+import { presetChecks } from './checks/presets.ts'
+import { robustnessChecks } from './checks/robustness.ts'
+import { schemeChecks, systemChecks } from './checks/systems.ts'
+import { v1Checks } from './checks/v1.ts'
+
+/** The DRM systems that are checked where nothing else is said: those that SPEKE and MediaPackage document. */
+export const USUAL_DRM: readonly string[] = ['widevine', 'playready', 'fairplay', 'aes-128']
+
+/** Every check that an encryptor's requests allow, group by group. */
+export function checksFor(options: QuestionOptions): readonly Check[] {
+  const ask = asker(options)
+  const checks = [
+    ...httpChecks(ask),
+    ...v1Checks(ask),
+    ...presetChecks(ask),
+    ...contractChecks(ask),
+    ...schemeChecks(ask, options.drm),
+    ...systemChecks(ask),
+    ...encryptionChecks(ask),
+    ...determinismChecks(ask, options.drm, options.fresh),
+    ...ivChecks(ask),
+    ...errorChecks(ask),
+    ...crossedVersionChecks(ask),
+    ...negativeChecks(ask),
+    ...robustnessChecks(ask),
+    ...(options.as === 'mediapackage-v2' ? mediaPackageChecks(ask) : []),
+  ]
+  const order = Object.keys(CHECK_GROUPS)
+  return checks.toSorted((a, b) => order.indexOf(a.group) - order.indexOf(b.group))
+}
+
+/** The checks that some patterns pick: the start of a name up to a slash, or a name with `*` for any text. */
+export function pickChecks(checks: readonly Check[], patterns: readonly string[]): readonly Check[] {
+  if (patterns.length === 0) return checks
+  const tests = patterns.map((pattern) => {
+    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
+    return new RegExp(`^${escaped}(/.*)?$`)
+  })
+  return checks.filter(({ name }) => tests.some((test) => test.test(name)))
+}

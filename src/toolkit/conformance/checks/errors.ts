@@ -1,0 +1,193 @@
+import type { SpekeRefusal } from '../../../protocols/speke/tables/refusals.ts'
+import { SPEKE_1_0, SPEKE_2_0 } from '../../../protocols/speke/tables/versions.ts'
+import type { BuiltRequest } from '../../encryptor/request/build.ts'
+import { type Ask, V2 } from '../asking.ts'
+import { attributes, type Change, changed, content, without } from '../changes.ts'
+import type { Check, Step } from '../check.ts'
+import { refused } from '../refusing.ts'
+
+interface Case {
+  readonly name: string
+  readonly title: string
+  readonly code: SpekeRefusal
+  readonly change?: Change
+  readonly scheme?: string
+  readonly drm?: readonly string[]
+  /** What X-Speke-Version says instead; null: nothing. */
+  readonly versionHeader?: string | null
+  /** What the message names. */
+  readonly of?: (built: BuiltRequest) => string | undefined
+}
+
+const upper = (text: string): string => text.toUpperCase()
+const firstKid = (built: BuiltRequest): string | undefined => built.keys[0]?.kid
+const FAIRPLAY_ID = '94ce86fb-07ff-4f43-adb8-93d2fa968ca2'
+
+/** The ten messages, each by the ways to earn it. @see speke.md 3 */
+const CASES: readonly Case[] = [
+  {
+    name: 'content-id-missing',
+    title: 'no contentId',
+    code: 'ERR_SPEKE_CONTENT_ID_MISSING',
+    change: attributes('CPIX', 'contentId', undefined),
+  },
+  {
+    name: 'content-id-empty',
+    title: 'an empty contentId',
+    code: 'ERR_SPEKE_CONTENT_ID_MISSING',
+    change: attributes('CPIX', 'contentId', ''),
+  },
+  {
+    name: 'cpix-version-missing',
+    title: 'no CPIX version',
+    code: 'ERR_SPEKE_CPIX_VERSION_MISSING',
+    change: attributes('CPIX', 'version', undefined),
+  },
+  {
+    name: 'cpix-version-empty',
+    title: 'an empty CPIX version',
+    code: 'ERR_SPEKE_CPIX_VERSION_MISSING',
+    change: attributes('CPIX', 'version', ''),
+  },
+  {
+    name: 'cpix-version-unknown',
+    title: 'CPIX 3.0',
+    code: 'ERR_SPEKE_CPIX_VERSION_UNSUPPORTED',
+    change: attributes('CPIX', 'version', '3.0'),
+  },
+  {
+    name: 'cpix-version-crossed',
+    title: 'the CPIX version of the other SPEKE version',
+    code: 'ERR_SPEKE_CPIX_VERSION_UNSUPPORTED',
+    change: attributes('CPIX', 'version', (old) => (old === '2.3' ? '2.4' : '2.3')),
+  },
+  {
+    name: 'scheme-missing',
+    title: 'a key without scheme',
+    code: 'ERR_SPEKE_SCHEME_MISSING',
+    change: attributes('ContentKey', 'commonEncryptionScheme', undefined),
+    of: firstKid,
+  },
+  {
+    name: 'scheme-empty',
+    title: 'a key with an empty scheme',
+    code: 'ERR_SPEKE_SCHEME_MISSING',
+    change: attributes('ContentKey', 'commonEncryptionScheme', ''),
+    of: firstKid,
+  },
+  {
+    name: 'scheme-missing-on-second',
+    title: 'the second key without scheme',
+    code: 'ERR_SPEKE_SCHEME_MISSING',
+    change: attributes('ContentKey', 'commonEncryptionScheme', undefined, 1),
+    of: (built) => built.keys[1]?.kid,
+  },
+  {
+    name: 'schemes-mixed',
+    title: 'two schemes in a document',
+    code: 'ERR_SPEKE_SCHEME_COMBINATION',
+    change: attributes('ContentKey', 'commonEncryptionScheme', 'cbcs', 1),
+  },
+  {
+    name: 'scheme-of-system',
+    title: 'cenc with FairPlay',
+    code: 'ERR_SPEKE_SCHEME_DRM_SYSTEM',
+    drm: ['fairplay'],
+    scheme: 'cenc',
+    of: () => FAIRPLAY_ID,
+  },
+  {
+    name: 'scheme-of-system-as-spelled',
+    title: 'cenc with FairPlay in upper case',
+    code: 'ERR_SPEKE_SCHEME_DRM_SYSTEM',
+    drm: ['fairplay'],
+    scheme: 'cenc',
+    change: attributes('DRMSystem', 'systemId', upper),
+    of: () => upper(FAIRPLAY_ID),
+  },
+  {
+    name: 'version-unknown',
+    title: 'X-Speke-Version 3.0',
+    code: 'ERR_SPEKE_VERSION_UNSUPPORTED',
+    versionHeader: '3.0',
+  },
+  { name: 'version-short', title: 'X-Speke-Version 2', code: 'ERR_SPEKE_VERSION_UNSUPPORTED', versionHeader: '2' },
+  {
+    name: 'version-word',
+    title: 'X-Speke-Version latest',
+    code: 'ERR_SPEKE_VERSION_UNSUPPORTED',
+    versionHeader: 'latest',
+  },
+  {
+    name: 'version-dropped',
+    title: 'a document of SPEKE 2 without X-Speke-Version',
+    code: 'ERR_SPEKE_VERSION_UNSUPPORTED',
+    versionHeader: null,
+  },
+  {
+    name: 'contract-missing',
+    title: 'no usage rules',
+    code: 'ERR_SPEKE_CONTRACT_MISSING',
+    change: without('ContentKeyUsageRuleList'),
+  },
+  {
+    name: 'contract-empty',
+    title: 'an empty list of usage rules',
+    code: 'ERR_SPEKE_CONTRACT_MISSING',
+    change: content('ContentKeyUsageRuleList', ''),
+  },
+  {
+    name: 'contract-malformed',
+    title: 'a rule without filter',
+    code: 'ERR_SPEKE_CONTRACT_MALFORMED',
+    change: content('ContentKeyUsageRule', '', 1),
+  },
+  {
+    name: 'contract-malformed-first',
+    title: 'a scheme is looked at before the contract',
+    code: 'ERR_SPEKE_SCHEME_COMBINATION',
+    change: (document) => [
+      ...attributes('ContentKey', 'commonEncryptionScheme', 'cbcs', 1)(document),
+      ...content('ContentKeyUsageRule', '', 1)(document),
+    ],
+  },
+]
+
+/** The messages of SPEKE, word for word. */
+export function errorChecks(ask: Ask): readonly Check[] {
+  return V2.flatMap((speke) =>
+    CASES.flatMap(({ name, title, code, change, versionHeader, of, ...asked }): readonly Check[] => {
+      const built = ask({ speke, content: 'errors', periods: 0, ...asked })
+      if (built === undefined) return []
+      const refusal = refused(code, of?.(built))
+      const step: Step = {
+        xml: change === undefined ? built.xml : changed(built.xml, change),
+        // Without the header there is no version to name on the way back.
+        version: versionHeader === null ? SPEKE_1_0 : built.version,
+        refusal,
+        ...(versionHeader !== undefined && { versionHeader }),
+      }
+      const says = `refused with "${refusal.message?.text}": ${title}`
+      return [{ name: `errors/${speke}/${name}`, group: 'errors', title: says, steps: [step] }]
+    }),
+  )
+}
+
+/** Documents of SPEKE 1.0 under a header of SPEKE 2. */
+export function crossedVersionChecks(ask: Ask): readonly Check[] {
+  const built = ask({ speke: '1.0', content: 'errors', drm: ['widevine'] })
+  if (built === undefined) return []
+  return V2.map((speke) => ({
+    name: `errors/${speke}/document-of-1.0`,
+    group: 'errors',
+    title: `a document of SPEKE 1.0 with X-Speke-Version ${speke} is refused`,
+    steps: [
+      {
+        xml: built.xml,
+        version: SPEKE_2_0,
+        versionHeader: speke,
+        refusal: refused('ERR_SPEKE_CPIX_VERSION_MISSING'),
+      },
+    ],
+  }))
+}

@@ -1,0 +1,120 @@
+import { escapeAttribute, escapeText } from '../../formats/xml/escape.ts'
+import { RULE_BY_ID } from '../rules/rules.ts'
+import {
+  type ConformanceReport,
+  type RuleSummary,
+  shownExchange,
+  summarizeGroups,
+  summarizeRules,
+  totals,
+} from './report.ts'
+import type { CheckFinding, CheckResult, Exchange } from './run.ts'
+
+/** The report as one file of HTML that loads nothing: to read, and to send to whoever can mend it. */
+export function htmlReport(report: ConformanceReport): string {
+  const { url, as, startedAt, seconds, version, results, showKeys } = report
+  const { checks, requests, passed, withErrors, withWarnings, withNotes } = totals(results)
+  const verdict = withErrors > 0 ? 'error' : withWarnings > 0 ? 'warning' : 'passed'
+  const groups = summarizeGroups(results).map(
+    (one) =>
+      `<tr><td><a href="#${id(one.group)}">${text(one.group)}</a></td><td>${text(one.about)}</td><td>${one.passed} of ${one.checks}</td></tr>`,
+  )
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>SPEKE conformance of ${text(url)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<h1>SPEKE conformance <span class="${verdict}">${verdict === 'passed' ? 'passed' : `${withErrors} with errors`}</span></h1>
+<p>${text(url)}, held to the demands of <b>${text(as)}</b>, ${text(startedAt)}, ${seconds.toFixed(1)} s, keyspring ${text(version)}.</p>
+<p>${checks} checks with ${requests} requests: ${passed} passed, ${withErrors} with errors, ${withWarnings} with warnings, ${withNotes} with notes.
+${showKeys ? '<b>This report holds content keys.</b>' : 'Content keys are removed from this report.'}</p>
+<table><tr><th>Group</th><th>About</th><th>Passed</th></tr>${groups.join('')}</table>
+<h2>What was found</h2>
+${summarizeRules(results).map(ruleSection).join('\n') || '<p>Nothing.</p>'}
+<h2>Every check</h2>
+${summarizeGroups(results)
+  .map(
+    ({ group, about }) =>
+      `<h3 id="${id(group)}">${text(group)}</h3><p>${text(about)}</p>${results
+        .filter(({ check }) => check.group === group)
+        .map((result) => checkSection(result, showKeys))
+        .join('\n')}`,
+  )
+  .join('\n')}
+</body>
+</html>
+`
+}
+
+function ruleSection({ rule, severity, failed, looked, first }: RuleSummary): string {
+  const told = RULE_BY_ID.get(rule)
+  const shown = failed
+    .slice(0, MAX_LINKS)
+    .map(({ check }) => `<a href="#${id(check.name)}">${text(check.name)}</a>`)
+    .join(', ')
+  const more = failed.length > MAX_LINKS ? ` and ${failed.length - MAX_LINKS} more` : ''
+  return `<section><h3><span class="${severity}">${severity}</span> ${text(rule)}</h3>
+<dl><dt>What</dt><dd>${text(first.what)}</dd>${whereOf(first)}
+<dt>Why</dt><dd>${text(told?.why ?? '')}</dd><dt>Mend</dt><dd>${text(told?.mend ?? '')}</dd>
+<dt>Source</dt><dd>${text(told?.clause ?? '')}</dd><dt>Checks</dt><dd>${failed.length} of ${looked}: ${shown}${more}</dd></dl></section>`
+}
+
+const MAX_LINKS = 8
+
+function checkSection({ check, exchanges, findings, rules, worst }: CheckResult, showKeys: boolean): string {
+  const found = findings.map(
+    (finding) =>
+      `<li><span class="${finding.severity}">${finding.severity}</span> <b>${text(finding.rule)}</b> ${text(finding.what)}${placeText(finding)}</li>`,
+  )
+  return `<details id="${id(check.name)}"><summary><span class="${worst ?? 'passed'}">${worst ?? 'passed'}</span> <code>${text(check.name)}</code> ${text(check.title)}</summary>
+${found.length === 0 ? '' : `<ul>${found.join('')}</ul>`}
+<p class="rules">Rules: ${rules.map(text).join(', ')}</p>
+${exchanges.map((exchange) => exchangeSection(exchange, showKeys)).join('\n')}</details>`
+}
+
+function exchangeSection(exchange: Exchange, showKeys: boolean): string {
+  const { sent, came } = shownExchange(exchange, showKeys)
+  const outcome =
+    'failure' in came
+      ? `<p>No answer: ${text(came.failure)}</p>`
+      : `<p>Came: ${came.status} after ${came.milliseconds} ms</p><pre>${text(headersText(came.headers))}\n\n${text(came.body)}</pre>`
+  return `<p>Sent:</p><pre>${text(headersText(sent.headers))}\n\n${text(sent.body)}</pre>${outcome}`
+}
+
+function headersText(headers: object): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}`)
+    .join('\n')
+}
+
+function whereOf(finding: CheckFinding): string {
+  return finding.place === undefined ? '' : `<dt>Where</dt><dd>${placeText(finding)}</dd>`
+}
+
+function placeText({ place }: CheckFinding): string {
+  if (place === undefined) return ''
+  const line = place.line === undefined ? '' : ` (line ${place.line})`
+  return ` <code>${text(place.side)} ${text(place.path)}</code>${line}`
+}
+
+function text(value: string): string {
+  return escapeText(value.replaceAll(/[^\t\n\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '?'))
+}
+
+function id(name: string): string {
+  return escapeAttribute(name.replaceAll(/[^A-Za-z0-9.-]/g, '_'))
+}
+
+const STYLE = `
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b;background:#fff}
+table{border-collapse:collapse}td,th{border-bottom:1px solid #ddd;padding:.2rem .8rem .2rem 0;text-align:left}
+pre{background:#f5f5f5;padding:.7rem;overflow:auto;max-height:24rem;font-size:12px}code{font-size:13px}
+summary{cursor:pointer}section{border-top:1px solid #ddd}dl{display:grid;grid-template-columns:5rem 1fr;gap:.2rem}
+dt{color:#666}dd{margin:0;overflow-wrap:anywhere}.rules{color:#666;font-size:12px}
+.error,.warning,.note,.passed{border-radius:3px;padding:0 .35rem;font-size:12px;color:#fff}
+.error{background:#b3261e}.warning{background:#8a6100}.note{background:#2b5f9e}.passed{background:#2e6b34}`

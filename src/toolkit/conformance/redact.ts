@@ -1,0 +1,53 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import { readSide } from '../rules/side.ts'
+import type { Exchange } from './run.ts'
+
+export const REDACTED = '[key removed]'
+
+/**
+ * What came, as text for a report: without content keys, wherever they stand, unless they are asked for. What cannot be
+ * read as a document is searched for keys all the same.
+ */
+export function shownBody({ reply }: Exchange, showKeys: boolean): string {
+  if (reply === undefined) return ''
+  const text = Buffer.from(reply.body).toString('utf8')
+  if (showKeys) return text
+  const spellings = keysIn(reply.body, text).flatMap(spellingsOf)
+  const plain = text.replaceAll(PLAIN_VALUE, (_, start: string) => start + REDACTED)
+  const withoutKeys = spellings.reduce((redacted, spelling) => redacted.replaceAll(spelling, REDACTED), plain)
+  return withoutKeys.replaceAll(BASE64, (run) => (hides(run, spellings, DEPTH) ? REDACTED : run))
+}
+
+const PLAIN_VALUE = /(<[^<>]*PlainValue[^<>]*>)[^<]*/g
+const BASE64 = /[A-Za-z0-9+/]{24,}={0,2}/g
+/** Base64 of an HLS line or fragment, which holds base64 of a box, which may hold text. */
+const DEPTH = 3
+
+function keysIn(bytes: Uint8Array, text: string): readonly Buffer[] {
+  try {
+    const keys = readSide(bytes).view?.keys ?? []
+    const ofDocument = keys.flatMap(({ contentKey }) => (contentKey === undefined ? [] : [Buffer.from(contentKey)]))
+    const ofText = [...text.matchAll(/PlainValue[^<>]*>\s*([A-Za-z0-9+/]{22,}={0,2})/g)].map(([, key = '']) =>
+      Buffer.from(key, 'base64'),
+    )
+    return [...ofDocument, ...ofText]
+  } catch (error) {
+    if (error instanceof KeyProviderError) return []
+    throw error
+  }
+}
+
+function spellingsOf(key: Buffer): readonly string[] {
+  const hex = key.toString('hex')
+  return [key.toString('base64'), key.toString('base64url'), hex, hex.toUpperCase(), key.toString('latin1')]
+}
+
+/** Whether base64 holds a key: as bytes, as text, as UTF-16, or in base64 inside. */
+function hides(base64: string, spellings: readonly string[], depth: number): boolean {
+  if (spellings.length === 0) return false
+  const bytes = Buffer.from(base64, 'base64')
+  const texts = [bytes.toString('latin1'), bytes.toString('utf16le')]
+  if (texts.some((text) => spellings.some((spelling) => text.includes(spelling)))) return true
+  if (depth === 0) return false
+  return [...(texts[0] ?? '').matchAll(BASE64)].some(([inner]) => hides(inner, spellings, depth - 1))
+}

@@ -1,0 +1,132 @@
+import type { KeyObject } from 'node:crypto'
+import { KeyProviderError } from '../../core/errors.ts'
+import { SPEKE_1_0 } from '../../protocols/speke/tables/versions.ts'
+import type { Connection } from '../encryptor/send.ts'
+import { type Finding, judge } from '../rules/judge.ts'
+import type { JudgedReply, RelatedAnswer, Severity } from '../rules/rule.ts'
+import { SEVERITIES } from '../rules/rule.ts'
+import { readSide, type Side } from '../rules/side.ts'
+import type { Viewpoint } from '../rules/viewpoints.ts'
+import type { Check, Step } from './check.ts'
+
+/** What was sent and what came. */
+export interface Exchange {
+  readonly step: Step
+  /** Undefined: nothing came, `failure` says why. */
+  readonly reply: (JudgedReply & { readonly milliseconds: number }) | undefined
+  readonly failure: string | undefined
+}
+
+/** A finding of a check, and by which of its requests. */
+export interface CheckFinding extends Finding {
+  readonly step: number
+}
+
+export interface CheckResult {
+  readonly check: Check
+  readonly exchanges: readonly Exchange[]
+  readonly findings: readonly CheckFinding[]
+  /** The rules that had something to look at. */
+  readonly rules: readonly string[]
+  /** The worst finding; undefined: it passed. */
+  readonly worst: Severity | undefined
+}
+
+export interface RunOptions {
+  readonly as: Viewpoint
+  /** Connects with more headers. */
+  readonly connect: (headers: Readonly<Record<string, string>>) => Connection
+  readonly privateKey: KeyObject
+  /** How many checks are under way at the same moment. */
+  readonly concurrency: number
+  /** Told of each check as it ends. */
+  readonly onResult: (result: CheckResult, done: number) => void
+  readonly isStopped: () => boolean
+}
+
+/** Runs checks and judges what comes: the results in the order of the checks. */
+export async function runChecks(checks: readonly Check[], options: RunOptions): Promise<readonly CheckResult[]> {
+  const connections = new Map<string, Connection>()
+  const connectionFor = (headers: Readonly<Record<string, string>>): Connection => {
+    const key = JSON.stringify(headers)
+    const connection = connections.get(key) ?? options.connect(headers)
+    connections.set(key, connection)
+    return connection
+  }
+  const results: (CheckResult | undefined)[] = checks.map(() => undefined)
+  const waiting = checks.entries()
+  let done = 0
+  const work = async (): Promise<void> => {
+    // Every worker takes the next check of one shared list.
+    for (const [i, check] of waiting) {
+      if (options.isStopped()) return
+      const result = await runCheck(check, connectionFor, options)
+      results[i] = result
+      done += 1
+      options.onResult(result, done)
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: Math.max(1, options.concurrency) }, work))
+  } finally {
+    for (const connection of connections.values()) connection.close()
+  }
+  return results.flatMap((result) => result ?? [])
+}
+
+type ConnectionFor = (headers: Readonly<Record<string, string>>) => Connection
+
+async function runCheck(check: Check, connectionFor: ConnectionFor, options: RunOptions): Promise<CheckResult> {
+  const exchanges = check.atOnce
+    ? await Promise.all(check.steps.map((step) => exchange(step, connectionFor)))
+    : await inTurn(check.steps, (step) => exchange(step, connectionFor))
+  const findings: CheckFinding[] = []
+  const looked = new Set<string>()
+  let first: Side | undefined
+  for (const [i, { step, reply, failure }] of exchanges.entries()) {
+    const { version, refusal } = step
+    const { privateKey } = options
+    const isAnswer = reply?.status === 200 && refusal === undefined
+    const answer = isAnswer ? readSide(reply.body, { version, privateKey }) : undefined
+    first ??= answer
+    const judgement = judge({
+      as: options.as,
+      version,
+      request: refusal === undefined ? readSide(Buffer.from(step.xml), { version }) : undefined,
+      answer,
+      privateKey: step.xml.includes('X509Certificate') ? privateKey : undefined,
+      reply: { reply, failure },
+      refusal,
+      related: relatedTo(first, step),
+    })
+    for (const finding of judgement.findings) findings.push({ ...finding, step: i })
+    for (const rule of judgement.looked) looked.add(rule)
+  }
+  const worst = SEVERITIES.find((severity) => findings.some((finding) => finding.severity === severity))
+  return { check, exchanges, findings, rules: [...looked], worst }
+}
+
+function relatedTo(first: Side | undefined, { relation }: Step): readonly RelatedAnswer[] {
+  if (relation === undefined || first?.view === undefined) return []
+  return [{ ...relation, answer: first.view }]
+}
+
+async function exchange(step: Step, connectionFor: ConnectionFor): Promise<Exchange> {
+  const { version, versionHeader, headers = {} } = step
+  const named = typeof versionHeader === 'string' ? { 'X-Speke-Version': versionHeader } : {}
+  // Under SPEKE 1.0 no header is sent but those given.
+  const sentAs = versionHeader === undefined ? version : SPEKE_1_0
+  try {
+    const reply = await connectionFor({ ...headers, ...named }).send(step.xml, sentAs)
+    return { step, reply, failure: undefined }
+  } catch (error) {
+    if (!(error instanceof KeyProviderError) || error.code !== 'ERR_KEY_PROVIDER_UNREACHABLE') throw error
+    return { step, reply: undefined, failure: error.message }
+  }
+}
+
+async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = []
+  for (const item of items) results.push(await work(item))
+  return results
+}

@@ -1,0 +1,167 @@
+import type { KeyObject } from 'node:crypto'
+import { KeyProviderError } from '../../../core/errors.ts'
+import { Secret } from '../../../core/secret.ts'
+import type { Kid } from '../../../formats/cenc.ts'
+import { type Cpix, entriesOf } from '../../../formats/cpix/document.ts'
+import { type EncryptedValue, type OpenedEncryption, openDocumentEncryption } from '../../../formats/cpix/encryption.ts'
+import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
+import {
+  AES256_CBC,
+  CPIX_NAMESPACE,
+  HMAC_SHA512,
+  PSKC_NAMESPACE,
+  RSA_OAEP_MGF1P,
+  XMLDSIG_NAMESPACE,
+  XMLENC_NAMESPACE,
+} from '../../../formats/cpix/names.ts'
+import type { XmlElement } from '../../../formats/xml/document.ts'
+import { attributeOf, childOf, pathOf, textOf } from '../../../formats/xml/reader.ts'
+import type { BuiltRequest } from '../request/build.ts'
+import type { Findings } from './findings.ts'
+
+/** Who can read keys that are encrypted. */
+export interface Reader {
+  /** DER of the certificate that the request named. */
+  readonly certificate: Uint8Array
+  readonly privateKey: KeyObject
+}
+
+/** Reads the key of a ContentKey; undefined when it cannot be had, which is a problem unless nobody here may read it. */
+export type KeyReader = (element: XmlElement, kid: Kid) => Secret<Uint8Array> | undefined
+
+/** The reader of one answer's keys: in the clear, or encrypted and every MAC checked. @see CPIX 2.3, Key Management; speke.md 9 */
+export function keyReader(
+  cpix: Cpix,
+  request: BuiltRequest,
+  reader: Reader | undefined,
+  findings: Findings,
+): KeyReader {
+  const opened = request.encrypted && reader !== undefined ? openAnswer(cpix, reader, findings) : undefined
+  const { document } = cpix
+  return (element) => {
+    const secret = descend(element, [CPIX_NAMESPACE, 'Data'], [PSKC_NAMESPACE, 'Secret'])
+    const place = `${pathOf(element)}/Data/Secret`
+    const plain = secret && childOf(secret, PSKC_NAMESPACE, 'PlainValue')
+    const encrypted = secret && childOf(secret, PSKC_NAMESPACE, 'EncryptedValue')
+    if (secret === undefined || (plain === undefined && encrypted === undefined)) {
+      findings.problem(place, 'the key is missing')
+      return undefined
+    }
+    if (plain !== undefined) {
+      if (request.encrypted) findings.problem(place, 'the key is in the clear although it was to be encrypted')
+      const key = SIXTEEN_BYTES.read(textOf(document, plain))
+      if (key === undefined) findings.problem(`${place}/PlainValue`, `expected ${SIXTEEN_BYTES.expected}`)
+      return key && new Secret(key)
+    }
+    if (!request.encrypted) {
+      findings.problem(place, 'the key is encrypted although no recipient was named')
+      return undefined
+    }
+    if (opened === undefined) return undefined
+    const value = readEncrypted(cpix, secret, AES256_CBC, findings)
+    return value && decrypt(opened, value, place, findings)
+  }
+}
+
+function decrypt({ decrypt }: OpenedEncryption, value: EncryptedValue, place: string, { problem }: Findings) {
+  if (value.valueMac === '') {
+    problem(place, 'ValueMAC is missing: CPIX requires one for every content key')
+    return undefined
+  }
+  try {
+    const key = decrypt(value)
+    if (key.length === 16) return new Secret(key)
+    problem(place, 'the decrypted key must have 16 bytes')
+  } catch (error) {
+    if (!(error instanceof KeyProviderError)) throw error
+    problem(place, 'its ValueMAC is not that of HMAC-SHA512 over IV and ciphertext, or it does not decrypt')
+  }
+  return undefined
+}
+
+/** The document's keys out of the DeliveryData of our certificate. */
+function openAnswer(cpix: Cpix, { certificate, privateKey }: Reader, findings: Findings): OpenedEncryption | undefined {
+  const own = entriesOf(cpix.lists.DeliveryDataList, 'DeliveryData').find((element) => {
+    const x509 = descend(
+      element,
+      [CPIX_NAMESPACE, 'DeliveryKey'],
+      [XMLDSIG_NAMESPACE, 'X509Data'],
+      [XMLDSIG_NAMESPACE, 'X509Certificate'],
+    )
+    return x509 !== undefined && Buffer.from(textOf(cpix.document, x509), 'base64').equals(certificate)
+  })
+  if (own === undefined) {
+    findings.problem('CPIX/DeliveryDataList', 'no DeliveryData has the certificate of the request')
+    return undefined
+  }
+  const documentKey = readWrapped(cpix, own, 'DocumentKey', AES256_CBC, findings)
+  const macKey = readWrapped(cpix, own, 'MACMethod', HMAC_SHA512, findings)
+  if (documentKey === undefined || macKey === undefined) return undefined
+  try {
+    const opened = openDocumentEncryption(
+      { documentKey: documentKey.cipherValue, macKey: macKey.cipherValue },
+      privateKey,
+    )
+    for (const [name, value] of Object.entries({ DocumentKey: documentKey, MACMethod: macKey })) {
+      if (value.valueMac !== '' && !opened.isAuthentic(value)) {
+        findings.problem(`${pathOf(own)}/${name}`, 'its ValueMAC is not that of HMAC-SHA512 over its ciphertext')
+      }
+    }
+    return opened
+  } catch (error) {
+    if (!(error instanceof KeyProviderError)) throw error
+    findings.problem(pathOf(own), 'the document key (32 bytes) and MAC key (64 bytes) do not open with the private key')
+    return undefined
+  }
+}
+
+function readWrapped(cpix: Cpix, own: XmlElement, local: string, algorithm: string, findings: Findings) {
+  const elements = own.children.filter((child) => child.local === local && child.namespace === CPIX_NAMESPACE)
+  const [element] = elements
+  if (element === undefined || elements.length > 1) {
+    findings.problem(pathOf(own), `expected one ${local}, not ${elements.length}`)
+    return undefined
+  }
+  const named = attributeOf(element, 'Algorithm')
+  // CPIX 2.4 took the attribute from DocumentKey (speke.md A-20).
+  if (named !== undefined && named !== algorithm)
+    findings.problem(`${pathOf(element)}/@Algorithm`, `expected ${algorithm}`)
+  return readEncrypted(cpix, element, RSA_OAEP_MGF1P, findings)
+}
+
+/**
+ * The one encrypted value inside an element, in whichever of the three shapes it is written; `valueMac` is '' without one.
+ * @see cpix.md 5.4
+ */
+function readEncrypted(
+  cpix: Cpix,
+  within: XmlElement,
+  algorithm: string,
+  { problem }: Findings,
+): EncryptedValue | undefined {
+  const method = find(within, XMLENC_NAMESPACE, 'EncryptionMethod')
+  const cipher = find(within, XMLENC_NAMESPACE, 'CipherValue')
+  const mac = find(within, PSKC_NAMESPACE, 'ValueMAC')
+  if (method === undefined || cipher === undefined) {
+    problem(pathOf(within), 'expected EncryptionMethod and CipherData/CipherValue')
+    return undefined
+  }
+  if (attributeOf(method, 'Algorithm') !== algorithm) problem(`${pathOf(method)}/@Algorithm`, `expected ${algorithm}`)
+  const text = (element: XmlElement | undefined): string =>
+    element === undefined ? '' : textOf(cpix.document, element).replaceAll(/\s+/g, '')
+  return { cipherValue: text(cipher), valueMac: text(mac) }
+}
+
+function find(element: XmlElement, namespace: string, local: string): XmlElement | undefined {
+  for (const child of element.children) {
+    const found = child.local === local && child.namespace === namespace ? child : find(child, namespace, local)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function descend(element: XmlElement, ...steps: readonly (readonly [namespace: string, local: string])[]) {
+  let at: XmlElement | undefined = element
+  for (const [namespace, local] of steps) at = at && childOf(at, namespace, local)
+  return at
+}

@@ -1,0 +1,231 @@
+import { KeyProviderError } from '../../../core/errors.ts'
+import type { Kid, SystemId } from '../../../formats/cenc.ts'
+import {
+  CPIX_NAMESPACE,
+  PSKC_NAMESPACE,
+  SPEKE_NAMESPACE,
+  XMLDSIG_NAMESPACE,
+  XMLENC_NAMESPACE,
+} from '../../../formats/cpix/names.ts'
+import { type Markup, writeMarkup } from '../../../formats/xml/markup.ts'
+import type { PresetTrack } from '../../../protocols/speke/tables/presets.ts'
+import type { SpekeVersion } from '../../../protocols/speke/tables/versions.ts'
+import type { EncryptorSystem, Slot } from '../systems.ts'
+import type { RequestedPeriod } from './periods.ts'
+import { type Shape, V1_SLOTS } from './shapes.ts'
+
+/** What is to be asked for. */
+export interface RequestPlan {
+  readonly shape: Shape
+  readonly version: SpekeVersion
+  readonly contentId: string
+  readonly tracks: readonly PresetTrack[]
+  readonly systems: readonly EncryptorSystem[]
+  /** As it stands in the request; SPEKE 1.0 has none. */
+  readonly scheme: string
+  readonly periods: readonly RequestedPeriod[]
+  /** The children of DRMSystem to ask for, of those that a system has. */
+  readonly slots: readonly Slot[]
+  readonly kidOf: (track: string, period: RequestedPeriod | undefined) => Kid
+  /** The IV to send for a kid; undefined: none. */
+  readonly ivOf: (kid: Kid) => Uint8Array | undefined
+  /** DER of the certificates to encrypt the keys for; none: keys in the clear. */
+  readonly certificates: readonly Uint8Array[]
+}
+
+/** A content key as asked for. */
+export interface KeyRequest {
+  readonly kid: Kid
+  readonly intendedTrackType: string
+  readonly period: RequestedPeriod | undefined
+  readonly scheme: string | undefined
+  readonly explicitIv: Uint8Array | undefined
+}
+
+/** A DRM system of a key as asked for, with the children that are to be filled. */
+export interface RequestedDrmSystem {
+  readonly kid: Kid
+  readonly systemId: SystemId
+  readonly slots: readonly Slot[]
+  /** Those of them that must come back filled: the others are asked for whatever the system. */
+  readonly required: readonly Slot[]
+}
+
+/** A request and what it asks for: an answer is read against it. */
+export interface BuiltRequest {
+  readonly xml: string
+  readonly version: SpekeVersion
+  readonly contentId: string
+  readonly keys: readonly KeyRequest[]
+  readonly drmSystems: readonly RequestedDrmSystem[]
+  readonly encrypted: boolean
+}
+
+/** The request of a plan, written as its encryptor writes it. @see speke.md 4, 6, 8, 13 */
+export function buildRequest(plan: RequestPlan): BuiltRequest {
+  const { shape, version, contentId, certificates } = plan
+  if (!shape.versions.includes(version.header)) {
+    throw wrong(`${shape.title} speaks SPEKE ${shape.versions.join(', ')}, not ${version.header}`)
+  }
+  if (!/^[^\p{Cc}]{1,256}$/u.test(contentId))
+    throw wrong('the contentId must have 1 to 256 characters, none of control')
+  const keys = keysOf(plan)
+  const drmSystems = drmSystemsOf(plan, keys)
+  const children = [
+    list('DeliveryDataList', certificates.map(deliveryData)),
+    list(
+      'ContentKeyList',
+      keys.map((key) => contentKey(key, shape)),
+    ),
+    list('DRMSystemList', drmSystems.map(drmSystem)),
+    list(
+      'ContentKeyPeriodList',
+      plan.periods.map(({ id, attributes }) => cpix('ContentKeyPeriod', [['id', id], ...attributes])),
+    ),
+    list('ContentKeyUsageRuleList', usageRules(plan, keys)),
+  ].filter(({ children: entries = [] }) => entries.length > 0)
+  const root = cpix('CPIX', rootAttributes(plan), children)
+  return {
+    xml: writeMarkup(root, shape.pairs),
+    version,
+    contentId,
+    keys,
+    drmSystems,
+    encrypted: certificates.length > 0,
+  }
+}
+
+function rootAttributes({ version, contentId, certificates }: RequestPlan): [string, string][] {
+  const identity: [string, string][] = [[version.contentIdAttribute, contentId]]
+  if (version.cpixVersion !== undefined) identity.push(['version', version.cpixVersion])
+  const namespaces: [string, string][] = [
+    ['xmlns:cpix', CPIX_NAMESPACE],
+    ['xmlns:pskc', PSKC_NAMESPACE],
+  ]
+  // MediaPackage v2 rejects SPEKE 2 documents that declare it.
+  if (version.major === 1) namespaces.push(['xmlns:speke', SPEKE_NAMESPACE])
+  if (certificates.length > 0) namespaces.push(['xmlns:ds', XMLDSIG_NAMESPACE], ['xmlns:enc', XMLENC_NAMESPACE])
+  return [...identity, ...namespaces]
+}
+
+function keysOf({ version, tracks, periods, scheme, kidOf, ivOf }: RequestPlan): readonly KeyRequest[] {
+  if (version.major === 1 && tracks.length !== 1) throw wrong('SPEKE 1.0 has one key for all tracks: choose SHARED')
+  if (version.major === 1 && periods.length > 1) throw wrong('SPEKE 1.0 has one key, so one key period, a request')
+  const seen = new Set<Kid>()
+  return (periods.length === 0 ? [undefined] : periods).flatMap((period) =>
+    tracks.map(({ intendedTrackType }) => {
+      const kid = kidOf(intendedTrackType, period)
+      if (seen.has(kid)) throw wrong(`the kid ${kid} is given to two keys`)
+      seen.add(kid)
+      return {
+        kid,
+        intendedTrackType,
+        period,
+        scheme: version.major === 1 ? undefined : scheme,
+        explicitIv: ivOf(kid),
+      }
+    }),
+  )
+}
+
+function drmSystemsOf(plan: RequestPlan, keys: readonly KeyRequest[]): readonly RequestedDrmSystem[] {
+  const { shape, systems } = plan
+  const ask = ({ kid }: KeyRequest, system: EncryptorSystem): RequestedDrmSystem => {
+    const slots = slotsOf(plan, system)
+    const required = slots.filter((slot) => system.slots[plan.version.major].includes(slot))
+    return { kid, systemId: system.systemId, slots, required }
+  }
+  return shape.systemsBy === 'key'
+    ? keys.flatMap((key) => systems.map((system) => ask(key, system)))
+    : systems.flatMap((system) => keys.map((key) => ask(key, system)))
+}
+
+function slotsOf({ shape, version, slots }: RequestPlan, system: EncryptorSystem): readonly Slot[] {
+  const own = system.slots[version.major]
+  const wanted = (slot: Slot): boolean => {
+    if (version.major === 1 && shape.everySlotInV1) return V1_SLOTS.includes(slot)
+    if (!slots.includes(slot)) return false
+    return (
+      own.includes(slot) || (slot === 'PSSH' && version.major === 2 && shape.fairplayPssh && system.name === 'fairplay')
+    )
+  }
+  return shape.slotOrder.filter(wanted)
+}
+
+function contentKey({ kid, explicitIv, scheme }: KeyRequest, { keyAttributes }: Shape): Markup {
+  const values = {
+    kid,
+    explicitIV: explicitIv && Buffer.from(explicitIv).toString('base64'),
+    commonEncryptionScheme: scheme,
+  }
+  return cpix(
+    'ContentKey',
+    keyAttributes.flatMap((name) => (values[name] === undefined ? [] : [[name, values[name]] as const])),
+  )
+}
+
+function drmSystem({ kid, systemId, slots }: RequestedDrmSystem): Markup {
+  const children = slots.flatMap((slot) => {
+    if (slot === 'HLSSignalingData') return ['media', 'master'].map((playlist) => cpix(slot, [['playlist', playlist]]))
+    return [slot.startsWith('speke:') ? { name: slot } : cpix(slot, [])]
+  })
+  return cpix(
+    'DRMSystem',
+    [
+      ['kid', kid],
+      ['systemId', systemId],
+    ],
+    children,
+  )
+}
+
+/** The encryption contract. In SPEKE 1.0 a rule only ties the key to its period. */
+function usageRules({ version, tracks, shape }: RequestPlan, keys: readonly KeyRequest[]): readonly Markup[] {
+  if (version.major === 1) {
+    return keys.flatMap(({ kid, period }) =>
+      period === undefined ? [] : [cpix('ContentKeyUsageRule', [['kid', kid]], [periodFilter(period)])],
+    )
+  }
+  return keys.map(({ kid, intendedTrackType, period }) => {
+    const filters = tracks.find((track) => track.intendedTrackType === intendedTrackType)?.filters ?? []
+    const ordered = shape.filterOrder.flatMap((element) => filters.filter((filter) => filter.element === element))
+    return cpix(
+      'ContentKeyUsageRule',
+      [
+        ['kid', kid],
+        ['intendedTrackType', intendedTrackType],
+      ],
+      [
+        ...(period === undefined ? [] : [periodFilter(period)]),
+        ...ordered.map(({ element, attributes }) =>
+          cpix(
+            element,
+            Object.entries(attributes).map(([name, value]) => [name, String(value)]),
+          ),
+        ),
+      ],
+    )
+  })
+}
+
+function periodFilter({ id }: RequestedPeriod): Markup {
+  return cpix('KeyPeriodFilter', [['periodId', id]])
+}
+
+function deliveryData(certificate: Uint8Array, i: number): Markup {
+  const text = Buffer.from(certificate).toString('base64')
+  const x509 = { name: 'ds:X509Data', children: [{ name: 'ds:X509Certificate', text }] }
+  return cpix('DeliveryData', [['id', `recipient-${i + 1}`]], [cpix('DeliveryKey', [], [x509])])
+}
+
+function list(name: string, children: readonly Markup[]): Markup {
+  return cpix(name, [], children)
+}
+
+function cpix(name: string, attributes: Markup['attributes'] & object, children: readonly Markup[] = []): Markup {
+  return { name: `cpix:${name}`, attributes, children }
+}
+
+function wrong(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_USAGE_INVALID', problem)
+}

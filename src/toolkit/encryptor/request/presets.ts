@@ -1,0 +1,53 @@
+import { KeyProviderError } from '../../../core/errors.ts'
+import {
+  AUDIO_PRESETS,
+  type PresetTrack,
+  SHARED_PRESET,
+  VIDEO_PRESETS,
+} from '../../../protocols/speke/tables/presets.ts'
+
+/** The names that `--video` and `--audio` take. */
+export const VIDEO_PRESET_NAMES: readonly string[] = [...Object.keys(VIDEO_PRESETS), 'SHARED', 'UNENCRYPTED']
+export const AUDIO_PRESET_NAMES: readonly string[] = [...Object.keys(AUDIO_PRESETS), 'SHARED', 'UNENCRYPTED']
+
+export interface PresetChoice {
+  readonly video?: string | undefined
+  readonly audio?: string | undefined
+}
+
+/** The tracks of a choice of presets, each with a key of its own: video before audio. @see speke.md 6, Presets */
+export function tracksOf({ video, audio }: PresetChoice): readonly PresetTrack[] {
+  const videoName = nameOf(video, VIDEO_PRESET_NAMES, 'video')
+  const audioName = nameOf(audio, AUDIO_PRESET_NAMES, 'audio')
+  if (videoName === 'SHARED' || audioName === 'SHARED') {
+    const other = videoName === 'SHARED' ? audioName : videoName
+    if (other !== undefined && other !== 'SHARED')
+      throw wrong(`SHARED is one key for video and audio, not beside ${other}`)
+    return SHARED_PRESET
+  }
+  const tracks = [
+    ...presetTracks(VIDEO_PRESETS, videoName ?? 'VIDEO-1'),
+    ...presetTracks(AUDIO_PRESETS, audioName ?? 'AUDIO-1'),
+  ]
+  if (tracks.length === 0) throw wrong('UNENCRYPTED for video and audio leaves no key to ask for')
+  return tracks
+}
+
+/** AWS spells `PRESET-VIDEO-1` or `PRESET_VIDEO_1`; the short name will do. */
+function nameOf(text: string | undefined, names: readonly string[], kind: string): string | undefined {
+  if (text === undefined) return undefined
+  const name = text
+    .toUpperCase()
+    .replaceAll('_', '-')
+    .replace(/^PRESET-/, '')
+  if (!names.includes(name)) throw wrong(`the ${kind} preset must be one of ${names.join(', ')}`)
+  return name
+}
+
+function presetTracks(presets: Readonly<Record<string, readonly PresetTrack[]>>, name: string): readonly PresetTrack[] {
+  return Object.hasOwn(presets, name) ? (presets[name] ?? []) : []
+}
+
+function wrong(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_USAGE_INVALID', problem)
+}

@@ -1,0 +1,140 @@
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
+import { KeyProviderError } from '../../core/errors.ts'
+import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
+import { type AuthorizerWorld, authorizerOf, type Credentials, sendsSecret } from './credentials.ts'
+import type { Shape } from './request/shapes.ts'
+import { describeFailure } from './unreachable.ts'
+
+/** The key provider to ask, and how. */
+export interface ConnectionOptions extends AuthorizerWorld {
+  readonly url: string
+  readonly shape: Shape
+  readonly credentials: Credentials
+  /** Headers beside SPEKE's, names as they are to be spelled. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly tls: TlsOptions
+  /** Whether a password or token may go over HTTP to another machine. */
+  readonly allowClearText: boolean
+  /** Milliseconds that only ever grow. */
+  readonly ticks: () => number
+}
+
+/** PEM texts: whom to trust instead of the system's authorities, and whom to be. */
+export interface TlsOptions {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+}
+
+export interface ProviderReply {
+  readonly status: number
+  /** By lower-case name; what stands twice is joined by a comma. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
+  readonly milliseconds: number
+}
+
+/** A key provider that can be asked, over connections that are kept. */
+export interface Connection {
+  /** Posts a CPIX document. Throws ERR_KEY_PROVIDER_UNREACHABLE when there is no answer; any status is one. */
+  send(xml: string, version: SpekeVersion): Promise<ProviderReply>
+  close(): void
+}
+
+/** An answer of 8 keys × 3 systems is 30 KB. */
+const MAX_BODY = 8 * 1024 * 1024
+
+/** Connects to a key provider. Redirects are not followed: credentials would follow them. */
+export function connect(options: ConnectionOptions): Connection {
+  const { shape, credentials, headers, timeoutMs, tls, ticks } = options
+  const url = readUrl(options)
+  const authorizer = authorizerOf(credentials, options)
+  const isTls = url.protocol === 'https:'
+  const agent = isTls ? new HttpsAgent({ keepAlive: true, ...tls }) : new HttpAgent({ keepAlive: true })
+  const rawPath = `${url.pathname}${url.search}`
+
+  const exchange = (xml: string, version: SpekeVersion): Promise<ProviderReply> => {
+    const own = {
+      Host: url.host,
+      [shape.headers.contentType]: 'application/xml',
+      // SPEKE 1.0 has no such header.
+      ...(version.major === 1 ? {} : { [shape.headers.spekeVersion]: version.header }),
+      ...headers,
+    }
+    const proof = authorizer.headersFor({ method: 'POST', rawPath, headers: own, body: xml })
+    const requestOptions = {
+      agent,
+      method: 'POST',
+      headers: { ...own, ...proof, 'Content-Length': String(Buffer.byteLength(xml)) },
+      signal: AbortSignal.timeout(timeoutMs),
+    }
+    const start = ticks()
+    return new Promise((resolve, reject) => {
+      const fail = (error: unknown): void => reject(describeFailure(error, url, timeoutMs))
+      const outgoing: ClientRequest = (isTls ? requestHttps : requestHttp)(url, requestOptions)
+      outgoing.on('error', fail)
+      outgoing.on('response', (incoming) => {
+        readBody(incoming).then(
+          (body) =>
+            resolve({
+              status: incoming.statusCode ?? 0,
+              headers: headersOf(incoming),
+              body,
+              milliseconds: ticks() - start,
+            }),
+          fail,
+        )
+      })
+      outgoing.end(xml)
+    })
+  }
+
+  return {
+    async send(xml, version) {
+      const reply = await exchange(xml, version)
+      const challenge = reply.headers['www-authenticate']
+      if (reply.status !== 401 || challenge === undefined) return reply
+      return authorizer.takeChallenges?.([challenge]) === true ? exchange(xml, version) : reply
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+function readUrl({ url: text, credentials, allowClearText, tls }: ConnectionOptions): URL {
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
+    throw wrong('the URL of the key provider must begin with https:// or http://')
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw wrong(
+      'the URL holds a password, which everyone on this machine can see: give --auth, --user and --secret-file',
+    )
+  }
+  if (url.protocol === 'http:' && tls.cert !== undefined) throw wrong('a client certificate needs an https:// URL')
+  const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
+  if (url.protocol === 'http:' && !isLocal && sendsSecret(credentials) && !allowClearText) {
+    throw wrong('a password or token would go over http:// for everyone to read: use https://, or --allow-clear-text')
+  }
+  return url
+}
+
+async function readBody(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_BODY) throw new RangeError(`the answer is larger than ${MAX_BODY} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function headersOf({ headersDistinct }: IncomingMessage): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(', ')]))
+}
+
+function wrong(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_USAGE_INVALID', problem)
+}

@@ -1,0 +1,168 @@
+import type { KeyObject } from 'node:crypto'
+import { positionOf } from '../../formats/xml/reader.ts'
+import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
+import type {
+  ExpectedRefusal,
+  JudgedReply,
+  Problem,
+  RelatedAnswer,
+  Rule,
+  RuleGroup,
+  RuleOf,
+  Severity,
+  Subject,
+  Subjects,
+} from './rule.ts'
+import { RULES } from './rules.ts'
+import type { Side } from './side.ts'
+import type { CpixView } from './view.ts'
+import type { Viewpoint } from './viewpoints.ts'
+import { xpathOf } from './xpath.ts'
+
+/** What there is to judge. What is left out, no rule looks at. */
+export interface Evidence {
+  readonly as: Viewpoint
+  readonly version: SpekeVersion
+  readonly request?: Side | undefined
+  readonly answer?: Side | undefined
+  readonly privateKey?: KeyObject | undefined
+  /** How the exchange ended, where there was one. */
+  readonly reply?: { readonly reply: JudgedReply | undefined; readonly failure: string | undefined } | undefined
+  /** Set: the request must be refused. */
+  readonly refusal?: ExpectedRefusal | undefined
+  readonly related?: readonly RelatedAnswer[]
+}
+
+/** A problem, and the rule that tells it. */
+export interface Finding {
+  readonly rule: string
+  readonly group: RuleGroup
+  readonly severity: Severity
+  /** In one line; never a key. */
+  readonly what: string
+  /** Undefined: it is about the whole. */
+  readonly place: Place | undefined
+}
+
+/** Where something stands: in a document, or in the head of the reply. */
+export interface Place {
+  readonly side: 'request' | 'answer' | 'reply'
+  /** An XPath, or the name of a header. */
+  readonly path: string
+  readonly line: number | undefined
+  readonly column: number | undefined
+}
+
+export interface Judgement {
+  readonly findings: readonly Finding[]
+  /** The rules that had something to look at. */
+  readonly looked: ReadonlySet<string>
+}
+
+/** Holds evidence against every rule that has a say in it. */
+export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judgement {
+  const findings: Finding[] = []
+  const looked = new Set<string>()
+  const subjects = subjectsOf(evidence)
+  const sides = {
+    request: evidence.request?.view ?? evidence.request?.document,
+    answer: evidence.answer?.view ?? evidence.answer?.document,
+  }
+  for (const rule of rules) {
+    const severity = severityOf(rule, evidence.as)
+    if (severity === 'off' || rule.majors?.includes(evidence.version.major) === false) continue
+    for (const subject of subjects[rule.subject]) {
+      looked.add(rule.id)
+      for (const problem of checkOf(rule)({ ...subject.of, as: evidence.as })) {
+        findings.push({
+          rule: rule.id,
+          group: rule.group,
+          severity,
+          what: problem.what,
+          place: placeOf(problem, subject.side, evidence, sides),
+        })
+      }
+    }
+  }
+  return { findings: findings.toSorted(byPlace), looked }
+}
+
+/** The severity of a rule for an encryptor; `off`: it does not care. */
+export function severityOf({ severity, severityAs }: Rule, as: Viewpoint): Severity | 'off' {
+  return severityAs?.[as] ?? severity
+}
+
+type SideName = 'request' | 'answer'
+interface SubjectOn<S extends Subject> {
+  readonly of: Subjects[S]
+  readonly side: SideName
+}
+type AllSubjects = { readonly [S in Subject]: readonly SubjectOn<S>[] }
+
+function subjectsOf(evidence: Evidence): AllSubjects {
+  const { version, privateKey, reply, refusal, related = [] } = evidence
+  const request = evidence.request?.view
+  const answer = evidence.answer?.view
+  const mustAnswer = refusal === undefined
+  const documents: SubjectOn<'document'>[] = []
+  if (evidence.request !== undefined && reply === undefined) {
+    documents.push({ of: { side: evidence.request }, side: 'request' })
+  }
+  if (evidence.answer !== undefined) documents.push({ of: { side: evidence.answer }, side: 'answer' })
+  const on = <S extends Subject>(side: SideName, of: Subjects[S] | undefined): SubjectOn<S>[] =>
+    of === undefined ? [] : [{ of, side }]
+  return {
+    document: documents,
+    // A request that was sent on purpose is not at fault.
+    request: on('request', request && reply === undefined ? { request } : undefined),
+    answer: on('answer', answer && { answer, request, privateKey }),
+    pair: on('answer', request && answer && { request, answer }),
+    // Refused or not: something must come.
+    reply: on(
+      'answer',
+      reply !== undefined && (mustAnswer || reply.reply === undefined) ? { ...reply, version } : undefined,
+    ),
+    refusal: on(
+      'answer',
+      refusal !== undefined && reply?.reply !== undefined
+        ? { reply: reply.reply, expected: refusal, version }
+        : undefined,
+    ),
+    related: answer === undefined ? [] : related.map((other) => ({ of: { answer, other }, side: 'answer' as const })),
+  }
+}
+
+/** The subject of a rule is that of its kind: `subjectsOf` made it so, which the type system cannot follow. */
+function checkOf(rule: Rule): RuleOf<Subject>['check'] {
+  return rule.check as RuleOf<Subject>['check']
+}
+
+type Sides = Readonly<Record<SideName, CpixView | CpixView['document'] | undefined>>
+
+function placeOf(
+  { at, attribute, side: named, header }: Problem,
+  own: SideName,
+  evidence: Evidence,
+  sides: Sides,
+): Place | undefined {
+  if (header !== undefined) return { side: 'reply', path: header, line: undefined, column: undefined }
+  const side = named ?? own
+  if (at === undefined) {
+    const unread = evidence[side]?.problem
+    return unread && { side, path: '/', line: unread.line, column: unread.column }
+  }
+  const known = sides[side]
+  const document = known !== undefined && 'document' in known ? known.document : known
+  const offset = at.attributes.find(({ name }) => name === attribute)?.start ?? at.start
+  const position = document && positionOf(document, offset)
+  return { side, path: xpathOf(at, attribute), line: position?.line, column: position?.column }
+}
+
+function byPlace(a: Finding, b: Finding): number {
+  const sideOf = ({ place }: Finding): number => ['reply', 'request', 'answer'].indexOf(place?.side ?? 'reply')
+  return (
+    sideOf(a) - sideOf(b) ||
+    (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
+    (a.place?.column ?? 0) - (b.place?.column ?? 0)
+  )
+}

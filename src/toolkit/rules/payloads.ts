@@ -1,0 +1,145 @@
+import { KeyProviderError } from '../../core/errors.ts'
+import type { Kid } from '../../formats/cenc.ts'
+import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
+import { decodePsshBoxes, type PsshBox } from '../../formats/drm/payloads/pssh.ts'
+import { readWrmHeader, type WrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
+import { decodeWidevinePsshData, type WidevinePsshData } from '../../formats/drm/payloads/widevine-pssh-data.ts'
+import type { XmlElement } from '../../formats/xml/document.ts'
+import { readXml, textOf } from '../../formats/xml/reader.ts'
+import { dataUriBytes, hlsAttribute, readHlsLine } from './hls-line.ts'
+import { COMMON_PSSH, PLAYREADY, WIDEVINE } from './systems.ts'
+import { filledSlot, filledSlots, type SystemView } from './view.ts'
+
+/** Bytes that an element carries, and what to call them. */
+export interface Payload {
+  readonly element: XmlElement
+  readonly where: string
+  readonly bytes: Buffer
+}
+
+/** What was made of bytes, or why nothing could be. */
+export type Read<T> = { readonly value: T } | { readonly problem: string }
+
+/** The pssh boxes of a system: in PSSH, in ContentProtectionData, in a Widevine HLS line. */
+export function psshPayloads(system: SystemView): readonly Payload[] {
+  return [
+    ...filledSlots(system, 'pssh').map(({ element, bytes }) => ({ element, where: 'the pssh box', bytes })),
+    ...fragmentPayloads(system, 'pssh', 'the pssh in ContentProtectionData'),
+    ...(system.systemId === WIDEVINE ? linePayloads(system, 'the pssh box in the HLS line') : []),
+  ]
+}
+
+/** The PlayReady Objects of a system, wherever they stand. */
+export function playReadyPayloads(system: SystemView): readonly Payload[] {
+  if (system.systemId !== PLAYREADY) return []
+  const inBoxes = psshPayloads(system).flatMap(({ element, where, bytes }) => {
+    const boxes = readBoxes(bytes)
+    return 'problem' in boxes
+      ? []
+      : boxes.value.map(({ data }) => ({
+          element,
+          where: `the PlayReady Object in ${where}`,
+          bytes: Buffer.from(data),
+        }))
+  })
+  return [
+    ...inBoxes,
+    ...fragmentPayloads(system, 'pro', 'mspr:pro'),
+    ...linePayloads(system, 'the PlayReady Object in the HLS line'),
+    ...filledSlots(system, 'smooth', 'protectionHeader').map(({ element, bytes }) => ({
+      element,
+      where: 'the Smooth Streaming header',
+      bytes,
+    })),
+  ]
+}
+
+/** The PlayReady Object of a system's PSSH, where there is one. */
+export function objectInPssh(system: SystemView): Buffer | undefined {
+  const slot = system.systemId === PLAYREADY ? filledSlot(system, 'pssh') : undefined
+  const boxes = slot && readBoxes(slot.bytes)
+  const [box] = boxes !== undefined && 'value' in boxes ? boxes.value : []
+  return box && Buffer.from(box.data)
+}
+
+export function readBoxes(bytes: Uint8Array): Read<readonly PsshBox[]> {
+  return read(() => decodePsshBoxes(bytes))
+}
+
+export function readWidevine(bytes: Uint8Array): Read<WidevinePsshData> {
+  return read(() => decodeWidevinePsshData(bytes))
+}
+
+/** The WRMHEADERs of a PlayReady Object. */
+export function readHeaders(bytes: Uint8Array): Read<readonly WrmHeader[]> {
+  return read(() =>
+    decodePlayReadyObject(bytes)
+      .filter(({ type }) => type === WRMHEADER_RECORD)
+      .map(({ value }) => readWrmHeader(value)),
+  )
+}
+
+/** The kids that the boxes in `bytes` name, those of their data included. */
+export function kidsInBoxes(bytes: Uint8Array): readonly Kid[] {
+  const boxes = readBoxes(bytes)
+  if ('problem' in boxes) return []
+  return boxes.value.flatMap(({ systemId, kids, data }) => {
+    const widevine = systemId === WIDEVINE ? readWidevine(data) : undefined
+    const headers = systemId === PLAYREADY ? readHeaders(data) : undefined
+    return [
+      ...kids,
+      ...(widevine !== undefined && 'value' in widevine ? widevine.value.keyIds : []),
+      ...(headers !== undefined && 'value' in headers
+        ? headers.value.flatMap(({ keys }) => keys.map((key) => key.kid))
+        : []),
+    ]
+  })
+}
+
+/** Whether a system's boxes list the other kids of a document by nature. */
+export function listsOtherKids({ systemId }: SystemView): boolean {
+  return systemId === COMMON_PSSH
+}
+
+/** The fragment of ContentProtectionData inside an element of its own. */
+export function readFragment(bytes: Uint8Array): Read<ReturnType<typeof readXml>> {
+  return read(() => readXml(Buffer.concat([Buffer.from('<fragment>'), bytes, Buffer.from('</fragment>')])))
+}
+
+/** Namespaces of what ContentProtectionData holds. */
+const FRAGMENT_NAMESPACES: Readonly<Record<string, string>> = {
+  pssh: 'urn:mpeg:cenc:2013',
+  pro: 'urn:microsoft:playready',
+}
+
+function fragmentPayloads(system: SystemView, local: 'pssh' | 'pro', where: string): readonly Payload[] {
+  return filledSlots(system, 'contentProtectionData').flatMap(({ element, bytes }) => {
+    const fragment = readFragment(bytes)
+    if ('problem' in fragment) return []
+    const { root } = fragment.value
+    return root.children
+      .filter((child) => child.local === local && child.namespace === FRAGMENT_NAMESPACES[local])
+      .map((child) => ({
+        element,
+        where,
+        bytes: Buffer.from(textOf(fragment.value, child).replaceAll(/\s+/g, ''), 'base64'),
+      }))
+  })
+}
+
+function linePayloads(system: SystemView, where: string): readonly Payload[] {
+  return filledSlots(system, 'hlsMedia', 'hlsMaster').flatMap(({ element, bytes }) => {
+    const line = readHlsLine(bytes.toString('utf8'))
+    const data = line && dataUriBytes(hlsAttribute(line, 'URI'))
+    return data === undefined ? [] : [{ element, where, bytes: data }]
+  })
+}
+
+function read<T>(decode: () => T): Read<T> {
+  try {
+    return { value: decode() }
+  } catch (error) {
+    if (error instanceof KeyProviderError) return { problem: error.message }
+    throw error
+  }
+}

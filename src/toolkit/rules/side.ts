@@ -1,0 +1,58 @@
+import type { KeyObject } from 'node:crypto'
+import { KeyProviderError } from '../../core/errors.ts'
+import { CpixError } from '../../formats/cpix/error.ts'
+import { CPIX_NAMESPACE } from '../../formats/cpix/names.ts'
+import type { XmlDocument } from '../../formats/xml/document.ts'
+import { XmlError } from '../../formats/xml/error.ts'
+import { attributeOf, readXml } from '../../formats/xml/reader.ts'
+import { SPEKE_1_0, SPEKE_2_0, SPEKE_VERSIONS, type SpekeVersion } from '../../protocols/speke/tables/versions.ts'
+import { type CpixView, viewOf } from './view.ts'
+
+/** A document as it came: what it says, or why it cannot be read. */
+export interface Side {
+  readonly document: XmlDocument | undefined
+  readonly view: CpixView | undefined
+  readonly problem: { readonly what: string; readonly line: number; readonly column: number } | undefined
+}
+
+/** An answer may be larger than any request. */
+const LIMITS = { bytes: 8 * 1024 * 1024, elements: 200_000, allAttributes: 400_000 }
+
+export interface ReadOptions {
+  /** The version it was sent as; left out: what its attributes say. */
+  readonly version?: SpekeVersion | undefined
+  /** Reads keys that are encrypted. */
+  readonly privateKey?: KeyObject | undefined
+}
+
+/** Reads a document for rules to look at. It never throws: what cannot be read is a problem of it. */
+export function readSide(bytes: Uint8Array, { version, privateKey }: ReadOptions = {}): Side {
+  try {
+    const document = readXml(bytes, LIMITS)
+    const { root } = document
+    if (root.namespace !== CPIX_NAMESPACE || root.local !== 'CPIX') {
+      const what = `the root element must be CPIX of the namespace ${CPIX_NAMESPACE}`
+      return { document, view: undefined, problem: { what, line: 1, column: 1 } }
+    }
+    return { document, view: viewOf(document, version ?? versionOf(document), privateKey), problem: undefined }
+  } catch (error) {
+    if (error instanceof XmlError) {
+      const { line, column } = error
+      return { document: undefined, view: undefined, problem: { what: withoutPlace(error.message), line, column } }
+    }
+    if (!(error instanceof CpixError || error instanceof KeyProviderError)) throw error
+    return { document: undefined, view: undefined, problem: { what: error.message, line: 1, column: 1 } }
+  }
+}
+
+function withoutPlace(message: string): string {
+  return message.replace(/^line \d+, column \d+: /, '')
+}
+
+/** The version a document is of, by its attributes alone. */
+function versionOf({ root }: XmlDocument): SpekeVersion {
+  const cpixVersion = attributeOf(root, 'version')
+  const named = [...SPEKE_VERSIONS.values()].find((one) => one.cpixVersion === cpixVersion)
+  if (cpixVersion !== undefined && named !== undefined) return named
+  return cpixVersion === undefined && attributeOf(root, 'contentId') === undefined ? SPEKE_1_0 : SPEKE_2_0
+}

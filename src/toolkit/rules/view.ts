@@ -1,0 +1,201 @@
+import type { KeyObject } from 'node:crypto'
+import { type CommonEncryptionScheme, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
+import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats/cpix/content-key-usage-rule.ts'
+import { entriesOf, type ListName } from '../../formats/cpix/document.ts'
+import { SIXTEEN_BYTES } from '../../formats/cpix/fields.ts'
+import { CPIX_NAMESPACE, PSKC_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
+import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
+import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
+import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
+import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
+import { type OpenedKeys, openKeys } from './open-keys.ts'
+import { FAIRPLAY, type SlotKind, SYSTEM_FACTS, type SystemFacts } from './systems.ts'
+
+/** What a document says, as far as it says it: nothing here is refused, rules do that. */
+export interface CpixView {
+  readonly document: XmlDocument
+  readonly root: XmlElement
+  readonly version: SpekeVersion
+  /** The first list of each name. */
+  readonly lists: Readonly<Partial<Record<ListName, XmlElement>>>
+  readonly keys: readonly KeyView[]
+  readonly systems: readonly SystemView[]
+  readonly periods: readonly XmlElement[]
+  readonly usageRules: readonly ContentKeyUsageRule[]
+  readonly deliveryData: readonly XmlElement[]
+  /** What a private key made of its encryption. */
+  readonly opened: OpenedKeys | undefined
+}
+
+export interface KeyView {
+  readonly element: XmlElement
+  readonly kid: Kid | undefined
+  readonly scheme: CommonEncryptionScheme | undefined
+  readonly schemeText: string | undefined
+  readonly ivText: string | undefined
+  /** Undefined when absent or not of 16 bytes. */
+  readonly iv: Uint8Array | undefined
+  readonly data: XmlElement | undefined
+  readonly plainValue: XmlElement | undefined
+  readonly encryptedValue: XmlElement | undefined
+  /** In the clear or decrypted; undefined when neither. */
+  readonly contentKey: Uint8Array | undefined
+}
+
+export interface SystemView {
+  readonly element: XmlElement
+  readonly kid: Kid | undefined
+  readonly systemId: SystemId | undefined
+  readonly systemIdText: string
+  readonly name: string
+  readonly facts: SystemFacts | undefined
+  /** Of its key; in SPEKE 1.0 what the document implies. */
+  readonly scheme: CommonEncryptionScheme | undefined
+  readonly slots: readonly SlotView[]
+}
+
+export interface SlotView {
+  readonly kind: SlotKind
+  readonly element: XmlElement
+  /** Without white space. */
+  readonly text: string
+  /** Undefined when empty or no base64. */
+  readonly bytes: Buffer | undefined
+}
+
+/** The view of a document whose root is CPIX. */
+export function viewOf(document: XmlDocument, version: SpekeVersion, privateKey: KeyObject | undefined): CpixView {
+  const { root } = document
+  const lists: Partial<Record<string, XmlElement>> = {}
+  for (const child of root.children) if (child.namespace === CPIX_NAMESPACE) lists[child.local] ??= child
+  const deliveryData = entriesOf(lists.DeliveryDataList, 'DeliveryData')
+  const opened = privateKey && openKeys(document, deliveryData, privateKey)
+  const keys = entriesOf(lists.ContentKeyList, 'ContentKey').map((element) => keyOf(document, element, version, opened))
+  return {
+    document,
+    root,
+    version,
+    lists,
+    keys,
+    systems: systemsOf(document, entriesOf(lists.DRMSystemList, 'DRMSystem'), version, keys),
+    periods: entriesOf(lists.ContentKeyPeriodList, 'ContentKeyPeriod'),
+    usageRules: entriesOf(lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule').map(readContentKeyUsageRule),
+    deliveryData,
+    opened,
+  }
+}
+
+/** The first slot of a kind that holds decoded bytes. */
+export function filledSlot(system: SystemView, kind: SlotKind): (SlotView & { readonly bytes: Buffer }) | undefined {
+  for (const slot of system.slots)
+    if (slot.kind === kind && slot.bytes !== undefined) return { ...slot, bytes: slot.bytes }
+  return undefined
+}
+
+/** Slots of some kinds that hold decoded bytes, in document order. */
+export function filledSlots(
+  system: SystemView,
+  ...kinds: readonly SlotKind[]
+): readonly (SlotView & { readonly bytes: Buffer })[] {
+  return system.slots.flatMap((slot) =>
+    slot.bytes !== undefined && (kinds.length === 0 || kinds.includes(slot.kind))
+      ? [{ ...slot, bytes: slot.bytes }]
+      : [],
+  )
+}
+
+/** The key of a kid. */
+export function keyOfKid(view: CpixView, kid: Kid | undefined): KeyView | undefined {
+  return kid === undefined ? undefined : view.keys.find((key) => key.kid === kid)
+}
+
+/** Whether the keys of an answer were to be encrypted. */
+export function asksForEncryption({ lists }: CpixView): boolean {
+  return lists.DeliveryDataList !== undefined
+}
+
+function keyOf(
+  document: XmlDocument,
+  element: XmlElement,
+  version: SpekeVersion,
+  opened: OpenedKeys | undefined,
+): KeyView {
+  const schemeText = attributeOf(element, 'commonEncryptionScheme')
+  const ivText = attributeOf(element, 'explicitIV')
+  const data = childOf(element, CPIX_NAMESPACE, 'Data')
+  const secret = data && childOf(data, PSKC_NAMESPACE, 'Secret')
+  const plainValue = secret && childOf(secret, PSKC_NAMESPACE, 'PlainValue')
+  const encryptedValue = secret && childOf(secret, PSKC_NAMESPACE, 'EncryptedValue')
+  const plain = plainValue && SIXTEEN_BYTES.read(textOf(document, plainValue))
+  return {
+    element,
+    kid: toKid(attributeOf(element, 'kid') ?? ''),
+    scheme:
+      schemeText !== undefined && Object.hasOwn(version.schemes, schemeText) ? version.schemes[schemeText] : undefined,
+    schemeText,
+    ivText,
+    iv: ivText === undefined ? undefined : SIXTEEN_BYTES.read(ivText),
+    data,
+    plainValue,
+    encryptedValue,
+    contentKey: plain ?? (secret === undefined ? undefined : opened?.decrypt(secret)),
+  }
+}
+
+function systemsOf(
+  document: XmlDocument,
+  elements: readonly XmlElement[],
+  version: SpekeVersion,
+  keys: readonly KeyView[],
+): readonly SystemView[] {
+  const impliesCbcs =
+    version.major === 1 && elements.some((one) => attributeOf(one, 'systemId')?.toLowerCase() === FAIRPLAY)
+  return elements.map((element) => {
+    const systemIdText = attributeOf(element, 'systemId') ?? ''
+    const systemId = toSystemId(systemIdText)
+    const kid = toKid(attributeOf(element, 'kid') ?? '')
+    const facts = systemId && SYSTEM_FACTS.get(systemId)
+    return {
+      element,
+      kid,
+      systemId,
+      systemIdText,
+      name: facts?.name ?? (systemId && DRM_SYSTEMS.get(systemId)?.name) ?? 'another system',
+      facts,
+      scheme: keys.find((key) => key.kid === kid)?.scheme ?? (impliesCbcs ? 'cbcs' : undefined),
+      slots: element.children.flatMap((child) => slotOf(document, child, version) ?? []),
+    }
+  })
+}
+
+const SLOTS: Readonly<Record<string, Readonly<Record<string, SlotKind>>>> = {
+  [CPIX_NAMESPACE]: {
+    PSSH: 'pssh',
+    ContentProtectionData: 'contentProtectionData',
+    SmoothStreamingProtectionHeaderData: 'smooth',
+    URIExtXKey: 'uriExtXKey',
+  },
+  [SPEKE_NAMESPACE]: {
+    ProtectionHeader: 'protectionHeader',
+    KeyFormat: 'keyFormat',
+    KeyFormatVersions: 'keyFormatVersions',
+  },
+}
+
+function slotOf(document: XmlDocument, element: XmlElement, version: SpekeVersion): SlotView | undefined {
+  const { namespace, local } = element
+  const isHls = namespace === CPIX_NAMESPACE && local === 'HLSSignalingData'
+  const names = SLOTS[namespace]
+  const kind = isHls ? playlistOf(element, version) : names && Object.hasOwn(names, local) ? names[local] : undefined
+  if (kind === undefined) return undefined
+  const text = textOf(document, element).replaceAll(/[ \t\r\n]+/g, '')
+  const isBase64 = text !== '' && /^[A-Za-z0-9+/]+={0,2}$/.test(text)
+  return { kind, element, text, bytes: isBase64 ? Buffer.from(text, 'base64') : undefined }
+}
+
+/** Without @playlist it is for media playlists. @see CPIX 2.3, HLSSignalingData */
+function playlistOf(element: XmlElement, version: SpekeVersion): SlotKind {
+  const playlist = attributeOf(element, 'playlist') ?? 'media'
+  const known = Object.hasOwn(version.playlists, playlist) ? version.playlists[playlist] : undefined
+  return (known ?? playlist) === 'media' ? 'hlsMedia' : 'hlsMaster'
+}

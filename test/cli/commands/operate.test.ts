@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict'
+import { createCipheriv, randomBytes, randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { IMPORT_FORMATS } from '../../../src/operations/import/formats.ts'
+import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
+import { startPostgres } from '../../adapters/store/postgres/server.ts'
+import { PACKAGE, type Run, type Running, run, start, temporaryDirectory } from '../run.ts'
+
+const directory = temporaryDirectory()
+const running: Running[] = []
+after(() => {
+  for (const one of running) one.signal('SIGKILL')
+})
+
+/** Keys that must not be told of. */
+const secrets: Buffer[] = []
+
+function newKey(): Buffer {
+  const key = randomBytes(16)
+  secrets.push(key)
+  return key
+}
+
+function checkValueOf(key: Buffer): string {
+  return createCipheriv('aes-128-ecb', key, null).update(Buffer.alloc(16)).toString('hex', 0, 3)
+}
+
+async function operate(data: string, args: readonly string[], stdin?: string): Promise<Run> {
+  const done = await run([...args, '--data', data], stdin === undefined ? {} : { stdin })
+  for (const secret of secrets) {
+    for (const spelling of ['hex', 'base64', 'base64url'] as const) {
+      assert.ok(!`${done.stdout}${done.stderr}`.includes(secret.toString(spelling)), `${args.join(' ')} tells a key`)
+    }
+  }
+  return done
+}
+
+async function json(data: string, args: readonly string[], stdin?: string) {
+  const { code, stdout, stderr } = await operate(data, [...args, '--json'], stdin)
+  assert.equal(code, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+/** A store from which an encryptor took keys: the example of two kids. */
+async function servedStore(
+  name: string,
+): Promise<{ readonly data: string; readonly contentId: string; readonly kids: readonly string[] }> {
+  const data = join(directory, name)
+  const server = start(['serve', '--port', '0', '--data', data])
+  running.push(server)
+  const [, url = ''] = await server.stderr(/listens on (\S+),/)
+  const document = readFileSync(join(PACKAGE, 'docs/examples/widevine-playready-cenc.xml'), 'utf8')
+  const response = await fetch(`${url}/copyProtection`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/xml', 'x-speke-version': '2.0' },
+    body: document,
+  })
+  const answer = await response.text()
+  for (const [, key = ''] of answer.matchAll(/PlainValue>([^<]+)</g)) secrets.push(Buffer.from(key, 'base64'))
+  server.signal('SIGTERM')
+  assert.equal((await server.done).code, 0)
+  const [, contentId = ''] = /contentId="([^"]+)"/.exec(document) ?? []
+  return {
+    data,
+    contentId,
+    kids: [...document.matchAll(/<cpix:ContentKey [^>]*kid="([^"]+)"/g)].map(([, kid = '']) => kid),
+  }
+}
+
+test('keys are imported once, listed, shown by their check value, and removed with a reason alone', async () => {
+  const data = join(directory, 'imported')
+  const [key, kid] = [newKey(), randomUUID()]
+  const file = join(directory, 'keys.csv')
+  writeFileSync(file, `contentId,kid,key\nfilm,${kid},${key.toString('hex')}\n`)
+
+  const dry = await json(data, ['keys', 'import', file, '--dry-run'])
+  assert.deepEqual([dry.dryRun, dry.keys[0].status], [true, 'stored'])
+  const first = await operate(data, ['keys', 'import', file])
+  assert.equal(
+    first.stdout,
+    `film  ${kid}  drm  stored  check value ${checkValueOf(key)}\nstored: 1, there already: 0, refused: 0\n`,
+  )
+  assert.equal((await json(data, ['keys', 'import', file])).same, 1)
+
+  const other = `[{"contentId":"film","kid":"${kid}","key":"${newKey().toString('base64')}"}]`
+  const refused = await operate(data, ['keys', 'import', '-', '--format', 'json'], other)
+  assert.equal(refused.code, 4)
+  assert.match(refused.stderr, /--force --reason TEXT/)
+
+  assert.deepEqual((await json(data, ['keys', 'list', '--content-id', 'film'])).keys, [
+    { kid, class: 'drm', source: 'override', issued: false, intendedTrackTypes: [] },
+  ])
+  const [shown] = await json(data, ['keys', 'show', '--content-id', 'film', '--kid', kid])
+  assert.equal(shown.checkValue, checkValueOf(key))
+
+  const name = ['--content-id', 'film', '--kid', kid]
+  assert.equal((await operate(data, ['keys', 'delete', ...name])).code, 4)
+  assert.equal((await operate(data, ['keys', 'delete', ...name, '--force'])).code, 2)
+  const removed = await operate(data, ['keys', 'delete', ...name, '--force', '--reason', 'wrong key'])
+  assert.equal(removed.stdout, 'removed\n', removed.stderr)
+})
+
+test('a file that cannot be read is refused with every problem, and nothing of it is stored', async () => {
+  const data = join(directory, 'unread')
+  const key = newKey().toString('hex')
+  const lines = `contentId,kid,key\nfilm,not-a-kid,${key}\nfilm,${randomUUID()},${key.slice(1)}\nok,${randomUUID()},${key}\n`
+  const { code, stderr } = await operate(data, ['keys', 'import', '-', '--format', 'csv'], lines)
+  assert.equal(code, 2)
+  assert.match(stderr, /2 problems/)
+  assert.equal((await operate(data, ['contents', 'list'])).stdout, '')
+})
+
+test('the help names every format that can be imported', async () => {
+  const { stdout } = await run(['keys', 'import', '--help'])
+  for (const name of IMPORT_FORMATS.keys()) assert.ok(stdout.includes(`"${name}"`), name)
+})
+
+test('what encryptors were given is found by content and by kid', async () => {
+  const { data, contentId, kids } = await servedStore('served')
+  const listed = await json(data, ['keys', 'list', '--content-id', contentId])
+  assert.deepEqual(listed.keys.map(({ kid }: { kid: string }) => kid).sort(), [...kids].sort())
+  assert.ok(
+    listed.keys.every(({ source, issued }: { source: string; issued: boolean }) => source === 'derived' && issued),
+  )
+  const found = await json(data, ['kids', 'show', kids[0] ?? ''])
+  assert.equal(found.contents[0].contentId, contentId)
+  const said = await operate(data, ['kids', 'show', (kids[0] ?? '').toUpperCase()])
+  assert.match(said.stdout, new RegExp(`^${contentId}  drm cenc `))
+  const shown = await operate(data, ['contents', 'show', '--content-id', contentId])
+  assert.match(shown.stdout, /period \(none\): 2 keys, asked for once/)
+  assert.equal((await operate(data, ['kids', 'show', randomUUID()])).code, 4)
+  assert.equal((await operate(data, ['kids', 'show', 'film'])).code, 2)
+})
+
+test('a content is held, released and destroyed, and every step is in the audit log', async () => {
+  const { data, contentId } = await servedStore('destroyed')
+  const of = ['--content-id', contentId]
+  assert.equal((await operate(data, ['contents', 'delete', ...of])).code, 2, 'without a reason')
+  assert.equal((await operate(data, ['contents', 'hold', ...of, '--reason', 'case 12'])).code, 0)
+  assert.equal((await json(data, ['contents', 'show', ...of])).state, 'held')
+  const refused = await operate(data, ['contents', 'delete', ...of, '--reason', 'clean'])
+  assert.deepEqual([refused.code, /legal hold \(case 12\)/.test(refused.stderr)], [4, true])
+  assert.equal((await operate(data, ['contents', 'release', ...of, '--reason', 'closed'])).code, 0)
+  assert.equal((await operate(data, ['contents', 'delete', ...of, '--reason', 'clean'])).code, 0)
+  const [only] = (await operate(data, ['contents', 'list', '--json'])).stdout.split('\n')
+  assert.equal(JSON.parse(only ?? '').destroyed.reason, 'clean')
+  assert.equal((await operate(data, ['keys', 'list', '--content-id', 'other'])).code, 4)
+  assert.match((await operate(data, ['keys', 'list', ...of])).stderr, /was destroyed/)
+
+  const node = readdirSync(join(data, 'audit')).find((name) => name.endsWith('-cli')) ?? ''
+  const [day = ''] = readdirSync(join(data, 'audit', node)).filter((name) => name.endsWith('.jsonl'))
+  const log = join(data, 'audit', node, day)
+  const records = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  assert.deepEqual(
+    records
+      .filter(({ action }) => action !== 'audit.start')
+      .map(({ action, outcome, reason }) => `${action} ${outcome} ${reason}`),
+    [
+      'content.hold begun case 12',
+      'content.hold ok case 12',
+      'content.delete begun clean',
+      'content.delete refused clean',
+      'content.release begun closed',
+      'content.release ok closed',
+      'content.delete begun clean',
+      'content.delete ok clean',
+    ],
+  )
+
+  assert.equal((await json(data, ['audit', 'verify'])).problems, 0)
+  assert.equal((await json(data, ['audit', 'verify', '--node', node])).chains, 1)
+  const unknown = await operate(data, ['audit', 'verify', '--node', 'keys-9', node])
+  assert.equal(unknown.code, 2)
+  assert.match(unknown.stderr, /^keyspring: --node: there is no log of keys-9; there are .*-cli\n/)
+  const whole = readFileSync(log, 'utf8')
+  writeFileSync(log, whole.replace('"reason":"case 12"', '"reason":"case 13"'))
+  const edited = await operate(data, ['audit', 'verify'])
+  assert.equal(edited.code, 6)
+  assert.match(edited.stdout, /^problem {2}edited {2}\S+\.jsonl:\d+ /m)
+  assert.match(edited.stderr, /does not hold together/)
+  writeFileSync(log, whole.split('\n').slice(0, -2).join('\n').concat('\n'))
+  const cut = await operate(data, ['audit', 'verify'])
+  assert.deepEqual([cut.code, /truncated/.test(cut.stdout)], [6, true])
+  writeFileSync(log, whole)
+  assert.equal((await operate(data, ['audit', 'verify'])).code, 0)
+})
+
+test('expired contents are swept by the command as by a server', async () => {
+  const data = join(directory, 'swept')
+  const file = join(directory, 'swept.yaml')
+  writeFileSync(
+    file,
+    'retention:\n  classes: {brief: {keep: 1s, grace: 1s}}\n  contents: [{contentId: "brief-*", class: brief}]\n',
+  )
+  const keys = ['brief-1', 'kept'].map((contentId) => ({ contentId, kid: randomUUID(), key: newKey().toString('hex') }))
+  const imported = await json(data, ['keys', 'import', '-', '--format', 'json', '--config', file], JSON.stringify(keys))
+  assert.equal(imported.stored, 2)
+  await new Promise((resolve) => setTimeout(resolve, 2_100))
+  const unread = await operate(data, ['contents', 'sweep'])
+  assert.deepEqual([unread.code, /name the configuration of the server with --config/.test(unread.stderr)], [2, true])
+  const plan = await json(data, ['contents', 'sweep', '--dry-run', '--config', file])
+  assert.deepEqual(
+    plan.contents.map(({ contentId, action }: { contentId: string; action: string }) => [contentId, action]),
+    [['brief-1', 'destroy']],
+  )
+  assert.equal((await json(data, ['contents', 'sweep', '--config', file])).destroyed, 1)
+  const listed = await operate(data, ['contents', 'list', '--config', file])
+  assert.match(
+    listed.stdout,
+    /^brief-1 {2}destroyed {2}brief {2}expired \S+: its retention had passed\nkept {2}active {2}forever\n$/,
+  )
+})
+
+test('a contentId is shown as text, whatever a terminal would make of it', async () => {
+  const data = join(directory, 'odd')
+  const keys = [{ contentId: 'b\u202ec', kid: randomUUID(), key: newKey().toString('hex') }]
+  await operate(data, ['keys', 'import', '-', '--format', 'json'], JSON.stringify(keys))
+  const { stdout } = await operate(data, ['contents', 'list'])
+  assert.match(stdout, /^b\\u202ec {2}active/)
+})
+
+test('keys are exported encrypted for a recipient, or in the clear when that is said aloud', async () => {
+  const data = join(directory, 'exported')
+  const [key, kid] = [newKey(), randomUUID()]
+  await operate(
+    data,
+    ['keys', 'import', '-', '--format', 'json'],
+    JSON.stringify([{ contentId: 'film', kid, key: key.toString('hex') }]),
+  )
+  const { certificate, privateKey } = newRecipient(Date.now(), randomBytes)
+  const [pem, own, out] = ['recipient.pem', 'own.pem', 'film.xml'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ]
+  writeFileSync(
+    pem,
+    `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString('base64')}\n-----END CERTIFICATE-----\n`,
+  )
+  writeFileSync(own, `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${readFileSync(pem)}`, { mode: 0o600 })
+
+  const of = ['keys', 'export', '--content-id', 'film']
+  assert.equal((await operate(data, [...of, '--out', out])).code, 2, 'neither encrypted nor said to be clear')
+  const exported = await json(data, [...of, '--out', out, '--recipient', pem])
+  assert.deepEqual(exported.keys, [{ kid, contentKeyClass: 'drm' }])
+  assert.equal(statSync(out).mode & 0o777, 0o600)
+  assert.ok(!readFileSync(out, 'utf8').includes('PlainValue'))
+  assert.equal((await operate(data, [...of, '--out', out, '--recipient', pem])).code, 1, 'the file is there')
+
+  const elsewhere = join(directory, 'elsewhere')
+  const brought = await operate(elsewhere, ['keys', 'import', out, '--import-key', own])
+  assert.match(brought.stdout, new RegExp(`^film  ${kid}  drm  stored  check value ${checkValueOf(key)}\n`))
+
+  const clear = join(directory, 'film.json')
+  assert.equal((await operate(data, [...of, '--format', 'json', '--clear', '--out', clear])).code, 0)
+  assert.match(readFileSync(clear, 'utf8'), new RegExp(kid))
+  const audit = await operate(data, ['audit', 'verify'])
+  assert.equal(audit.code, 0)
+})
+
+test('the same on PostgreSQL', async () => {
+  const postgres = await startPostgres()
+  try {
+    const url = join(directory, 'url')
+    writeFileSync(url, `${(await postgres.newUrl()).reveal()}\n`, { mode: 0o600 })
+    const environment = { KEYSPRING_STORE_FILE: url }
+    const data = join(directory, 'postgres')
+    const on = (args: readonly string[], stdin = '') => run([...args, '--data', data], { environment, stdin })
+    assert.equal((await on(['store', 'migrate'])).code, 0)
+    const [key, kid] = [newKey(), randomUUID()]
+    const keys = JSON.stringify([{ contentId: 'film', kid, key: key.toString('hex') }])
+    const imported = await on(['keys', 'import', '-', '--format', 'json'], keys)
+    assert.match(imported.stdout, /stored: 1, there already: 0, refused: 0/, imported.stderr)
+    assert.match((await on(['keys', 'import', '-', '--format', 'json'], keys)).stdout, /there already: 1/)
+    const of = ['--content-id', 'film']
+    assert.match(
+      (await on(['keys', 'show', ...of, '--kid', kid])).stdout,
+      new RegExp(`check value ${checkValueOf(key)}`),
+    )
+    assert.equal((await on(['contents', 'hold', ...of, '--reason', 'case 12'])).code, 0)
+    assert.match((await on(['contents', 'list'])).stdout, /^film {2}held {2}forever/)
+    assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 4)
+    assert.equal((await on(['contents', 'release', ...of, '--reason', 'closed'])).code, 0)
+    assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 0)
+    assert.equal((await on(['keys', 'show', ...of, '--kid', kid])).code, 4)
+    const verified = await on(['audit', 'verify'])
+    assert.deepEqual([verified.code, / 0 problems, 0 warnings\n$/.test(verified.stdout)], [0, true], verified.stdout)
+  } finally {
+    await postgres.remove()
+  }
+})

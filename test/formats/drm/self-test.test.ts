@@ -1,0 +1,16 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { base64 } from '../../../src/core/template.ts'
+import { selfTestSignaling } from '../../../src/formats/drm/self-test.ts'
+import { widevine } from '../../../src/formats/drm/systems/widevine.ts'
+import { DRM_SYSTEMS } from '../../../src/formats/drm/systems.ts'
+
+test('this build signals the published bytes', () => selfTestSignaling(DRM_SYSTEMS))
+
+test('a build that signals other bytes is refused by name', () => {
+  const broken = { ...widevine, signal: () => ({ pssh: base64('not a box') }) }
+  assert.throws(() => selfTestSignaling(new Map([[widevine.systemId, broken]])), {
+    code: 'ERR_SELF_TEST_FAILED',
+    message: /Widevine with cenc/,
+  })
+})

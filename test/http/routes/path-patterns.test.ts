@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { KeyProviderError } from '../../../src/core/errors.ts'
+import { textReply } from '../../../src/http/errors.ts'
+import type { Route } from '../../../src/http/route.ts'
+import { createHandler } from '../../../src/http/routes/routes.ts'
+import { callOf } from '../calls.ts'
+
+/** A handler of a route at `/a/{x}/{y}` and one at `/a/b/c`, which answer what stood for `{…}`. */
+function handlerOf(more: Partial<Route> = {}) {
+  const failures: unknown[] = []
+  const route: Route = {
+    name: 'key',
+    path: '/a/{x}/{y}',
+    method: 'GET',
+    handle: (_call, segments) => textReply(200, JSON.stringify(segments)),
+    ...more,
+  }
+  const handler = createHandler({
+    routes: [route, { ...route, path: '/a/b/c' }],
+    checks: [],
+    observe: (_call, _route, _reply, failure) => failures.push(failure),
+    now: () => 0,
+  })
+  return { failures, get: async (path: string, method = 'GET') => handler(callOf(method, path)) }
+}
+
+test('a path with {} is served whatever stands there, and told what did', async () => {
+  const { get } = handlerOf()
+  assert.equal((await get('/a/1/2')).body, '["1","2"]')
+  assert.equal((await get('/a/1/2/?q=/3')).body, '["1","2"]')
+  assert.equal((await get('http://127.0.0.1/a/%2F/~Li4')).body, '["%2F","~Li4"]')
+  assert.equal((await get('/a//')).status, 404)
+})
+
+test('a path that stands in the table as it is asked for goes before one with {}', async () => {
+  const { get } = handlerOf()
+  assert.equal((await get('/a/b/c')).body, '[]')
+  assert.equal((await get('/a/{x}/{y}')).body, '["{x}","{y}"]')
+})
+
+test('a path with more or fewer segments is not served', async () => {
+  const { get } = handlerOf()
+  for (const path of ['/a', '/a/1', '/a/1/2/3', '/b/1/2', '/A/1/2', '//a/1/2'])
+    assert.equal((await get(path)).status, 404, path)
+})
+
+test('a preflight is answered where the route has one, and else is a method that is not served', async () => {
+  assert.equal((await handlerOf().get('/a/1/2', 'OPTIONS')).headers.allow, 'GET, HEAD')
+  const { get } = handlerOf({ preflight: () => textReply(200, 'yes') })
+  assert.equal((await get('/a/1/2', 'OPTIONS')).body, 'yes')
+  assert.equal((await get('/a/1/2', 'PUT')).headers.allow, 'GET, HEAD, OPTIONS')
+})
+
+test('a refusal in the words of a protocol is observed like any other', async () => {
+  const failure = new KeyProviderError('ERR_FORBIDDEN', 'test')
+  const { get, failures } = handlerOf({ handle: () => ({ ...textReply(200, 'no'), failure }) })
+  assert.equal((await get('/a/1/2')).status, 200)
+  assert.deepEqual(failures, [failure])
+})
+
+describe('one path that several routes serve', () => {
+  const failures: unknown[] = []
+  const serve = (path: string, method: Route['method']): Route => ({
+    name: 'key',
+    path,
+    method,
+    handle: () => textReply(200, `${method} ${path}`),
+  })
+  const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
+  const handler = createHandler({
+    routes: ['/a/{x}', '/a/b'].flatMap((path) => methods.map((method) => serve(path, method))),
+    checks: [],
+    observe: (_call, _route, _reply, failure) => failures.push(failure),
+    now: () => 0,
+  })
+
+  for (const path of ['/a/1', '/a/b']) {
+    test(`${path} answers each method by its own`, async () => {
+      for (const method of methods) {
+        assert.match(String((await handler(callOf(method, path))).body), new RegExp(`^${method} `))
+        assert.match(String((await handler(callOf(method, `${path}/?q`))).body), new RegExp(`^${method} `))
+      }
+      assert.match(String((await handler(callOf('HEAD', path))).body), /^GET /)
+    })
+
+    test(`${path} refuses another method and names every one it takes`, async () => {
+      const { status, headers } = await handler(callOf('PATCH', path))
+      assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST, PUT, DELETE'])
+    })
+  }
+})

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { guidBytes, kidOfBytes } from '../../../src/formats/cenc.ts'
+import { inspect } from '../../../src/toolkit/inspect/inspect.ts'
+import { kidOf, vectors } from '../../formats/drm/vectors.ts'
+import { broken, found, named, sound, values } from './looking.ts'
+
+const packaged = vectors<{ origin: string; kid: string; cbcs: { mpd: string }; cenc: { mpd: string } }>('packaged.json')
+const signaling = vectors<Record<string, string>>('signaling.json')
+const KID = packaged.kid
+const SWAPPED = kidOfBytes(guidBytes(kidOf(KID)))
+
+describe(`MPDs of ${packaged.origin}`, () => {
+  for (const scheme of ['cbcs', 'cenc'] as const) {
+    const { mpd } = packaged[scheme]
+
+    test(`every ContentProtection of ${scheme} is decoded`, () => {
+      const inspection = sound(mpd, 'DASH MPD')
+      assert.deepEqual(values(inspection, '@cenc:default_KID'), [KID])
+      assert.deepEqual(values(inspection, '@value').slice(0, 1), [scheme])
+      assert.deepEqual(values(inspection, 'key_ids'), [KID])
+      assert.equal(named(inspection, 'cenc:pssh').length, 3)
+      assert.deepEqual(
+        named(inspection, 'ContentProtection').map(({ meaning }) => meaning),
+        ['how it is encrypted and with which key', 'W3C Common PSSH', 'PlayReady', 'Widevine'],
+      )
+    })
+
+    test(`a default_KID in the wrong byte order is warned of in every box (${scheme})`, () => {
+      const text = found(inspect(mpd.replace(KID, SWAPPED)))
+      assert.equal(text.filter((one) => one.includes('wrong byte order')).length, 3)
+    })
+
+    test(`it breaks at a line and column when it is cut short (${scheme})`, () => {
+      assert.match(broken(mpd.slice(0, mpd.indexOf('</Period>'))), /breaks at line \d+, column \d+: /)
+    })
+  }
+})
+
+test('an MPD without protection says so', () => {
+  assert.match(
+    sound('<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"/>', 'DASH MPD').nodes[0]?.meaning ?? '',
+    /no ContentProtection/,
+  )
+})
+
+test('what stands in a Representation is compared with the default_KID above it', () => {
+  const box =
+    /<ContentProtection schemeIdUri="urn:uuid:edef[\s\S]*?<\/ContentProtection>/.exec(packaged.cbcs.mpd)?.[0] ?? ''
+  const moved = packaged.cbcs.mpd
+    .replace(box, '')
+    .replace('<SegmentTemplate', `${box}<SegmentTemplate`)
+    .replace(KID, SWAPPED)
+  assert.match(found(inspect(moved)).join('\n'), /wrong byte order/)
+})
+
+describe('elements by themselves', () => {
+  test('are explained as a ContentProtectionData has them', () => {
+    const inspection = sound(signaling.cpd_widevine_fragment ?? '', 'ContentProtection elements')
+    assert.deepEqual(values(inspection, 'key_ids'), [KID])
+    assert.deepEqual(sound(signaling.cpd_widevine_b64 ?? '', 'ContentProtection elements').encodings, ['base64'])
+  })
+
+  test('of ClearKey say where the licence is', () => {
+    const [url] = named(sound(signaling.clearkey_cpd_fragment ?? '', 'ContentProtection elements'), 'Laurl')
+    assert.match(url?.meaning ?? '', /licence/)
+  })
+
+  test('with an undeclared prefix break where it stands', () => {
+    assert.match(broken('<cenc:pssh>AAAA</cenc:pssh>'), /breaks at line 1, column \d+: .*cenc/)
+  })
+
+  test('in another namespace are warned of', () => {
+    assert.match(
+      found(inspect('<pssh xmlns="urn:other">AAAA</pssh>')).join('\n'),
+      /players look for it in the namespace urn:mpeg:cenc:2013/,
+    )
+  })
+
+  test('with base64 that breaks say where', () => {
+    assert.match(broken('<pssh xmlns="urn:mpeg:cenc:2013">AAA!</pssh>'), /breaks at character 4/)
+  })
+})
+
+test('PlayReady with its id in the wrong byte order is warned of', () => {
+  const mpd = packaged.cbcs.mpd.replace('9a04f079-9840-4286', '79f0049a-4098-8642')
+  assert.match(found(inspect(mpd)).join('\n'), /bytes in the wrong order: only old HbbTV/)
+})
+
+test('a Smooth Streaming manifest has its ProtectionHeader decoded', () => {
+  const { objects } = vectors<{ objects: readonly { object: string }[] }>('playready.json')
+  const manifest = `<SmoothStreamingMedia><Protection><ProtectionHeader SystemID="9A04F079-9840-4286-AB92-E65BE0885F95">${objects[0]?.object}</ProtectionHeader></Protection></SmoothStreamingMedia>`
+  const inspection = sound(manifest, 'Smooth Streaming manifest')
+  assert.deepEqual(values(inspection, 'KID'), [KID])
+  assert.equal(named(inspection, 'SystemID')[0]?.meaning, 'PlayReady')
+})

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { inspect } from '../../../src/toolkit/inspect/inspect.ts'
+import { certificateOf, rsaKeys, rsaPublicKey } from '../../formats/cpix/certificates.ts'
+import { found, named, sound, values } from './looking.ts'
+
+const KID = '9eb4050d-e44b-4802-932e-27d75083e266'
+const IV = '00112233445566778899aabbccddeeff'
+
+describe('a FairPlay URI', () => {
+  const forms: readonly (readonly [title: string, uri: string, name: string])[] = [
+    [
+      'of AWS',
+      `skd://${Buffer.from(JSON.stringify({ ContentId: 'film', KeyId: KID, IV: 'AAEC' })).toString('base64')}`,
+      'KeyId',
+    ],
+    ['that is a kid', `skd://${KID}`, 'kid'],
+    ['of Axinom', `skd://${KID}:${IV}`, 'kid'],
+    ['of EZDRM', `skd://fps.ezdrm.com/;${KID}`, 'kid'],
+    ['with a query', `skd://host?assetId=film&keyId=${KID}&iv=${IV}`, 'keyId'],
+  ]
+  for (const [title, uri, name] of forms) {
+    test(`${title} has its kid found`, () => {
+      assert.equal(named(sound(uri, 'FairPlay URI'), name)[0]?.kid, KID)
+    })
+  }
+
+  test('that is longer than FairPlay takes is warned of', () => {
+    assert.match(found(inspect(`skd://${'x'.repeat(201)}`)).join('\n'), /takes 200 bytes of asset id, this has 201/)
+  })
+
+  test('without an asset id is warned of', () => {
+    assert.match(found(inspect('skd://')).join('\n'), /has no asset id/)
+  })
+})
+
+describe('a certificate', () => {
+  const { publicKey } = rsaKeys(2048)
+  const der = certificateOf({ publicKey })
+  const pem = `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`
+
+  test('is explained as DER, PEM and base64', () => {
+    for (const input of [der, pem, der.toString('base64')]) {
+      const inspection = sound(input, 'X.509 certificate', { now: Date.UTC(2026, 5, 1) })
+      assert.match(values(inspection, 'public key')[0] ?? '', /^rsa, 2048 bits, exponent 65537$/)
+      assert.deepEqual(values(inspection, 'valid to'), ['2027-01-01T00:00:00.000Z'])
+    }
+  })
+
+  test('of a chain is one of several', () => {
+    assert.equal(named(sound(pem + pem, 'X.509 certificate'), 'X.509 certificate').length, 2)
+  })
+
+  test('that is not valid at the moment is warned of', () => {
+    assert.match(found(inspect(der, { now: Date.UTC(2028, 0, 1) })).join('\n'), /expired/)
+    assert.match(found(inspect(der, { now: Date.UTC(2020, 0, 1) })).join('\n'), /is not valid yet/)
+  })
+
+  test('whose key is too short is warned of', () => {
+    const weak = certificateOf({ publicKey: rsaPublicKey(1024) })
+    assert.match(found(inspect(weak)).join('\n'), /2048 bits and more/)
+  })
+
+  test('that is cut short is said to be damaged', () => {
+    assert.match(found(inspect(pem.replace(/.{40}\n-----END/, '\n-----END'))).join('\n'), /cannot be read as X\.509/)
+    assert.match(found(inspect('-----BEGIN CERTIFICATE-----\nAAAA')).join('\n'), /begins but does not end/)
+  })
+})
+
+test('a private key is told for one, and not shown', () => {
+  const pem = rsaKeys(2048).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const inspection = sound(pem, 'private key')
+  assert.ok(!JSON.stringify(inspection).includes(pem.slice(40, 80)))
+})
+
+test('a kid is told in both byte orders', () => {
+  for (const text of [KID, KID.toUpperCase(), `urn:uuid:${KID}`, `{${KID}}`]) {
+    assert.match(sound(text, 'KID').nodes[0]?.meaning ?? '', /0d05b49e-4be4-0248/)
+  }
+})
+
+describe('what nobody knows', () => {
+  test('is not shown, since it could be a key', () => {
+    for (const input of [
+      Buffer.from('166634c675823c235a4a9446fad52e4d', 'hex'),
+      '166634c675823c235a4a9446fad52e4d',
+      'FmY0xnWCPCNaSpRG+tUuTQ==',
+    ]) {
+      const inspection = inspect(input)
+      assert.equal(inspection.kind, 'unknown')
+      assert.doesNotMatch(JSON.stringify(inspection), /166634c6|FmY0xn/i)
+      assert.match(JSON.stringify(inspect(input, { showKeys: true })), /[0-9a-f]{32}/)
+    }
+  })
+
+  test('is an error when it is nothing at all, and a warning otherwise', () => {
+    assert.match(found(inspect('')).join('\n'), /error: there is nothing to explain/)
+    assert.match(found(inspect('hello')).join('\n'), /warning: is nothing that is known here/)
+  })
+
+  test('is named when it is XML', () => {
+    assert.equal(sound('<html><body/></html>', 'XML').nodes[0]?.name, 'html')
+  })
+
+  test('is XML that is no text at a byte that is named', () => {
+    assert.match(found(inspect(Buffer.from('3c61ff3e', 'hex'))).join('\n'), /breaks at byte 2: not UTF-8/)
+  })
+
+  test('is refused when it is too large', () => {
+    const bytes = Buffer.alloc(16 * 1024 * 1024 + 1, 'x')
+    assert.match(found(inspect(bytes)).join('\n'), /is larger than 16777216 bytes/)
+  })
+})
