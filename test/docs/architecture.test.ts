@@ -11,8 +11,9 @@ test('docs/architecture.md says what every room of src/ is for, and names none t
   const rooms = readdirSync(join(PACKAGE, 'src'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
-  const places = rowsOf(page.text)
-    .flatMap(([place = '']) => [...place.matchAll(/^`([a-z]+)\/`$/g)].map(([, name = '']) => name))
+  const places = rowsOf(page.text).flatMap(([place = '']) =>
+    [...place.matchAll(/^`([a-z]+)\/`$/g)].map(([, name = '']) => name),
+  )
   const named = places.filter((name) => name !== 'deploy')
   assert.deepEqual([...new Set(named)].sort(), rooms.sort())
 })

@@ -1,5 +1,5 @@
-import { lateWrites, type Schedule } from '../../core/late-writes.ts'
-import type { ContentLife, ContentRef, SecretStore } from '../ports/store.ts'
+import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
+import type { ContentRef, SecretStore } from '../ports/store.ts'
 
 /** The expiries of contents that were asked for, written late: no answer waits for them. */
 export interface Renewals {
@@ -31,35 +31,23 @@ const BATCH = 200
 export function createRenewals(options: RenewalsOptions): Renewals {
   const { store, flushMs = 1_000, maxWaiting = 100_000 } = options
   const { onLoss = () => {}, onError = () => {} } = options
-  const waiting = new Map<string, Renewal>()
-
-  /** Takes what waits at this moment, batch by batch; what came for the same content meanwhile is written the next time. */
-  const write = async (): Promise<void> => {
-    const taken = [...waiting]
-    try {
-      for (let at = 0; at < taken.length; at += BATCH) {
-        const batch = taken.slice(at, at + BATCH)
-        await store.putExpiry(batch.map(([, renewal]) => renewal))
-        for (const [id, renewal] of batch) if (waiting.get(id) === renewal) waiting.delete(id)
-      }
-    } catch (error) {
+  const queue = new WriteQueue<Renewal>({
+    write: (renewals) => store.putExpiry(renewals),
+    delayMs: flushMs,
+    maxItems: maxWaiting,
+    maxBatch: BATCH,
+    nameOf: ({ tenant, contentId }) => JSON.stringify([tenant, contentId]),
+    onFailure(error, waiting) {
       onError(error)
-    }
-  }
-  const late = lateWrites({ flushMs, write, isEmpty: () => waiting.size === 0, schedule: options.schedule })
+      return waiting
+    },
+    onLoss: ({ length }) => onLoss(length),
+    schedule: options.schedule,
+  })
 
   return {
-    renew({ tenant, contentId }: ContentRef, expiresAt: ContentLife['expiresAt']) {
-      const id = JSON.stringify([tenant, contentId])
-      if (late.isClosed() || (waiting.size >= maxWaiting && !waiting.has(id))) return onLoss(1)
-      waiting.set(id, { tenant, contentId, expiresAt })
-      late.soon()
-    },
-    flush: late.flush,
-    async close() {
-      await late.close()
-      if (waiting.size > 0) onLoss(waiting.size)
-      waiting.clear()
-    },
+    renew: ({ tenant, contentId }, expiresAt) => void queue.add({ tenant, contentId, expiresAt }),
+    flush: () => queue.flush(),
+    close: () => queue.close(),
   }
 }

@@ -1,4 +1,4 @@
-import { lateWrites, type Schedule } from '../../core/late-writes.ts'
+import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { ContentRef, LedgerRecord, LedgerStore } from '../ports/store.ts'
 import { mergeLedgerRecords } from './merge.ts'
@@ -43,6 +43,8 @@ interface Waiting {
   readonly firstAt: number
   lastAt: number
   requests: number
+  /** Whether a write took it: it counts no more requests. */
+  isTaken: boolean
 }
 
 /** Records are written in batches of this size, so that other writes come between. */
@@ -52,73 +54,56 @@ const KEEP_MS = 7 * 86_400_000
 export function createLedger(options: LedgerOptions): Ledger {
   const { store, now, flushMs = 1_000, maxRecords = 50_000 } = options
   const { onLoss = () => {}, onConflict = () => {}, onError = () => {}, keepMs = () => KEEP_MS } = options
-  /** By the caller's object, which is the fast way and must not keep it alive, and by the period it stands for. */
-  let byEntry = new WeakMap<LedgerEntry, Waiting>()
-  let byPeriod = new Map<string, Waiting>()
-  let failed: readonly LedgerRecord[] = []
-
-  const record = (entry: LedgerEntry): void => {
-    const at = now()
-    const waiting = byEntry.get(entry) ?? join(entry, at)
-    if (waiting === undefined) {
-      onLoss(1)
-    } else {
-      waiting.requests++
-      waiting.lastAt = at
-    }
-  }
-
-  /** Where the requests of an object not seen since the last flush are counted; undefined when there is no room. */
-  const join = (entry: LedgerEntry, at: number): Waiting | undefined => {
-    const id = periodKey(entry)
-    let waiting = byPeriod.get(id)
-    if (waiting === undefined) {
-      if (late.isClosed() || byPeriod.size + failed.length >= maxRecords) return undefined
-      waiting = { entry, firstAt: at, lastAt: at, requests: 0 }
-      byPeriod.set(id, waiting)
-      late.soon()
-    } else {
-      const again = toRecord({ entry, firstAt: at, lastAt: at, requests: 0 })
-      const { keys } = mergeLedgerRecords(toRecord(waiting), again)
-      waiting.entry = { ...entry, keys }
-    }
-    byEntry.set(entry, waiting)
-    return waiting
-  }
+  /** By the caller's object, which is the fast way and must not keep it alive. */
+  const byEntry = new WeakMap<LedgerEntry, Waiting>()
 
   const toRecord = ({ entry, firstAt, lastAt, requests }: Waiting): LedgerRecord => {
     const kept = keepMs(entry)
     return { ...entry, firstAt, lastAt, requests, keepUntil: kept === undefined ? undefined : lastAt + kept }
   }
 
-  /** Takes everything that waits and writes it, batch by batch; what a failure leaves waits again. */
-  const write = async (): Promise<void> => {
-    failed = mergeAll([...failed, ...Array.from(byPeriod.values(), toRecord)])
-    byEntry = new WeakMap()
-    byPeriod = new Map()
-    try {
-      while (failed.length > 0) {
-        const conflicts = await store.record(failed.slice(0, BATCH))
-        failed = failed.slice(BATCH)
-        if (conflicts.length > 0) onConflict(conflicts)
-      }
-    } catch (error) {
-      onError(error)
-    }
+  /** Counts both where the older one counts: a long outage must not fill the memory with repetitions of one period. */
+  const join = (older: Waiting, newer: Waiting): Waiting => {
+    const { keys, lastAt, requests } = mergeLedgerRecords(toRecord(older), toRecord(newer))
+    newer.isTaken = true
+    return Object.assign(older, { entry: { ...newer.entry, keys }, lastAt, requests })
   }
 
-  const waiting = (): number => byPeriod.size + failed.length
-  const late = lateWrites({ flushMs, write, isEmpty: () => waiting() === 0, schedule: options.schedule })
+  const queue = new WriteQueue<Waiting>({
+    async write(items) {
+      for (const one of items) one.isTaken = true
+      const conflicts = await store.record(items.map(toRecord))
+      if (conflicts.length > 0) onConflict(conflicts)
+    },
+    delayMs: flushMs,
+    maxItems: maxRecords,
+    maxBatch: BATCH,
+    nameOf: ({ entry }) => periodKey(entry),
+    join,
+    onFailure(error, waiting) {
+      onError(error)
+      for (const one of waiting) one.isTaken = false
+      return waiting
+    },
+    onLoss: (items) => onLoss(items.reduce((sum, { requests }) => sum + requests, 0)),
+    schedule: options.schedule,
+  })
 
   return {
-    record,
-    flush: late.flush,
-    waiting,
-    async close() {
-      await late.close()
-      const lost = failed.reduce((sum, { requests }) => sum + requests, 0)
-      if (lost > 0) onLoss(lost)
+    record(entry) {
+      const at = now()
+      const known = byEntry.get(entry)
+      if (known !== undefined && !known.isTaken) {
+        known.requests++
+        known.lastAt = at
+      } else if (queue.add({ entry, firstAt: at, lastAt: at, requests: 1, isTaken: false })) {
+        const waiting = queue.find(periodKey(entry))
+        if (waiting !== undefined) byEntry.set(entry, waiting)
+      }
     },
+    flush: () => queue.flush(),
+    waiting: () => queue.size,
+    close: () => queue.close(),
   }
 }
 
@@ -135,17 +120,6 @@ export async function pruneLedger({ store, now, batch = 500 }: PruneOptions): Pr
   let total = 0
   for (let pruned = batch; pruned === batch; total += pruned) pruned = await store.prune(before, batch)
   return total
-}
-
-/** Records of one period as one: a long outage must not fill the memory with its repetitions. */
-function mergeAll(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
-  const merged = new Map<string, LedgerRecord>()
-  for (const record of records) {
-    const id = periodKey(record)
-    const known = merged.get(id)
-    merged.set(id, known === undefined ? record : mergeLedgerRecords(known, record))
-  }
-  return [...merged.values()]
 }
 
 function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {
