@@ -21,13 +21,13 @@ export interface LintOptions {
   readonly privateKey?: KeyObject
 }
 
-/** One thing that a rule finds, why it matters and how it is mended. No member ever holds a key. */
+/** One thing that a rule finds, why it matters and how to fix it. No member ever holds a key. */
 export interface LintFinding {
   readonly rule: string
   readonly severity: Severity
   readonly what: string
   readonly why: string
-  readonly mend: string
+  readonly fix: string
   readonly side: 'request' | 'answer' | undefined
   /** An XPath; undefined: it is about the whole. */
   readonly path: string | undefined
@@ -47,7 +47,7 @@ export function lintCpix(documents: LintDocuments, options: LintOptions = {}): r
 }
 
 function toLintFinding({ rule, severity, what, place }: Finding): LintFinding {
-  const { why = '', mend = '' } = RULE_BY_ID.get(rule) ?? {}
+  const { why = '', fix = '' } = RULE_BY_ID.get(rule) ?? {}
   const side = place?.side === 'reply' ? undefined : place?.side
-  return { rule, severity, what, why, mend, side, path: place?.path, line: place?.line, column: place?.column }
+  return { rule, severity, what, why, fix, side, path: place?.path, line: place?.line, column: place?.column }
 }

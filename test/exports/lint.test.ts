@@ -14,10 +14,10 @@ test('a sound request has no error in it', () => {
   )
 })
 
-test('a finding says what, where, why and how it is mended', () => {
+test('a finding says what, where, why and how to fix it', () => {
   const request = bytesOf(requestFor().replace('intendedTrackType="ALL"', ''))
   const [finding] = lintCpix({ request }, { as: 'mediapackage-v2' }).filter(({ severity }) => severity === 'error')
-  assert.ok(finding?.what && finding.why && finding.mend)
+  assert.ok(finding?.what && finding.why && finding.fix)
   assert.equal(finding.side, 'request')
   assert.match(finding.path ?? '', /ContentKeyUsageRule/)
   assert.equal(finding.line, 1)

@@ -25,7 +25,7 @@ const EXIT_OF: Readonly<Record<Severity, ExitCode>> = {
   note: EXIT.notesFound,
 }
 
-/** Findings for people: what, where, why, how to mend it, a line each; why and how once for a rule. */
+/** Findings for people: what, where, why, how to fix it, a line each; why and how once for a rule. */
 export function printFindings(findings: readonly Finding[], { names, colors, all }: PrintOptions): string {
   const color = picocolors.createColors(colors)
   const paint = { error: color.red, warning: color.yellow, note: color.cyan } as const
@@ -40,7 +40,7 @@ export function printFindings(findings: readonly Finding[], { names, colors, all
       lines.push(color.dim(`  … and ${own.length - shown.length} more of ${id}: --all shows them`))
     const rule = RULE_BY_ID.get(id)
     if (rule !== undefined)
-      lines.push(`  why:   ${rule.why}`, `  mend:  ${rule.mend}`, color.dim(`  source: ${rule.clause}`), '')
+      lines.push(`  why:   ${rule.why}`, `  fix:   ${rule.fix}`, color.dim(`  source: ${rule.clause}`), '')
   }
   return lines.map((line) => `${line}\n`).join('')
 }
@@ -52,7 +52,7 @@ export function printAnnotations(findings: readonly Finding[], names: SideNames)
     .map(({ rule, severity, what, place }) => {
       const position = place?.line === undefined ? [] : [`line=${place.line}`, `col=${place.column ?? 1}`]
       const properties = [`file=${property(names[place?.side ?? 'answer'])}`, ...position, `title=${property(rule)}`]
-      const message = `${what} (${place?.path ?? 'the whole'}). ${RULE_BY_ID.get(rule)?.mend ?? ''}`
+      const message = `${what} (${place?.path ?? 'the whole'}). ${RULE_BY_ID.get(rule)?.fix ?? ''}`
       return `::${kinds[severity]} ${properties.join(',')}::${escaped(message)}\n`
     })
     .join('')
@@ -69,7 +69,7 @@ export function findingsAsJson(findings: readonly Finding[], names: SideNames): 
       line: place.line,
       column: place.column,
     }
-    return { ...finding, where, clause: rule?.clause, why: rule?.why, mend: rule?.mend }
+    return { ...finding, where, clause: rule?.clause, why: rule?.why, fix: rule?.fix }
   })
 }
 

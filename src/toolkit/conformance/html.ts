@@ -10,7 +10,7 @@ import {
 } from './report.ts'
 import type { CheckFinding, CheckResult, Exchange } from './run.ts'
 
-/** The report as one file of HTML that loads nothing: to read, and to send to whoever can mend it. */
+/** The report as one file of HTML that loads nothing: to read, and to send to the team of the key provider. */
 export function htmlReport(report: ConformanceReport): string {
   const { url, as, startedAt, seconds, version, results, showKeys } = report
   const { checks, requests, passed, withErrors, withWarnings, withNotes } = totals(results)
@@ -60,7 +60,7 @@ function ruleSection({ rule, severity, failed, looked, first }: RuleSummary): st
   const more = failed.length > MAX_LINKS ? ` and ${failed.length - MAX_LINKS} more` : ''
   return `<section><h3><span class="${severity}">${severity}</span> ${text(rule)}</h3>
 <dl><dt>What</dt><dd>${text(first.what)}</dd>${whereOf(first)}
-<dt>Why</dt><dd>${text(told?.why ?? '')}</dd><dt>Mend</dt><dd>${text(told?.mend ?? '')}</dd>
+<dt>Why</dt><dd>${text(told?.why ?? '')}</dd><dt>Fix</dt><dd>${text(told?.fix ?? '')}</dd>
 <dt>Source</dt><dd>${text(told?.clause ?? '')}</dd><dt>Checks</dt><dd>${failed.length} of ${looked}: ${shown}${more}</dd></dl></section>`
 }
 

@@ -43,7 +43,7 @@ function textOf(findings: readonly CheckFinding[]): string {
     `${severity} ${rule}: ${what}`,
     ...(place === undefined ? [] : [`  where: ${place.path}`]),
     `  why: ${RULE_BY_ID.get(rule)?.why}`,
-    `  mend: ${RULE_BY_ID.get(rule)?.mend}`,
+    `  fix: ${RULE_BY_ID.get(rule)?.fix}`,
   ])
   return escapeText(clean(lines.join('\n')))
 }

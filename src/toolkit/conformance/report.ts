@@ -91,7 +91,7 @@ export function jsonReport(report: ConformanceReport): string {
 /** A finding with what its rule says. */
 export function explained(finding: CheckFinding): object {
   const rule = RULE_BY_ID.get(finding.rule)
-  return { ...finding, clause: rule?.clause, why: rule?.why, mend: rule?.mend }
+  return { ...finding, clause: rule?.clause, why: rule?.why, fix: rule?.fix }
 }
 
 const MAX_SHOWN = 64 * 1024

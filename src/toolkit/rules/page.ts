@@ -3,7 +3,7 @@ import { VIEWPOINTS } from './viewpoints.ts'
 
 const WIDTH = 120
 
-/** The page of a rule, as it stands in docs/rules. */
+/** Returns the page of a rule for docs/rules, in Markdown. */
 export function rulePage(rule: Rule): string {
   const exceptions = VIEWPOINTS.flatMap((as) => {
     const severity = rule.severityAs?.[as]
@@ -20,8 +20,8 @@ export function rulePage(rule: Rule): string {
     wrapped(`- **Source:** ${rule.clause}`),
     '## Why it matters',
     wrapped(rule.why),
-    '## How to mend it',
-    wrapped(rule.mend),
+    '## How to fix it',
+    wrapped(rule.fix),
     `[All rules](README.md)`,
     '',
   ]
@@ -31,19 +31,19 @@ export function rulePage(rule: Rule): string {
     .concat('\n')
 }
 
-/** The page that lists every rule, group by group. */
+/** Returns the page that lists every rule by group, in Markdown. */
 export function rulesIndexPage(rules: readonly Rule[]): string {
-  const groups = Object.entries(RULE_GROUPS).map(([group, title]) => {
+  const groups = Object.entries(RULE_GROUPS).map(([group, heading]) => {
     const rows = rules
       .filter((rule) => rule.group === group)
-      .map(({ id, severity, title: holds }) => `| [${id}](${id}.md) | ${severityText(severity)} | ${holds} |`)
-    return [`## ${title}`, '', '| Rule | Severity | What holds |', '|---|---|---|', ...rows, ''].join('\n')
+      .map(({ id, severity, title }) => `| [${id}](${id}.md) | ${severityText(severity)} | ${title} |`)
+    return [`## ${heading}`, '', '| Rule | Severity | Requirement |', '|---|---|---|', ...rows, ''].join('\n')
   })
   return `# Rules\n\n${INTRODUCTION}\n\n${groups.join('\n')}`.trimEnd().concat('\n')
 }
 
 const INTRODUCTION = wrapped(
-  'What `keyspring lint` holds a CPIX document to, and `keyspring verify` a key provider. An *error* stops encryptors or players, or puts a key at risk; a *warning* does so with some; a *note* is better mended. `--as` names an encryptor, whose demands may be stricter.',
+  '`keyspring lint` checks a CPIX document against these rules, and `keyspring verify` checks a key provider. An *error* stops encryptors or players, or exposes a key. A *warning* does so with some encryptors or players. A *note* is an improvement. `--as` names an encryptor, which may have stricter rules.',
 )
 
 const MAJORS = { 1: 'SPEKE 1.0', 2: 'SPEKE 2.0 and 2.1' } as const
@@ -52,17 +52,17 @@ const SUBJECTS: Readonly<Record<Rule['subject'], string>> = {
   document: 'requests and answers',
   request: 'requests',
   answer: 'answers',
-  pair: 'answers beside their request',
-  reply: 'replies to right requests',
-  refusal: 'replies to wrong requests',
+  pair: 'answers compared with their request',
+  reply: 'replies to valid requests',
+  refusal: 'replies to faulty requests',
   related: 'several answers of one key provider',
 }
 
 function severityText(severity: Severity | 'off'): string {
-  return severity === 'off' ? 'not looked at' : severity
+  return severity === 'off' ? 'not checked' : severity
 }
 
-/** Text in lines of at most 120 characters; a list item goes on two spaces in. */
+/** Wraps text at 120 characters; the lines of a list item are indented by two spaces. */
 function wrapped(text: string): string {
   const indent = text.startsWith('- ') ? '  ' : ''
   const lines: string[] = []

@@ -116,7 +116,8 @@ interface RuleText {
   readonly title: string
   /** What happens otherwise, and which product shows it. */
   readonly why: string
-  readonly mend: string
+  /** What to change, as a command. */
+  readonly fix: string
 }
 
 /** One rule over one kind of subject. */

@@ -67,9 +67,9 @@ test('every rule is tripped by something broken: one that is not is a defect', (
 
 test('every rule says all that a reader needs, under an id of its own', () => {
   assert.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
-  for (const { id, title, why, mend, clause } of RULES) {
+  for (const { id, title, why, fix, clause } of RULES) {
     assert.match(id, /^[a-z0-9]+(-[a-z0-9]+)*$/)
-    for (const text of [title, why, mend, clause]) assert.ok(text.length > 10, id)
+    for (const text of [title, why, fix, clause]) assert.ok(text.length > 10, id)
     assert.doesNotMatch(title, /\.$/, id)
   }
 })

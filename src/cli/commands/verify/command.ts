@@ -24,7 +24,7 @@ export function addVerifyCommand(program: Command): void {
     .option('--content-id <id>', 'what the contentIds begin with', 'keyspring-verify')
     .option('--concurrency <n>', 'checks at the same moment', '4')
   addSendingOptions(command)
-    .option('--html <file>', 'write a report of one file, good to send to whoever can mend it')
+    .option('--html <file>', 'write a report of one file, to send to the team of the key provider')
     .option('--junit <file>', 'write a report as JUnit XML')
     .option('--json <file>', 'write a report as JSON; - for standard output')
     .option('--show-keys', 'leave content keys in reports')

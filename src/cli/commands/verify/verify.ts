@@ -181,7 +181,7 @@ function printReport({ results, url, as, seconds }: ConformanceReport, all: bool
     const more = failed.length > names.length ? ' …' : ''
     const told = RULE_BY_ID.get(rule)
     lines.push(`  sent:  ${failed.length} of ${looked} checks: ${names.join(', ')}${more}`)
-    lines.push(`  why:   ${told?.why}`, `  mend:  ${told?.mend}`, color.dim(`  source: ${told?.clause}`), '')
+    lines.push(`  why:   ${told?.why}`, `  fix:   ${told?.fix}`, color.dim(`  source: ${told?.clause}`), '')
   }
   for (const { group, checks, passed } of summarizeGroups(results)) {
     const mark = passed === checks ? color.green('passed') : color.red(`${checks - passed} of ${checks} not passed`)

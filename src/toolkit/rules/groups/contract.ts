@@ -6,10 +6,10 @@ import type { Problem, Rule } from '../rule.ts'
 import type { CpixView } from '../view.ts'
 
 const ALL = 'ALL'
-/** 1920 × 1080: what lies above is UHD. */
+/** 1920 × 1080 pixels; a larger picture is UHD. */
 const MAX_HD_PIXELS = 2073600
 
-/** Rules over the encryption contract of a request. @see speke.md 6 */
+/** Rules about the encryption contract of a SPEKE 2 request. */
 export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-missing',
@@ -18,9 +18,9 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (Missing CPIX encryption contract)',
-    title: 'Some VideoFilter or AudioFilter says what the keys are for',
-    why: 'Key providers refuse it with "Missing CPIX encryption contract".',
-    mend: 'Add a ContentKeyUsageRuleList with a rule and a filter for each key.',
+    title: 'The request has an encryption contract: at least one VideoFilter or AudioFilter',
+    why: 'Key providers reject the request with "Missing CPIX encryption contract".',
+    fix: 'Add a ContentKeyUsageRuleList with one ContentKeyUsageRule and one filter for each key.',
     *check({ request }) {
       if (!request.usageRules.some((rule) => filtersOf(rule).length > 0)) {
         yield {
@@ -37,27 +37,28 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (Malformed encryption contract)',
-    title: 'Every rule names a key, a track type and key periods that there are',
-    why: 'Key providers refuse it with "Malformed encryption contract".',
-    mend: 'Give kid, intendedTrackType and, in a live request, KeyPeriodFilter@periodId; a rule for every key.',
+    title: 'Every ContentKeyUsageRule names an existing key, a track type and existing key periods',
+    why: 'Key providers reject the request with "Malformed encryption contract".',
+    fix: 'Set kid and intendedTrackType, and in a live request KeyPeriodFilter@periodId. Write a rule for every key.',
     *check({ request }) {
       if (!hasContract(request)) return
       const periods = new Set(request.periods.map((element) => attributeOf(element, 'id')))
       for (const rule of request.usageRules) {
         const { element, kid, intendedTrackType, periodIds, unknown } = rule
         if (!request.keys.some((key) => kid !== undefined && key.kid === kid)) {
-          yield { what: 'its kid is that of no ContentKey', at: element }
+          yield { what: 'no ContentKey has the kid of this rule', at: element }
         }
         if (!intendedTrackType || intendedTrackType.split('+').includes('')) {
-          yield { what: 'intendedTrackType is missing, or a part of it', at: element }
+          yield { what: 'intendedTrackType is missing or has an empty part', at: element }
         }
         if (periodIds.some((id) => id === undefined || !periods.has(id))) {
-          yield { what: 'a KeyPeriodFilter names no ContentKeyPeriod', at: element }
+          yield { what: 'a KeyPeriodFilter names a ContentKeyPeriod that does not exist', at: element }
         }
         for (const filter of unknown) yield { what: `${filter.local} is not supported`, at: filter }
       }
       for (const { element, kid } of request.keys) {
-        if (!request.usageRules.some((rule) => rule.kid === kid)) yield { what: 'no rule is for this key', at: element }
+        if (!request.usageRules.some((rule) => rule.kid === kid))
+          yield { what: 'no ContentKeyUsageRule uses this key', at: element }
       }
     },
   },
@@ -68,9 +69,10 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (cardinality; ALL)',
-    title: 'A rule has a filter for each part of its track type; ALL has one bare filter of either kind',
-    why: 'Key providers refuse it with "Malformed encryption contract".',
-    mend: 'SD+HD: two filters, or one merged. ALL: <AudioFilter/> and <VideoFilter/> without attributes, and no other rule.',
+    title:
+      'A rule has one filter for each part of its track type; ALL has one bare VideoFilter and one bare AudioFilter',
+    why: 'Key providers reject the request with "Malformed encryption contract".',
+    fix: 'For SD+HD, write two filters or one merged filter. For ALL, write <AudioFilter/> and <VideoFilter/> without attributes, and no other rule.',
     *check({ request }) {
       for (const rule of hasContract(request) ? request.usageRules : []) yield* countProblems(rule)
     },
@@ -82,9 +84,9 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (supported filters and attributes)',
-    title: 'Filters have attributes that SPEKE supports, in ranges that hold something',
-    why: 'Key providers refuse it with "Malformed encryption contract".',
-    mend: 'VideoFilter: minPixels, maxPixels, hdr, minFps, maxFps. AudioFilter: minChannels, maxChannels. min is at most max.',
+    title: 'Filters have only attributes that SPEKE supports, and no minimum exceeds its maximum',
+    why: 'Key providers reject the request with "Malformed encryption contract".',
+    fix: 'Use minPixels, maxPixels, hdr, minFps and maxFps on VideoFilter, and minChannels and maxChannels on AudioFilter.',
     *check({ request }) {
       for (const { videoFilters, audioFilters } of request.usageRules) {
         for (const filter of videoFilters) yield* attributeProblems(filter, VIDEO)
@@ -99,9 +101,9 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (unique intendedTrackType)',
-    title: 'A track type stands once in a key period, ALL beside no other',
-    why: 'Two keys for one track: key providers refuse it with "Malformed encryption contract".',
-    mend: 'Give each rule of a key period a track type of its own.',
+    title: 'A track type occurs once in a key period, and ALL occurs alone',
+    why: 'Two keys would apply to one track. Key providers reject the request with "Malformed encryption contract".',
+    fix: 'Give each rule of a key period its own track type.',
     *check({ request }) {
       const seen = new Map<string, Set<string>>()
       for (const { element, intendedTrackType = '', periodIds } of request.usageRules) {
@@ -110,7 +112,11 @@ export const CONTRACT_RULES: readonly Rule[] = [
           seen.set(period ?? '', types)
           const clashes =
             types.has(intendedTrackType) || types.has(ALL) || (intendedTrackType === ALL && types.size > 0)
-          if (clashes) yield { what: 'another rule of this key period is for the same tracks', at: element }
+          if (clashes)
+            yield {
+              what: 'another rule of this key period has the same track type, or one of them is ALL',
+              at: element,
+            }
           types.add(intendedTrackType)
         }
       }
@@ -123,15 +129,15 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'warning',
     clause: 'SPEKE 2.0, Encryption contract (Requested CPIX encryption contract not supported)',
-    title: 'No key is for audio and for UHD video',
-    why: 'Key providers may refuse it: audio is decrypted in software on most devices, and its key opens UHD too.',
-    mend: 'Ask for a key of its own for audio.',
+    title: 'No key protects both audio and UHD video',
+    why: 'Most devices decrypt audio in software, so the audio key leaks more easily, and this key also decrypts UHD. Key providers may reject the request.',
+    fix: 'Ask for a separate key for audio.',
     *check({ request }) {
       for (const { element, kid, intendedTrackType } of request.usageRules) {
         const own = request.usageRules.filter((rule) => rule.kid === kid && rule.intendedTrackType !== ALL)
         const isFirst = own[0]?.element === element
         if (intendedTrackType !== ALL && isFirst && own.some(isForAudio) && own.some(isForUhd)) {
-          yield { what: `the key ${kid} is for audio and for UHD video`, at: element }
+          yield { what: `the key ${kid} protects both audio and UHD video`, at: element }
         }
       }
     },
@@ -143,15 +149,15 @@ export const CONTRACT_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'note',
     clause: 'SPEKE 2.0, Constraints and Encryption contract (they contradict each other)',
-    title: 'No rule depends on BitrateFilter or VideoFilter@wcg',
-    why: 'One page of SPEKE has them ignored, another refused as "Malformed encryption contract".',
-    mend: 'Tell tracks apart by pixels, hdr, frame rate and channels.',
+    title: 'No rule uses BitrateFilter or VideoFilter@wcg',
+    why: 'One SPEKE page says that key providers ignore them, another that key providers reject them as "Malformed encryption contract".',
+    fix: 'Distinguish tracks by pixels, hdr, frame rate and channels.',
     *check({ request }) {
       for (const { bitrateFilters, videoFilters } of request.usageRules) {
-        for (const filter of bitrateFilters) yield { what: 'BitrateFilter is ignored, or refused', at: filter }
+        for (const filter of bitrateFilters) yield { what: 'key providers ignore or reject BitrateFilter', at: filter }
         for (const filter of videoFilters) {
           if (attributeOf(filter, 'wcg') !== undefined) {
-            yield { what: '@wcg is ignored, or refused', at: filter, attribute: 'wcg' }
+            yield { what: 'key providers ignore or reject @wcg', at: filter, attribute: 'wcg' }
           }
         }
       }
@@ -197,11 +203,14 @@ function* countProblems(rule: ContentKeyUsageRule): Iterable<Problem> {
     const isBare = filters.every((filter) => filter.attributes.every(({ namespace }) => namespace === XMLNS_NAMESPACE))
     const isPair = videoFilters.length === 1 && audioFilters.length === 1
     if (!isBare || !isPair || parts.length > 1) {
-      yield { what: 'ALL stands alone, with one bare VideoFilter and one bare AudioFilter', at: element }
+      yield {
+        what: 'ALL requires exactly one bare VideoFilter and one bare AudioFilter, and no other part',
+        at: element,
+      }
     }
   } else if (filters.length !== parts.length && filters.length !== 1) {
     yield {
-      what: `${parts.length} track types need ${parts.length} filters or one merged, not ${filters.length}`,
+      what: `${parts.length} track types require ${parts.length} filters or one merged filter, got ${filters.length}`,
       at: element,
     }
   }

@@ -5,7 +5,7 @@ import { type CpixView, filledSlot, keyOfKid } from '../view.ts'
 
 const SAME_KEYS: readonly Relation[] = ['again', 'otherwise']
 
-/** Rules over several answers of one key provider. @see speke.md 5.3, 8 */
+/** Rules about several answers of one key provider. */
 export const DETERMINISM_RULES: readonly Rule[] = [
   {
     id: 'key-not-stable',
@@ -14,14 +14,14 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     severity: 'error',
     clause: "MediaPackage User Guide, Implementing SPEKE 2.0 (key determinism); AWS's verification suite",
     title: 'The same content and kid always have the same key',
-    why: 'Encryptors ask again after a restart, for each output, from two pipelines: segments of one track then have different keys and players stop in the middle.',
-    mend: 'Keep the key of (content, kid), or derive it; compare kids without letter case; let neither version, DRM systems nor order matter.',
+    why: 'Encryptors ask again after a restart, for each output, and from two pipelines. If the key changes, segments of one track have different keys and players stop.',
+    fix: 'Store or derive the key by content ID and kid. Compare kids without regard to case. SPEKE version, DRM systems and element order must not change the key.',
     *check({ answer, other }) {
       if (!SAME_KEYS.includes(other.relation)) return
       for (const { element, kid, contentKey } of answer.keys) {
         const before = keyOfKid(other.answer, kid)?.contentKey
         if (contentKey === undefined || before === undefined || Buffer.compare(contentKey, before) === 0) continue
-        yield { what: `the key of ${kid} is another one: ${other.how}`, at: element }
+        yield { what: `the key of ${kid} has changed: ${other.how}`, at: element }
       }
     },
   },
@@ -33,14 +33,14 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     clause:
       'SPEKE 2.0, Standard payload components (explicitIV); FairPlay Streaming Programming Guide (the IV comes with the licence)',
     title: 'The same content and kid always have the same IV',
-    why: 'With a constant IV (cbcs, FairPlay) segments from before and after a restart need different ones, the licence has one.',
-    mend: 'Derive the IV as the key, under another label, or keep it with the key.',
+    why: 'With a constant IV (cbcs, FairPlay), segments from before and after a restart require different IVs, but the licence contains only one.',
+    fix: 'Derive the IV like the key, with another label, or store it with the key.',
     *check({ answer, other }) {
       if (other.relation !== 'again') return
       for (const { element, kid, iv } of answer.keys) {
         const before = keyOfKid(other.answer, kid)?.iv
         if (iv === undefined || before === undefined || Buffer.compare(iv, before) === 0) continue
-        yield { what: `explicitIV of ${kid} is another one: ${other.how}`, at: element, attribute: 'explicitIV' }
+        yield { what: `explicitIV of ${kid} has changed: ${other.how}`, at: element, attribute: 'explicitIV' }
       }
     },
   },
@@ -50,9 +50,9 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     subject: 'related',
     severity: 'warning',
     clause: 'ISO/IEC 23001-7, 8.1',
-    title: 'The same request always has the same signalling',
-    why: 'Outputs and pipelines of one content then differ in their boxes; players take a changed box for a new key and ask again.',
-    mend: 'Keep time, counters and random values out of boxes and lines.',
+    title: 'The same request always gets the same signalling',
+    why: 'Outputs and pipelines of one content get different boxes. Players treat a changed box as a new key and ask for another licence.',
+    fix: 'Keep times, counters and random values out of boxes and HLS lines.',
     *check({ answer, other }) {
       if (other.relation !== 'again') return
       for (const system of answer.systems) {
@@ -63,7 +63,7 @@ export const DETERMINISM_RULES: readonly Rule[] = [
           ({ kind, text }) => before?.slots.some((slot) => slot.kind === kind && slot.text !== text) === true,
         )
         if (changed !== undefined)
-          yield { what: `${changed.element.local} is another one: ${other.how}`, at: changed.element }
+          yield { what: `${changed.element.local} has changed: ${other.how}`, at: changed.element }
       }
     },
   },
@@ -73,15 +73,15 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     subject: 'related',
     severity: 'error',
     clause: 'SPEKE 2.0, Content key encryption; MediaPackage User Guide, Implementing SPEKE 2.0 (key determinism)',
-    title: 'An encrypted key is the one that is given in the clear',
-    why: 'Encryption is about the way the key travels; outputs that ask with and without it share a content and play together.',
-    mend: 'Encrypt the key of (content, kid), not a new one.',
+    title: 'The encrypted key equals the key in the clear',
+    why: 'Encryption only protects the transport. Outputs that ask with and without encryption share a content and play together.',
+    fix: 'Encrypt the key of this content ID and kid. Do not generate another one.',
     *check({ answer, other }) {
       if (other.relation !== 'encryption') return
       for (const { element, kid, contentKey } of answer.keys) {
         const before = keyOfKid(other.answer, kid)?.contentKey
         if (contentKey === undefined || before === undefined || Buffer.compare(contentKey, before) === 0) continue
-        yield { what: `the encrypted key of ${kid} is not the one in the clear`, at: element }
+        yield { what: `the encrypted key of ${kid} differs from the key in the clear`, at: element }
       }
     },
   },
@@ -91,9 +91,9 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     subject: 'related',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management (random document key and IV)',
-    title: 'Every answer is encrypted under a document key and IVs of its own',
-    why: 'Equal ciphertexts tell that keys are equal, and a document key that is used for ever opens every answer once it is known.',
-    mend: 'Draw 32 bytes of document key, 64 of MAC key and 16 of IV for each answer.',
+    title: 'Every answer has its own document key and IVs',
+    why: 'Equal ciphertexts reveal that two keys are equal. A document key that never changes decrypts every answer once it leaks.',
+    fix: 'Generate 32 random bytes for the document key, 64 for the MAC key and 16 for each IV in every answer.',
     *check({ answer, other }) {
       if (other.relation !== 'again') return
       for (const { data, kid } of answer.keys) {
@@ -110,9 +110,9 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     subject: 'related',
     severity: 'error',
     clause: 'SPEKE 2.0, Key rotation',
-    title: 'Other kids have other keys',
-    why: 'Rotation wins nothing, and whoever may see one content can decrypt the other.',
-    mend: 'Let the kid, and the contentId, go into the derivation of the key.',
+    title: 'Different kids have different keys',
+    why: 'Key rotation has no effect, and a device that may play one content can decrypt another.',
+    fix: 'Derive the key from both the kid and the contentId.',
     *check({ answer, other }) {
       if (other.relation !== 'other-kids') return
       for (const { element, kid, contentKey } of answer.keys) {
@@ -123,7 +123,8 @@ export const DETERMINISM_RULES: readonly Rule[] = [
             contentKey !== undefined &&
             Buffer.compare(one.contentKey, contentKey) === 0,
         )
-        if (same !== undefined) yield { what: `the key of ${kid} is that of ${same.kid}: ${other.how}`, at: element }
+        if (same !== undefined)
+          yield { what: `the key of ${kid} equals that of ${same.kid}, ${other.how}`, at: element }
       }
     },
   },
@@ -133,9 +134,9 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     subject: 'related',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (signalling for each kid); ISO/IEC 23001-7, 8.1',
-    title: 'Other kids have other signalling',
-    why: 'Players ask for a licence of a content that is not this one. The AWS reference server answers with blobs from its configuration.',
-    mend: 'Make box, PlayReady Object and line for content and kid of the request.',
+    title: 'Different kids have different signalling',
+    why: 'Players ask for a licence of another content. The AWS reference server has this fault: it answers with values from its configuration.',
+    fix: 'Build the box, the PlayReady Object and the HLS line for the content ID and kid of the request.',
     *check({ answer, other }) {
       if (other.relation !== 'other-kids') return
       yield* staticSignaling(answer, other)
@@ -157,7 +158,10 @@ function* staticSignaling(answer: CpixView, other: RelatedAnswer) {
       if (same === undefined) continue
       const kids = kidsInBoxes(bytes)
       if (same.kid !== undefined && kids.includes(system.kid) && kids.includes(same.kid)) continue
-      yield { what: `${system.name} is signalled exactly as for the kid ${same.kid}: ${other.how}`, at: system.element }
+      yield {
+        what: `the ${system.name} signalling equals that of the kid ${same.kid}, ${other.how}`,
+        at: system.element,
+      }
       break
     }
   }

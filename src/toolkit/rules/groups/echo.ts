@@ -6,7 +6,7 @@ import type { Problem, Rule } from '../rule.ts'
 import { FAIRPLAY } from '../systems.ts'
 import type { CpixView } from '../view.ts'
 
-/** Rules over what an answer keeps of its request: SPEKE fills the request's own document. @see speke.md 4, 6, 8 */
+/** Rules about what an answer must keep of its request: a key provider fills in the document of the request. */
 export const ECHO_RULES: readonly Rule[] = [
   {
     id: 'element-dropped',
@@ -14,12 +14,12 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints ("everything the encryptor put in the request shall carry a valid value")',
-    title: 'Every element of the request is in the answer',
-    why: 'The encryptor stops with an error when something it asked for is not there (MediaPackage, MediaConvert).',
-    mend: 'Fill the document of the request and return it, rather than write a new one.',
+    title: 'The answer contains every element of the request',
+    why: 'MediaPackage and MediaConvert stop with an error if an element they asked for is missing.',
+    fix: 'Fill in the document of the request and return it. Do not write a new document.',
     *check({ request, answer }) {
       for (const { element, parent } of droppedIn(request, answer)) {
-        yield { what: `${element.name}${named(element)} of the request is not in the answer`, at: parent }
+        yield { what: `${element.name}${named(element)} of the request is missing in the answer`, at: parent }
       }
     },
   },
@@ -29,9 +29,9 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'warning',
     clause: 'SPEKE 2.0, Standard payload components (only what is marked supported)',
-    title: 'Only what was asked for is in the answer',
-    why: 'A DRMSystem or PSSH that nobody asked for ends up in manifests of containers that cannot have it, or stops the encryptor.',
-    mend: 'Fill the elements of the request; add Data to ContentKey, DocumentKey and MACMethod to DeliveryData, in 2.1 HDCPData.',
+    title: 'The answer contains only elements that the request asked for',
+    why: 'An encryptor copies an extra DRMSystem or PSSH into manifests that cannot hold it, or stops.',
+    fix: 'Fill the elements of the request. Add only Data to ContentKey, DocumentKey and MACMethod to DeliveryData, and HDCPData in SPEKE 2.1.',
     *check({ request, answer }) {
       for (const { element } of addedIn(request, answer)) {
         yield { what: `${element.name}${named(element)} is not in the request`, at: element }
@@ -44,9 +44,9 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints',
-    title: 'Attributes of the request are in the answer, unchanged',
-    why: 'Encryptors find their elements again by attributes such as id, name, playlist and systemId.',
-    mend: 'Leave the attributes of the request as they are, those you do not know included.',
+    title: 'The answer keeps the attributes of the request unchanged',
+    why: 'Encryptors identify elements by attributes such as id, name, playlist and systemId.',
+    fix: 'Copy every attribute of the request, including attributes you do not know.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
         if (OWN_RULES.has(pair.request.local)) continue
@@ -60,16 +60,17 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'warning',
     clause: 'SPEKE 2.0, KID override',
-    title: 'Entries of lists come back in the order of the request',
-    why: 'When a key provider answers with other kids, an encryptor can only tell its keys by their place.',
-    mend: 'Keep ContentKey, DRMSystem, ContentKeyPeriod and ContentKeyUsageRule in document order.',
+    title: 'Lists in the answer have the order of the request',
+    why: 'If a key provider answers with other kids, an encryptor can identify its keys only by their position.',
+    fix: 'Keep ContentKey, DRMSystem, ContentKeyPeriod and ContentKeyUsageRule in document order.',
     *check({ request, answer }) {
       for (const list of pairsIn(request, answer)) {
         const answered = matchChildren(list.request, list.answer)
           .matched.filter((pair) => hasIdentity(pair.request))
           .flatMap((pair) => pair.answer ?? [])
         const early = answered.find((element, i) => element.start < (answered[i - 1]?.start ?? 0))
-        if (early !== undefined) yield { what: `the children of ${list.answer.name} are in another order`, at: early }
+        if (early !== undefined)
+          yield { what: `the children of ${list.answer.name} have another order than in the request`, at: early }
       }
     },
   },
@@ -79,9 +80,9 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'error',
     clause: 'SPEKE 2.1, Standard payload components (ContentKeyPeriod)',
-    title: 'Key periods come back word for word',
-    why: 'MediaPackage v2 holds them against its own: a key provider cannot move the boundaries of a rotation, nor write a time in another way.',
-    mend: 'Echo id, index, start, end, startOffset and endOffset as text; do not parse and print times.',
+    title: 'The answer copies key periods character by character',
+    why: 'MediaPackage v2 compares each period with its own. It rejects a moved start or end, and a time in another notation.',
+    fix: 'Copy id, index, start, end, startOffset and endOffset as text. Do not parse and reformat times.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
         if (pair.request.local === 'ContentKeyPeriod') yield* changedAttributes(pair, request.version.major)
@@ -95,9 +96,9 @@ export const ECHO_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (the key provider must not modify it)',
-    title: 'The encryption contract comes back unchanged',
-    why: "It is the encryptor's: AWS's verification suite and MediaPackage compare it, and a changed filter puts a key on other tracks.",
-    mend: 'Echo ContentKeyUsageRule with its filters; only kid may change, where the key of that kid does.',
+    title: 'The answer keeps the encryption contract unchanged',
+    why: "The encryptor defines the contract. MediaPackage and AWS's verification suite compare it, and a changed filter applies a key to other tracks.",
+    fix: 'Copy ContentKeyUsageRule with its filters. Change kid only if the kid of the key changes.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
         const isRule = pair.request.local === 'ContentKeyUsageRule'
@@ -111,9 +112,9 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'error',
     clause: 'SPEKE 2.0, Content key encryption (DeliveryKey)',
-    title: 'The certificate of a recipient comes back unchanged',
-    why: 'The encryptor looks for its own DeliveryData by the certificate and finds none.',
-    mend: 'Echo DeliveryKey with its X509Data.',
+    title: 'The answer keeps the certificate of each recipient unchanged',
+    why: 'The encryptor finds its DeliveryData by the certificate. With another certificate it finds none.',
+    fix: 'Copy DeliveryKey with its X509Data.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
         const { namespace, local } = pair.request
@@ -121,7 +122,7 @@ export const ECHO_RULES: readonly Rule[] = [
         const compact = (view: CpixView, element: XmlElement): string =>
           textOf(view.document, element).replaceAll(/\s+/g, '')
         if (compact(request, pair.request) !== compact(answer, pair.answer)) {
-          yield { what: 'the certificate is not that of the request', at: pair.answer }
+          yield { what: 'the certificate differs from the request', at: pair.answer }
         }
       }
     },
@@ -132,15 +133,15 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'warning',
     clause: 'SPEKE 2.0, Constraints (everything in the request comes back); RFC 9562, 4 (letter case)',
-    title: 'Kids and system ids are spelled as in the request',
-    why: 'Kids mean the same in any letter case, but some encryptors compare them as text and find nothing.',
-    mend: 'Compare without letter case, echo the letters as they came.',
+    title: 'Kids and system IDs have the letter case of the request',
+    why: 'Upper and lower case mean the same kid, but some encryptors compare kids as text and find no match.',
+    fix: 'Compare kids without regard to case, and copy the spelling of the request.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
         for (const name of ['kid', 'systemId']) {
           const [asked, answered] = [attributeOf(pair.request, name), attributeOf(pair.answer, name)]
           if (asked !== answered && asked?.toLowerCase() === answered?.toLowerCase()) {
-            yield { what: `@${name} is spelled in another letter case`, at: pair.answer, attribute: name }
+            yield { what: `@${name} has another letter case than in the request`, at: pair.answer, attribute: name }
           }
         }
       }
@@ -152,9 +153,9 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, KID override',
-    title: 'Every kid of the answer is that of a ContentKey',
-    why: 'A DRMSystem or rule without its key is signalling that no player can use, or a track that nobody encrypts.',
-    mend: 'Use a replaced kid in ContentKey, every DRMSystem, every ContentKeyUsageRule and inside every box alike.',
+    title: 'Every kid in the answer belongs to a ContentKey',
+    why: 'A DRMSystem without its key is signalling that no player can use. A rule without its key leaves a track unencrypted.',
+    fix: 'If you replace a kid, replace it in ContentKey, in every DRMSystem, in every ContentKeyUsageRule and inside every box.',
     *check({ answer }) {
       const kids = new Set(answer.keys.map(({ kid }) => kid))
       const elements = [
@@ -164,7 +165,7 @@ export const ECHO_RULES: readonly Rule[] = [
       for (const element of elements) {
         const kid = attributeOf(element, 'kid')?.toLowerCase()
         if (![...kids].some((one) => one === kid)) {
-          yield { what: 'its kid is that of no ContentKey', at: element, attribute: 'kid' }
+          yield { what: 'no ContentKey has this kid', at: element, attribute: 'kid' }
         }
       }
     },
@@ -175,14 +176,14 @@ export const ECHO_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'note',
     clause: 'SPEKE 2.0, KID override',
-    title: 'The kids of the answer are those of the request',
-    why: 'A key provider may answer with other kids; how an encryptor with several keys follows is stated nowhere.',
-    mend: 'Keep the kids of the request unless the licence service wants its own.',
+    title: 'The answer has the kids of the request',
+    why: 'A key provider may answer with other kids, but no specification says how an encryptor with several keys matches them.',
+    fix: 'Keep the kids of the request, unless your licence service requires its own.',
     *check({ request, answer }) {
       const asked = new Set(request.keys.map(({ kid }) => kid))
       for (const { kid, element } of answer.keys) {
         if (kid !== undefined && !asked.has(kid)) {
-          yield { what: `the kid ${kid} is not of the request`, at: element, attribute: 'kid' }
+          yield { what: `the request does not have the kid ${kid}`, at: element, attribute: 'kid' }
         }
       }
     },
@@ -194,10 +195,10 @@ interface Pair {
   readonly answer: XmlElement
 }
 
-/** The elements whose attributes have rules of their own. */
+/** Elements whose attributes other rules check. */
 const CONTRACT: ReadonlySet<string> = new Set(['KeyPeriodFilter', 'VideoFilter', 'AudioFilter', 'BitrateFilter'])
 const OWN_RULES: ReadonlySet<string> = new Set([...CONTRACT, 'ContentKeyUsageRule', 'ContentKeyPeriod'])
-/** Attributes with rules of their own, by element. */
+/** Attributes that other rules check, by element. */
 const OWN_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   CPIX: ['id', 'contentId', 'version'],
   ContentKey: ['kid', 'explicitIV', 'commonEncryptionScheme'],
@@ -205,7 +206,7 @@ const OWN_ATTRIBUTES: Readonly<Record<string, readonly string[]>> = {
   ContentKeyUsageRule: ['kid'],
 }
 
-/** Every element that both have, roots first. */
+/** Yields every element that request and answer both have, roots first. */
 function* pairsIn(request: CpixView, answer: CpixView): Iterable<Pair> {
   yield* pairsBelow({ request: request.root, answer: answer.root })
 }
@@ -222,14 +223,14 @@ function* changedAttributes({ request, answer }: Pair, major: 1 | 2): Iterable<P
     if (OWN_ATTRIBUTES[request.local]?.includes(local)) continue
     const answered = attributeOf(answer, name) ?? ownAttributes(answer).find((one) => one.local === local)?.value
     if (answered === value || (major === 2 && name.startsWith('speke:'))) continue
-    const what = answered === undefined ? 'is missing' : 'is not that of the request'
+    const what = answered === undefined ? 'is missing' : 'differs from the request'
     yield { what: `@${name} of ${answer.name} ${what}`, at: answer, ...(answered !== undefined && { attribute: name }) }
   }
 }
 
 interface Lost {
   readonly element: XmlElement
-  /** Where in the answer it is missed. */
+  /** The element of the answer that should contain it. */
   readonly parent: XmlElement
 }
 
@@ -252,13 +253,13 @@ function* addedIn(request: CpixView, answer: CpixView): Iterable<Lost> {
   }
 }
 
-/** What a key provider adds. */
+/** Children that a key provider adds. */
 const MAY_BE_ADDED: Readonly<Record<string, readonly string[]>> = {
   ContentKey: ['Data', 'HDCPData'],
   DeliveryData: ['DocumentKey', 'MACMethod'],
 }
 
-/** What has no place in an answer. @see speke.md 4.2, 5.2 */
+/** Elements that an answer must or may omit: signatures, history, and SPEKE 1.0 elements in SPEKE 2. */
 function mayBeDropped(element: XmlElement, major: 1 | 2): boolean {
   const { namespace, local, parent } = element
   if (namespace === XMLDSIG_NAMESPACE && local === 'Signature') return true

@@ -6,7 +6,7 @@ import { readEncrypted } from '../open-keys.ts'
 import type { Rule } from '../rule.ts'
 import { asksForEncryption, type CpixView, type KeyView } from '../view.ts'
 
-/** Rules over content key encryption. @see CPIX 2.3, Key Management; speke.md 9 */
+/** Rules about content key encryption. @see CPIX 2.3, Key Management */
 export const ENCRYPTION_RULES: readonly Rule[] = [
   {
     id: 'plain-key-although-encrypted',
@@ -14,14 +14,14 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Content key encryption',
-    title: 'Where encryption was asked for, no key is in the clear',
-    why: 'Keys travel in the clear although the operator meant them encrypted. MediaPackage plays nothing, MediaConvert fails the job.',
-    mend: 'Encrypt for every DeliveryData, or refuse; never fall back to PlainValue.',
+    title: 'If the request asks for encrypted keys, the answer has no key in the clear',
+    why: 'The operator expects that keys do not travel in the clear. MediaPackage plays nothing, and MediaConvert fails the job.',
+    fix: 'Encrypt the keys for every DeliveryData, or reject the request. Do not return PlainValue instead.',
     *check({ answer, request }) {
       if (!asksForEncryption(request ?? answer)) return
       for (const { plainValue } of answer.keys) {
         if (plainValue !== undefined)
-          yield { what: 'PlainValue stands although a DeliveryDataList was sent', at: plainValue }
+          yield { what: 'the answer has PlainValue although the request has a DeliveryDataList', at: plainValue }
       }
     },
   },
@@ -31,13 +31,14 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Content key encryption (optional, asked for by DeliveryDataList)',
-    title: 'Keys are encrypted only where a recipient was named',
-    why: 'The encryptor has no private key for it.',
-    mend: 'Answer with PlainValue where the request has no DeliveryDataList.',
+    title: 'Keys are encrypted only if the request names a recipient',
+    why: 'The encryptor has no private key to decrypt them.',
+    fix: 'Return PlainValue if the request has no DeliveryDataList.',
     *check({ answer, request }) {
       if (asksForEncryption(request ?? answer)) return
       for (const { encryptedValue } of answer.keys) {
-        if (encryptedValue !== undefined) yield { what: 'the key is encrypted for nobody', at: encryptedValue }
+        if (encryptedValue !== undefined)
+          yield { what: 'the key is encrypted although the request names no recipient', at: encryptedValue }
       }
     },
   },
@@ -48,17 +49,17 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'CPIX 2.3, DeliveryData',
     title: 'Every DeliveryData has one DocumentKey and one MACMethod',
-    why: 'A recipient without them cannot open the keys, or cannot tell whether they were tampered with.',
-    mend: 'Add DocumentKey and MACMethod, each encrypted with the certificate, to every DeliveryData.',
+    why: 'Without them a recipient cannot decrypt the keys, or cannot detect that they were modified.',
+    fix: 'Add DocumentKey and MACMethod to every DeliveryData, each encrypted with the public key of its certificate.',
     *check({ answer, request }) {
-      // A request alone has neither yet.
+      // A request has neither element yet.
       if (request === undefined && !answer.keys.some(({ data }) => data)) return
       for (const element of answer.deliveryData) {
         for (const local of ['DocumentKey', 'MACMethod']) {
           const count = element.children.filter(
             (child) => child.local === local && child.namespace === CPIX_NAMESPACE,
           ).length
-          if (count !== 1) yield { what: `expected one ${local}, not ${count}`, at: element }
+          if (count !== 1) yield { what: `expected one ${local}, got ${count}`, at: element }
         }
       }
     },
@@ -69,9 +70,9 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management',
-    title: 'Every algorithm of content key encryption is the one of CPIX',
-    why: 'Readers know AES-256-CBC for keys, RSA-OAEP with MGF1 and SHA-1 for their recipients, HMAC-SHA512 for MACs, and nothing else.',
-    mend: `Name ${AES256_CBC}, ${RSA_OAEP_MGF1P} and ${HMAC_SHA512}.`,
+    title: 'Content key encryption uses the algorithms of CPIX',
+    why: 'Readers support only AES-256-CBC for content keys, RSA-OAEP (MGF1 with SHA-1) for the document key, and HMAC-SHA512 for MACs.',
+    fix: `Write ${AES256_CBC}, ${RSA_OAEP_MGF1P} and ${HMAC_SHA512}.`,
     *check({ answer }) {
       for (const { element, expected } of encryptedParts(answer)) {
         const part = readEncrypted(answer.document, element)
@@ -93,13 +94,16 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, DocumentKey, MACMethod',
-    title: 'Document key and MAC key open with the private key of the certificate',
-    why: 'The recipient cannot read a single key: wrong certificate, wrong padding, or keys of the wrong length.',
-    mend: 'Encrypt 32 and 64 random bytes with RSA-OAEP (SHA-1, MGF1 with SHA-1, no label) and the public key of the DeliveryKey.',
+    title: 'The private key of the certificate decrypts the document key and the MAC key',
+    why: 'The recipient cannot read any key: the certificate, the padding or the key lengths are wrong.',
+    fix: 'Encrypt 32 random bytes (document key) and 64 random bytes (MAC key) with RSA-OAEP (SHA-1, MGF1 with SHA-1, no label) and the public key of DeliveryKey.',
     *check({ answer, privateKey }) {
       const [first] = answer.deliveryData
       if (privateKey === undefined || first === undefined || answer.opened?.encryption !== undefined) return
-      yield { what: 'neither DocumentKey (32 bytes) nor MACMethod (64 bytes) opens with the private key', at: first }
+      yield {
+        what: 'the private key does not decrypt DocumentKey (32 bytes) and MACMethod (64 bytes) of any DeliveryData',
+        at: first,
+      }
     },
   },
   {
@@ -108,15 +112,15 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management (AES-256-CBC, IV in front, PKCS#7)',
-    title: `An encrypted key has ${ENCRYPTED_KEY_BYTES} bytes: IV and two blocks`,
-    why: 'Without the IV in front, or without padding, no reader decrypts it.',
-    mend: 'CipherValue is base64 of 16 bytes IV and 32 bytes ciphertext: PKCS#7 adds a whole block to 16 bytes.',
+    title: `An encrypted content key has ${ENCRYPTED_KEY_BYTES} bytes: the IV and two blocks`,
+    why: 'No reader can decrypt a value without the IV in front or without padding.',
+    fix: 'Write CipherValue as base64 of the 16-byte IV followed by 32 bytes of ciphertext. PKCS#7 adds a whole block to a 16-byte key.',
     *check({ answer }) {
       for (const { encryptedValue } of answer.keys) {
         const part = encryptedValue && readEncrypted(answer.document, encryptedValue)
         if (encryptedValue === undefined || part?.cipher.length === ENCRYPTED_KEY_BYTES) continue
         yield {
-          what: `CipherValue has ${part?.cipher.length ?? 0} bytes, not ${ENCRYPTED_KEY_BYTES}`,
+          what: `CipherValue has ${part?.cipher.length ?? 0} bytes, expected ${ENCRYPTED_KEY_BYTES}`,
           at: encryptedValue,
         }
       }
@@ -128,9 +132,9 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management (ValueMAC)',
-    title: 'Every encrypted key has its ValueMAC',
-    why: 'CPIX requires it and the receiver must check it before it decrypts: without one it must not.',
-    mend: 'Add pskc:ValueMAC: HMAC-SHA512 over IV and ciphertext under the MAC key.',
+    title: 'Every encrypted content key has a ValueMAC',
+    why: 'CPIX requires ValueMAC, and a receiver must check it before it decrypts the key.',
+    fix: 'Add pskc:ValueMAC: HMAC-SHA512 with the MAC key over IV and ciphertext.',
     *check({ answer }) {
       for (const { data, encryptedValue } of answer.keys) {
         const part = data && encryptedValue && readEncrypted(answer.document, data)
@@ -145,19 +149,20 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management (ValueMAC)',
-    title: 'Every ValueMAC is that of its ciphertext',
-    why: 'A receiver that checks, as it must, refuses the key. The samples of AWS show 32 bytes: those are illustrations.',
-    mend: `HMAC-SHA512 (${VALUE_MAC_BYTES} bytes) over the decoded CipherValue, IV included, under the MAC key; not over its base64.`,
+    title: 'Every ValueMAC matches its ciphertext',
+    why: 'A receiver that checks the MAC rejects the key. The 32-byte values in AWS samples are illustrations only.',
+    fix: `Calculate HMAC-SHA512 (${VALUE_MAC_BYTES} bytes) with the MAC key over the decoded CipherValue, including the IV. Do not calculate it over the base64 text.`,
     *check({ answer }) {
       const encryption = answer.opened?.encryption
       for (const { element, isKey } of encryptedParts(answer)) {
         const part = readEncrypted(answer.document, element)
         if (part === undefined || part.valueMac === '') continue
         const size = Buffer.from(part.valueMac, 'base64').length
-        if (size !== VALUE_MAC_BYTES) yield { what: `ValueMAC has ${size} bytes, not ${VALUE_MAC_BYTES}`, at: element }
+        if (size !== VALUE_MAC_BYTES)
+          yield { what: `ValueMAC has ${size} bytes, expected ${VALUE_MAC_BYTES}`, at: element }
         else if (encryption?.isAuthentic(part) === false) {
           yield {
-            what: `ValueMAC of the ${isKey ? 'content key' : element.local} is not that of its ciphertext`,
+            what: `ValueMAC of the ${isKey ? 'content key' : element.local} does not match its ciphertext`,
             at: element,
           }
         }
@@ -170,9 +175,9 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, Key Management',
-    title: 'Every encrypted key decrypts to 16 bytes',
-    why: 'The MAC is right, so this is the key provider: another document key, no PKCS#7, or a key of the wrong length.',
-    mend: 'Encrypt the 16 raw bytes of the key with the document key of this answer.',
+    title: 'Every encrypted content key decrypts to 16 bytes',
+    why: 'The MAC is correct, so the key provider encrypted the wrong thing: with another document key, without PKCS#7, or a key of another length.',
+    fix: 'Encrypt the 16 raw bytes of the key with the document key of this answer.',
     *check({ answer }) {
       for (const { element, data, encryptedValue, contentKey } of answer.keys) {
         const part = encryptedValue && data && readEncrypted(answer.document, data)
@@ -189,7 +194,7 @@ interface EncryptedElement {
   readonly isKey: boolean
 }
 
-/** What holds an encrypted value, and the algorithm it must name. */
+/** The elements that contain an encrypted value, each with the algorithm it must name. */
 function encryptedParts({ keys, deliveryData }: CpixView): readonly EncryptedElement[] {
   const ofKey = ({ data, encryptedValue }: KeyView): EncryptedElement[] =>
     data === undefined || encryptedValue === undefined ? [] : [{ element: data, expected: AES256_CBC, isKey: true }]

@@ -6,7 +6,7 @@ import { linesOf } from './hls.ts'
 
 const MAX_ASSET_ID = 200
 
-/** Rules over FairPlay and over systems whose players fetch a key by URL. @see drm-signaling.md 5, 6; speke.md 5.2 */
+/** Rules about FairPlay and about systems whose players download a key from a URL. */
 export const FAIRPLAY_RULES: readonly Rule[] = [
   {
     id: 'fairplay-uri',
@@ -14,12 +14,13 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'FairPlay Streaming Programming Guide',
-    title: 'The URI of FairPlay begins with skd://',
-    why: 'Players hand skd URIs to FairPlay and fetch any other: an https URL, as in a sample of AWS, is fetched as a key.',
-    mend: 'Write skd:// and what the licence server takes as asset id.',
+    title: 'The FairPlay URI starts with skd://',
+    why: 'Players pass skd URIs to FairPlay and download any other URI as a key. A sample by AWS has an https URL here.',
+    fix: 'Write skd:// followed by the asset ID that your licence server expects.',
     *check({ answer }) {
       for (const { element, uri } of urisOf(answer, isFairplay)) {
-        if (!uri.startsWith('skd://') || uri === 'skd://') yield { what: 'the URI is no skd:// URI', at: element }
+        if (!uri.startsWith('skd://') || uri === 'skd://')
+          yield { what: 'the URI does not start with skd://, or has nothing after it', at: element }
       }
     },
   },
@@ -29,9 +30,9 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'warning',
     clause: 'FairPlay Streaming Programming Guide (asset id of 2 to 200 bytes)',
-    title: `What follows skd:// has at most ${MAX_ASSET_ID} bytes`,
-    why: 'It becomes the asset id in the request of the device, which takes no more: it does not play.',
-    mend: 'Use a shorter contentId, or a form such as skd://{kid}.',
+    title: `The FairPlay asset ID after skd:// has at most ${MAX_ASSET_ID} bytes`,
+    why: 'The device puts the asset ID into its licence request and accepts at most 200 bytes. A longer ID does not play.',
+    fix: 'Use a shorter contentId, or a form such as skd://{kid}.',
     *check({ answer }) {
       for (const { element, uri } of urisOf(answer, isFairplay)) {
         const length = Buffer.byteLength(uri) - 'skd://'.length
@@ -45,9 +46,9 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'A JSON object in the URI names its own content, kid and IV',
-    why: 'The licence server makes the licence of another key, or with another IV than the encryptor has.',
-    mend: 'KeyId is the kid with hyphens, IV the base64 of explicitIV, ContentId that of the document.',
+    title: 'A JSON object in the FairPlay URI has the content ID, kid and IV of this key',
+    why: 'The licence server issues a licence for another key, or with another IV than the encryptor uses.',
+    fix: 'Set KeyId to the kid with hyphens, IV to the base64 of explicitIV, and ContentId to the content ID of the document.',
     *check({ answer }) {
       for (const { system, element, uri } of urisOf(answer, isFairplay)) {
         const json = jsonIn(uri)
@@ -69,9 +70,9 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'The line of FairPlay has no IV attribute',
-    why: 'FairPlay sends the IV with the licence; MediaPackage documents the line without it.',
-    mend: 'Leave IV out of the line and return explicitIV on the ContentKey.',
+    title: 'The FairPlay HLS line has no IV attribute',
+    why: 'The FairPlay licence contains the IV. MediaPackage documents the line without the attribute.',
+    fix: 'Remove IV from the line and return explicitIV on the ContentKey.',
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         if (isFairplay(system) && line !== undefined && hlsAttribute(line, 'IV') !== undefined) {
@@ -87,13 +88,13 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: "MediaPackage User Guide, Implementing SPEKE 2.0; AWS's verification suite",
-    title: 'FairPlay has no ContentProtectionData',
-    why: "FairPlay is not in DASH; AWS's verification suite fails answers that have the element.",
-    mend: 'Leave ContentProtectionData out of the DRMSystem of FairPlay, even where the request has it.',
+    title: 'DRMSystem of FairPlay has no ContentProtectionData',
+    why: "DASH does not use FairPlay. AWS's verification suite rejects an answer with this element.",
+    fix: 'Remove ContentProtectionData from the DRMSystem of FairPlay, even if the request has it.',
     *check({ answer }) {
       for (const { slots } of answer.systems.filter(isFairplay)) {
         for (const { kind, element } of slots) {
-          if (kind === 'contentProtectionData') yield { what: 'there is a ContentProtectionData', at: element }
+          if (kind === 'contentProtectionData') yield { what: 'DRMSystem has a ContentProtectionData', at: element }
         }
       }
     },
@@ -105,13 +106,13 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'RFC 8216, 5 (key files)',
     title: 'The URI of a clear key is an https URL',
-    why: 'Players fetch the key there: over http everyone on the way has it, and browsers refuse it on an https page.',
-    mend: 'Write the public https URL of the key. A loopback address is taken for a trial.',
+    why: 'Players download the key from this URL. Over http anyone on the path can read it, and browsers block it on an https page.',
+    fix: 'Write the public https URL of the key. This rule accepts http for loopback addresses, which trials use.',
     *check({ answer }) {
       for (const { element, uri } of urisOf(answer, isKeyUrl)) {
         const url = URL.parse(uri)
         const isLocal = url?.protocol === 'http:' && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
-        if (url?.protocol !== 'https:' && !isLocal) yield { what: 'the URI is no https URL', at: element }
+        if (url?.protocol !== 'https:' && !isLocal) yield { what: 'the URI is not an https URL', at: element }
       }
     },
   },
@@ -122,9 +123,9 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     majors: [1],
     severity: 'error',
     clause: 'SPEKE 1.0, Standard payload components (speke:KeyFormat, speke:KeyFormatVersions)',
-    title: 'speke:KeyFormat and KeyFormatVersions are those of the system',
-    why: 'They become KEYFORMAT and KEYFORMATVERSIONS of EXT-X-KEY: with another value no player takes the line.',
-    mend: 'FairPlay: com.apple.streamingkeydelivery; AES-128: identity (or empty); versions: 1. Each in base64.',
+    title: 'speke:KeyFormat and speke:KeyFormatVersions match the DRM system',
+    why: 'They become KEYFORMAT and KEYFORMATVERSIONS of EXT-X-KEY. No player uses a line with another value.',
+    fix: 'Write base64 of com.apple.streamingkeydelivery for FairPlay and of identity for AES-128 (or leave it empty). Write base64 of 1 as KeyFormatVersions.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const expected = system.facts?.keyFormat
@@ -155,7 +156,7 @@ interface UriAt {
   readonly uri: string
 }
 
-/** The URIs of some systems: in HLS lines, in SPEKE 1.0 in URIExtXKey. */
+/** The key URIs of the systems that `isOne` selects: from HLS lines and, in SPEKE 1.0, URIExtXKey. */
 function urisOf(answer: CpixView, isOne: (system: SystemView) => boolean): readonly UriAt[] {
   const inLines = linesOf(answer).flatMap(({ system, slot, line }) => {
     const uri = line && hlsAttribute(line, 'URI')
@@ -167,7 +168,7 @@ function urisOf(answer: CpixView, isOne: (system: SystemView) => boolean): reado
   return [...inLines, ...inElements].filter(({ system }) => isOne(system))
 }
 
-/** The object of the form in the guide of MediaPackage: `skd://` and base64 of JSON. */
+/** The JSON object in a URI of the form that the MediaPackage guide shows: `skd://` and base64 of JSON. */
 function jsonIn(uri: string): Readonly<Record<string, unknown>> | undefined {
   const text = Buffer.from(uri.slice('skd://'.length), 'base64').toString('utf8')
   if (!text.startsWith('{')) return undefined

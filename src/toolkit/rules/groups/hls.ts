@@ -7,7 +7,7 @@ import { PLAYREADY, WIDEVINE } from '../systems.ts'
 import { type CpixView, filledSlot, filledSlots, type SlotView, type SystemView } from '../view.ts'
 import type { Viewpoint } from '../viewpoints.ts'
 
-/** Rules over HLSSignalingData. @see speke.md 5.1; RFC 8216, 4.3.2.4 */
+/** Rules about HLSSignalingData. @see RFC 8216, 4.3.2.4 */
 export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-tag',
@@ -15,13 +15,13 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, HLSSignalingData; MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'media is one #EXT-X-KEY line, master one #EXT-X-SESSION-KEY line',
-    why: 'MediaPackage writes the line into the playlist as it is: the wrong tag there is ignored by players, or breaks the playlist.',
-    mend: 'Begin the media line with #EXT-X-KEY: and the master line with #EXT-X-SESSION-KEY:.',
+    title: 'HLSSignalingData is an #EXT-X-KEY line for media and an #EXT-X-SESSION-KEY line for master',
+    why: 'MediaPackage copies the line into the playlist. Players ignore the wrong tag or cannot read the playlist.',
+    fix: 'Start the media line with #EXT-X-KEY: and the master line with #EXT-X-SESSION-KEY:.',
     *check({ answer }) {
       for (const { slot, text } of linesOf(answer)) {
         const tag = slot.kind === 'hlsMedia' ? '#EXT-X-KEY:' : '#EXT-X-SESSION-KEY:'
-        if (!text.startsWith(tag)) yield { what: `the line does not begin with ${tag}`, at: slot.element }
+        if (!text.startsWith(tag)) yield { what: `the line does not start with ${tag}`, at: slot.element }
       }
     },
   },
@@ -31,13 +31,13 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (one kid and one tag)',
-    title: 'HLSSignalingData is one line, without line break or byte order mark',
-    why: 'MediaPackage takes exactly one tag; a line break puts an empty or half line into the playlist.',
-    mend: 'Encode the line alone: no newline at its end, no BOM, no second tag.',
+    title: 'HLSSignalingData is one line without a line break or byte order mark',
+    why: 'MediaPackage accepts exactly one tag. A line break puts an empty or incomplete line into the playlist.',
+    fix: 'Encode only the line: no newline at the end, no byte order mark, no second tag.',
     *check({ answer }) {
       for (const { slot, text } of linesOf(answer)) {
-        if (/[\r\n]/.test(text)) yield { what: 'there is a line break', at: slot.element }
-        else if (text.startsWith('\ufeff')) yield { what: 'there is a byte order mark', at: slot.element }
+        if (/[\r\n]/.test(text)) yield { what: 'the line contains a line break', at: slot.element }
+        else if (text.startsWith('\ufeff')) yield { what: 'the line contains a byte order mark', at: slot.element }
       }
     },
   },
@@ -47,17 +47,17 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'RFC 8216, 4.2 (attribute lists)',
-    title: 'What follows the tag is an attribute list',
-    why: 'Players stop reading the playlist: an unquoted URI, a space behind a comma, a quotation mark within.',
-    mend: 'Write NAME=value or NAME="value" with commas and nothing else between; every name once.',
+    title: 'The HLS tag has a valid attribute list',
+    why: 'Players stop reading the playlist. Common causes are an unquoted URI, a space after a comma, or a quotation mark inside a value.',
+    fix: 'Write NAME=value or NAME="value", separated only by commas, and each name once.',
     *check({ answer }) {
       for (const { slot, text, line } of linesOf(answer)) {
         if (/[\r\n]/.test(text) || !/^#EXT-X-[A-Z-]+:/.test(text)) continue
         const names = line?.attributes.map(({ name }) => name) ?? []
         if (line === undefined) yield { what: 'the attribute list is malformed', at: slot.element }
-        else if (new Set(names).size < names.length) yield { what: 'an attribute stands twice', at: slot.element }
+        else if (new Set(names).size < names.length) yield { what: 'an attribute occurs twice', at: slot.element }
         const unquoted = line?.attributes.find(({ name, quoted }) => QUOTED.has(name) && !quoted)
-        if (unquoted !== undefined) yield { what: `${unquoted.name} is not quoted`, at: slot.element }
+        if (unquoted !== undefined) yield { what: `${unquoted.name} has no quotation marks`, at: slot.element }
       }
     },
   },
@@ -67,9 +67,9 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: "AWS's verification suite",
-    title: 'METHOD is the first attribute, right behind the colon',
-    why: 'The suite, and MediaPackage with it, finds the line by its tag and METHOD together: another order is not recognized.',
-    mend: 'Write METHOD first, without a space behind the colon.',
+    title: 'METHOD is the first attribute, directly after the colon',
+    why: "AWS's verification suite, and MediaPackage with it, looks for the tag followed by METHOD and does not recognize another order.",
+    fix: 'Write METHOD first, without a space after the colon.',
     *check({ answer }) {
       for (const { slot, line } of linesOf(answer)) {
         if (line !== undefined && line.attributes[0]?.name !== 'METHOD') {
@@ -85,15 +85,15 @@ export const HLS_RULES: readonly Rule[] = [
     severity: 'note',
     severityAs: { 'mediapackage-v2': 'warning' },
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'Attributes stand in the order of the guide of MediaPackage',
-    why: 'Players do not care; the guide shows one order for each system, and what is untested elsewhere is yours to find out.',
-    mend: 'Widevine, FairPlay, AES-128: METHOD, URI, KEYFORMAT, KEYFORMATVERSIONS. PlayReady: URI last.',
+    title: 'HLS attributes have the order of the MediaPackage guide',
+    why: 'Players accept any order. The MediaPackage guide shows one order for each DRM system, and no other order is documented to work.',
+    fix: 'Widevine, FairPlay and AES-128: METHOD, URI, KEYFORMAT, KEYFORMATVERSIONS. PlayReady: METHOD, KEYFORMAT, KEYFORMATVERSIONS, URI.',
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const expected = system.facts?.attributeOrder ?? []
         const names = line?.attributes.map(({ name }) => name).filter((name) => expected.includes(name)) ?? []
         if (names.join() !== expected.filter((name) => names.includes(name)).join()) {
-          yield { what: `the order is ${names.join(', ')}, not ${expected.join(', ')}`, at: slot.element }
+          yield { what: `the order is ${names.join(', ')}, expected ${expected.join(', ')}`, at: slot.element }
         }
       }
     },
@@ -104,16 +104,15 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (identical attributes)',
-    title: 'Media and master lines differ in their tag alone',
-    why: 'Players preload the key of EXT-X-SESSION-KEY and compare it with that of the media playlist: another one is loaded twice, or not found.',
-    mend: 'Make one attribute list and put either tag before it.',
+    title: 'The media and master lines differ only in their tag',
+    why: 'Players preload the key of EXT-X-SESSION-KEY and compare it with the line of the media playlist. If the lines differ, players load the key twice or do not find it.',
+    fix: 'Build one attribute list and put each tag in front of it.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const [media, master] = (['hlsMedia', 'hlsMaster'] as const).map((kind) => filledSlot(system, kind))
         if (media === undefined || master === undefined) continue
         const [mediaList, masterList] = [media, master].map(({ bytes }) => afterTag(bytes.toString('utf8')))
-        if (mediaList !== masterList)
-          yield { what: 'its attributes are not those of the media line', at: master.element }
+        if (mediaList !== masterList) yield { what: 'the attributes differ from the media line', at: master.element }
       }
     },
   },
@@ -123,13 +122,13 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (no SCHEME attribute)',
-    title: 'There is no SCHEME attribute',
-    why: 'It is none of HLS; the guide of MediaPackage names it as a cause of failures.',
-    mend: 'Leave SCHEME out: METHOD says how samples are encrypted.',
+    title: 'The HLS line has no SCHEME attribute',
+    why: 'HLS defines no SCHEME attribute, and the MediaPackage guide lists it as a cause of failures.',
+    fix: 'Remove SCHEME. METHOD names the encryption.',
     *check({ answer }) {
       for (const { slot, line } of linesOf(answer)) {
         if (line !== undefined && hlsAttribute(line, 'SCHEME') !== undefined) {
-          yield { what: 'there is a SCHEME attribute', at: slot.element }
+          yield { what: 'the line has a SCHEME attribute', at: slot.element }
         }
       }
     },
@@ -140,9 +139,9 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'RFC 8216bis, 4.4.4.4; MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'METHOD fits the scheme',
-    why: 'Players decrypt by METHOD: SAMPLE-AES for content in counter mode gives garbage outside of MediaPackage, NONE plays nothing.',
-    mend: 'cbcs: SAMPLE-AES; cenc: SAMPLE-AES-CTR (MediaPackage v2: SAMPLE-AES always); cbc1 with AES-128: AES-128.',
+    title: 'METHOD matches the encryption scheme',
+    why: 'Players decrypt as METHOD says. Outside MediaPackage, SAMPLE-AES on counter mode content gives garbage; NONE plays nothing.',
+    fix: 'Write SAMPLE-AES for cbcs, SAMPLE-AES-CTR for cenc and AES-128 for cbc1. For MediaPackage v2, write SAMPLE-AES for both cenc and cbcs.',
     *check({ answer, as }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const method = line && hlsAttribute(line, 'METHOD')
@@ -159,15 +158,15 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'RFC 8216, 4.3.2.4 (KEYFORMAT)',
-    title: 'KEYFORMAT names the system of its DRMSystem, KEYFORMATVERSIONS is "1"',
-    why: 'A player takes the line whose KEYFORMAT it knows and no other.',
-    mend: 'Widevine urn:uuid:edef8ba9-…, PlayReady com.microsoft.playready, FairPlay com.apple.streamingkeydelivery, clear keys identity.',
+    title: 'KEYFORMAT matches the DRM system and KEYFORMATVERSIONS is "1"',
+    why: 'A player uses only the line with a KEYFORMAT it supports.',
+    fix: 'Write urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed for Widevine, com.microsoft.playready for PlayReady, com.apple.streamingkeydelivery for FairPlay, and identity for clear keys.',
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const expected = system.facts?.keyFormat
         if (line === undefined || expected === undefined) continue
         const [format, versions] = ['KEYFORMAT', 'KEYFORMATVERSIONS'].map((name) => hlsAttribute(line, name))
-        // Without one it is identity. @see RFC 8216, 4.3.2.4
+        // RFC 8216, 4.3.2.4: an absent KEYFORMAT means identity.
         if ((format ?? 'identity') !== expected) yield { what: `KEYFORMAT is not ${expected}`, at: slot.element }
         if (versions !== undefined && versions !== '1') yield { what: 'KEYFORMATVERSIONS is not 1', at: slot.element }
       }
@@ -179,9 +178,9 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'Shaka Packager and ExoPlayer (KEYID=0x and the kid in hexadecimal); no attribute of RFC 8216',
-    title: 'KEYID is the kid, in the order it is written',
-    why: 'Players that read KEYID (Shaka Player, ExoPlayer) look for a key that no licence has.',
-    mend: 'Write 0x and the 32 digits of the kid without hyphens, not of a little-endian GUID; or leave KEYID out.',
+    title: 'KEYID is the kid in UUID byte order',
+    why: 'Players that read KEYID (Shaka Player, ExoPlayer) look for a key that no licence contains.',
+    fix: 'Write 0x and the 32 hexadecimal digits of the kid, in the order of the UUID, or remove KEYID.',
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const keyId = line && hlsAttribute(line, 'KEYID')?.toLowerCase()
@@ -191,7 +190,7 @@ export const HLS_RULES: readonly Rule[] = [
         const swapped = keyId === hexOf(swappedKid(system.kid))
         yield {
           what: swapped
-            ? `KEYID holds the kid ${system.kid} in little-endian GUID order`
+            ? `KEYID contains the kid ${system.kid} in little-endian GUID order`
             : `KEYID is not the kid ${system.kid}`,
           at: slot.element,
         }
@@ -204,18 +203,18 @@ export const HLS_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'The URI holds what the PSSH element holds',
-    why: 'Widevine players expect the whole pssh box in the URI, PlayReady players the PlayReady Object without its box.',
-    mend: 'Widevine: data:text/plain;base64, and the box. PlayReady: data:text/plain;charset=UTF-16;base64, and the object.',
+    title: 'The URI contains the same payload as PSSH',
+    why: 'Widevine players expect the whole pssh box in the URI. PlayReady players expect the PlayReady Object without the box.',
+    fix: 'Widevine: write data:text/plain;base64, and the box. PlayReady: write data:text/plain;charset=UTF-16;base64, and the object.',
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const name = line && PAYLOADS.get(system.systemId ?? '')
         if (line === undefined || name === undefined) continue
         const data = dataUriBytes(hlsAttribute(line, 'URI'))
         const expected = system.systemId === WIDEVINE ? filledSlot(system, 'pssh')?.bytes : objectInPssh(system)
-        if (data === undefined) yield { what: `URI is no base64 data URI of ${name}`, at: slot.element }
+        if (data === undefined) yield { what: `URI is not a base64 data URI with ${name}`, at: slot.element }
         else if (expected !== undefined && !data.equals(expected)) {
-          yield { what: `URI does not hold ${name} of this DRMSystem`, at: slot.element }
+          yield { what: `URI does not contain ${name} of this DRMSystem`, at: slot.element }
         }
       }
     },
@@ -229,7 +228,7 @@ interface Line {
   readonly line: HlsLine | undefined
 }
 
-/** Every HLSSignalingData of an answer, decoded. */
+/** Every filled HLSSignalingData of an answer, decoded. */
 export function linesOf({ systems }: CpixView): readonly Line[] {
   return systems.flatMap((system) =>
     filledSlots(system, 'hlsMedia', 'hlsMaster').map((slot) => {

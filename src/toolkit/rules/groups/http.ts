@@ -2,7 +2,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { readXml } from '../../../formats/xml/reader.ts'
 import type { JudgedReply, Rule } from '../rule.ts'
 
-/** Rules over the reply to a request that is right. @see speke.md 2 */
+/** Rules about the reply to a valid request. */
 export const HTTP_RULES: readonly Rule[] = [
   {
     id: 'no-answer',
@@ -10,11 +10,11 @@ export const HTTP_RULES: readonly Rule[] = [
     subject: 'reply',
     severity: 'error',
     clause: 'SPEKE 2.0, Live workflow method call examples',
-    title: 'Every request is answered',
-    why: 'An encryptor without an answer goes on with the last key, or gives 404 to players when there never was one (MediaPackage).',
-    mend: 'Look at the log of the key provider at this moment: a crash, a limit of a proxy, a time-out behind it.',
+    title: 'The key provider answers every request',
+    why: 'Without an answer, an encryptor keeps using the last key. If it never had a key, it stops, and players get 404 (MediaPackage).',
+    fix: 'Read the log of the key provider at this time. Look for a crash, a proxy limit or a timeout of a service behind it.',
     *check({ reply, failure }) {
-      if (reply === undefined) yield { what: failure ?? 'no answer came' }
+      if (reply === undefined) yield { what: failure ?? 'the key provider sent no answer' }
     },
   },
   {
@@ -23,13 +23,13 @@ export const HTTP_RULES: readonly Rule[] = [
     subject: 'reply',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints ("the response status code 200")',
-    title: 'A request that is right is answered with status 200',
-    why: 'Only 200 gives keys; any other status stops the encryptor. Requests of this form are what encryptors send.',
-    mend: 'Accept what the specification allows: any prefix, any order of children and attributes, any letter case of ids.',
+    title: 'The key provider answers a valid request with status 200',
+    why: 'Only status 200 delivers keys. Any other status stops the encryptor, and encryptors do send requests of this form.',
+    fix: 'Accept everything the specification allows: any namespace prefix, any order of children and attributes, and IDs in upper or lower case.',
     *check({ reply }) {
       if (reply === undefined || reply.status === 200) return
       const why = reply.status < 400 ? '' : sayingOf(reply)
-      yield { what: `the key provider answered ${reply.status}${why} to a request that is right` }
+      yield { what: `the key provider rejects a valid request with status ${reply.status}${why}` }
     },
   },
   {
@@ -38,16 +38,16 @@ export const HTTP_RULES: readonly Rule[] = [
     subject: 'reply',
     severity: 'error',
     clause: 'SPEKE 2.0, Live workflow method call examples (Content-Type 1..1)',
-    title: 'An answer is application/xml, in UTF-8 where it names a charset',
-    why: "AWS's verification suite refuses any other type, and encryptors may not read the body at all.",
-    mend: 'Send `Content-Type: application/xml`. The framework may have chosen text/xml, text/html or JSON.',
+    title: 'The answer has Content-Type application/xml; a charset, if present, is utf-8',
+    why: "AWS's verification suite rejects any other type, and an encryptor may not read the body.",
+    fix: 'Send `Content-Type: application/xml`. Check whether your web framework sends text/xml, text/html or JSON by default.',
     *check({ reply }) {
       if (reply?.status !== 200) return
       const type = (reply.headers['content-type'] ?? '').toLowerCase()
       if (!type.includes('application/xml')) {
         yield { what: 'Content-Type is not application/xml', header: 'Content-Type' }
       } else if (/charset=/.test(type) && !/charset="?utf-8"?/.test(type)) {
-        yield { what: 'Content-Type names a charset that is not utf-8', header: 'Content-Type' }
+        yield { what: 'Content-Type has a charset other than utf-8', header: 'Content-Type' }
       }
     },
   },
@@ -58,14 +58,16 @@ export const HTTP_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Live workflow method call examples (X-Speke-Version 1..1 in the response)',
-    title: 'X-Speke-Version comes back as it was sent',
-    why: 'The header says which version an answer is of; MediaPackage documents it as mandatory since January 2023.',
-    mend: 'Echo the header of the request. Where the key provider does, look whether a gateway drops it.',
+    title: 'The answer repeats X-Speke-Version of the request',
+    why: 'The header names the SPEKE version of the answer. MediaPackage documents it as mandatory since January 2023.',
+    fix: 'Copy the header of the request into the response. If the key provider already does, check whether a gateway removes it.',
     *check({ reply, version }) {
       if (reply?.status !== 200 || reply.headers['x-speke-version'] === version.header) return
       const missing = reply.headers['x-speke-version'] === undefined
       yield {
-        what: missing ? 'X-Speke-Version is missing' : `X-Speke-Version is not ${version.header}, as in the request`,
+        what: missing
+          ? 'X-Speke-Version is missing'
+          : `X-Speke-Version is not ${version.header}, which the request has`,
         header: 'X-Speke-Version',
       }
     },
@@ -76,9 +78,9 @@ export const HTTP_RULES: readonly Rule[] = [
     subject: 'reply',
     severity: 'warning',
     clause: 'SPEKE 1.0 and 2.0, method call tables',
-    title: 'The key provider names itself',
-    why: 'Support of AWS reads it in logs; the tables of SPEKE have it as mandatory.',
-    mend: 'Send `X-Speke-User-Agent: name/version`, in SPEKE 1.0 `Speke-User-Agent`.',
+    title: 'The answer names the key provider in a user agent header',
+    why: 'The SPEKE tables list the header as mandatory, and AWS support looks for it in logs.',
+    fix: 'Send `X-Speke-User-Agent: name/version`. In SPEKE 1.0 the header is `Speke-User-Agent`.',
     *check({ reply, version }) {
       if (reply?.status !== 200) return
       const header = version.major === 1 ? 'Speke-User-Agent' : 'X-Speke-User-Agent'
@@ -91,14 +93,14 @@ export const HTTP_RULES: readonly Rule[] = [
     subject: 'reply',
     severity: 'warning',
     clause: 'RFC 9111, 5.2 (no-store); good practice',
-    title: 'No cache may keep an answer with keys',
-    why: 'A proxy or CDN that keeps the answer keeps content keys in the clear, beyond everybody who guards them.',
-    mend: 'Leave max-age, s-maxage and public out of Cache-Control, or send `Cache-Control: no-store`.',
+    title: 'Cache-Control does not allow caches to store an answer with keys',
+    why: 'A proxy or CDN that caches the answer stores content keys in the clear, where nobody protects them.',
+    fix: 'Send `Cache-Control: no-store`, or remove public, max-age and s-maxage from Cache-Control.',
     *check({ reply }) {
       if (reply?.status !== 200) return
       const control = reply.headers['cache-control'] ?? ''
       if (/public|s-maxage=[1-9]|max-age=[1-9]/i.test(control)) {
-        yield { what: 'Cache-Control lets caches keep an answer that holds keys', header: 'Cache-Control' }
+        yield { what: 'Cache-Control allows caches to store an answer with keys', header: 'Cache-Control' }
       }
     },
   },
@@ -106,16 +108,16 @@ export const HTTP_RULES: readonly Rule[] = [
 
 const MAX_SHOWN = 200
 
-/** What a refusal says, without what could be a page or hold keys. */
+/** Returns the text of a rejection for a message: at most 200 characters, no HTML page, no base64 that could be a key. */
 export function sayingOf({ headers, body }: JudgedReply): string {
   const text = Buffer.from(body).toString('utf8').trim()
-  if (text === '') return ' without a word'
+  if (text === '') return ' and an empty body'
   if (/html/i.test(headers['content-type'] ?? '') || /PlainValue|CipherValue/.test(text)) return ''
   const shown = text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ').slice(0, MAX_SHOWN)
   return ` (${shown.replaceAll(/[A-Za-z0-9+/]{22,}={0,2}/g, '…')})`
 }
 
-/** Whether a body is a CPIX document with keys. */
+/** Whether a body is an XML document with content keys. */
 export function holdsKeys(body: Uint8Array): boolean {
   try {
     const { source } = readXml(body)

@@ -5,7 +5,7 @@ import type { Rule } from '../rule.ts'
 import { FAIRPLAY } from '../systems.ts'
 import { keyOfKid } from '../view.ts'
 
-/** Rules over content keys and IVs. @see speke.md 4.2, 5.3 */
+/** Rules about content keys and IVs. */
 export const KEY_RULES: readonly Rule[] = [
   {
     id: 'key-missing',
@@ -13,9 +13,9 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (ContentKey/Data/pskc:Secret)',
-    title: 'Every ContentKey holds its key',
-    why: 'The encryptor has nothing to encrypt with and stops.',
-    mend: 'Add Data/pskc:Secret/pskc:PlainValue, or EncryptedValue when the request has a DeliveryDataList.',
+    title: 'Every ContentKey contains its key',
+    why: 'The encryptor has no key and stops.',
+    fix: 'Add Data/pskc:Secret/pskc:PlainValue. If the request has a DeliveryDataList, add EncryptedValue instead of PlainValue.',
     *check({ answer }) {
       for (const { element, plainValue, encryptedValue } of answer.keys) {
         if (plainValue === undefined && encryptedValue === undefined) {
@@ -30,9 +30,9 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 9 (AES-128)',
-    title: 'A key is base64 of 16 bytes',
-    why: 'AES-128 takes 16 bytes. Hex in base64, or a key that is base64 twice, gives 32 or 24 and stops the encryptor.',
-    mend: 'Encode the 16 raw bytes once, with padding, without line breaks.',
+    title: 'A content key is base64 of 16 bytes',
+    why: 'AES-128 uses 16 bytes. A key in hexadecimal, or a key that is base64 encoded twice, has 32 or 24 bytes and stops the encryptor.',
+    fix: 'Encode the 16 raw bytes once as base64, with padding and without line breaks.',
     *check({ answer }) {
       for (const { plainValue } of answer.keys) {
         if (plainValue === undefined || SIXTEEN_BYTES.read(textOf(answer.document, plainValue)) !== undefined) continue
@@ -47,8 +47,8 @@ export const KEY_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'SPEKE 2.0, Encryption contract (a key for each rule)',
     title: 'Different kids have different keys',
-    why: 'Who has the key of the audio or of SD has that of UHD too: the contract asked for the opposite.',
-    mend: 'Derive or generate a key for each kid, not one for a content.',
+    why: 'The encryption contract asks for separate keys. With one shared key, a device that may play audio or SD can also decrypt UHD.',
+    fix: 'Derive or generate one key for each kid, not one for each content.',
     *check({ answer }) {
       const seen = new Set<string>()
       for (const { element, contentKey } of answer.keys) {
@@ -65,16 +65,16 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 9; good practice',
-    title: 'A key is neither its kid nor a pattern',
-    why: 'The kid stands in every manifest and segment: whoever tries the obvious has the content.',
-    mend: 'Take keys from a random source, or derive them with a secret that is not public.',
+    title: 'A content key is neither its kid nor a repeated pattern',
+    why: 'The kid is public: manifests and segments contain it. Anyone who tries the kid as key can decrypt the content.',
+    fix: 'Generate keys with a cryptographic random source, or derive them from a secret.',
     *check({ answer }) {
       for (const { element, kid, contentKey } of answer.keys) {
         if (contentKey === undefined) continue
         const bytes = Buffer.from(contentKey)
-        if (new Set(bytes).size <= 2) yield { what: 'the key is one or two bytes over and over', at: element }
+        if (new Set(bytes).size <= 2) yield { what: 'the key repeats one or two byte values', at: element }
         else if (kid !== undefined && bytes.equals(uuidBytes(kid)))
-          yield { what: 'the key is its own kid', at: element }
+          yield { what: 'the key equals its kid', at: element }
       }
     },
   },
@@ -84,9 +84,9 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 8.1; good practice',
-    title: 'No key stands in signalling or attributes',
-    why: 'Signalling goes into manifests and segments, for everyone to read.',
-    mend: 'Look which field was filled with the key: often contentId of a Widevine box, or CUSTOMATTRIBUTES.',
+    title: 'Signalling contains no content key',
+    why: 'Signalling is public: manifests and segments contain it.',
+    fix: 'Find the field that holds the key. Common places are content_id of a Widevine box and CUSTOMATTRIBUTES of a PlayReady header.',
     *check({ answer }) {
       const spellings = answer.keys.flatMap(({ contentKey }) =>
         contentKey === undefined ? [] : spellingsOf(contentKey),
@@ -95,7 +95,7 @@ export const KEY_RULES: readonly Rule[] = [
         for (const { element, bytes } of slots) {
           const text = bytes === undefined ? '' : readable(bytes)
           if (spellings.some((spelling) => text.includes(spelling))) {
-            yield { what: `${element.local} holds a content key`, at: element }
+            yield { what: `${element.local} contains a content key`, at: element }
           }
         }
       }
@@ -107,14 +107,14 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'NIST SP 800-38A, 5.3 (IVs are public); ISO/IEC 23001-7, 8.2 (default_constant_IV)',
-    title: 'An IV is not the key',
-    why: 'A constant IV is public (it stands in tenc): the content is open. The AWS reference server does this for FairPlay.',
-    mend: 'Make the IV from other randomness, or derive it under another label.',
+    title: 'An IV is not a content key',
+    why: 'A constant IV is public (the tenc box contains it), so anyone can decrypt the content. The AWS reference server has this fault for FairPlay.',
+    fix: 'Generate the IV from separate random bytes, or derive it with another label than the key.',
     *check({ answer }) {
       const keys = answer.keys.flatMap(({ contentKey }) => contentKey ?? [])
       for (const { element, iv } of answer.keys) {
         if (iv !== undefined && keys.some((key) => Buffer.compare(key, iv) === 0)) {
-          yield { what: 'explicitIV is a content key', at: element, attribute: 'explicitIV' }
+          yield { what: 'explicitIV equals a content key', at: element, attribute: 'explicitIV' }
         }
       }
     },
@@ -126,8 +126,8 @@ export const KEY_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'CPIX 2.3, ContentKey@explicitIV',
     title: 'explicitIV is base64 of 16 bytes',
-    why: 'A hexadecimal IV, or 8 bytes, stops the encryptor or shifts the first block of every sample.',
-    mend: 'Encode 16 bytes as base64.',
+    why: 'An IV in hexadecimal, or one of 8 bytes, stops the encryptor or corrupts the first block of every sample.',
+    fix: 'Encode the 16 bytes of the IV as base64 (24 characters).',
     *check({ answer }) {
       for (const { element, ivText, iv } of answer.keys) {
         if (ivText !== undefined && iv === undefined) {
@@ -142,16 +142,16 @@ export const KEY_RULES: readonly Rule[] = [
     subject: 'pair',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (explicitIV)',
-    title: 'An explicitIV of the request comes back unchanged',
-    why: 'The encryptor encrypts with its own IV, the licence server sends the other: FairPlay plays garbage or nothing.',
-    mend: 'Echo explicitIV; make one only where none was sent.',
+    title: 'The answer keeps explicitIV of the request unchanged',
+    why: 'The encryptor encrypts with its own IV and the licence server sends another. FairPlay then shows garbage or nothing.',
+    fix: 'Copy explicitIV. Generate an IV only if the request has none.',
     *check({ request, answer }) {
       for (const { kid, ivText, iv } of request.keys) {
         const answered = keyOfKid(answer, kid)
         if (ivText === undefined || answered === undefined) continue
         const same = iv !== undefined && answered.iv !== undefined && Buffer.compare(iv, answered.iv) === 0
         if (same || ivText === answered.ivText) continue
-        yield { what: 'explicitIV is not that of the request', at: answered.element, attribute: 'explicitIV' }
+        yield { what: 'explicitIV differs from the request', at: answered.element, attribute: 'explicitIV' }
       }
     },
   },
@@ -163,15 +163,15 @@ export const KEY_RULES: readonly Rule[] = [
     severity: 'warning',
     severityAs: { 'mediapackage-v2': 'off' },
     clause: 'CPIX 2.3, ContentKey@explicitIV (not recommended)',
-    title: 'In counter mode no explicitIV is returned that was not asked for',
-    why: 'Packagers start the counter from it: two renditions under one key share a keystream (seen with Shaka Packager). MediaPackage v2 is the exception: it expects one.',
-    mend: 'For cenc and cens return explicitIV only where the request has it.',
+    title: 'In counter mode, the answer has no explicitIV that the request did not ask for',
+    why: 'Packagers start the counter at this IV. Two renditions with the same key then share a keystream (seen with Shaka Packager). MediaPackage v2 is the exception: it expects an IV.',
+    fix: 'For cenc and cens, return explicitIV only if the request has the attribute.',
     *check({ request, answer }) {
       for (const { element, kid, scheme, ivText } of answer.keys) {
         const isCounter = scheme === 'cenc' || scheme === 'cens'
         if (isCounter && ivText !== undefined && keyOfKid(request, kid)?.ivText === undefined) {
           yield {
-            what: `explicitIV was not asked for, and ${scheme} counts from it`,
+            what: `the request has no explicitIV, and ${scheme} starts its counter at the IV`,
             at: element,
             attribute: 'explicitIV',
           }
@@ -186,14 +186,14 @@ export const KEY_RULES: readonly Rule[] = [
     severity: 'warning',
     severityAs: { 'mediapackage-v2': 'error' },
     clause: 'CPIX 2.3, ContentKey@explicitIV; FairPlay Streaming Programming Guide',
-    title: 'A key for FairPlay comes with its IV',
-    why: 'FairPlay sends the IV with the licence: encryptor and licence server must know the same one.',
-    mend: 'Return explicitIV for cbcs, made once for the kid and known to the licence server.',
+    title: 'A key for FairPlay has an explicitIV',
+    why: 'The FairPlay licence contains the IV, so encryptor and licence server must use the same one.',
+    fix: 'Return explicitIV for cbcs. Choose it once for each kid and make it known to the licence server.',
     *check({ answer }) {
       const kids = new Set(answer.systems.filter(({ systemId }) => systemId === FAIRPLAY).map(({ kid }) => kid))
       for (const { element, kid, ivText } of answer.keys) {
         if (kids.has(kid) && ivText === undefined)
-          yield { what: 'explicitIV is missing, and FairPlay needs it', at: element }
+          yield { what: 'explicitIV is missing, and FairPlay requires it', at: element }
       }
     },
   },
@@ -205,9 +205,9 @@ export const KEY_RULES: readonly Rule[] = [
     severity: 'off',
     severityAs: { 'mediapackage-v2': 'error' },
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'MediaPackage v2 is given an explicitIV for every key',
-    why: 'Its guide has the IV as optional, its test expects one, scheme unnamed.',
-    mend: 'Return explicitIV always (Keyspring: `signalingProfile: mediapackage-v2`).',
+    title: 'Every key for MediaPackage v2 has an explicitIV',
+    why: 'The MediaPackage guide calls the IV optional, but its validation expects one for every scheme.',
+    fix: 'Always return explicitIV. In Keyspring, set `signalingProfile: mediapackage-v2`.',
     *check({ answer }) {
       for (const { element, ivText } of answer.keys) {
         if (ivText === undefined) yield { what: 'explicitIV is missing', at: element }
@@ -221,15 +221,15 @@ export const KEY_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (commonEncryptionScheme is never overridden)',
-    title: 'commonEncryptionScheme comes back unchanged',
-    why: 'The encryptor encrypts with the scheme it asked for; signalling for another does not play.',
-    mend: 'Echo the attribute, the HLS names of SPEKE 2.1 included.',
+    title: 'The answer keeps commonEncryptionScheme unchanged',
+    why: 'The encryptor uses the scheme it asked for. Signalling for another scheme does not play.',
+    fix: 'Copy the attribute, including the HLS names of SPEKE 2.1.',
     *check({ request, answer }) {
       for (const { kid, schemeText } of request.keys) {
         const answered = keyOfKid(answer, kid)
         if (answered === undefined || schemeText === answered.schemeText) continue
         yield {
-          what: 'commonEncryptionScheme is not that of the request',
+          what: 'commonEncryptionScheme differs from the request',
           at: answered.element,
           attribute: 'commonEncryptionScheme',
         }
@@ -238,7 +238,7 @@ export const KEY_RULES: readonly Rule[] = [
   },
 ]
 
-/** How a key may be written. */
+/** The ways to write a key: raw bytes, hexadecimal, base64 and base64url. */
 function spellingsOf(key: Uint8Array): readonly string[] {
   const bytes = Buffer.from(key)
   const base64 = bytes.toString('base64').replaceAll('=', '')
@@ -246,7 +246,7 @@ function spellingsOf(key: Uint8Array): readonly string[] {
   return [bytes.toString('latin1'), hex, hex.toUpperCase(), base64, bytes.toString('base64url')]
 }
 
-/** Bytes as text in every way they may hold text, base64 inside base64 included. */
+/** Decodes bytes as every kind of text they may contain: Latin-1, UTF-16, and base64 inside the text. */
 function readable(bytes: Buffer): string {
   const latin1 = bytes.toString('latin1')
   const inner = [...latin1.matchAll(/[A-Za-z0-9+/]{24,}={0,2}/g)].map(([text]) => {

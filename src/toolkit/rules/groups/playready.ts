@@ -6,7 +6,7 @@ import type { Rule } from '../rule.ts'
 import { PLAYREADY } from '../systems.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 
-/** Rules over PlayReady Objects and their WRMHEADER. @see drm-signaling.md 4 */
+/** Rules about PlayReady Objects and their WRMHEADER. @see https://learn.microsoft.com/playready/specifications/playready-header-specification */
 export const PLAYREADY_RULES: readonly Rule[] = [
   {
     id: 'playready-object-malformed',
@@ -14,9 +14,9 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'PlayReady Header Specification',
-    title: 'A PlayReady Object is length, record count, and records of a WRMHEADER in UTF-16LE',
-    why: 'Players fail to initialize. The guide of MediaPackage describes counts of 4 bytes: that is not the layout of Microsoft.',
-    mend: 'Write the length in 4 bytes, the record count in 2, for each record type and length in 2 each, all little-endian; no BOM.',
+    title: 'A PlayReady Object is a length, a record count, and records with a WRMHEADER in UTF-16LE',
+    why: 'Players fail to initialize PlayReady. The MediaPackage guide describes 4-byte counts, which is not the layout that Microsoft specifies.',
+    fix: 'Write the length in 4 bytes and the record count in 2 bytes. For each record, write the type and the length in 2 bytes each. Use little-endian order and no byte order mark.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, where, bytes } of playReadyPayloads(system)) {
@@ -32,9 +32,9 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'PlayReady Header Specification (KID is a GUID)',
-    title: 'The KID of a WRMHEADER is that of its DRMSystem, as a little-endian GUID',
-    why: 'The licence server makes a licence for another kid, and the player has no key for the stream.',
-    mend: 'Reverse bytes 0–3, 4–5 and 6–7 of the kid, then base64; in PlayReady headers and nowhere else.',
+    title: 'KID of a WRMHEADER is the kid of its DRMSystem as a little-endian GUID',
+    why: 'The licence server issues a licence for another kid, and the player has no key for the stream.',
+    fix: 'Reverse bytes 0–3, 4–5 and 6–7 of the kid, then encode it as base64. Use this byte order only in PlayReady headers.',
     *check({ answer }) {
       for (const { system, element, where, header } of headersIn(answer)) {
         const kids = header.keys.map(({ kid }) => kid)
@@ -49,16 +49,16 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'PlayReady Header Specification (CHECKSUM)',
-    title: 'CHECKSUM is that of the key in the answer',
-    why: 'Clients hold the key of the licence against it and refuse the licence. It shows as well that header and key are not of one source.',
-    mend: 'Encrypt the KID (little-endian) with AES-128-ECB under the key and take 8 bytes; leave CHECKSUM out for AESCBC.',
+    title: 'CHECKSUM of a WRMHEADER matches the key in the answer',
+    why: 'Clients check the key of the licence against CHECKSUM and reject the licence. A mismatch also shows that header and key come from different sources.',
+    fix: 'Encrypt the KID (16 bytes, little-endian GUID) with AES-128-ECB and the content key, and use the first 8 bytes. Omit CHECKSUM for AESCBC.',
     *check({ answer }) {
       for (const { element, where, header } of headersIn(answer)) {
         for (const { kid, checksum, algid } of header.keys) {
           const contentKey = keyOfKid(answer, kid)?.contentKey
           if (checksum === undefined || contentKey === undefined || algid === 'COCKTAIL') continue
           if (checksum.trim() !== playReadyChecksum(contentKey, kid)) {
-            yield { what: `CHECKSUM in ${where} is not that of the key of ${kid}`, at: element }
+            yield { what: `CHECKSUM in ${where} does not match the key of the kid ${kid}`, at: element }
           }
         }
       }
@@ -70,18 +70,18 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'PlayReady Header Specification (ALGID)',
-    title: 'ALGID and header version fit the scheme',
-    why: 'A client that is told AESCTR decrypts a cbcs stream in counter mode: picture and sound are garbage.',
-    mend: 'cenc: AESCTR (header 4.0 to 4.3). cbcs: AESCBC, which header 4.3.0.0 alone knows, without CHECKSUM.',
+    title: 'ALGID and the header version match the scheme',
+    why: 'With ALGID AESCTR, a client decrypts a cbcs stream in counter mode and shows garbage.',
+    fix: 'cenc: write AESCTR (header 4.0 to 4.3). cbcs: write AESCBC in header 4.3.0.0, without CHECKSUM.',
     *check({ answer }) {
       for (const { system, element, where, header } of headersIn(answer)) {
         if (system.scheme === undefined) continue
         const expected = system.scheme === 'cbcs' || system.scheme === 'cbc1' ? 'AESCBC' : 'AESCTR'
         const other = header.keys.find(({ algid }) => algid !== undefined && algid !== expected)
         if (other !== undefined)
-          yield { what: `ALGID in ${where} is not ${expected}, the key is for ${system.scheme}`, at: element }
+          yield { what: `ALGID in ${where} is not ${expected}, which ${system.scheme} requires`, at: element }
         else if (expected === 'AESCBC' && header.version !== '4.3.0.0') {
-          yield { what: `${where} has version ${header.version}, AESCBC needs 4.3.0.0`, at: element }
+          yield { what: `${where} has version ${header.version}; AESCBC requires 4.3.0.0`, at: element }
         }
       }
     },
@@ -93,15 +93,15 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 ("omitting either will cause failures")',
-    title: 'ContentProtectionData of PlayReady holds mspr:pro beside cenc:pssh',
-    why: 'Older Windows and many televisions read mspr:pro alone; the guide of MediaPackage demands both.',
-    mend: 'Add <mspr:pro xmlns:mspr="urn:microsoft:playready"> with the base64 of the PlayReady Object, without its box.',
+    title: 'ContentProtectionData of PlayReady contains mspr:pro next to cenc:pssh',
+    why: 'Older Windows versions and many TVs read only mspr:pro. The MediaPackage guide requires both.',
+    fix: 'Add <mspr:pro xmlns:mspr="urn:microsoft:playready"> with the base64 of the PlayReady Object, without its box.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const slot = system.systemId === PLAYREADY ? filledSlot(system, 'contentProtectionData') : undefined
         if (slot === undefined || 'problem' in readFragment(slot.bytes)) continue
         if (!playReadyPayloads(system).some(({ where }) => where === 'mspr:pro')) {
-          yield { what: 'there is no mspr:pro of the namespace urn:microsoft:playready', at: slot.element }
+          yield { what: 'mspr:pro (namespace urn:microsoft:playready) is missing', at: slot.element }
         }
       }
     },
@@ -112,9 +112,9 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'PlayReady Header Specification; MediaPackage User Guide, Implementing SPEKE 2.0',
-    title: 'mspr:pro and the Smooth Streaming header are the PlayReady Object of the box',
-    why: 'DASH, HLS and Smooth players of one content ask for licences in different ways; at most one of them works.',
-    mend: 'Make the object once and put it everywhere.',
+    title: 'mspr:pro and the Smooth Streaming header equal the PlayReady Object of PSSH',
+    why: 'DASH, HLS and Smooth Streaming players of one content then send different licence requests, of which at most one works.',
+    fix: 'Build the object once and write it to every place.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const object = objectInPssh(system)
@@ -122,7 +122,7 @@ export const PLAYREADY_RULES: readonly Rule[] = [
         for (const { element, where, bytes } of playReadyPayloads(system)) {
           const isBare = where === 'mspr:pro' || where === 'the Smooth Streaming header'
           if (isBare && !bytes.equals(object) && !isEncodedTwice(bytes)) {
-            yield { what: `${where} is not the PlayReady Object of PSSH`, at: element }
+            yield { what: `${where} differs from the PlayReady Object of PSSH`, at: element }
           }
         }
       }
@@ -134,13 +134,13 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, SmoothStreamingProtectionHeaderData (xs:string)',
-    title: 'The Smooth Streaming header is base64 once',
-    why: 'The packager writes it into ProtectionHeader as it is: players decode once and find text instead of an object.',
-    mend: 'Put in the base64 of the PlayReady Object. This element alone of DRMSystem is not wrapped again.',
+    title: 'The Smooth Streaming header is base64 encoded once',
+    why: 'The packager copies the text into ProtectionHeader. Players decode it once and find base64 text instead of a PlayReady Object.',
+    fix: 'Write the base64 of the PlayReady Object. Unlike the other children of DRMSystem, this element has no second encoding.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, bytes } of filledSlots(system, 'smooth', 'protectionHeader')) {
-          if (isEncodedTwice(bytes)) yield { what: `${element.local} is base64 of base64`, at: element }
+          if (isEncodedTwice(bytes)) yield { what: `${element.local} is base64 encoded twice`, at: element }
         }
       }
     },
@@ -164,7 +164,7 @@ function headersIn({ systems }: CpixView): readonly HeaderAt[] {
   )
 }
 
-/** Whether what should be an object is the base64 of one. */
+/** Whether bytes that should be a PlayReady Object are base64 text of one. */
 function isEncodedTwice(bytes: Buffer): boolean {
   const text = bytes.toString('latin1')
   return /^[A-Za-z0-9+/]{20,}={0,2}$/.test(text) && !('problem' in readHeaders(Buffer.from(text, 'base64')))

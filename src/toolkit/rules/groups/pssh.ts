@@ -4,7 +4,7 @@ import type { Rule } from '../rule.ts'
 import { COMMON_PSSH, FAIRPLAY, PLAYREADY, WIDEVINE } from '../systems.ts'
 import { filledSlot, filledSlots } from '../view.ts'
 
-/** Rules over pssh boxes and ContentProtectionData. @see ISO/IEC 23001-7, 8.1, 11.2; speke.md 5.2; drm-signaling.md 2 */
+/** Rules about pssh boxes and ContentProtectionData. @see ISO/IEC 23001-7, 8.1, 11.2 */
 export const PSSH_RULES: readonly Rule[] = [
   {
     id: 'pssh-malformed',
@@ -12,9 +12,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 8.1',
-    title: 'PSSH is a whole pssh box',
-    why: 'It goes into segments and manifests as it is: a bare payload, or a size that does not fit, breaks the file for every player.',
-    mend: 'Encode size, "pssh", version, flags, SystemID, in version 1 the kids, data size and data.',
+    title: 'PSSH contains a complete pssh box',
+    why: 'Encryptors copy the box into segments and manifests. A payload without its box, a box inside a box, or a wrong size makes the file unreadable for every player.',
+    fix: 'Write size, "pssh", version, flags and SystemID; in version 1 the kids; then the data size and the data.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, where, bytes } of psshPayloads(system)) {
@@ -30,9 +30,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 8.1 (SystemID)',
-    title: 'A box is of the system of its DRMSystem',
-    why: 'Players take the box by its SystemID: that of another system starts the wrong DRM.',
-    mend: 'Write the SystemID of DRMSystem@systemId into the box. Marlin alone has another id in its box.',
+    title: 'The SystemID of a box is that of its DRMSystem',
+    why: 'Players select the box by its SystemID. The wrong ID starts the wrong DRM system.',
+    fix: 'Write DRMSystem@systemId as SystemID of the box. Only Marlin uses another ID in its box.',
     *check({ answer }) {
       for (const system of answer.systems) {
         if (system.facts === undefined) continue
@@ -40,7 +40,7 @@ export const PSSH_RULES: readonly Rule[] = [
           const boxes = readBoxes(bytes)
           const other = 'value' in boxes ? boxes.value.find(({ systemId }) => systemId !== system.systemId) : undefined
           if (other !== undefined && system.systemId !== FAIRPLAY) {
-            yield { what: `${where} is of system ${other.systemId}, not of ${system.name}`, at: element }
+            yield { what: `${where} has the SystemID ${other.systemId}, expected that of ${system.name}`, at: element }
           }
         }
       }
@@ -52,15 +52,15 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'ISO/IEC 23001-7, 8.1 (KID)',
-    title: 'The kids in the head of a version 1 box include that of its DRMSystem, in written order',
-    why: 'Players pick the box, and ask for keys, by these kids. W3C ClearKey has nothing else to go by.',
-    mend: 'Write the 16 bytes of the kid as it is read, not as a little-endian GUID: that order is of PlayReady headers alone.',
+    title: 'The kids of a version 1 box include the kid of its DRMSystem, in UUID byte order',
+    why: 'Players select the box and ask for keys by these kids. W3C ClearKey has no other source.',
+    fix: 'Write the 16 bytes of the kid in UUID order. Use the little-endian GUID order only in PlayReady headers.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, where, bytes } of psshPayloads(system)) {
           const boxes = readBoxes(bytes)
           const kids = 'value' in boxes ? boxes.value.flatMap((box) => box.kids) : []
-          const what = kidProblem(system.kid, kids, `the head of ${where}`, 'uuid')
+          const what = kidProblem(system.kid, kids, `the header of ${where}`, 'uuid')
           if (what !== undefined) yield { what, at: element }
         }
       }
@@ -72,9 +72,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'W3C "cenc" Initialization Data Format, 4 (Common SystemID)',
-    title: 'The W3C common box is of version 1, its own kid first, without data',
-    why: 'It consists of kids alone; Chromium reads the first box, and a player that asks for the first kid gets no key for this track.',
-    mend: 'Write a version 1 box with the own kid first, then those of the same key period, and a data size of 0.',
+    title: 'The W3C common box has version 1, its own kid first, and no data',
+    why: 'Chromium reads the first box. A player that asks for the first kid gets no key for this track if that kid is another.',
+    fix: 'Write a version 1 box with the own kid first, then the other kids of the same key period, and data size 0.',
     *check({ answer }) {
       for (const system of answer.systems) {
         if (system.systemId !== COMMON_PSSH) continue
@@ -82,9 +82,10 @@ export const PSSH_RULES: readonly Rule[] = [
           const boxes = readBoxes(bytes)
           const [box] = 'value' in boxes ? boxes.value : []
           if (box === undefined) continue
-          if (box.kids.length === 0) yield { what: `${where} names no kid`, at: element }
-          else if (box.kids[0] !== system.kid) yield { what: `the first kid of ${where} is not its own`, at: element }
-          if (box.data.length > 0) yield { what: `${where} holds data`, at: element }
+          if (box.kids.length === 0) yield { what: `${where} has no kid`, at: element }
+          else if (box.kids[0] !== system.kid)
+            yield { what: `the first kid of ${where} is not the kid of its DRMSystem`, at: element }
+          if (box.data.length > 0) yield { what: `${where} has data`, at: element }
         }
       }
     },
@@ -95,9 +96,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, ContentProtectionData (a standalone fragment)',
-    title: 'ContentProtectionData is well-formed on its own, every prefix declared in it',
-    why: 'It is put into an MPD as it is: an unbound cenc: or mspr: makes the whole MPD unreadable (Unified Streaming, Axinom).',
-    mend: 'Declare the namespaces on its own elements: <cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">, <mspr:pro xmlns:mspr="urn:microsoft:playready">.',
+    title: 'ContentProtectionData is a well-formed fragment that declares every prefix it uses',
+    why: 'Packagers copy the fragment into the MPD. An undeclared cenc: or mspr: prefix makes the whole MPD unreadable (Unified Streaming, Axinom).',
+    fix: 'Declare the namespace on each element: <cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">, <mspr:pro xmlns:mspr="urn:microsoft:playready">.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, bytes } of filledSlots(system, 'contentProtectionData')) {
@@ -114,16 +115,16 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, ContentProtectionData (children of ContentProtection)',
-    title: 'ContentProtectionData holds the children of ContentProtection, not the element itself',
-    why: 'The packager writes ContentProtection around it: two of them nested mean nothing to a player.',
-    mend: 'Leave out ContentProtection and its schemeIdUri.',
+    title: 'ContentProtectionData contains the children of ContentProtection, not the element itself',
+    why: 'The packager adds the ContentProtection element. Players ignore one ContentProtection inside another.',
+    fix: 'Remove the ContentProtection element and its schemeIdUri, and keep its children.',
     *check({ answer }) {
       for (const system of answer.systems) {
         for (const { element, bytes } of filledSlots(system, 'contentProtectionData')) {
           const fragment = readFragment(bytes)
           const root = 'value' in fragment ? fragment.value.root : undefined
           if (root?.children.some(({ local }) => local === 'ContentProtection')) {
-            yield { what: 'there is a ContentProtection element', at: element }
+            yield { what: 'the fragment has a ContentProtection element', at: element }
           }
         }
       }
@@ -135,16 +136,16 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0; ISO/IEC 23001-7, 11.2',
-    title: 'ContentProtectionData of Widevine and PlayReady holds cenc:pssh',
-    why: 'Players of DASH take the box from the MPD; "omitting it will cause failures", says the guide of MediaPackage.',
-    mend: 'Write <cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013"> with the base64 of the box.',
+    title: 'ContentProtectionData of Widevine and PlayReady contains cenc:pssh',
+    why: 'DASH players read the box from the MPD. The MediaPackage guide says that "omitting it will cause failures".',
+    fix: 'Add <cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013"> with the base64 of the box.',
     *check({ answer }) {
       for (const system of answer.systems) {
         if (system.systemId !== WIDEVINE && system.systemId !== PLAYREADY) continue
         const slot = filledSlot(system, 'contentProtectionData')
         if (slot === undefined || 'problem' in readFragment(slot.bytes)) continue
         const inFragment = psshPayloads(system).filter(({ where }) => where.endsWith('ContentProtectionData'))
-        if (inFragment.length === 0) yield { what: 'there is no cenc:pssh', at: slot.element }
+        if (inFragment.length === 0) yield { what: 'cenc:pssh is missing', at: slot.element }
       }
     },
   },
@@ -154,9 +155,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (both must be identical)',
-    title: 'The pssh in ContentProtectionData is that of PSSH',
-    why: 'The encryptor stops where the two are not identical.',
-    mend: 'Make the box once and put the same base64 into both.',
+    title: 'cenc:pssh in ContentProtectionData equals PSSH',
+    why: 'The encryptor stops if the two boxes differ.',
+    fix: 'Build the box once and write the same base64 to both places.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const pssh = filledSlot(system, 'pssh')
@@ -164,7 +165,7 @@ export const PSSH_RULES: readonly Rule[] = [
         if (pssh === undefined || slot === undefined) continue
         const inFragment = psshPayloads(system).filter(({ where }) => where.endsWith('ContentProtectionData'))
         if (inFragment.some(({ bytes }) => !bytes.equals(pssh.bytes))) {
-          yield { what: 'its pssh is not that of the PSSH element', at: slot.element }
+          yield { what: 'cenc:pssh differs from the PSSH element', at: slot.element }
         }
       }
     },
@@ -175,9 +176,9 @@ export const PSSH_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'note',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (one kid for each DRMSystem)',
-    title: 'A box names its own kid alone',
-    why: 'A box with every kid is legal and asks for all keys at once; MediaPackage documents one kid for each DRMSystem.',
-    mend: 'Nothing, where the licence service wants it so.',
+    title: 'A box names only its own kid',
+    why: 'A box with several kids is valid and asks for all keys at once, but MediaPackage documents one kid for each DRMSystem.',
+    fix: 'Change nothing if your licence service requires it. Otherwise name only the kid of the DRMSystem.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const slot = filledSlot(system, 'pssh')

@@ -1,7 +1,7 @@
 import type { JudgedReply, Rule } from '../rule.ts'
 import { holdsKeys, sayingOf } from './http.ts'
 
-/** Rules over the reply to a request that must be refused. @see speke.md 2.3, 3 */
+/** Rules about the reply to a request that a key provider must reject. */
 export const REFUSAL_RULES: readonly Rule[] = [
   {
     id: 'wrong-request-accepted',
@@ -9,12 +9,12 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'error',
     clause: "SPEKE 2.0, Constraints; AWS's verification suite (negative cases)",
-    title: 'A request that breaks a rule is refused',
-    why: 'Keys are given for what nobody understood: a filter that was ignored puts a key on more tracks than it was asked for.',
-    mend: 'Check the request as the clause says and answer 422 with the message of SPEKE.',
+    title: 'The key provider rejects a request that breaks a rule',
+    why: 'The key provider issues keys for a request it did not understand. If it ignores a filter, a key applies to more tracks than the encryptor asked for.',
+    fix: 'Check the request as the clause says and return 422 with the error message of SPEKE.',
     *check({ reply, expected }) {
       if (expected.kind === 'wrong' && isAccepted(reply))
-        yield { what: `answered with keys${wanted(expected.message)}` }
+        yield { what: `the key provider answers with keys${wanted(expected.message)}` }
     },
   },
   {
@@ -23,12 +23,12 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'warning',
     clause: 'SPEKE 2.0, Encryption contract (Requested CPIX encryption contract not supported)',
-    title: 'One key for audio and UHD video is refused',
-    why: 'Audio is decrypted in software on most devices: its key is the one that leaks, and opens UHD here. SPEKE has it as the example.',
-    mend: 'Refuse it with "Requested CPIX encryption contract not supported", unless your licence policy allows it.',
+    title: 'The key provider rejects one key for audio and UHD video',
+    why: 'Most devices decrypt audio in software, so the audio key leaks more easily, and this key also decrypts UHD. SPEKE gives this contract as an example.',
+    fix: 'Return "Requested CPIX encryption contract not supported", unless your licence policy allows the contract.',
     *check({ reply, expected }) {
       if (expected.kind === 'policy' && isAccepted(reply))
-        yield { what: `answered with keys${wanted(expected.message)}` }
+        yield { what: `the key provider answers with keys${wanted(expected.message)}` }
     },
   },
   {
@@ -37,11 +37,11 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'error',
     clause: 'CPIX 2.3 uses no DTD; OWASP, XML External Entity Prevention',
-    title: 'A document made to exhaust or trick the reader is refused',
-    why: 'Whoever can send a request can stop the key provider, or read its files and network through entities.',
-    mend: 'Refuse a DOCTYPE before reading on; limit bytes, depth, elements, attributes and recipients.',
+    title: 'The key provider rejects a document that attacks the XML reader',
+    why: 'Anyone who can send a request can stop the key provider, or read its files and network through entities.',
+    fix: 'Reject a DOCTYPE before you read further. Limit bytes, depth, elements, attributes and recipients.',
     *check({ reply, expected }) {
-      if (expected.kind === 'bomb' && reply.status === 200) yield { what: 'answered with status 200' }
+      if (expected.kind === 'bomb' && reply.status === 200) yield { what: 'the key provider answers with status 200' }
     },
   },
   {
@@ -50,13 +50,13 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'error',
     clause: 'OWASP, XML External Entity Prevention',
-    title: 'No entity of a document is resolved',
-    why: 'What is resolved comes back in the answer or in an error: with a file or URL as entity, it is that of the server.',
-    mend: 'Switch DTDs and entities off in the XML reader.',
+    title: 'The XML reader resolves no entity of the document',
+    why: 'The answer or the error contains the resolved text. An entity that names a file or URL then discloses that file or URL.',
+    fix: 'Switch off DTDs and entities in the XML reader.',
     *check({ reply, expected }) {
       const { entityText } = expected
       if (entityText !== undefined && Buffer.from(reply.body).toString('utf8').includes(entityText)) {
-        yield { what: 'the reply holds what an entity of the request stands for' }
+        yield { what: 'the reply contains the text of an entity of the request' }
       }
     },
   },
@@ -66,11 +66,12 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (an error must never be 200)',
-    title: 'A refusal has a status of 400 or more',
-    why: 'Encryptors go by the status: they take the text of the error for a document, or for keys that do not change.',
-    mend: 'Answer 422 for what breaks SPEKE or CPIX, 400 for what is no XML.',
+    title: 'A rejection has a status of 400 or more',
+    why: 'Encryptors decide by the status. They read the error text as a document, or keep their current keys.',
+    fix: 'Return 422 for a request that breaks SPEKE or CPIX, and 400 for a body that is not XML.',
     *check({ reply }) {
-      if (reply.status < 400 && !isAccepted(reply)) yield { what: `refused with status ${reply.status}` }
+      if (reply.status < 400 && !isAccepted(reply))
+        yield { what: `the key provider rejects the request with status ${reply.status}` }
     },
   },
   {
@@ -79,11 +80,11 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'warning',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (422)',
-    title: 'What the request is to blame for is refused with 4XX',
-    why: 'Encryptors and gateways try 5XX again, alarms wake the wrong people, and it mostly is an exception that nobody caught.',
-    mend: 'Answer 422; keep 5XX for failures of the key provider.',
+    title: 'A rejection of a faulty request has a 4XX status',
+    why: 'Encryptors and gateways retry a 5XX, and alarms reach the wrong team. The usual cause is an exception that the key provider does not catch.',
+    fix: 'Return 422. Keep 5XX for failures of the key provider itself.',
     *check({ reply }) {
-      if (reply.status >= 500) yield { what: `refused with status ${reply.status}` }
+      if (reply.status >= 500) yield { what: `the key provider rejects the request with status ${reply.status}` }
     },
   },
   {
@@ -92,15 +93,15 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (error messages)',
-    title: 'A refusal says the words of SPEKE',
-    why: 'The message is all that the operator of an encryptor sees, and monitoring of MediaPackage tells errors apart by it.',
-    mend: 'Put the message into the body, word for word, the kid or system id as the request spells it.',
+    title: 'A rejection has the error message of SPEKE',
+    why: 'The operator of the encryptor sees only this message, and MediaPackage monitoring classifies errors by it.',
+    fix: 'Write the message into the body word for word, with the kid or system ID as the request spells it.',
     *check({ reply, expected: { message } }) {
       if (message === undefined || reply.status < 400) return
       const text = Buffer.from(reply.body).toString('utf8')
-      if (!text.includes(message.text)) yield { what: `the body does not say "${message.text}"${sayingOf(reply)}` }
+      if (!text.includes(message.text)) yield { what: `the body does not contain "${message.text}"${sayingOf(reply)}` }
       else if (text.trim() !== message.text && isBare(reply)) {
-        yield { what: `the body says more than "${message.text}"` }
+        yield { what: `the body contains more than "${message.text}"` }
       }
     },
   },
@@ -110,9 +111,9 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'warning',
     clause: 'SPEKE 2.0, Constraints (the message must be returned in the body)',
-    title: 'A refusal says why',
-    why: 'The operator of the encryptor sees "error" and nothing to mend.',
-    mend: 'Put what is wrong, and where, into the body.',
+    title: 'A rejection states a reason',
+    why: 'The operator of the encryptor sees that the request failed, but not what to correct.',
+    fix: 'Write what is wrong, and where, into the body.',
     *check({ reply }) {
       if (reply.status >= 400 && Buffer.from(reply.body).toString('utf8').trim() === '')
         yield { what: 'the body is empty' }
@@ -124,12 +125,12 @@ export const REFUSAL_RULES: readonly Rule[] = [
     subject: 'refusal',
     severity: 'warning',
     clause: 'OWASP, Error Handling; good practice',
-    title: 'A refusal holds no stack trace',
-    why: 'It tells everyone who can send a request which software this is, and where it lives.',
-    mend: 'Log the trace, answer with a sentence.',
+    title: 'A rejection contains no stack trace',
+    why: 'A stack trace shows every caller which software runs here and where its files are.',
+    fix: 'Log the stack trace and return one sentence.',
     *check({ reply }) {
       const text = Buffer.from(reply.body).toString('utf8')
-      if (reply.status >= 400 && TRACE.test(text)) yield { what: 'the body holds a stack trace' }
+      if (reply.status >= 400 && TRACE.test(text)) yield { what: 'the body contains a stack trace' }
     },
   },
   {
@@ -139,9 +140,9 @@ export const REFUSAL_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'note',
     clause: 'SPEKE 2.0, Live workflow method call examples',
-    title: 'A refusal has the headers of SPEKE too',
-    why: 'Without X-Speke-User-Agent nobody knows whether the key provider or a gateway refused.',
-    mend: 'Send X-Speke-Version and X-Speke-User-Agent with every status.',
+    title: 'A rejection has the SPEKE headers',
+    why: 'Without X-Speke-User-Agent, an operator cannot tell whether the key provider or a gateway rejected the request.',
+    fix: 'Send X-Speke-Version and X-Speke-User-Agent with every status.',
     *check({ reply, version }) {
       if (reply.status < 400) return
       if (!reply.headers['x-speke-user-agent'])
@@ -161,10 +162,10 @@ function isAccepted(reply: JudgedReply): boolean {
 }
 
 function wanted(message: { readonly text: string } | undefined): string {
-  return message === undefined ? '' : `, expected the refusal "${message.text}"`
+  return message === undefined ? '' : `, expected the error "${message.text}"`
 }
 
-/** Other forms, such as JSON, hold the message among other things. */
+/** Whether the body is only the message. Other media types, such as JSON, contain it among other fields. */
 function isBare({ headers }: JudgedReply): boolean {
   return /text\/plain/i.test(headers['content-type'] ?? '')
 }

@@ -10,7 +10,7 @@ import { everyElement } from './document.ts'
 
 const MIN_MODULUS_BITS = 2048
 
-/** Rules over a request. @see speke.md 3, 4 */
+/** Rules about a request alone. */
 export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'content-id-missing',
@@ -18,9 +18,9 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (Missing CPIX@contentId)',
-    title: 'A request names its content',
-    why: 'Key providers refuse it with "Missing CPIX@contentId".',
-    mend: 'Give CPIX@contentId, in SPEKE 1.0 CPIX@id.',
+    title: 'The request names its content',
+    why: 'Key providers reject the request with "Missing CPIX@contentId".',
+    fix: 'Set CPIX@contentId (SPEKE 1.0: CPIX@id).',
     *check({ request }) {
       const name = request.version.contentIdAttribute
       if (!attributeOf(request.root, name)) yield { what: `CPIX/@${name} is missing or empty`, at: request.root }
@@ -34,13 +34,17 @@ export const REQUEST_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (Missing, Unsupported CPIX@version)',
     title: 'CPIX@version is 2.3 with SPEKE 2.0 and 2.4 with SPEKE 2.1',
-    why: 'Key providers refuse it with "Missing CPIX@version" or "Unsupported CPIX@version".',
-    mend: 'Write version="2.3" and send X-Speke-Version: 2.0, or 2.4 and 2.1.',
+    why: 'Key providers reject the request with "Missing CPIX@version" or "Unsupported CPIX@version".',
+    fix: 'Set version="2.3" and send `X-Speke-Version: 2.0`, or set version="2.4" and send `X-Speke-Version: 2.1`.',
     *check({ request }) {
       const value = attributeOf(request.root, 'version')
       if (!value) yield { what: 'CPIX/@version is missing or empty', at: request.root }
       else if (value !== request.version.cpixVersion) {
-        yield { what: `CPIX/@version goes with no SPEKE version`, at: request.root, attribute: 'version' }
+        yield {
+          what: `CPIX/@version is not ${request.version.cpixVersion}, which SPEKE ${request.version.header} requires`,
+          at: request.root,
+          attribute: 'version',
+        }
       }
     },
   },
@@ -50,12 +54,12 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (mandatory children)',
-    title: 'ContentKeyList and DRMSystemList are there and not empty',
-    why: 'There is nothing to answer: key providers refuse it.',
-    mend: 'Add a ContentKey for each key and a DRMSystem for each key and DRM.',
+    title: 'The request has at least one ContentKey and one DRMSystem',
+    why: 'The request asks for nothing, and key providers reject it.',
+    fix: 'Add one ContentKey for each key and one DRMSystem for each key and DRM system.',
     *check({ request }) {
-      if (request.keys.length === 0) yield { what: 'there is no ContentKey in a ContentKeyList', at: request.root }
-      if (request.systems.length === 0) yield { what: 'there is no DRMSystem in a DRMSystemList', at: request.root }
+      if (request.keys.length === 0) yield { what: 'ContentKeyList has no ContentKey', at: request.root }
+      if (request.systems.length === 0) yield { what: 'DRMSystemList has no DRMSystem', at: request.root }
     },
   },
   {
@@ -64,9 +68,9 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'CPIX 2.3, ContentKey@kid',
-    title: 'Every ContentKey has a kid of its own, a UUID that is not all zeros',
-    why: 'Key providers refuse it, and players could not tell keys apart.',
-    mend: 'Write the kid as 8-4-4-4-12 hexadecimal digits; no braces, no base64.',
+    title: 'Every ContentKey has its own kid, a UUID that is not all zeros',
+    why: 'Key providers reject the request, because players identify a key by its kid.',
+    fix: 'Write the kid as a UUID with hyphens (8-4-4-4-12 hexadecimal digits), without braces and not in base64.',
     *check({ request }) {
       const seen = new Set<string>()
       for (const { element } of request.keys) {
@@ -83,9 +87,9 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'CPIX 2.3, ContentKey@explicitIV',
-    title: 'An explicitIV that is asked for is base64 of 16 bytes',
-    why: 'Key providers refuse it, or echo what no encryptor can use.',
-    mend: 'Encode 16 bytes as base64; 32 hexadecimal digits are not base64 of them.',
+    title: 'explicitIV in a request is base64 of 16 bytes',
+    why: 'Key providers reject the request, or copy an IV that no encryptor can use.',
+    fix: 'Encode the 16 bytes of the IV as base64 (24 characters). Do not write 32 hexadecimal digits.',
     *check({ request }) {
       for (const { element, ivText, iv } of request.keys) {
         if (ivText !== undefined && iv === undefined) {
@@ -101,15 +105,19 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (Missing ContentKey@commonEncryptionScheme)',
-    title: 'Every ContentKey has a commonEncryptionScheme that its version knows',
-    why: 'Key providers refuse it with "Missing ContentKey@commonEncryptionScheme for KID …".',
-    mend: 'Write cenc, cens, cbc1 or cbcs; in SPEKE 2.1 also AES-128, SAMPLE-AES or SAMPLE-AES-CTR.',
+    title: 'Every ContentKey has a commonEncryptionScheme that its SPEKE version defines',
+    why: 'Key providers reject the request with "Missing ContentKey@commonEncryptionScheme for KID …".',
+    fix: 'Set cenc, cens, cbc1 or cbcs. SPEKE 2.1 also allows AES-128, SAMPLE-AES and SAMPLE-AES-CTR.',
     *check({ request }) {
       for (const { element, scheme, schemeText } of request.keys) {
         if (!schemeText) yield { what: 'commonEncryptionScheme is missing', at: element }
         else if (scheme === undefined) {
           const known = Object.keys(request.version.schemes).join(', ')
-          yield { what: `commonEncryptionScheme is none of ${known}`, at: element, attribute: 'commonEncryptionScheme' }
+          yield {
+            what: `commonEncryptionScheme is not one of ${known}`,
+            at: element,
+            attribute: 'commonEncryptionScheme',
+          }
         }
       }
     },
@@ -121,15 +129,15 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (Non compliant ContentKey@commonEncryptionScheme combination)',
-    title: 'All keys of a request have one scheme',
-    why: 'Key providers refuse it with "Non compliant ContentKey@commonEncryptionScheme combination".',
-    mend: 'Ask once for cenc and once for cbcs.',
+    title: 'All keys of a request have the same scheme',
+    why: 'Key providers reject the request with "Non compliant ContentKey@commonEncryptionScheme combination".',
+    fix: 'Send one request for cenc and another for cbcs.',
     *check({ request }) {
       const [first] = request.keys
       const other = request.keys.find(({ schemeText }) => schemeText !== undefined && schemeText !== first?.schemeText)
       if (other !== undefined && first?.schemeText !== undefined) {
         yield {
-          what: 'it is another scheme than that of the first key',
+          what: 'the scheme differs from that of the first key',
           at: other.element,
           attribute: 'commonEncryptionScheme',
         }
@@ -143,14 +151,14 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (non compatible with DRMSystem)',
-    title: 'Every DRM system can take the scheme of its key',
-    why: 'Key providers refuse it with "ContentKey@commonEncryptionScheme non compatible with DRMSystem …".',
-    mend: 'FairPlay takes cbcs, AES-128 cbc1, Widevine and PlayReady cenc or cbcs.',
+    title: 'Every DRM system supports the scheme of its key',
+    why: 'Key providers reject the request with "ContentKey@commonEncryptionScheme non compatible with DRMSystem …".',
+    fix: 'Use cbcs for FairPlay, cbc1 for HLS AES-128, and cenc or cbcs for Widevine and PlayReady.',
     *check({ request }) {
       for (const { element, systemId, scheme, name } of request.systems) {
         const schemes = systemId && DRM_SYSTEMS.get(systemId)?.commonEncryptionSchemes
         if (schemes !== undefined && scheme !== undefined && !schemes.includes(scheme)) {
-          yield { what: `${name} takes ${schemes.join(', ')}, its key is for ${scheme}`, at: element }
+          yield { what: `${name} supports ${schemes.join(', ')}, but the scheme of its key is ${scheme}`, at: element }
         }
       }
     },
@@ -161,16 +169,16 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'CPIX 2.3, DRMSystem',
-    title: 'Every DRMSystem names a system, and the kid of a ContentKey, once',
-    why: 'Key providers refuse it: there is no key to signal, or two answers for one question.',
-    mend: 'Give systemId and kid as UUIDs; one DRMSystem for each key and system.',
+    title: 'Every DRMSystem has a system ID and the kid of a ContentKey, and no pair occurs twice',
+    why: 'Key providers reject the request: either no key exists to signal, or two elements ask for the same signalling.',
+    fix: 'Set systemId and kid to UUIDs. Write one DRMSystem for each pair of key and DRM system.',
     *check({ request }) {
       const seen = new Set<string>()
       for (const { element, systemId, kid } of request.systems) {
         const pair = `${systemId} ${kid}`
-        if (systemId === undefined) yield { what: '@systemId is no UUID', at: element }
+        if (systemId === undefined) yield { what: '@systemId is not a UUID', at: element }
         if (!request.keys.some((key) => key.kid !== undefined && key.kid === kid)) {
-          yield { what: 'its kid is that of no ContentKey', at: element, attribute: 'kid' }
+          yield { what: 'no ContentKey has this kid', at: element, attribute: 'kid' }
         } else if (seen.has(pair)) yield { what: 'another DRMSystem has the same systemId and kid', at: element }
         seen.add(pair)
       }
@@ -183,9 +191,9 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (HLSSignalingData, media and master)',
-    title: 'HLSSignalingData is asked for media and for master',
-    why: 'The encryptor needs both lines; a key provider refuses one alone, twice the same, or another word.',
-    mend: 'Ask with playlist="media" and playlist="master"; in SPEKE 2.1 multiVariant may stand for master.',
+    title: 'A DRMSystem asks for HLSSignalingData for both media and master',
+    why: 'The encryptor requires both lines. Key providers reject one without the other, a duplicate, and any other playlist value.',
+    fix: 'Write one HLSSignalingData with playlist="media" and one with playlist="master". SPEKE 2.1 also allows multiVariant instead of master.',
     *check({ request }) {
       for (const { element, slots } of request.systems) {
         const lines = slots.filter(({ kind }) => kind === 'hlsMedia' || kind === 'hlsMaster')
@@ -195,7 +203,7 @@ export const REQUEST_RULES: readonly Rule[] = [
         })
         if (unknown !== undefined) {
           const known = Object.keys(request.version.playlists).join(', ')
-          yield { what: `@playlist is none of ${known}`, at: unknown.element }
+          yield { what: `@playlist is not one of ${known}`, at: unknown.element }
         } else if (lines.length > 0 && (lines.length !== 2 || lines[0]?.kind === lines[1]?.kind)) {
           yield { what: 'expected one HLSSignalingData for media and one for master', at: element }
         }
@@ -208,13 +216,13 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'warning',
     clause: 'SPEKE 2.0, Standard payload components',
-    title: 'What a key provider fills is empty in a request',
-    why: 'Text that is there already is replaced at best, and taken for signalling at worst.',
-    mend: 'Send PSSH, ContentProtectionData, HLSSignalingData and their like empty.',
+    title: 'The elements that a key provider fills are empty in a request',
+    why: 'Key providers replace existing text, or mistake it for signalling.',
+    fix: 'Send PSSH, ContentProtectionData, HLSSignalingData and the other signalling elements empty.',
     *check({ request }) {
       for (const { slots } of request.systems) {
         for (const { text, element } of slots)
-          if (text !== '') yield { what: `${element.local} holds text`, at: element }
+          if (text !== '') yield { what: `${element.local} contains text`, at: element }
       }
     },
   },
@@ -224,16 +232,16 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.1, Standard payload components (ContentKeyPeriod)',
-    title: 'A key period has an id and says when it is',
-    why: 'Key providers refuse a period without bounds: which key would it be?',
-    mend: 'Give id and index; in SPEKE 2.1 start and end, or startOffset and endOffset, may stand beside or instead.',
+    title: 'A ContentKeyPeriod has an id and an index or interval',
+    why: 'Key providers reject a period without index and interval, because they cannot tell which key it uses.',
+    fix: 'Set id and index. SPEKE 2.1 also allows start and end, or startOffset and endOffset, with or without index.',
     *check({ request }) {
       const seen = new Set<string>()
       for (const element of request.periods) {
         const value = (name: string): string | undefined => attributeOf(element, name)
         const id = value('id')
         if (!id) yield { what: '@id is missing', at: element }
-        else if (seen.has(id)) yield { what: 'another ContentKeyPeriod has this id', at: element, attribute: 'id' }
+        else if (seen.has(id)) yield { what: 'another ContentKeyPeriod has the same id', at: element, attribute: 'id' }
         seen.add(id ?? '')
         const hasInterval = (value('start') ?? value('startOffset')) !== undefined
         const { periodBounds } = request.version
@@ -241,7 +249,7 @@ export const REQUEST_RULES: readonly Rule[] = [
         if (!isBounded && periodBounds !== 'any') yield { what: '@index is missing', at: element }
         for (const [from, to] of INTERVALS) {
           if ((value(from) === undefined) !== (value(to) === undefined)) {
-            yield { what: `@${from} and @${to} go together`, at: element }
+            yield { what: `@${from} and @${to} must occur together`, at: element }
           }
         }
       }
@@ -253,17 +261,17 @@ export const REQUEST_RULES: readonly Rule[] = [
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.0, Content key encryption (RSA-2048 certificates)',
-    title: 'Every recipient has an RSA certificate of 2048 bits or more',
-    why: 'A key provider cannot encrypt for it and refuses; one that answers in the clear instead discloses the keys.',
-    mend: 'Put base64 of the DER of an RSA-2048 certificate into DeliveryKey/ds:X509Data/ds:X509Certificate, without PEM lines.',
+    title: 'Every recipient has an RSA certificate of at least 2048 bits',
+    why: 'A key provider cannot encrypt keys for another certificate and rejects the request. If it answers in the clear instead, it discloses the keys.',
+    fix: 'Write the DER bytes of an RSA-2048 certificate as base64 into DeliveryKey/ds:X509Data/ds:X509Certificate, without the BEGIN and END lines of PEM.',
     *check({ request }) {
       const { lists, deliveryData, document } = request
       if (lists.DeliveryDataList !== undefined && deliveryData.length === 0) {
-        yield { what: 'DeliveryDataList names no recipient', at: lists.DeliveryDataList }
+        yield { what: 'DeliveryDataList has no DeliveryData', at: lists.DeliveryDataList }
       }
       for (const element of deliveryData) {
         const x509 = findElement(element, 'http://www.w3.org/2000/09/xmldsig#', 'X509Certificate')
-        const what = x509 === undefined ? 'there is no X509Certificate' : certificateProblem(textOf(document, x509))
+        const what = x509 === undefined ? 'X509Certificate is missing' : certificateProblem(textOf(document, x509))
         if (what !== undefined) yield { what, at: x509 ?? element }
       }
     },
@@ -275,12 +283,12 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [2],
     severity: 'warning',
     clause: 'SPEKE 2.0, Changes from SPEKE 1.0',
-    title: 'A request of SPEKE 2 asks for nothing of SPEKE 1.0',
-    why: 'Key providers leave it out of the answer, or echo it, and MediaPackage v2 refuses what still declares it.',
-    mend: 'Ask for HLSSignalingData instead of URIExtXKey, for SmoothStreamingProtectionHeaderData instead of speke:ProtectionHeader.',
+    title: 'A SPEKE 2 request contains nothing of SPEKE 1.0',
+    why: 'Key providers remove these elements or copy them. MediaPackage v2 rejects an answer that still declares the SPEKE 1.0 namespace.',
+    fix: 'Replace URIExtXKey with HLSSignalingData, and speke:ProtectionHeader with SmoothStreamingProtectionHeaderData.',
     *check({ request }) {
       for (const element of everyElement(request.root)) {
-        if (isOfV1(element)) yield { what: `${element.name} is of SPEKE 1.0`, at: element }
+        if (isOfV1(element)) yield { what: `${element.name} belongs to SPEKE 1.0`, at: element }
       }
     },
   },
@@ -291,12 +299,13 @@ export const REQUEST_RULES: readonly Rule[] = [
     majors: [1],
     severity: 'error',
     clause: 'SPEKE 1.0, Constraints (one key)',
-    title: 'A request of SPEKE 1.0 asks for one key',
-    why: 'SPEKE 1.0 does not support several tracks or keys for a content: key providers refuse it or answer one.',
-    mend: 'Ask for one key, or use SPEKE 2.0.',
+    title: 'A SPEKE 1.0 request asks for one key',
+    why: 'SPEKE 1.0 does not support several tracks or keys for one content. Key providers reject the request or answer only one key.',
+    fix: 'Ask for one key, or use SPEKE 2.0.',
     *check({ request }) {
       const beyond = request.keys[Math.max(1, request.periods.length)]
-      if (beyond !== undefined) yield { what: `there are ${request.keys.length} ContentKey`, at: beyond.element }
+      if (beyond !== undefined)
+        yield { what: `the request has ${request.keys.length} ContentKey elements`, at: beyond.element }
     },
   },
 ]
@@ -315,10 +324,12 @@ function certificateProblem(text: string): string | undefined {
   try {
     const { publicKey } = new X509Certificate(der)
     const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0
-    if (publicKey.asymmetricKeyType !== 'rsa') return 'its key is not RSA'
-    return bits < MIN_MODULUS_BITS ? `its RSA key has ${bits} bits, expected ${MIN_MODULUS_BITS} or more` : undefined
+    if (publicKey.asymmetricKeyType !== 'rsa') return 'the certificate has no RSA key'
+    return bits < MIN_MODULUS_BITS
+      ? `the RSA key of the certificate has ${bits} bits, expected at least ${MIN_MODULUS_BITS}`
+      : undefined
   } catch (error) {
-    if (error instanceof Error) return 'it cannot be read as X.509'
+    if (error instanceof Error) return 'the text is not base64 of a DER X.509 certificate'
     throw error
   }
 }

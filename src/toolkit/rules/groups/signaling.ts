@@ -3,7 +3,7 @@ import type { Rule } from '../rule.ts'
 import type { SlotKind } from '../systems.ts'
 import { filledSlot, type SystemView } from '../view.ts'
 
-/** Rules over signalling, whatever the system. @see speke.md 5 */
+/** Rules about the signalling of every DRM system. */
 export const SIGNALING_RULES: readonly Rule[] = [
   {
     id: 'signaling-empty',
@@ -11,9 +11,9 @@ export const SIGNALING_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints ("everything the encryptor put in the request shall carry a valid value")',
-    title: 'What a request asks of a DRM system is filled',
-    why: 'The encryptor stops with an error, or writes manifests without this DRM (MediaPackage, MediaConvert).',
-    mend: 'Fill the element. What does not apply to a system (a PSSH of FairPlay) may stay empty.',
+    title: 'The answer fills every signalling element that the request asks for',
+    why: 'MediaPackage and MediaConvert stop with an error or write manifests without this DRM system.',
+    fix: 'Fill the element. An element that does not apply to a system, such as PSSH of FairPlay, may stay empty.',
     *check({ answer }) {
       for (const system of answer.systems) {
         const { facts, slots } = system
@@ -24,7 +24,7 @@ export const SIGNALING_RULES: readonly Rule[] = [
         }
         if (facts === undefined && slots.length > 0 && slots.every(({ text }) => text === '')) {
           yield {
-            what: `nothing is signalled for the DRM system ${system.systemIdText.slice(0, 64)}`,
+            what: `the DRM system ${system.systemIdText.slice(0, 64)} has no signalling`,
             at: system.element,
           }
         }
@@ -37,9 +37,9 @@ export const SIGNALING_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, DRMSystem (xs:base64Binary)',
-    title: 'What signals is base64',
-    why: 'The encryptor decodes it and gets garbage, or stops: an HLS line or XML fragment was put in as it is.',
-    mend: 'Encode the element as standard base64 (not base64url), with padding.',
+    title: 'Signalling elements contain base64',
+    why: 'The encryptor decodes the text and gets garbage, or stops. The usual cause is an HLS line or XML fragment written without encoding.',
+    fix: 'Encode the content as standard base64 (not base64url) with padding.',
     *check({ answer }) {
       for (const { slots } of answer.systems) {
         for (const { text, bytes, element } of slots) {
@@ -54,9 +54,9 @@ export const SIGNALING_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'CPIX 2.3, DRMSystem',
-    title: 'A DRM system stands once for a kid',
-    why: 'Readers take the first, the last, or refuse the document.',
-    mend: 'Answer each DRMSystem of the request with one.',
+    title: 'A DRM system occurs once for each kid',
+    why: 'Readers use the first or the last element, or reject the document.',
+    fix: 'Answer each DRMSystem of the request with exactly one DRMSystem.',
     *check({ answer }) {
       const seen = new Set<string>()
       for (const { element, systemIdText, kid } of answer.systems) {
@@ -72,9 +72,9 @@ export const SIGNALING_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (PSSH for each kid)',
-    title: 'Every kid has signalling of its own',
-    why: 'Players ask for a licence with the first box they see and never get the key of the others: one track plays, the rest is black.',
-    mend: 'Make box and line for the kid of each DRMSystem; the AWS reference server returns one configured blob.',
+    title: 'Every kid has its own signalling',
+    why: 'Players ask for a licence with the first box they find and never get the other keys: one track plays, the others stay black or silent.',
+    fix: 'Build the box and the HLS line for the kid of each DRMSystem. Do not return one configured value for all kids, as the AWS reference server does.',
     *check({ answer }) {
       for (const kind of ['pssh', 'hlsMedia', 'uriExtXKey'] as const) {
         const seen = new Map<string, SystemView>()
@@ -85,7 +85,7 @@ export const SIGNALING_RULES: readonly Rule[] = [
           const other = seen.get(key)
           seen.set(key, system)
           if (other !== undefined && other.kid !== system.kid && !listsAll(system, other)) {
-            yield { what: `it is signalled exactly as the kid ${other.kid}`, at: system.element }
+            yield { what: `the signalling equals that of the kid ${other.kid}`, at: system.element }
           }
         }
       }
@@ -93,12 +93,11 @@ export const SIGNALING_RULES: readonly Rule[] = [
   },
 ]
 
-/** The base64 of a slot. */
 function textOfSlot(system: SystemView, kind: SlotKind): string | undefined {
   return filledSlot(system, kind)?.bytes.toString('base64')
 }
 
-/** A box that names both kids may be the same for both. */
+/** Whether the box of a system names both kids: then both may have the same box. */
 function listsAll(system: SystemView, other: SystemView): boolean {
   const bytes = filledSlot(system, 'pssh')?.bytes
   const kids = bytes === undefined ? [] : kidsInBoxes(bytes)

@@ -5,7 +5,7 @@ import type { Rule } from '../rule.ts'
 import { WIDEVINE } from '../systems.ts'
 import type { CpixView, SystemView } from '../view.ts'
 
-/** Rules over WidevinePsshData. @see drm-signaling.md 3 */
+/** Rules about WidevinePsshData. */
 export const WIDEVINE_RULES: readonly Rule[] = [
   {
     id: 'widevine-data-malformed',
@@ -14,8 +14,8 @@ export const WIDEVINE_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'WidevinePsshData (protocol buffers)',
     title: 'The data of a Widevine box is a WidevinePsshData message',
-    why: 'The CDM refuses the box; the player reports a failed licence request.',
-    mend: 'Encode fields as protocol buffers: key_ids (2) with 16 bytes each, protection_scheme (9).',
+    why: 'The CDM rejects the box, and the player reports that the licence request failed.',
+    fix: 'Encode the message with protocol buffers: key_ids (field 2) with 16 bytes each, and protection_scheme (field 9).',
     *check({ answer }) {
       for (const { system, element, where, data } of messagesIn(answer)) {
         const read = readWidevine(data)
@@ -30,9 +30,9 @@ export const WIDEVINE_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'WidevinePsshData, key_ids',
-    title: 'The key_ids of a Widevine box include the kid of its DRMSystem, in written order',
-    why: 'The licence is for another key: the player waits for this one and shows nothing.',
-    mend: 'Write the 16 bytes of the kid as it is read; libraries for .NET turn them into a little-endian GUID.',
+    title: 'key_ids of a Widevine box include the kid of its DRMSystem, in UUID byte order',
+    why: 'The player gets a licence for another key, waits for this one and shows nothing.',
+    fix: 'Write the 16 bytes of the kid in UUID order. Note that .NET libraries write a little-endian GUID.',
     *check({ answer }) {
       for (const { system, element, where, data } of messagesIn(answer)) {
         const read = readWidevine(data)
@@ -48,17 +48,17 @@ export const WIDEVINE_RULES: readonly Rule[] = [
     subject: 'answer',
     severity: 'error',
     clause: 'WidevinePsshData, protection_scheme',
-    title: 'protection_scheme says the scheme of the key',
-    why: 'Without field 9 many clients take a cbcs stream for cenc and decode garbage.',
-    mend: 'Write field 9 as the four letters of the scheme (cbcs: 1667392371); for cenc it may be left out.',
+    title: 'protection_scheme of a Widevine box names the scheme of the key',
+    why: 'Without field 9, many clients treat a cbcs stream as cenc and decode garbage.',
+    fix: 'Write the four letters of the scheme to field 9 (cbcs is 1667392371). You may omit the field for cenc.',
     *check({ answer }) {
       for (const { system, element, where, data } of messagesIn(answer)) {
         const read = readWidevine(data)
         if ('problem' in read || system.scheme === undefined) continue
         const written = read.value.protectionScheme ?? 0
         if (written === fourCc(system.scheme) || (written === 0 && system.scheme === 'cenc')) continue
-        const what = written === 0 ? 'lacks protection_scheme (field 9)' : 'has the protection_scheme of another scheme'
-        yield { what: `${where} ${what}, the key is for ${system.scheme}`, at: element }
+        const what = written === 0 ? 'has no protection_scheme (field 9)' : 'names another protection_scheme'
+        yield { what: `${where} ${what}; the scheme of the key is ${system.scheme}`, at: element }
       }
     },
   },
@@ -71,7 +71,7 @@ interface Message {
   readonly data: Uint8Array
 }
 
-/** The data of every Widevine box. */
+/** The data of every Widevine box of an answer. */
 function messagesIn({ systems }: CpixView): readonly Message[] {
   return systems
     .filter(({ systemId }) => systemId === WIDEVINE)
@@ -79,7 +79,7 @@ function messagesIn({ systems }: CpixView): readonly Message[] {
       psshPayloads(system).flatMap(({ element, where, bytes }) => {
         const boxes = readBoxes(bytes)
         if ('problem' in boxes) return []
-        // A version 1 box with kids may do without data.
+        // A version 1 box with kids may have no data.
         return boxes.value
           .filter(({ kids, data, systemId }) => systemId === WIDEVINE && (kids.length === 0 || data.length > 0))
           .map(({ data }) => ({ system, element, where, data }))

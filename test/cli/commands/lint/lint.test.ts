@@ -21,14 +21,14 @@ test('lint says nothing of a request and an answer that are right', async () => 
   assert.match(stderr, /a request and its answer of SPEKE 2\.0 as spec, \d+ rules: 0 errors, 0 warnings, 0 notes/)
 })
 
-test('lint says what, where, why and how to mend it, and ends with 6', async () => {
+test('lint says what, where, why and how to fix it, and ends with 6', async () => {
   const file = written('broken.xml', '<cpix:CPIX xmlns:cpix="urn:dashif:org:cpix" version="2.3">\n</cpix:CPIX>')
   const { code, stdout } = await run(['lint', file])
   assert.equal(code, 6)
   assert.ok(stdout.includes('error: CPIX/@contentId is missing or empty [content-id-missing]'))
   assert.ok(stdout.includes(`where: ${file}:1:1 /cpix:CPIX`))
-  assert.match(stdout, /why: +Key providers refuse it/)
-  assert.match(stdout, /mend: +Give CPIX@contentId/)
+  assert.match(stdout, /why: +Key providers reject the request/)
+  assert.match(stdout, /fix: +Set CPIX@contentId/)
 })
 
 test('lint prints annotations for GitHub Actions', async () => {

@@ -72,7 +72,7 @@ test('verify finds what a profile does not give MediaPackage v2, and ends with 6
   assert.equal(code, 6)
   assert.match(stdout, /error: explicitIV is missing \[iv-expected-by-mediapackage\]/)
   assert.match(stdout, /error: METHOD is SAMPLE-AES-CTR, expected SAMPLE-AES \[hls-method\]/)
-  for (const line of ['where: answer /cpix:CPIX/', 'sent: ', 'why: ', 'mend: ', 'source: ']) {
+  for (const line of ['where: answer /cpix:CPIX/', 'sent: ', 'why: ', 'fix: ', 'source: ']) {
     assert.ok(stdout.includes(`  ${line}`), line)
   }
 })
