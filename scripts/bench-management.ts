@@ -9,7 +9,7 @@ import { openSqliteStore } from '../src/adapters/store/sqlite/store.ts'
 import { systemIdOf, toKid } from '../src/formats/cenc.ts'
 import { createDataKeys } from '../src/keys/crypto/data-keys.ts'
 import { seal } from '../src/keys/crypto/seal.ts'
-import type { LedgerRecord } from '../src/keys/ports/store.ts'
+import type { LedgerRecord } from '../src/keys/ports/ledger-store.ts'
 import { ask, getOf, load, type MakeRequest, postOf } from './bench/load.ts'
 
 const HELP = `npm run bench:management [-- options]: the operator's side on a store of many contents, against a bare node:http server

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Tenant } from '../keys/ports/store.ts'
+import type { Tenant } from '../keys/ports/content-ref.ts'
 import type { IdempotencyStore } from './ports/store.ts'
 
 /** Something that several nodes see and one of them is to tell. */

@@ -2,14 +2,17 @@ import type { ContentKeys } from '../keys/content/content-key.ts'
 import type { RetentionOf } from '../keys/content/retention.ts'
 import type { DataKeys } from '../keys/crypto/data-keys.ts'
 import type { RandomBytes } from '../keys/crypto/seal.ts'
-import type { ContentRef, LedgerStore, LifeStore, SecretStore, Tenant } from '../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../keys/ports/content-ref.ts'
+import type { ContentStore } from '../keys/ports/content-store.ts'
+import type { LedgerStore } from '../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../keys/ports/lifetime-store.ts'
 import type { Actor, AuditEntry, AuditLog } from './ports/audit.ts'
 import type { Emit } from './ports/events.ts'
 import type { ManageStore } from './ports/store.ts'
 
 /** What operations on stored keys are done with; the same for HTTP and the command line. */
 export interface Management {
-  readonly store: SecretStore & LedgerStore & LifeStore & ManageStore
+  readonly store: ContentStore & LedgerStore & LifeStore & ManageStore
   readonly dataKeys: DataKeys
   readonly contentKeys: ContentKeys
   readonly retention: RetentionOf

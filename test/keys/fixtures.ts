@@ -8,7 +8,10 @@ import type { ContentKeys, WantedKey } from '../../src/keys/content/content-key.
 import { type ContentKeysOptions, createContentKeys } from '../../src/keys/content/content-keys.ts'
 import { createDataKeys, type DataKeys } from '../../src/keys/crypto/data-keys.ts'
 import { seal, unseal } from '../../src/keys/crypto/seal.ts'
-import type { Birth, ContentRef, LifeStore, RootKey, SecretStore } from '../../src/keys/ports/store.ts'
+import type { ContentRef } from '../../src/keys/ports/content-ref.ts'
+import type { Birth, ContentStore } from '../../src/keys/ports/content-store.ts'
+import type { LifeStore } from '../../src/keys/ports/lifetime-store.ts'
+import type { RootKey } from '../../src/keys/ports/root-key.ts'
 
 export const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
 
@@ -40,7 +43,7 @@ export function fakeRootKey(id: number): RootKey & { readonly unwraps: () => num
 }
 
 /** A store that can be away, and counts what it is asked. */
-export function flakyStore<S extends SecretStore>(store: S) {
+export function flakyStore<S extends ContentStore>(store: S) {
   let isAway = false
   let calls = 0
   const handler: ProxyHandler<S> = {
@@ -66,7 +69,7 @@ export function flakyStore<S extends SecretStore>(store: S) {
 /** Everything a test of content keys needs, on a clock of its own. */
 export function keyringOf(options: Partial<ContentKeysOptions> = {}) {
   const flaky = flakyStore(memoryStore())
-  const store = options.store === undefined ? flaky.store : (options.store as SecretStore & LifeStore)
+  const store = options.store === undefined ? flaky.store : (options.store as ContentStore & LifeStore)
   const dataKeys: DataKeys =
     options.dataKeys ?? createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
   const clock = { at: 1_000_000 }

@@ -1,5 +1,5 @@
 import type { KMSClient } from '@aws-sdk/client-kms'
-import type { RootKey } from '../../keys/ports/store.ts'
+import type { RootKey } from '../../keys/ports/root-key.ts'
 import { decodeWrapping, encodeWrapping, rootKeyUnavailable, WRAPPED_BY, wrappingBroken } from './wrapping.ts'
 
 export interface AwsKmsOptions {

@@ -1,4 +1,4 @@
-import type { RootKey } from '../../keys/ports/store.ts'
+import type { RootKey } from '../../keys/ports/root-key.ts'
 
 /** Wraps with `current`; opens also what the `previous` root keys wrapped, until everything was wrapped anew. */
 export function rootKeyChain(current: RootKey, previous: readonly RootKey[]): RootKey {

@@ -1,5 +1,5 @@
 import type { Secret } from '../../core/secret.ts'
-import type { RootKey, WrapContext } from '../../keys/ports/store.ts'
+import type { RootKey, WrapContext } from '../../keys/ports/root-key.ts'
 import {
   contextBytes,
   decodeWrapping,

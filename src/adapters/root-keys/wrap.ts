@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
-import type { RootKey, WrapContext } from '../../keys/ports/store.ts'
+import type { RootKey, WrapContext } from '../../keys/ports/root-key.ts'
 import type { RootKeyGeneration } from './file.ts'
 import { contextBytes, WRAPPED_BY, wrappingBroken } from './wrapping.ts'
 

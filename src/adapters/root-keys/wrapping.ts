@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
-import type { WrapContext } from '../../keys/ports/store.ts'
+import type { WrapContext } from '../../keys/ports/root-key.ts'
 
 /** The first byte of a wrapped data key says which kind of root key wrapped it. It never changes. */
 export const WRAPPED_BY = { local: 1, awsKms: 2, vault: 3 } as const

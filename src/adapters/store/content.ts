@@ -1,5 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentLife, ContentRef, StoredContent, Tenant } from '../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
+import type { ContentLife, StoredContent } from '../../keys/ports/content-store.ts'
 import type { ContentQuery } from '../../operations/ports/store.ts'
 
 /** Up to so many overrides of a content are read whatever kids were asked for; beyond, only those of the kids. */

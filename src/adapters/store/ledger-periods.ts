@@ -1,5 +1,5 @@
 import type { Kid } from '../../formats/cenc.ts'
-import type { KidQuery, LedgerRecord } from '../../keys/ports/store.ts'
+import type { KidQuery, LedgerRecord } from '../../keys/ports/ledger-store.ts'
 
 /** Periods of a kid that are read of a content and class, unless fewer are asked for. */
 export const PERIODS_OF_KID = 100

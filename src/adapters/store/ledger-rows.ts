@@ -1,4 +1,4 @@
-import type { LedgerRecord } from '../../keys/ports/store.ts'
+import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { type Row, toNumber, toText } from './rows.ts'
 
 /** A record of the ledger as it is kept beside its `keep_until`. */

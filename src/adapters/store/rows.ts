@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
-import type { ContentLife, KidOverride, StoredDataKey, StoredOverride, Tombstone } from '../../keys/ports/store.ts'
+import type { ContentLife, KidOverride, StoredOverride, Tombstone } from '../../keys/ports/content-store.ts'
+import type { StoredDataKey } from '../../keys/ports/data-key-store.ts'
 
 /** A row as an engine gives it. Rows are checked as they come in: a database can be edited by others. */
 export type Row = Readonly<Record<string, unknown>>

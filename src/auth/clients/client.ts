@@ -1,5 +1,5 @@
 import { matchesPattern } from '../../core/glob.ts'
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 import { ForbiddenError } from '../failure.ts'
 import { normalizeFingerprint } from '../fingerprint.ts'
 

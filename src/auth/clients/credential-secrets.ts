@@ -1,6 +1,6 @@
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import { type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../../keys/crypto/seal.ts'
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { Credential, CredentialOf } from '../credentials/credential.ts'
 import type { Registration } from './directory.ts'
 

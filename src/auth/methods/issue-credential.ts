@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { CredentialSecrets, SealedMethod } from '../clients/credential-secrets.ts'
 import type { Credential, CredentialMethod, CredentialOf } from '../credentials/credential.ts'
 import { normalizeFingerprint } from '../fingerprint.ts'

@@ -1,7 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { sameBytes } from '../credentials/constant-time.ts'
 import { AuthenticationError } from '../failure.ts'
 

@@ -1,6 +1,6 @@
 import type { RateLimit } from '../../auth/rate-limit.ts'
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { type AccessControl, AccessError, type AccessRequest, allowedKids } from '../../protocols/playback/access.ts'
 import type { Cors } from '../../protocols/playback/cors.ts'
 import { keyNotFound } from '../../protocols/playback/key-delivery.ts'

@@ -3,7 +3,8 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { DataKeys } from '../crypto/data-keys.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
-import type { ContentRef, SecretStore, StoredContent } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore, StoredContent } from '../ports/content-store.ts'
 import { clockSteps } from './clock-steps.ts'
 import { keysLost, storeBehind } from './errors.ts'
 import type { Kept } from './lifetime.ts'
@@ -34,7 +35,7 @@ export interface ContentCache {
 }
 
 export interface ContentCacheOptions {
-  readonly store: Pick<SecretStore, 'findContent'>
+  readonly store: Pick<ContentStore, 'findContent'>
   readonly dataKeys: DataKeys
   readonly now: () => number
   /** Milliseconds since 1970. */

@@ -1,6 +1,7 @@
 import type { ContentKeyClass, KeyAndIv, Kid, SystemId } from '../../formats/cenc.ts'
 import type { KidLabel } from '../crypto/derive.ts'
-import type { ContentRef, KidOverride } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { KidOverride } from '../ports/content-store.ts'
 
 /** A content key that a request asks for. */
 export interface WantedKey {

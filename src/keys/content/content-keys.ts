@@ -4,7 +4,9 @@ import { type DataKeys, withCurrentDataKey } from '../crypto/data-keys.ts'
 import { assertIvIsNotKey } from '../crypto/derive.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
 import { type RandomBytes, seal } from '../crypto/seal.ts'
-import type { Birth, ContentRef, LifeStore, SecretStore, StoredOverride } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { Birth, ContentStore, StoredOverride } from '../ports/content-store.ts'
+import type { LifeStore } from '../ports/lifetime-store.ts'
 import { type CachedContent, contentCacheId, createContentCache } from './cache.ts'
 import type { ContentKeys, FoundKeyAndIv, IssuedKeys, OpenContent, WantedKey } from './content-key.ts'
 import { contentChanged, keysVanished, refuseExpired, refuseGone } from './errors.ts'
@@ -26,7 +28,7 @@ import {
 
 export interface ContentKeysOptions {
   readonly store: Pick<
-    SecretStore & LifeStore,
+    ContentStore & LifeStore,
     'findContent' | 'putSecretIfAbsent' | 'putOverridesIfAbsent' | 'putExpiry' | 'putNextSecret' | 'destroyExpired'
   >
   readonly dataKeys: DataKeys

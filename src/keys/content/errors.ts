@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentRef } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
 import { expiryOf, type Kept, phaseOf } from './lifetime.ts'
 
 /** Refuses an encryptor a content that has no keys any more. */

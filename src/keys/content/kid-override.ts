@@ -1,5 +1,5 @@
 import type { Kid } from '../../formats/cenc.ts'
-import type { KidOverride } from '../ports/store.ts'
+import type { KidOverride } from '../ports/content-store.ts'
 
 /** What a rule may match a content key by. */
 export interface RuledKey {

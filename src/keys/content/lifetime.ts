@@ -1,4 +1,4 @@
-import type { Birth } from '../ports/store.ts'
+import type { Birth } from '../ports/content-store.ts'
 import type { RetentionClass } from './retention.ts'
 import type { Snapshot } from './snapshot.ts'
 

@@ -2,14 +2,15 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
 import type { DataKeys } from '../crypto/data-keys.ts'
 import { type RandomBytes, seal } from '../crypto/seal.ts'
-import type { ContentRef, KidOverride, SecretStore, StoredContent, StoredOverride } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore, KidOverride, StoredContent, StoredOverride } from '../ports/content-store.ts'
 import { birthOf } from './lifetime.ts'
 import { FOREVER, type RetentionOf } from './retention.ts'
 import { overrideContext, sameBytes } from './snapshot.ts'
 
 /** What the operator's side of overrides works on. */
 export interface OverridesOptions {
-  readonly store: SecretStore
+  readonly store: ContentStore
   readonly dataKeys: DataKeys
   readonly randomBytes: RandomBytes
   /** Milliseconds since 1970. */

@@ -1,5 +1,6 @@
 import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
-import type { ContentRef, SecretStore } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
 
 /** The expiries of contents that were asked for, written late: no answer waits for them. */
 export interface Renewals {
@@ -12,7 +13,7 @@ export interface Renewals {
 }
 
 export interface RenewalsOptions {
-  readonly store: Pick<SecretStore, 'putExpiry'>
+  readonly store: Pick<ContentStore, 'putExpiry'>
   /** How long a renewal waits at most before it is written. */
   readonly flushMs?: number
   /** How many contents may wait. */
@@ -23,7 +24,7 @@ export interface RenewalsOptions {
   readonly schedule?: Schedule
 }
 
-type Renewal = Parameters<SecretStore['putExpiry']>[0][number]
+type Renewal = Parameters<ContentStore['putExpiry']>[0][number]
 
 /** Renewals are written in batches of this size, so that other writes come between. */
 const BATCH = 200

@@ -1,4 +1,4 @@
-import type { ContentRef } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
 
 /** How long contents of one kind live. */
 export interface RetentionClass {

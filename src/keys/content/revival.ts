@@ -1,4 +1,6 @@
-import type { ContentRef, LifeStore, SecretStore } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
+import type { LifeStore } from '../ports/lifetime-store.ts'
 import type { CachedContent, ContentCache } from './cache.ts'
 import { contentChanged, contentGone, keysLost } from './errors.ts'
 import { birthOf, expiryOf, phaseOf } from './lifetime.ts'
@@ -7,7 +9,7 @@ import { isLost, sameBytes } from './snapshot.ts'
 
 export interface RevivalOptions {
   readonly store: Pick<
-    SecretStore & LifeStore,
+    ContentStore & LifeStore,
     'putExpiry' | 'putNextSecret' | 'putOverridesIfAbsent' | 'destroyExpired'
   >
   readonly cache: Pick<ContentCache, 'enter' | 'isUnsettled'>

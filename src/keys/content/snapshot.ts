@@ -4,7 +4,8 @@ import type { DataKeys } from '../crypto/data-keys.ts'
 import { assertIvIsNotKey, type Derivation, derivation } from '../crypto/derive.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
 import { type SealContext, sealGeneration, unseal } from '../crypto/seal.ts'
-import type { ContentRef, KidOverride, StoredContent, StoredOverride, Tombstone } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { KidOverride, StoredContent, StoredOverride, Tombstone } from '../ports/content-store.ts'
 import type { WantedKey } from './content-key.ts'
 
 /** What is stored of a content, ready to answer from. Its secret is open; the keys of its overrides stay sealed. */

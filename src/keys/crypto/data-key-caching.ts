@@ -1,5 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { StoredDataKey, Tenant } from '../ports/store.ts'
+import type { Tenant } from '../ports/content-ref.ts'
+import type { StoredDataKey } from '../ports/data-key-store.ts'
 import type { DataKey } from './seal.ts'
 
 /** How long open data keys are used before the store and the root key are asked again. */

@@ -1,6 +1,9 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
-import type { RootKey, SecretStore, StoredDataKey, Tenant } from '../ports/store.ts'
+import type { Tenant } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
+import type { StoredDataKey } from '../ports/data-key-store.ts'
+import type { RootKey } from '../ports/root-key.ts'
 import { type DataKeyCaching, type OpenedDataKey, reopenLater } from './data-key-caching.ts'
 import type { DataKey, RandomBytes } from './seal.ts'
 
@@ -13,7 +16,7 @@ export interface DataKeys {
 }
 
 export interface DataKeysOptions {
-  readonly store: Pick<SecretStore, 'findDataKeys' | 'putDataKeyIfAbsent'>
+  readonly store: Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent'>
   readonly rootKey: RootKey
   /** What a message calls the root key: the path of its file, the name of its KMS key. */
   readonly rootKeyName: string

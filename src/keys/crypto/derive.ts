@@ -2,7 +2,7 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import { type ContentKeyClass, type KeyAndIv, type Kid, kidOfBytes, uuidBytes } from '../../formats/cenc.ts'
-import type { ContentRef } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
 
 /** The byte that stands for a class in key derivation and in the context of a seal. It never changes. */
 export const CLASS_BYTE: Readonly<Record<ContentKeyClass, number>> = { clear: 0x01, drm: 0x02 }

@@ -1,10 +1,11 @@
-import type { RootKey, SecretStore } from '../ports/store.ts'
+import type { ContentStore } from '../ports/content-store.ts'
+import type { RootKey } from '../ports/root-key.ts'
 import type { DataKeyCaching } from './data-key-caching.ts'
 import { createDataKeys, type DataKeys, openDataKey } from './data-keys.ts'
 import type { RandomBytes } from './seal.ts'
 
 export interface OpenKeysOptions {
-  readonly store: Pick<SecretStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>
+  readonly store: Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>
   /** Opens the root key. It may be created only when `create` is true: for a store that holds no data keys yet. */
   readonly openRootKey: (create: boolean) => Promise<{ readonly rootKey: RootKey; readonly created: boolean }>
   /** What a message calls the root key: the path of its file, the name of its KMS key. */

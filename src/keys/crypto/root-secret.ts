@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
-import type { ContentRef } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
 import { type Derivation, derivation } from './derive.ts'
 
 const SIZE = 32

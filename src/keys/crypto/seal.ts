@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
-import type { ContentRef, Tenant } from '../ports/store.ts'
+import type { ContentRef, Tenant } from '../ports/content-ref.ts'
 import { CLASS_BYTE } from './derive.ts'
 
 /** What a sealed value is and where it belongs: it opens nowhere else. */

@@ -1,6 +1,7 @@
 import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef, LedgerRecord, LedgerStore } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { LedgerRecord, LedgerStore } from '../ports/ledger-store.ts'
 import { mergeLedgerRecords } from './merge.ts'
 
 /** What is recorded of a request, without its time. Build it once and give the same object each time: that is the cheap way. */

@@ -1,4 +1,4 @@
-import type { LedgerKey, LedgerRecord } from '../ports/store.ts'
+import type { LedgerKey, LedgerRecord } from '../ports/ledger-store.ts'
 
 /** Two reports of the same key period as one: the later says what the period is, and nothing that was issued is forgotten. */
 export function mergeLedgerRecords(a: LedgerRecord, b: LedgerRecord): LedgerRecord {

@@ -1,10 +1,12 @@
 import { overrideContext } from '../content/snapshot.ts'
 import type { DataKeys } from '../crypto/data-keys.ts'
 import { sealGeneration, unseal } from '../crypto/seal.ts'
-import type { ContentRef, SecretStore, StoreMaintenance } from '../ports/store.ts'
+import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
+import type { StoreMaintenance } from '../ports/maintenance-store.ts'
 
 export interface DrillOptions {
-  readonly store: Pick<SecretStore, 'findContent' | 'listOverrides'> & Pick<StoreMaintenance, 'listContents'>
+  readonly store: Pick<ContentStore, 'findContent' | 'listOverrides'> & Pick<StoreMaintenance, 'listContents'>
   readonly dataKeys: DataKeys
   /** How many contents are opened, chosen evenly at random. */
   readonly sample: number

@@ -2,11 +2,14 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { overrideContext } from '../content/snapshot.ts'
 import { createDataKey, createDataKeys, type DataKeys, dataKeyContext, foreignDataKey } from '../crypto/data-keys.ts'
 import { type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../crypto/seal.ts'
-import type { ContentRef, Reseal, RootKey, SecretStore, StoreMaintenance, Tenant } from '../ports/store.ts'
+import type { ContentRef, Tenant } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
+import type { Reseal, StoreMaintenance } from '../ports/maintenance-store.ts'
+import type { RootKey } from '../ports/root-key.ts'
 
 /** What rotation works on, while servers go on answering. */
 export interface RotationOptions {
-  readonly store: SecretStore & StoreMaintenance
+  readonly store: ContentStore & StoreMaintenance
   readonly rootKey: RootKey
   readonly rootKeyName: string
   readonly randomBytes: RandomBytes

@@ -1,5 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentRef, Tombstone } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { Tombstone } from '../../keys/ports/content-store.ts'
 import { audited } from '../audit/audited.ts'
 import type { Management, Operator } from '../management.ts'
 import type { AuditAction } from '../ports/audit.ts'

@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { seal, sealGeneration, unseal } from '../../keys/crypto/seal.ts'
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { Management } from '../management.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { WantedKey } from '../../keys/content/content-key.ts'
 import type { Force } from '../../keys/content/overrides.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Management } from '../management.ts'
 
 /** Any kid: each has a key where the secret of a content is derived. */

@@ -1,5 +1,6 @@
 import type { Kid } from '../../formats/cenc.ts'
-import type { LedgerRecord, LedgerStore, Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
+import type { LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
 import { inGroups } from '../in-groups.ts'
 
 /** The newest records of a kid in each class, by content. */

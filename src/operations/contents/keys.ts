@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import { contentGone } from '../../keys/content/errors.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Management, Operator } from '../management.ts'
 import { checkValue } from './check-value.ts'
 import { contentNotFound } from './contents.ts'

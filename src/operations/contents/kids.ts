@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
-import type { LedgerKey, LedgerRecord } from '../../keys/ports/store.ts'
+import type { LedgerKey, LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { Management, Operator } from '../management.ts'
 
 /** Where a kid was issued. No key. Times are of ISO 8601. */

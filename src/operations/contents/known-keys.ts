@@ -1,6 +1,8 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
-import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore, SecretStore } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { ContentStore } from '../../keys/ports/content-store.ts'
+import type { LedgerKey, LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
 
 /** A key that was issued, or is stored as an override. */
 export interface IssuedKey {
@@ -34,7 +36,7 @@ export interface KnownContent {
 
 /** The keys of a content as its ledger and its overrides have them, those of the newest `maxPeriods` periods. */
 export async function findKnownKeys(
-  store: Pick<LedgerStore, 'findByContent'> & Pick<SecretStore, 'listOverrides'>,
+  store: Pick<LedgerStore, 'findByContent'> & Pick<ContentStore, 'listOverrides'>,
   ref: ContentRef,
   maxPeriods: number,
 ): Promise<KnownContent> {

@@ -10,7 +10,7 @@ import {
   removeKidOverride,
   removeOverride,
 } from '../../keys/content/overrides.ts'
-import type { KidOverride } from '../../keys/ports/store.ts'
+import type { KidOverride } from '../../keys/ports/content-store.ts'
 import { audited } from '../audit/audited.ts'
 import type { Management, Operator } from '../management.ts'
 import { refuseIssuedUnstored } from './derived-issue.ts'

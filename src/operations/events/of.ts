@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../core/errors.ts'
 import type { Kid, SystemId } from '../../formats/cenc.ts'
-import type { ContentRef, Tenant } from '../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { KeyspringEvent } from '../ports/events.ts'
 
 /** When it happened, in milliseconds since 1970. */

@@ -1,4 +1,4 @@
-import type { LedgerRecord } from '../../keys/ports/store.ts'
+import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
 import type { OpenedStoredKey } from './stored-keys.ts'
 

@@ -1,7 +1,7 @@
 import type { SystemId } from '../../formats/cenc.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLDSIG_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/cpix/names.ts'
 import { escapeAttribute } from '../../formats/xml/escape.ts'
-import type { LedgerRecord } from '../../keys/ports/store.ts'
+import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { SPEKE_2_1 } from '../../protocols/speke/tables/versions.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
 

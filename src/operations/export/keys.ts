@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { audited } from '../audit/audited.ts'
 import { contentNotFound } from '../contents/contents.ts'
 import { kidNotFound } from '../contents/kids.ts'

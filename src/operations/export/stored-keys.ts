@@ -1,6 +1,6 @@
 import type { WantedKey } from '../../keys/content/content-key.ts'
 import { openSnapshot, openStandingOverride, wantedId } from '../../keys/content/snapshot.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { inGroups } from '../in-groups.ts'
 import type { Management } from '../management.ts'
 

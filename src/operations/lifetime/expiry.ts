@@ -1,4 +1,5 @@
-import type { Expiry, LedgerStore } from '../../keys/ports/store.ts'
+import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
+import type { Expiry } from '../../keys/ports/lifetime-store.ts'
 import type { Management } from '../management.ts'
 import type { ContentCatalogue } from '../ports/store.ts'
 

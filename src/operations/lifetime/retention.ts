@@ -2,7 +2,7 @@ import { boundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/retention.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
 /** How contents of one class are kept, as it is written. */
 export interface WrittenRetentionClass {

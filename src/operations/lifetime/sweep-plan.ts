@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Expiry, Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
+import type { Expiry } from '../../keys/ports/lifetime-store.ts'
 import { inGroups } from '../in-groups.ts'
 import type { Management } from '../management.ts'
 import { judgeExpiry } from './expiry.ts'

@@ -1,5 +1,5 @@
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 
 /** Who did something, and how that was proven. */
 export interface Actor {

@@ -1,4 +1,4 @@
-import type { Tenant } from '../../keys/ports/store.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 
 /** What happens that others may want to know of. To add one, add a line here and its row in docs/guides/events.md. */
 export const EVENT_TYPES = [

@@ -1,4 +1,5 @@
-import type { ContentLife, ContentRef, Tenant, Tombstone } from '../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
+import type { ContentLife, Tombstone } from '../../keys/ports/content-store.ts'
 
 /** The CPIX document of a content as its owner last wrote it. It holds no key: keys are where all keys are. */
 export interface StoredDocument {

@@ -1,5 +1,5 @@
-import type { PeriodTimes, RecentPeriod, RecentPeriods } from '../../keys/ledger/recent-periods.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { PeriodTimes, RecentPeriod, RecentPeriods } from '../../keys/ports/ledger-store.ts'
 import { CLAIM_MS } from '../claim.ts'
 import { type RotationSchedule, rotationSchedule, seenPeriods } from './estimate.ts'
 import { MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'

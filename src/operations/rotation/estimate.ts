@@ -1,5 +1,5 @@
 import { DATE_TIME } from '../../formats/cpix/fields.ts'
-import type { PeriodTimes } from '../../keys/ledger/recent-periods.ts'
+import type { PeriodTimes } from '../../keys/ports/ledger-store.ts'
 
 /** A key period that was asked for, as far as its place in time is known. */
 export interface SeenPeriod {

@@ -1,4 +1,5 @@
-import type { ContentRef, LedgerRecord } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { graceOf, MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'
 
 export interface RotationWatcher {

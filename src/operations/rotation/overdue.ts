@@ -1,4 +1,5 @@
-import type { ContentRef, LedgerStore } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
 import { CLAIM_MS, type ClaimableEvent, claim, claimIdOf } from '../claim.ts'
 import type { KeyspringEvent } from '../ports/events.ts'
 import type { IdempotencyStore } from '../ports/store.ts'

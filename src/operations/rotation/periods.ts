@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
-import type { LedgerRecord } from '../../keys/ports/store.ts'
+import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { contentNotFound } from '../contents/contents.ts'
 import type { Management, Operator } from '../management.ts'
 import {

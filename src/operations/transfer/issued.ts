@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid, SystemId } from '../../formats/cenc.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { SpekePolicy } from '../../protocols/speke/profile.ts'
 import type { FindDrmSystem } from '../../protocols/speke/schemes.ts'
 import { SPEKE_2_1 } from '../../protocols/speke/tables/versions.ts'

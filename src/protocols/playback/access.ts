@@ -1,6 +1,6 @@
 import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
 /** What a player asks for, and everything that may decide whether it gets it. */
 export interface AccessRequest extends ContentRef {

@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, kidOfBytes, uuidBytes } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { keyGuardsDrm, keyNotFound } from './key-delivery.ts'
 import type { FindPlayerKeys } from './player-keys.ts'
 

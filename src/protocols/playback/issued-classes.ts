@@ -1,7 +1,8 @@
 import { boundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
-import type { ContentRef, LedgerStore } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
 
 /** The classes in which a kid of a content was issued, as far as the ledger knows: none when it does not. */
 export type IssuedClasses = (

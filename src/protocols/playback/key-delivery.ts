@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { FindPlayerKeys } from './player-keys.ts'
 
 /** The 16 bytes that a player of HLS AES-128 or identity SAMPLE-AES decrypts with. @see RFC 8216, 5 (key files) */

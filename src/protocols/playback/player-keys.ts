@@ -1,6 +1,6 @@
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { ContentKeys, OpenContent } from '../../keys/content/content-key.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { IssuedClasses } from './issued-classes.ts'
 
 /** A key for a player, or why there is none: `absent`, or it guards DRM content. */

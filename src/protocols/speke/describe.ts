@@ -1,7 +1,7 @@
 import { detached } from '../../core/detached.ts'
 import type { CommonEncryptionScheme, Kid } from '../../formats/cenc.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
-import type { LedgerKey } from '../../keys/ports/store.ts'
+import type { LedgerKey } from '../../keys/ports/ledger-store.ts'
 import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { overriddenKid } from '../../keys/content/kid-override.ts'
-import type { KidOverride } from '../../keys/ports/store.ts'
+import type { KidOverride } from '../../keys/ports/content-store.ts'
 import type { RequestedKey } from './request.ts'
 
 /** The kid each requested key is answered with, by the kid it came with. @see speke.md 10, A-21 */

@@ -1,5 +1,5 @@
 import type { Kid } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
 /** The URLs of this server that answers carry. `{content}` is the contentId, or `~` and its base64url form. @see docs/architecture.md */
 export interface PlayerUrls {

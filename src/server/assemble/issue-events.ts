@@ -1,7 +1,7 @@
 import { boundedCache } from '../../core/bounded-cache.ts'
 import type { Issued } from '../../http/route.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
-import type { LedgerStore } from '../../keys/ports/store.ts'
+import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
 import { claimIdOf } from '../../operations/claim.ts'
 import { keyIssued } from '../../operations/events/of.ts'
 import type { Emit } from '../../operations/ports/events.ts'

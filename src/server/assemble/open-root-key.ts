@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { RootKey } from '../../keys/ports/store.ts'
+import type { RootKey } from '../../keys/ports/root-key.ts'
 import type { Config } from '../config/config.ts'
 
 type RootKeySettings = Pick<Config, 'data' | 'rootKey'>

@@ -3,13 +3,21 @@ import { join, resolve } from 'node:path'
 import type { ClientStore } from '../../auth/clients/store.ts'
 import type { KeyProviderError } from '../../core/errors.ts'
 import type { OpenKeysOptions } from '../../keys/crypto/open-keys.ts'
-import type { RecentPeriods } from '../../keys/ledger/recent-periods.ts'
-import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../keys/ports/store.ts'
+import type { ContentStore } from '../../keys/ports/content-store.ts'
+import type { LedgerStore, RecentPeriods } from '../../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../../keys/ports/lifetime-store.ts'
+import type { StoreMaintenance } from '../../keys/ports/maintenance-store.ts'
 import type { ManageStore } from '../../operations/ports/store.ts'
 import type { Config } from '../config/config.ts'
 import { openRootKeyOf, rootKeyNameOf } from './open-root-key.ts'
 
-export type Store = SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore
+export type Store = ContentStore &
+  LedgerStore &
+  RecentPeriods &
+  ClientStore &
+  StoreMaintenance &
+  LifeStore &
+  ManageStore
 
 /** A store and the way to the root key that belongs to it. */
 export interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'rootKeyName'> {

@@ -1,7 +1,7 @@
-import type { SecretStore } from '../../keys/ports/store.ts'
+import type { ContentStore } from '../../keys/ports/content-store.ts'
 
 export interface ReadinessOptions {
-  readonly store: Pick<SecretStore, 'sampleDataKeys' | 'checkWrites'>
+  readonly store: Pick<ContentStore, 'sampleDataKeys' | 'checkWrites'>
   /** Milliseconds, of a clock that does not go back. */
   readonly now: () => number
 }

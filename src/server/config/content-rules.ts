@@ -1,5 +1,5 @@
 import type { RetentionOf } from '../../keys/content/retention.ts'
-import type { ContentRef } from '../../keys/ports/store.ts'
+import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { contentPattern, retentionRules, shortestGraceMs } from '../../operations/lifetime/retention.ts'
 import type { Management } from '../../operations/management.ts'
 import type { Config } from './config.ts'

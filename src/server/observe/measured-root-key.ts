@@ -1,5 +1,5 @@
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
-import type { RootKey } from '../../keys/ports/store.ts'
+import type { RootKey } from '../../keys/ports/root-key.ts'
 import type { Metrics } from './metrics.ts'
 import { timed } from './timed.ts'
 

@@ -1,6 +1,6 @@
 import type { RouteName } from '../../http/route.ts'
 import type { RenderMetrics } from '../../http/routes/metrics.ts'
-import type { SealCount } from '../../keys/ports/store.ts'
+import type { SealCount } from '../../keys/ports/maintenance-store.ts'
 import type { AuditAction, AuditEntry } from '../../operations/ports/audit.ts'
 import type { EventType } from '../../operations/ports/events.ts'
 import type { MetricSink } from './metric-table.ts'

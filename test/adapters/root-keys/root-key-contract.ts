@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import type { RootKey } from '../../../src/keys/ports/store.ts'
+import type { RootKey } from '../../../src/keys/ports/root-key.ts'
 
 const CONTEXT = { tenant: 'default', generation: '1' }
 const broken = { code: 'ERR_SEAL_BROKEN' }

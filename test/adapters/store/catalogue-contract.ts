@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { LifeStore, SecretStore } from '../../../src/keys/ports/store.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
 import type { ContentCatalogue, ContentQuery } from '../../../src/operations/ports/store.ts'
 import { BIRTH, kidOf } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
 
-type Store = SecretStore & LifeStore & ContentCatalogue
+type Store = ContentStore & LifeStore & ContentCatalogue
 
 /** In the order of their UTF-8 bytes, which is not that of JavaScript: U+FF5E comes before an emoji. */
 const NAMES = [

@@ -4,9 +4,10 @@ import { describe, test } from 'node:test'
 import type { ClientStore, RegisteredClient } from '../../../src/auth/clients/store.ts'
 import type { Credential } from '../../../src/auth/credentials/credential.ts'
 import { seal } from '../../../src/keys/crypto/seal.ts'
-import type { SecretStore, StoreMaintenance } from '../../../src/keys/ports/store.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { StoreMaintenance } from '../../../src/keys/ports/maintenance-store.ts'
 
-type Store = ClientStore & SecretStore & StoreMaintenance
+type Store = ClientStore & ContentStore & StoreMaintenance
 
 const sealedBy = (generation: number, id: string): Uint8Array =>
   seal(

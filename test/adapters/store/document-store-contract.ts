@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { LifeStore, SecretStore } from '../../../src/keys/ports/store.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
 import type { DocumentStore, StoredDocument } from '../../../src/operations/ports/store.ts'
 import { BIRTH, REF } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
@@ -10,7 +11,7 @@ const documentOf = (revision: string): StoredDocument => ({ xml: `<CPIX id="${re
 /** What every adapter of `DocumentStore` must do, beside the secrets of the same contents. */
 export function documentStoreContract(
   name: string,
-  open: () => Promise<SecretStore & LifeStore & DocumentStore>,
+  open: () => Promise<ContentStore & LifeStore & DocumentStore>,
 ): void {
   const opened = openedWith(open)
 

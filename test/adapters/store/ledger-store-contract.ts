@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Kid, systemIdOf, toKid } from '../../../src/formats/cenc.ts'
-import type { LedgerKey, LedgerRecord, LedgerStore } from '../../../src/keys/ports/store.ts'
+import type { LedgerKey, LedgerRecord, LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
 const PLAYREADY = systemIdOf('9a04f079-9840-4286-ab92-e65be0885f95')

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { describe } from 'node:test'
 import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
 import type { RetentionOf } from '../../../src/keys/content/retention.ts'
-import type { ContentRef, LifeStore, SecretStore, StoredOverride } from '../../../src/keys/ports/store.ts'
+import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
+import type { ContentStore, StoredOverride } from '../../../src/keys/ports/content-store.ts'
+import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
 import { issue, keyringOf, kidOf, REF, wantedOf } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
 
@@ -15,13 +17,13 @@ const override = (number: number): StoredOverride => {
   return { contentKeyClass: 'drm', kid: kidOf(number), sealed: bytes(number), pssh: {} }
 }
 
-/** What every adapter of `LifeStore` must do, and `SecretStore` with the life of contents. */
-export function lifeStoreContract(name: string, open: () => Promise<SecretStore & LifeStore>): void {
+/** What every adapter of `LifeStore` must do, and `ContentStore` with the life of contents. */
+export function lifeStoreContract(name: string, open: () => Promise<ContentStore & LifeStore>): void {
   const opened = openedWith(open)
-  const lifeOf = async (store: SecretStore, ref = REF) => (await store.findContent(ref, []))?.life
-  const tombstoneOf = async (store: SecretStore, ref = REF) => (await store.findContent(ref, []))?.tombstone
+  const lifeOf = async (store: ContentStore, ref = REF) => (await store.findContent(ref, []))?.life
+  const tombstoneOf = async (store: ContentStore, ref = REF) => (await store.findContent(ref, []))?.tombstone
   /** Contents that expire at 1, 2, 3 … */
-  const expiring = async (store: SecretStore, count: number) => {
+  const expiring = async (store: ContentStore, count: number) => {
     const expired = Array.from({ length: count }, (_, number) => ({ ...refOf(number), expiresAt: number + 1 }))
     for (const { expiresAt, ...ref } of expired) await store.putSecretIfAbsent(ref, bytes(1), [], { at: 0, expiresAt })
     return expired

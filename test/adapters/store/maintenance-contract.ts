@@ -2,11 +2,13 @@ import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { seal } from '../../../src/keys/crypto/seal.ts'
-import type { ContentRef, SecretStore, StoreMaintenance } from '../../../src/keys/ports/store.ts'
+import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { StoreMaintenance } from '../../../src/keys/ports/maintenance-store.ts'
 import { AUDIT_TENANT, type AuditHeadStore } from '../../../src/operations/ports/store.ts'
 import { BIRTH, kidOf } from '../../keys/fixtures.ts'
 
-type Store = SecretStore & StoreMaintenance & AuditHeadStore
+type Store = ContentStore & StoreMaintenance & AuditHeadStore
 
 const refOf = (number: number, tenant = 'a'): ContentRef => ({ tenant, contentId: `c${number}` })
 

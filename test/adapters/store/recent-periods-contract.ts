@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 import {
   type RecentPeriod,
   type RecentPeriods,
   type Span,
   toRecentPeriod,
-} from '../../../src/keys/ledger/recent-periods.ts'
-import type { LedgerStore } from '../../../src/keys/ports/store.ts'
+} from '../../../src/keys/ports/ledger-store.ts'
 import { recordOf } from './ledger-store-contract.ts'
 
 const HOUR = 3_600_000

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { type ContentKeyClass, type Kid, type SystemId, systemIdOf, toKid } from '../../../src/formats/cenc.ts'
-import type { ContentRef, SecretStore, StoredContent, StoredOverride } from '../../../src/keys/ports/store.ts'
+import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
+import type { ContentStore, StoredContent, StoredOverride } from '../../../src/keys/ports/content-store.ts'
 import { BIRTH } from '../../keys/fixtures.ts'
 
 const REF: ContentRef = { tenant: 'default', contentId: 'movie' }
@@ -29,9 +30,9 @@ const ODD_NAMES = [
   'x'.repeat(256),
 ]
 
-/** What every adapter of `SecretStore` must do. Each adapter's test file calls this, then adds its own. */
-export function secretStoreContract(name: string, open: () => Promise<SecretStore>): void {
-  const opened = (title: string, body: (store: SecretStore) => Promise<void>) =>
+/** What every adapter of `ContentStore` must do. Each adapter's test file calls this, then adds its own. */
+export function secretStoreContract(name: string, open: () => Promise<ContentStore>): void {
+  const opened = (title: string, body: (store: ContentStore) => Promise<void>) =>
     test(title, async () => {
       const store = await open()
       try {
@@ -256,7 +257,7 @@ export function secretStoreContract(name: string, open: () => Promise<SecretStor
  */
 export function oneStepOverridesContract(
   name: string,
-  openTwo: () => Promise<readonly [SecretStore, SecretStore]>,
+  openTwo: () => Promise<readonly [ContentStore, ContentStore]>,
 ): void {
   test(`overrides and a secret at the same moment, ${name}: what anybody reads fits what stands`, async () => {
     const [one, other] = await openTwo()
@@ -268,7 +269,7 @@ export function oneStepOverridesContract(
         if (round % 3 === 0) await one.putKidOverride(ref, { ...ANY, kid: KID })
         let isOver = false
         const seen: (StoredContent | undefined)[] = []
-        const watch = async (store: SecretStore): Promise<void> => {
+        const watch = async (store: ContentStore): Promise<void> => {
           while (!isOver) {
             seen.push(await store.findContent(ref, kids))
             // A store that reads at once must not keep the writes from being answered.

@@ -6,7 +6,8 @@ import type { ContentKeysOptions } from '../../../src/keys/content/content-keys.
 import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { addKidOverride, addOverride } from '../../../src/keys/content/overrides.ts'
 import { FOREVER, type RetentionClass } from '../../../src/keys/content/retention.ts'
-import type { ContentLife, ContentRef } from '../../../src/keys/ports/store.ts'
+import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
+import type { ContentLife } from '../../../src/keys/ports/content-store.ts'
 import { BIRTH, flakyStore, hex, issue, keyringOf, kidOf, REF, wantedOf } from '../fixtures.ts'
 
 const DAY = 86_400_000

@@ -11,7 +11,7 @@ import {
   removeKidOverride,
   removeOverride,
 } from '../../../src/keys/content/overrides.ts'
-import type { SecretStore } from '../../../src/keys/ports/store.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
 import { hex, issue, keyringOf, kidOf, REF, wantedOf } from '../fixtures.ts'
 
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
@@ -99,7 +99,7 @@ describe('an override', () => {
       issued.push(...(await issue(keyringOf({ store: memory, dataKeys }).keys, [wantedOf(1)])).keys)
     }
     const written: string[] = []
-    const store: SecretStore = {
+    const store: ContentStore = {
       ...memory,
       async putOverridesIfAbsent(...values) {
         await firstRequest()
@@ -119,7 +119,7 @@ describe('an override', () => {
   test('stands where the first request came right after the write', async () => {
     const memory = memoryStore()
     const reader = keyringOf({ store: memory })
-    const store: SecretStore = {
+    const store: ContentStore = {
       ...memory,
       async putOverridesIfAbsent(...values) {
         await memory.putOverridesIfAbsent(...values)

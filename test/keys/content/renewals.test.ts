@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { createRenewals, type RenewalsOptions } from '../../../src/keys/content/renewals.ts'
-import type { SecretStore } from '../../../src/keys/ports/store.ts'
+import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
 
 const refOf = (number: number) => ({ tenant: 'default', contentId: `c${number}` })
 
@@ -11,7 +11,7 @@ function renewalsOf(options: Partial<RenewalsOptions> = {}) {
   const seen = { away: false, batches: [] as number[], errors: [] as unknown[], lost: 0, scheduled: [] as number[] }
   const written = new Map<string, number | undefined>()
   let task: (() => void) | undefined
-  const store: Pick<SecretStore, 'putExpiry'> = {
+  const store: Pick<ContentStore, 'putExpiry'> = {
     async putExpiry(expiries) {
       if (seen.away) throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'the store is away')
       seen.batches.push(expiries.length)

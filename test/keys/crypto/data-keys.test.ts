@@ -4,7 +4,7 @@ import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
 import { openKeys } from '../../../src/keys/crypto/open-keys.ts'
-import type { RootKey } from '../../../src/keys/ports/store.ts'
+import type { RootKey } from '../../../src/keys/ports/root-key.ts'
 import { fakeRootKey, flakyStore } from '../fixtures.ts'
 
 const rootKeyName = '/data/root.key'

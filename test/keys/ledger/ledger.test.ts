@@ -9,7 +9,7 @@ import {
   type LedgerOptions,
   pruneLedger,
 } from '../../../src/keys/ledger/ledger.ts'
-import type { LedgerKey, LedgerStore } from '../../../src/keys/ports/store.ts'
+import type { LedgerKey, LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 import { kidOf } from '../fixtures.ts'
 
 const entryOf = (part: Partial<LedgerEntry> = {}): LedgerEntry => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import type { LedgerRecord } from '../../../src/keys/ports/store.ts'
+import type { LedgerRecord } from '../../../src/keys/ports/ledger-store.ts'
 import { hasStopped, indexAfter, rotationSchedule, seenPeriods } from '../../../src/operations/rotation/estimate.ts'
 import { ledgerRecord, START } from '../managing.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { LedgerRecord } from '../../../src/keys/ports/store.ts'
+import type { LedgerRecord } from '../../../src/keys/ports/ledger-store.ts'
 import { type ContentPeriods, contentPeriods, type PeriodsQuery } from '../../../src/operations/rotation/periods.ts'
 import { kidOf } from '../../keys/fixtures.ts'
 import { ledgerKey, ledgerRecord, type ManagingOptions, managing, OPERATOR, START } from '../managing.ts'

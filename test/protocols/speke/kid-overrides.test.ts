@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
 import { encodePssh } from '../../../src/formats/drm/payloads/pssh.ts'
 import { attributeOf } from '../../../src/formats/xml/reader.ts'
-import type { KidOverride } from '../../../src/keys/ports/store.ts'
+import type { KidOverride } from '../../../src/keys/ports/content-store.ts'
 import { fromHex, type PlayReadyVectors, vectors } from '../../formats/drm/vectors.ts'
 import {
   answering,

@@ -1,16 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ClientStore } from '../../../auth/clients/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
-import type {
-  ContentRef,
-  LedgerStore,
-  SecretStore,
-  StoredContent,
-  StoreMaintenance,
-} from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
+import type { LedgerStore } from '../../../keys/ports/ledger-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { AuditHeadStore, DocumentStore } from '../../../operations/ports/store.ts'
 
-type Store = SecretStore & LedgerStore & ClientStore & StoreMaintenance & DocumentStore & AuditHeadStore
+type Store = ContentStore & LedgerStore & ClientStore & StoreMaintenance & DocumentStore & AuditHeadStore
 
 export interface CopyOptions {
   readonly from: Store

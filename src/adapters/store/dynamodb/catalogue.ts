@@ -1,4 +1,4 @@
-import type { ContentRef } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentCatalogue, ContentSummary } from '../../../operations/ports/store.ts'
 import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../content.ts'
 import type { DynamoDbContents } from './contents.ts'

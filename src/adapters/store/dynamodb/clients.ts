@@ -1,5 +1,5 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
-import type { Tenant } from '../../../keys/ports/store.ts'
+import type { Tenant } from '../../../keys/ports/content-ref.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
 import type { DynamoDbDataKeys } from './data-keys.ts'
 import { CLIENTS } from './items.ts'

@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { Kid } from '../../../formats/cenc.ts'
-import type { ContentLife, ContentRef, StoredContent, StoredOverride, Tombstone } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentLife, StoredContent, StoredOverride, Tombstone } from '../../../keys/ports/content-store.ts'
 import { COMPLETE_OVERRIDES, NOTHING, UNBORN } from '../content.ts'
 import { damaged, toBytes, toKidOverride, toOverride, toText } from '../rows.ts'
 import {
@@ -33,7 +34,7 @@ import type { DynamoDbTable } from './table.ts'
  * - A tombstone is put before the items of its epoch are removed.
  */
 export interface ReadContent {
-  /** What stands, as a SecretStore tells it; undefined when nothing is stored. */
+  /** What stands, as a ContentStore tells it; undefined when nothing is stored. */
   readonly stored: StoredContent | undefined
   readonly epoch: number
   /** Counts the changes of expiry and hold. */

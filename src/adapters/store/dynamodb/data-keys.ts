@@ -1,6 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { SecretStore, StoredDataKey, StoreMaintenance, Tenant } from '../../../keys/ports/store.ts'
+import type { Tenant } from '../../../keys/ports/content-ref.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { dataKeyRemoved, rowGone } from '../content.ts'
 import { toBytes, toDataKey } from '../rows.ts'
 import { contentOfPartition, DATA_KEYS, type DynamoDbItem, dataKeyKeyOf, dataKeyPrefix } from './items.ts'
@@ -13,7 +16,7 @@ import type { DynamoDbTable } from './table.ts'
  * is kept for a day, so that a write that came later than anything should can have it back.
  */
 export interface DynamoDbDataKeys
-  extends Pick<SecretStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>,
+  extends Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>,
     Pick<StoreMaintenance, 'listDataKeys' | 'rewrapDataKey' | 'removeDataKey'> {
   /** Before sealed values are put: keeps their data keys. Throws ERR_DATA_KEY_REMOVED. */
   claim(tenant: Tenant, sealed: readonly Uint8Array[]): Promise<void>

@@ -1,4 +1,4 @@
-import type { ContentRef } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { DocumentStore } from '../../../operations/ports/store.ts'
 import { contentGone } from '../content.ts'
 import { toText } from '../rows.ts'

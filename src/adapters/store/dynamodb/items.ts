@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import type { ContentKeyClass, Kid } from '../../../formats/cenc.ts'
-import type { ContentRef, KidOverride, Tenant } from '../../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
+import type { KidOverride } from '../../../keys/ports/content-store.ts'
 import { damaged, toText } from '../rows.ts'
 
 /** An item of the table; undefined members are not stored. */

@@ -1,5 +1,7 @@
 import { KeyProviderError } from '../../../core/errors.ts'
-import type { ContentLife, ContentRef, Expiry, LifeStore, SecretStore, Tombstone } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentLife, ContentStore, Tombstone } from '../../../keys/ports/content-store.ts'
+import type { Expiry, LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import { toText } from '../rows.ts'
 import {
   type DynamoDbContents,
@@ -29,7 +31,7 @@ import { updateOnce } from './once.ts'
  *
  * Wherever a process ends, the secret then lives as long as the content item says, or longer.
  */
-export interface DynamoDbLife extends LifeStore, Pick<SecretStore, 'putExpiry'> {
+export interface DynamoDbLife extends LifeStore, Pick<ContentStore, 'putExpiry'> {
   /** Sets expiry and hold; false for a content that is not there or destroyed. */
   change(ref: ContentRef, change: Partial<Pick<ContentLife, 'expiresAt' | 'hold'>>): Promise<boolean>
   /** Lets DynamoDB erase the secret that was read, when the content says it expires. */

@@ -1,5 +1,6 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { ContentRef, StoreMaintenance, Tenant } from '../../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { toBytes } from '../rows.ts'
 import { toNumber } from './contents.ts'
 import type { DynamoDbDataKeys } from './data-keys.ts'

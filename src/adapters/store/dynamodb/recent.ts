@@ -1,9 +1,4 @@
-import {
-  type RecentPeriod,
-  type RecentPeriods,
-  type Span,
-  toRecentPeriod,
-} from '../../../keys/ledger/recent-periods.ts'
+import { type RecentPeriod, type RecentPeriods, type Span, toRecentPeriod } from '../../../keys/ports/ledger-store.ts'
 import { toText } from '../rows.ts'
 import { type DynamoDbItem, type DynamoDbKey, hashOf } from './items.ts'
 import type { DynamoDbTable } from './table.ts'

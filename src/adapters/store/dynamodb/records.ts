@@ -1,5 +1,5 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { Tenant } from '../../../keys/ports/store.ts'
+import type { Tenant } from '../../../keys/ports/content-ref.ts'
 import {
   AUDIT_TENANT,
   type AuditHead,

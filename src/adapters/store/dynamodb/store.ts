@@ -1,6 +1,8 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
-import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
-import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { LedgerStore, RecentPeriods } from '../../../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { ManageStore } from '../../../operations/ports/store.ts'
 import { dynamoDbCatalogue } from './catalogue.ts'
 import { dynamoDbClients } from './clients.ts'
@@ -24,7 +26,7 @@ export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
   readonly settleMs?: number
 }
 
-export type DynamoDbStore = SecretStore &
+export type DynamoDbStore = ContentStore &
   LedgerStore &
   RecentPeriods &
   ClientStore &

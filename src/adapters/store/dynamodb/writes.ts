@@ -1,4 +1,5 @@
-import type { Birth, ContentRef, SecretStore, StoredContent } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { Birth, ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
 import { contentGone, contentHeld, NOTHING, rowGone } from '../content.ts'
 import { toMatch, toPsshJson } from '../rows.ts'
 import type { DynamoDbContents, ReadContent } from './contents.ts'
@@ -9,7 +10,7 @@ import { replaceItem } from './once.ts'
 import type { DynamoDbTable } from './table.ts'
 
 export type DynamoDbWrites = Pick<
-  SecretStore,
+  ContentStore,
   | 'findContent'
   | 'putSecretIfAbsent'
   | 'putOverridesIfAbsent'
@@ -32,7 +33,7 @@ export interface DynamoDbWritesOptions {
 /** Puts under way at once: a table takes many, a process has only so many sockets. */
 const AT_ONCE = 25
 
-/** What a SecretStore does to contents. The order of writes is explained at `ReadContent`. */
+/** What a ContentStore does to contents. The order of writes is explained at `ReadContent`. */
 export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWritesOptions): DynamoDbWrites {
   const read = contents.read
 
@@ -190,7 +191,7 @@ interface Stored {
 
 const NO_TOMBSTONE = { tombstoneAt: undefined, tombstoneReason: undefined, tombstoneCause: undefined }
 
-function overrideValues({ kid, contentKeyClass, sealed, pssh }: Parameters<SecretStore['replaceOverride']>[1]) {
+function overrideValues({ kid, contentKeyClass, sealed, pssh }: Parameters<ContentStore['replaceOverride']>[1]) {
   return { kid, class: contentKeyClass, sealed, pssh: toPsshJson(pssh) } satisfies Record<string, DynamoDbValue>
 }
 

@@ -1,5 +1,5 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
-import type { Tenant } from '../../../keys/ports/store.ts'
+import type { Tenant } from '../../../keys/ports/content-ref.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
 
 /** Clients in memory. */

@@ -1,12 +1,12 @@
 import type { Kid } from '../../../formats/cenc.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type {
   ContentLife,
-  ContentRef,
   KidOverride,
   StoredContent,
   StoredOverride,
   Tombstone,
-} from '../../../keys/ports/store.ts'
+} from '../../../keys/ports/content-store.ts'
 import type { StoredDocument } from '../../../operations/ports/store.ts'
 import { COMPLETE_OVERRIDES, UNBORN } from '../content.ts'
 

@@ -1,7 +1,8 @@
 import type { Kid } from '../../../formats/cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
-import { type RecentPeriods, toRecentPeriod } from '../../../keys/ledger/recent-periods.ts'
-import type { ContentRef, LedgerRecord, LedgerStore } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
+import { type RecentPeriods, toRecentPeriod } from '../../../keys/ports/ledger-store.ts'
 import { newestFirst, periodsOfKid } from '../ledger-periods.ts'
 
 interface Content {

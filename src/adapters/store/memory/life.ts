@@ -1,4 +1,5 @@
-import type { ContentRef, Expiry, LifeStore } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { Expiry, LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import { byName, destroy, type MemoryContents } from './contents.ts'
 
 /** Expiry and legal holds in memory. */

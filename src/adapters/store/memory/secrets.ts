@@ -1,14 +1,8 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type {
-  Birth,
-  ContentRef,
-  KidOverride,
-  SecretStore,
-  StoredDataKey,
-  StoredOverride,
-  StoreMaintenance,
-  Tenant,
-} from '../../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
+import type { Birth, ContentStore, KidOverride, StoredOverride } from '../../../keys/ports/content-store.ts'
+import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
 import { byKid, byName, destroy, type MemoryContent, type MemoryContents, overrideId, readContent } from './contents.ts'
 
@@ -17,7 +11,7 @@ export function memorySecretStore(
   contents: MemoryContents,
   /** How many values that are kept elsewhere need a data key. */
   othersSealedBy: (tenant: Tenant, generation: number) => number,
-): Omit<SecretStore, 'close'> &
+): Omit<ContentStore, 'close'> &
   StoreMaintenance & {
     /** Throws ERR_DATA_KEY_REMOVED for a value whose data key is gone. */
     readonly refuseRemoved: (of: Pick<ContentRef, 'tenant'>, sealed: Uint8Array) => void

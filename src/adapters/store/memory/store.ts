@@ -1,6 +1,8 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
-import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
-import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { LedgerStore, RecentPeriods } from '../../../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { AUDIT_TENANT, type ManageStore } from '../../../operations/ports/store.ts'
 import { memoryClientStore } from './clients.ts'
 import { memoryContents } from './contents.ts'
@@ -11,7 +13,7 @@ import { memoryRecordStore } from './records.ts'
 import { memorySecretStore } from './secrets.ts'
 
 /** A store that forgets everything when the process ends: for tests and trials. */
-export function memoryStore(): SecretStore &
+export function memoryStore(): ContentStore &
   LedgerStore &
   RecentPeriods &
   ClientStore &

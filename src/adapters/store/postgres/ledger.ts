@@ -1,6 +1,7 @@
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
-import type { ContentRef, LedgerKey, LedgerRecord, LedgerStore } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { LedgerKey, LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
 import { MAX_PERIODS_OF_KID, PERIODS_OF_KID } from '../ledger-periods.ts'
 import { toLedgerJson, toLedgerRecord } from '../ledger-rows.ts'
 import { type Row, toClass, toStoredKid, toText } from '../rows.ts'

@@ -1,4 +1,6 @@
-import type { ContentRef, LifeStore, SecretStore } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import { type Row, toText } from '../rows.ts'
 import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool, Run } from './pool.ts'
@@ -47,7 +49,7 @@ const REMOVE_PARTS = ['override', 'kid_override', 'document'].map((table) => {
 })
 
 /** Expiry and legal holds in PostgreSQL. */
-export function postgresLife(pool: PostgresPool): LifeStore & Pick<SecretStore, 'putExpiry'> {
+export function postgresLife(pool: PostgresPool): LifeStore & Pick<ContentStore, 'putExpiry'> {
   return {
     async putExpiry(expiries) {
       if (expiries.length === 0) return

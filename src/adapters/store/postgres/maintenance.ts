@@ -1,5 +1,5 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { toText } from '../rows.ts'
 import { codeOf } from './error.ts'
 import { escapeName, unescapeName } from './names.ts'

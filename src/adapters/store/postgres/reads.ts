@@ -1,5 +1,6 @@
 import type { Kid } from '../../../formats/cenc.ts'
-import type { ContentLife, ContentRef, SecretStore, StoredContent, Tombstone } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentLife, ContentStore, StoredContent, Tombstone } from '../../../keys/ports/content-store.ts'
 import { COMPLETE_OVERRIDES, NOTHING as NO_KEYS, UNBORN } from '../content.ts'
 import {
   isBare,
@@ -15,7 +16,7 @@ import {
 import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
 
-export type PostgresReads = Pick<SecretStore, 'findContent' | 'listOverrides' | 'findDataKeys' | 'sampleDataKeys'>
+export type PostgresReads = Pick<ContentStore, 'findContent' | 'listOverrides' | 'findDataKeys' | 'sampleDataKeys'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 const NOTHING = 'NULL::UUID AS kid, NULL::TEXT AS class, NULL::BYTEA AS sealed, NULL::TEXT AS pssh'

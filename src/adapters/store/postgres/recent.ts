@@ -1,4 +1,4 @@
-import { type RecentPeriods, toRecentPeriod } from '../../../keys/ledger/recent-periods.ts'
+import { type RecentPeriods, toRecentPeriod } from '../../../keys/ports/ledger-store.ts'
 import { toLedgerRecord } from '../ledger-rows.ts'
 import type { PostgresPool } from './pool.ts'
 

@@ -1,8 +1,10 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { Secret } from '../../../core/secret.ts'
-import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
-import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { LedgerStore, RecentPeriods } from '../../../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { ManageStore } from '../../../operations/ports/store.ts'
 import { postgresClients } from './clients.ts'
 import { postgresLedger } from './ledger.ts'
@@ -28,7 +30,7 @@ export interface PostgresStoreOptions extends PostgresPoolOptions {
 /** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
-): Promise<SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
+): Promise<ContentStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
   const { replicas = [], migrate = false, onReplicaAway = () => {} } = options
   const primary = await openPostgresPool(options)
   const followers: PostgresPool[] = []

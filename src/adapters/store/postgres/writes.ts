@@ -1,5 +1,6 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { Birth, ContentRef, SecretStore, StoredContent, StoredOverride } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { Birth, ContentStore, StoredContent, StoredOverride } from '../../../keys/ports/content-store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING, rowGone } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { codeOf } from './error.ts'
@@ -8,7 +9,7 @@ import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
 import { namesOf, type PostgresReads } from './reads.ts'
 
-export type PostgresWrites = Omit<SecretStore, keyof PostgresReads | 'putExpiry' | 'close'>
+export type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 /** The row of a content that may take something: it is held until the statement ends, so that no destruction comes between. */
@@ -90,7 +91,7 @@ const PUT_DATA_KEY = {
 }
 
 /**
- * The writes of a SecretStore. An insert-if-absent and the reading of what stands are two statements, each committed by itself: the
+ * The writes of a ContentStore. An insert-if-absent and the reading of what stands are two statements, each committed by itself: the
  * second sees what any other node committed before it.
  */
 export function postgresWrites(pool: PostgresPool, reads: PostgresReads): PostgresWrites {

@@ -1,5 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { ContentRef, Expiry, SecretStore } from '../../../keys/ports/store.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { Expiry } from '../../../keys/ports/lifetime-store.ts'
 import { toText } from '../rows.ts'
 
 /** The part of a LifeStore that reads, on one connection. */
@@ -9,7 +11,7 @@ export interface SqliteLifeReads {
 
 /** The part that writes, as it runs inside a transaction of the writer's thread; listing too where it may take long. */
 export interface SqliteLifeWrites {
-  putExpiry(expiries: Parameters<SecretStore['putExpiry']>[0]): void
+  putExpiry(expiries: Parameters<ContentStore['putExpiry']>[0]): void
   putHold(ref: ContentRef, hold: string | undefined): boolean
   destroyExpired(expired: readonly Expiry[], at: number, reason: string): readonly ContentRef[]
   listUnlimited(after: ContentRef | undefined, limit: number): readonly ContentRef[]

@@ -1,6 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
-import type { ContentLife, ContentRef, Reseal, SealCount, StoredDataKey, Tenant } from '../../../keys/ports/store.ts'
+import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
+import type { ContentLife } from '../../../keys/ports/content-store.ts'
+import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
+import type { Reseal, SealCount } from '../../../keys/ports/maintenance-store.ts'
 import { AUDIT_TENANT } from '../../../operations/ports/store.ts'
 import { toDataKey, toText } from '../rows.ts'
 

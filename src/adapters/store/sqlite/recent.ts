@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type RecentPeriods, toRecentPeriod } from '../../../keys/ledger/recent-periods.ts'
+import { type RecentPeriods, toRecentPeriod } from '../../../keys/ports/ledger-store.ts'
 import { toLedgerRecord } from '../ledger-rows.ts'
 
 export type SqliteRecentReads = (

@@ -3,8 +3,10 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { ClientStore } from '../../../auth/clients/store.ts'
 import type { KeyProviderError } from '../../../core/errors.ts'
-import type { RecentPeriods } from '../../../keys/ledger/recent-periods.ts'
-import type { LedgerStore, LifeStore, SecretStore, StoreMaintenance } from '../../../keys/ports/store.ts'
+import type { ContentStore } from '../../../keys/ports/content-store.ts'
+import type { LedgerStore, RecentPeriods } from '../../../keys/ports/ledger-store.ts'
+import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { ManageStore } from '../../../operations/ports/store.ts'
 import { sqliteClientReads } from './clients.ts'
 import { onEngine, storeUnavailable, toEngineError } from './error.ts'
@@ -39,7 +41,7 @@ const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA se
 /** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
 export function openSqliteStore(
   options: SqliteStoreOptions,
-): SecretStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore {
+): ContentStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore {
   const { file, create = true, busyTimeoutMs = 5_000, maxBytes } = options
   prepareFile(file, create)
   const { db, reads, ledger, recent, upkeep, clients, life, manage } = onEngine(file, () =>

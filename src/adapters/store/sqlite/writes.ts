@@ -1,17 +1,17 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ContentKeyClass, Kid } from '../../../formats/cenc.ts'
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
+import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type {
   Birth,
-  ContentRef,
   KidOverride,
-  LedgerRecord,
   OverrideCondition,
   StoredContent,
-  StoredDataKey,
   StoredOverride,
   Tombstone,
-} from '../../../keys/ports/store.ts'
+} from '../../../keys/ports/content-store.ts'
+import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
+import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { type SqliteClientWrites, sqliteClientWrites } from './clients.ts'

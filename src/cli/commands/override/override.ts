@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import type { Force } from '../../../keys/content/overrides.ts'
-import type { KidOverride } from '../../../keys/ports/store.ts'
+import type { KidOverride } from '../../../keys/ports/content-store.ts'
 import {
   addOverrideRule,
   listContentOverrides,

@@ -3,7 +3,7 @@ import { openDynamoDbStore } from '../../../../src/adapters/store/dynamodb/store
 import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
 import { seal, unseal } from '../../../../src/keys/crypto/seal.ts'
-import type { RootKey } from '../../../../src/keys/ports/store.ts'
+import type { RootKey } from '../../../../src/keys/ports/root-key.ts'
 import { issue, REF, wantedOf } from '../../../keys/fixtures.ts'
 
 // A node on DynamoDB: it asks many times at once for contents that no node has seen, and prints what it was given for each.
