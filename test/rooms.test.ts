@@ -7,7 +7,7 @@ import { type SourceFile, sourceFiles } from './source-files.ts'
 const ROOMS: Readonly<Record<string, readonly [rooms: string, packages?: string]>> = {
   cli: ['server adapters operations toolkit protocols auth keys formats core', 'commander picocolors'],
   exports: ['server toolkit protocols formats core'],
-  demo: [''],
+  demo: ['formats core'],
   server: [
     'http adapters operations protocols auth keys formats core',
     'zod yaml pino prom-client @aws-sdk/client-secrets-manager @aws-sdk/client-ssm',

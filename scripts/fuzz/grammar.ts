@@ -1,4 +1,4 @@
-import { DRM_SYSTEMS } from '../../src/formats/drm/systems.ts'
+import { DRM_SYSTEMS } from '../../src/formats/drm/facts.ts'
 import { certificateOf, rsaKeys } from '../../test/formats/cpix/certificates.ts'
 import type { Random } from './mutate.ts'
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { DRM_SYSTEM_FACTS } from '../formats/drm/facts.ts'
 import { makeClip } from './clip.ts'
 import { startDemoServer } from './keyspring.ts'
 import { makeStreams, type Stream } from './streams.ts'
@@ -49,6 +50,7 @@ async function start(): Promise<void> {
       '/demo': { file: join(PAGE, 'index.html') },
       '/demo/': { folder: PAGE },
       '/demo/streams.json': { json: async () => ({ keyspring: served.url, streams: served.streams }) },
+      '/demo/drm-systems.json': { json: async () => drmSystemNames() },
       '/demo/tokens.json': { json: () => served.tokens() },
       '/media/': { folder },
     },
@@ -76,6 +78,11 @@ async function start(): Promise<void> {
   }
   say(`keyspring listens on ${keyspring.url}`)
   say(`open ${web.url}/demo`)
+}
+
+/** The name of every DRM system by its ID, for the page. */
+function drmSystemNames(): Record<string, string> {
+  return Object.fromEntries([...DRM_SYSTEM_FACTS].map(([systemId, { name }]) => [systemId, name]))
 }
 
 function say(line: string): void {

@@ -1,3 +1,13 @@
+import {
+  CLEARKEY,
+  COMMON_PSSH,
+  FAIRPLAY,
+  HLS_AES_128,
+  HLS_AES_128_OF_AWS,
+  HLS_SAMPLE_AES,
+  PLAYREADY,
+  WIDEVINE,
+} from '../formats/drm/facts.ts'
 /** A key that is asked for, with a kid of the encryptor's own making. */
 export interface WantedTrack {
   readonly kid: string
@@ -45,13 +55,13 @@ export interface SpekeExchange {
 }
 
 export const SYSTEMS = {
-  widevine: 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed',
-  playready: '9a04f079-9840-4286-ab92-e65be0885f95',
-  fairplay: '94ce86fb-07ff-4f43-adb8-93d2fa968ca2',
-  common: '1077efec-c0b2-4d02-ace3-3c1e52e2fb4b',
-  clearkey: 'e2719d58-a985-b3c9-781a-b030af78d30e',
-  aes128: '3ea8778f-7742-4bf9-b18b-e834b2acbd47',
-  'sample-aes': 'be58615b-19c4-4684-88b3-c8c57e99e957',
+  widevine: WIDEVINE,
+  playready: PLAYREADY,
+  fairplay: FAIRPLAY,
+  common: COMMON_PSSH,
+  clearkey: CLEARKEY,
+  aes128: HLS_AES_128,
+  'sample-aes': HLS_SAMPLE_AES,
 } as const
 export type SystemName = keyof typeof SYSTEMS
 
@@ -64,12 +74,11 @@ export async function requestKeys(copyProtectionUrl: string, wanted: ClipKey): P
 
 /** Asks a key provider by SPEKE 1.0 for the key of one HLS AES-128 key period: that version has one key for each. */
 export async function requestAes128KeyV1(url: string, contentId: string, { kid, period = 0 }: WantedTrack) {
-  const systemId = '81376844-f976-481e-a84e-cc25d39b0b33'
   const request = `<?xml version="1.0" encoding="UTF-8"?>
 <cpix:CPIX id="${contentId}" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:speke="urn:aws:amazon:com:speke">
   <cpix:ContentKeyList><cpix:ContentKey kid="${kid}"/></cpix:ContentKeyList>
   <cpix:DRMSystemList>
-    <cpix:DRMSystem kid="${kid}" systemId="${systemId}"><cpix:URIExtXKey/><speke:KeyFormat/><speke:KeyFormatVersions/></cpix:DRMSystem>
+    <cpix:DRMSystem kid="${kid}" systemId="${HLS_AES_128_OF_AWS}"><cpix:URIExtXKey/><speke:KeyFormat/><speke:KeyFormatVersions/></cpix:DRMSystem>
   </cpix:DRMSystemList>
   <cpix:ContentKeyPeriodList><cpix:ContentKeyPeriod id="period_${period}" index="${period}"/></cpix:ContentKeyPeriodList>
   <cpix:ContentKeyUsageRuleList>
@@ -84,7 +93,7 @@ export async function requestAes128KeyV1(url: string, contentId: string, { kid, 
   if (uri === undefined) throw new Error('the answer has no key URL')
   const media = `#EXT-X-KEY:METHOD=AES-128,URI="${Buffer.from(uri, 'base64')}"`
   const none = { pssh: undefined, contentProtectionData: undefined, master: undefined }
-  const signaling: ClipSignaling = { system: 'aes128', systemId, media, ...none }
+  const signaling: ClipSignaling = { system: 'aes128', systemId: HLS_AES_128_OF_AWS, media, ...none }
   return { request, answer, keys: [{ ...key, signaling: [signaling] }] }
 }
 

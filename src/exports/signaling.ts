@@ -9,10 +9,10 @@ import {
   toSystemId,
   uuidBytes,
 } from '../formats/cenc.ts'
+import { DRM_SYSTEMS } from '../formats/drm/facts.ts'
 import { hlsMasterLine, hlsMediaLine } from '../formats/drm/hls.ts'
 import { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
 import type { KeyFilling, SignalInput } from '../formats/drm/system.ts'
-import { DRM_SYSTEMS } from '../formats/drm/systems.ts'
 
 /** A content key to be signalled. */
 export interface KeyToSignal {
@@ -76,7 +76,7 @@ export function signalKey(systemId: string, key: KeyToSignal): KeySignaling {
   const filling = fillingOf(key)
   const text = (template: Template<KeyFilling>): string => fillText(template, filling)
   const bytes = (template: Template<KeyFilling>): Uint8Array => new Uint8Array(Buffer.from(text(template), 'latin1'))
-  const made = system.signal(inputOf(key))
+  const made = system.signal(inputOf(key), system)
   return {
     ...(made.pssh && { pssh: bytes(made.pssh) }),
     ...(made.contentProtectionData && { contentProtectionData: text(made.contentProtectionData) }),

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { parse } from 'yaml'
-import { DRM_SYSTEM_EXAMPLES } from '../../src/formats/drm/template/examples.ts'
 import { PLACEHOLDERS } from '../../src/formats/drm/template/text.ts'
 import { DEFAULT_PROFILE } from '../../src/protocols/speke/profile.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { readSection, SECTIONS, type SectionName, SIGNALING_PROFILE } from '../../src/server/config/schema.ts'
 import { environmentName, SETTINGS } from '../../src/server/config/settings-table.ts'
+import { DRM_SYSTEM_EXAMPLES } from '../formats/drm/template/examples.ts'
 import { blocksOf, codeIn, PAGES, pageOf, rowsOf, sectionOf } from './pages.ts'
 
 const page = pageOf('docs/config.md')

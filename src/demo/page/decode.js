@@ -1,15 +1,7 @@
 // Reads signalling as players do: pssh boxes, what Widevine and PlayReady put into them, HLS key lines.
 
-const NAMES = {
-  'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed': 'Widevine',
-  '9a04f079-9840-4286-ab92-e65be0885f95': 'PlayReady',
-  '94ce86fb-07ff-4f43-adb8-93d2fa968ca2': 'FairPlay',
-  '1077efec-c0b2-4d02-ace3-3c1e52e2fb4b': 'W3C common box',
-  'e2719d58-a985-b3c9-781a-b030af78d30e': 'ClearKey',
-  '3ea8778f-7742-4bf9-b18b-e834b2acbd47': 'HLS AES-128',
-  '81376844-f976-481e-a84e-cc25d39b0b33': 'HLS AES-128',
-  'be58615b-19c4-4684-88b3-c8c57e99e957': 'HLS SAMPLE-AES, identity',
-}
+/** The names of DRM systems by their ID, from the table of the server. */
+const NAMES = await (await fetch('/demo/drm-systems.json')).json()
 
 /** What the signalling of one system says, as rows of a name and a value. */
 export function decodeSignaling({ systemId, pssh, contentProtectionData, media }) {

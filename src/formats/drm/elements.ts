@@ -20,8 +20,10 @@ export interface SignalingElements {
 
 /** What `system` has to say about a key, encoded for the elements of a DRMSystem. @see CPIX 2.3, DRMSystem */
 export function signalElements(system: DrmSystem, input: SignalInput): SignalingElements {
-  const { pssh, contentProtectionData, hlsAttributes, smoothProtectionHeader, uriExtXKey, ...format } =
-    system.signal(input)
+  const { pssh, contentProtectionData, hlsAttributes, smoothProtectionHeader, uriExtXKey, ...format } = system.signal(
+    input,
+    system,
+  )
   return {
     ...(pssh && { pssh: base64Of(pssh) }),
     ...(contentProtectionData && { contentProtectionData: textBase64(contentProtectionData) }),

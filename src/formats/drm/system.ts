@@ -1,5 +1,5 @@
 import type { Filling, Template } from '../../core/template.ts'
-import type { CommonEncryptionScheme, KeyAndIv, Kid, SystemId } from '../cenc.ts'
+import type { CommonEncryptionScheme, ContentKeyClass, KeyAndIv, Kid, SystemId } from '../cenc.ts'
 import type { SignalingSettings } from './settings.ts'
 
 /** What the holes of signalling are filled from: the content keys of the answer. */
@@ -47,25 +47,61 @@ export interface Signaling {
   readonly keyFormatVersions?: string
 }
 
-/** One DRM system. To add one, write one file that exports this and one line in `systems.ts`. */
-export interface DrmSystem {
+/** The child elements of `DRMSystem` that carry a value. `speke:` marks the elements that only SPEKE 1.0 defines. */
+export type Slot =
+  | 'PSSH'
+  | 'ContentProtectionData'
+  | 'HLSSignalingData'
+  | 'SmoothStreamingProtectionHeaderData'
+  | 'URIExtXKey'
+  | 'speke:KeyFormat'
+  | 'speke:KeyFormatVersions'
+  | 'speke:ProtectionHeader'
+
+/** The slots of a DRM system in SPEKE 1.0 and in SPEKE 2.0 or later. */
+export type SlotsByMajor = Readonly<Record<1 | 2, readonly Slot[]>>
+
+/** What is public about a DRM system, whether Keyspring signals it or only names it. */
+export interface DrmSystemFacts {
   readonly name: string
   readonly systemId: SystemId
-  /** The schemes it takes. An HLS method name stands for its equivalent here. @see speke.md 7 */
+  /** The short name of the system on the command line. */
+  readonly option?: string
+  /** The slots that a key provider must fill when a request contains them. Absent: no requirement is known. */
+  readonly fills?: SlotsByMajor
+  /** The slots that an encryptor requests, where they differ from `fills`. Empty: the SPEKE version does not know the system. */
+  readonly asks?: SlotsByMajor
+  /** The system ID inside the pssh box, where it differs from `systemId`. */
+  readonly psshSystemId?: SystemId
+  /** KEYFORMAT of the system's HLS lines. */
+  readonly keyFormat?: string
+  /** Older or vendor spellings of `keyFormat` that players also accept. */
+  readonly otherKeyFormats?: readonly string[]
+  /** The order of the attributes of an HLS line in the MediaPackage guide. */
+  readonly attributeOrder?: readonly string[]
+  readonly signal?: Signal
+}
+
+/** Makes the signalling of a key. `system` is the row of the table, so that one function can serve several rows. */
+export type Signal = (input: SignalInput, system: DrmSystemFacts) => Signaling
+
+/** A DRM system that Keyspring signals. To add one, write one file with its `Signal` and one row in `facts.ts`. */
+export interface DrmSystem extends DrmSystemFacts {
+  /** The supported protection schemes. An HLS method stands for its equivalent. */
   readonly commonEncryptionSchemes: readonly CommonEncryptionScheme[]
-  /** Whether a key that only such systems name may be fetched by any player: see ContentKeyClass. */
-  readonly contentKeyClass: 'clear' | 'drm'
-  /** Which SPEKE majors may name it; most take both. */
+  /** Whether any player may fetch a key that is requested for such systems only: see ContentKeyClass. */
+  readonly contentKeyClass: ContentKeyClass
+  /** The SPEKE major versions that may name the system. */
   readonly spekeMajors: readonly (1 | 2)[]
-  /** A SPEKE 1.0 document that names it means this scheme for every system. */
+  /** The scheme of all keys of a SPEKE 1.0 document that names this system. */
   readonly impliedScheme?: CommonEncryptionScheme
-  /** Whether ContentProtectionData of a v2 request is removed from the answer rather than left empty (FairPlay). */
+  /** Whether an answer of SPEKE 2.0 omits ContentProtectionData instead of leaving it empty (FairPlay). */
   readonly refusesContentProtectionData?: boolean
-  /** Whether ContentProtectionData of a SPEKE 1.0 request is filled; of other systems it is left empty. @see speke.md 5.2 */
+  /** Whether ContentProtectionData of a SPEKE 1.0 request is filled. Other systems leave it empty. */
   readonly fillsContentProtectionDataInV1?: true
-  /** The longest URI its devices take, in bytes, scheme included; answers beyond it are warned of. */
+  /** The longest URI that devices accept, in bytes with the scheme. Keyspring warns about longer answers. */
   readonly maxUriBytes?: number
-  /** Which other kids its signalling depends on; absent: only its own. */
+  /** The other kids that the signalling depends on. Absent: only its own kid. */
   readonly dependsOnKids?: (settings: SignalingSettings) => 'own' | 'period' | 'document'
-  signal(input: SignalInput): Signaling
+  readonly signal: Signal
 }

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
+import { WIDEVINE } from '../../formats/drm/facts.ts'
 import type { SignalingSettings } from '../../formats/drm/settings.ts'
-import { widevine } from '../../formats/drm/systems/widevine.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../keys/content/content-key.ts'
 import { overriddenKid } from '../../keys/content/kid-override.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
@@ -80,7 +80,7 @@ export function getContentKey(options: GetContentKeyOptions): GetContentKey {
     const tracks = rotation.flatMap((track, at) => {
       const [one, key] = [wanted[at], issued.keys[at]]
       if (one === undefined || key === undefined) return []
-      return { ...track, kid: one.kid, contentKey: key.contentKey, pssh: content.pssh(one)?.[widevine.systemId] }
+      return { ...track, kid: one.kid, contentKey: key.contentKey, pssh: content.pssh(one)?.[WIDEVINE] }
     })
     const records = ledgerEntries(ref, caller.client, request, tracks)
     record(records)
@@ -167,7 +167,7 @@ function ledgerEntries(
         contentKeyClass: 'drm',
         commonEncryptionScheme: protectionScheme,
         intendedTrackTypes: [type],
-        systemIds: [widevine.systemId],
+        systemIds: [WIDEVINE],
       })),
     client,
     spekeVersion: 'widevine',

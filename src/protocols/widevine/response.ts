@@ -1,8 +1,8 @@
 import { type CommonEncryptionScheme, type Kid, uuidBytes } from '../../formats/cenc.ts'
+import { WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodePssh, encodePssh } from '../../formats/drm/payloads/pssh.ts'
 import { encodeWidevinePsshData, fourCc } from '../../formats/drm/payloads/widevine-pssh-data.ts'
 import type { SignalingSettings } from '../../formats/drm/settings.ts'
-import { widevine } from '../../formats/drm/systems/widevine.ts'
 import type { TrackType } from './request.ts'
 
 /** The key of one track in one crypto period. */
@@ -29,7 +29,7 @@ export interface PsshSettings {
 export function okResponse(tracks: readonly IssuedTrack[], settings: PsshSettings, first: boolean) {
   return {
     status: 'OK',
-    drm: [{ type: 'WIDEVINE', system_id: widevine.systemId.replaceAll('-', '') }],
+    drm: [{ type: 'WIDEVINE', system_id: WIDEVINE.replaceAll('-', '') }],
     tracks: tracks.map((track) => toTrack(track, settings)),
     already_used: !first,
   }
@@ -39,7 +39,7 @@ function toTrack(track: IssuedTrack, settings: PsshSettings) {
   const { type, cryptoPeriodIndex, kid, contentKey } = track
   const box = track.pssh === undefined ? undefined : decodePssh(track.pssh)
   const data = box?.data ?? psshData(track, settings)
-  const boxes = track.pssh ?? encodePssh({ systemId: widevine.systemId, kids: [], data })
+  const boxes = track.pssh ?? encodePssh({ systemId: WIDEVINE, kids: [], data })
   return {
     type,
     key_id: base64(uuidBytes(kid)),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { DRM_SYSTEMS } from '../../formats/drm/facts.ts'
 import { selfTestSignaling } from '../../formats/drm/self-test.ts'
-import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
 import { createContentKeys } from '../../keys/content/content-keys.ts'
 import { createRenewals } from '../../keys/content/renewals.ts'
 import { selfTestKeys } from '../../keys/crypto/self-test.ts'

@@ -1,8 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { SystemId } from '../../formats/cenc.ts'
+import { DRM_SYSTEMS, HLS_AES_128, HLS_AES_128_OF_AWS, hlsAes128V1 } from '../../formats/drm/facts.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
-import { hlsAes128, hlsAes128OfAws, hlsAes128V1 } from '../../formats/drm/systems/hls-aes-128.ts'
-import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
 import { type DrmSystemTemplate, drmSystemFromTemplate } from '../../formats/drm/template/system.ts'
 import type { FindDrmSystem } from '../../protocols/speke/schemes.ts'
 
@@ -27,7 +26,7 @@ export function toDrmSystems(
   }
   for (const [i, systemId] of hlsAes128SystemIds.entries()) {
     // They are there already: naming them again changes nothing.
-    if (systemId === hlsAes128OfAws.systemId || systemId === hlsAes128.systemId) continue
+    if (systemId === HLS_AES_128_OF_AWS || systemId === HLS_AES_128) continue
     add(`speke.hlsAes128SystemIds.${i}`, hlsAes128V1(systemId))
   }
   return systems

@@ -1,4 +1,4 @@
-import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
+import { DRM_SYSTEMS } from '../../formats/drm/facts.ts'
 import type { ContentKeys } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { Metrics } from './metrics.ts'

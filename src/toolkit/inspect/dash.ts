@@ -1,4 +1,5 @@
 import { type Kid, toKid, toSystemId } from '../../formats/cenc.ts'
+import { drmSystemName, PLAYREADY_SWAPPED } from '../../formats/drm/facts.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, pathOf, textOf } from '../../formats/xml/reader.ts'
 import { decodeBase64 } from './base64.ts'
@@ -7,7 +8,6 @@ import { explainBoxes, sourceOf } from './mp4/mp4.ts'
 import { error, type InspectFinding, type InspectNode, kidsIn, node, warning, withFindings } from './node.ts'
 import type { Context } from './options.ts'
 import { explainPlayReadyObject } from './playready.ts'
-import { PLAYREADY_SWAPPED, systemName } from './systems.ts'
 import { placeOf, plainElement } from './xml.ts'
 
 /** Every ContentProtection of an MPD, those of one element together. @see ISO/IEC 23009-1, 5.8.4.1; ISO/IEC 23001-7, 11 */
@@ -29,7 +29,7 @@ export function explainSmooth(document: XmlDocument, context: Context): InspectN
   return headers.map((element) => {
     const id = attributeOf(element, 'SystemID')?.replace(/^\{|\}$/g, '')
     const systemId = id === undefined ? undefined : toSystemId(id)
-    const name = node('SystemID', id, { meaning: systemId && systemName(systemId) })
+    const name = node('SystemID', id, { meaning: systemId && drmSystemName(systemId) })
     return explainBase64(document, element, [name], (bytes) => explainPlayReadyObject(bytes, 0, context))
   })
 }
@@ -128,7 +128,7 @@ function explainScheme(scheme: string): { meaning: string; findings: readonly In
     systemId === PLAYREADY_SWAPPED
       ? [warning('the id of PlayReady with its bytes in the wrong order: only old HbbTV devices read it')]
       : []
-  return { meaning: systemName(systemId), findings }
+  return { meaning: drmSystemName(systemId), findings }
 }
 
 function explainDefaultKid(name: string, text: string): InspectNode {

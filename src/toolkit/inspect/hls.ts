@@ -1,4 +1,5 @@
-import { toKid } from '../../formats/cenc.ts'
+import { type SystemId, toKid } from '../../formats/cenc.ts'
+import { DRM_SYSTEM_FACTS, FAIRPLAY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodeBase64 } from './base64.ts'
 import { disagreement, kidNode, kidOf } from './kids.ts'
 import { explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
@@ -104,17 +105,24 @@ const METHODS: Readonly<Record<string, string>> = {
   'SAMPLE-AES-CTR': 'samples: cenc in fMP4',
 }
 
-const FORMATS: Readonly<Record<string, string>> = {
-  identity: 'the URI gives the key itself, 16 bytes',
-  'com.apple.streamingkeydelivery': 'FairPlay',
-  'com.microsoft.playready': 'PlayReady',
-  'urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed': 'Widevine',
-  'com.widevine': 'Widevine, a form of old',
-}
+/** What each KEYFORMAT means, by its lower-case spelling. */
+const FORMATS: ReadonlyMap<string, { readonly meaning: string; readonly systemId?: SystemId }> = new Map<
+  string,
+  { readonly meaning: string; readonly systemId?: SystemId }
+>([
+  ...[...DRM_SYSTEM_FACTS.values()].flatMap(({ systemId, name, keyFormat, otherKeyFormats = [] }) => [
+    ...(keyFormat === undefined ? [] : [[keyFormat, { meaning: name, systemId }] as const]),
+    ...otherKeyFormats.map((other) => [other, { meaning: `${name}, another spelling`, systemId }] as const),
+  ]),
+  ['identity', { meaning: 'the URI returns the key itself, 16 bytes' }],
+])
 
 const ATTRIBUTES: Readonly<Record<string, Explain>> = {
   METHOD: (value) => describe(METHODS, value, 'is no METHOD of HLS'),
-  KEYFORMAT: (value) => describe(FORMATS, value.toLowerCase(), 'is a format that is not known here'),
+  KEYFORMAT(value) {
+    const known = FORMATS.get(value.toLowerCase())
+    return known === undefined ? { findings: [note('is a format that is not known here')] } : { meaning: known.meaning }
+  },
   KEYFORMATVERSIONS: () => ({ meaning: 'versions of the format, with / between' }),
   IV: (value) =>
     /^0x[\da-f]{1,32}$/i.test(value)
@@ -198,11 +206,11 @@ function methodFindings(
   if (method === 'NONE' && tag === '#EXT-X-SESSION-KEY') findings.push(warning('a session key cannot have METHOD=NONE'))
   if (method !== 'NONE' && uri === undefined) findings.push(error('URI is missing'))
   const format = attributes.find(({ name }) => name === 'KEYFORMAT')?.value
-  if (format === 'com.apple.streamingkeydelivery' && method !== 'SAMPLE-AES')
+  const { systemId } = FORMATS.get(format?.toLowerCase() ?? '') ?? {}
+  if (systemId === FAIRPLAY && method !== 'SAMPLE-AES')
     findings.push(warning('FairPlay has METHOD=SAMPLE-AES and no other'))
   const wanted = { 'SAMPLE-AES': 'cbcs', 'SAMPLE-AES-CTR': 'cenc' }[method]
-  const isWidevine = FORMATS[format?.toLowerCase() ?? ''] === 'Widevine'
-  const scheme = isWidevine && uri?.children !== undefined ? widevineScheme(uri.children) : undefined
+  const scheme = systemId === WIDEVINE && uri?.children !== undefined ? widevineScheme(uri.children) : undefined
   if (wanted !== undefined && scheme !== undefined && scheme !== wanted) {
     findings.push(warning(`METHOD says ${wanted}, the pssh box ${scheme}: players ask for a key of the wrong scheme`))
   }

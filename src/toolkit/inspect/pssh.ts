@@ -1,12 +1,12 @@
 import type { Kid, SystemId } from '../../formats/cenc.ts'
 import { systemIdOf, toKid } from '../../formats/cenc.ts'
+import { drmSystemName, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodeBase64, looksBase64 } from './base64.ts'
 import { type ByteReader, Damage, toHex } from './byte-reader.ts'
 import { disagreement, kidNode, kidOf } from './kids.ts'
 import { error, type InspectFinding, type InspectNode, kidsIn, node, warning } from './node.ts'
 import type { Context } from './options.ts'
 import { explainPlayReadyObject } from './playready.ts'
-import { PLAYREADY, systemName, WIDEVINE } from './systems.ts'
 import { jsonObject, textOfBytes } from './text.ts'
 import { explainWidevine } from './widevine.ts'
 
@@ -60,7 +60,7 @@ export function readSystemId(reader: ByteReader): SystemId {
   let id: SystemId | undefined
   reader.bytes('SystemID', 16, (bytes) => {
     id = systemIdOf(kidOf(bytes, 'uuid'))
-    return { value: id, meaning: systemName(id) }
+    return { value: id, meaning: drmSystemName(id) }
   })
   if (id === undefined) throw new Damage(reader.at, 'SystemID is missing')
   return id

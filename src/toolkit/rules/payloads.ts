@@ -1,5 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
+import { COMMON_PSSH, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes, type PsshBox } from '../../formats/drm/payloads/pssh.ts'
 import { readWrmHeader, type WrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
@@ -7,7 +8,6 @@ import { decodeWidevinePsshData, type WidevinePsshData } from '../../formats/drm
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { readXml, textOf } from '../../formats/xml/reader.ts'
 import { dataUriBytes, hlsAttribute, readHlsLine } from './hls-line.ts'
-import { COMMON_PSSH, PLAYREADY, WIDEVINE } from './systems.ts'
 import { filledSlot, filledSlots, type SystemView } from './view.ts'
 
 /** Bytes that an element carries, and what to call them. */

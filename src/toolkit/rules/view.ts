@@ -4,12 +4,36 @@ import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats
 import { entriesOf, type ListName } from '../../formats/cpix/document.ts'
 import { SIXTEEN_BYTES } from '../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
-import { DRM_SYSTEMS } from '../../formats/drm/systems.ts'
+import { DRM_SYSTEM_FACTS, FAIRPLAY } from '../../formats/drm/facts.ts'
+import type { DrmSystemFacts, Slot } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import { type OpenedKeys, openKeys } from './open-keys.ts'
-import { FAIRPLAY, type SlotKind, SYSTEM_FACTS, type SystemFacts } from './systems.ts'
+
+/** The child elements of DRMSystem by what they carry; HLS lines by their playlist. */
+export type SlotKind =
+  | 'pssh'
+  | 'contentProtectionData'
+  | 'hlsMedia'
+  | 'hlsMaster'
+  | 'smooth'
+  | 'uriExtXKey'
+  | 'keyFormat'
+  | 'keyFormatVersions'
+  | 'protectionHeader'
+
+/** The kinds of each slot. */
+const KINDS: Readonly<Record<Slot, readonly SlotKind[]>> = {
+  PSSH: ['pssh'],
+  ContentProtectionData: ['contentProtectionData'],
+  HLSSignalingData: ['hlsMedia', 'hlsMaster'],
+  SmoothStreamingProtectionHeaderData: ['smooth'],
+  URIExtXKey: ['uriExtXKey'],
+  'speke:KeyFormat': ['keyFormat'],
+  'speke:KeyFormatVersions': ['keyFormatVersions'],
+  'speke:ProtectionHeader': ['protectionHeader'],
+}
 
 /** What a document says, as far as it says it: nothing here is refused, rules do that. */
 export interface CpixView {
@@ -48,7 +72,8 @@ export interface SystemView {
   readonly systemId: SystemId | undefined
   readonly systemIdText: string
   readonly name: string
-  readonly facts: SystemFacts | undefined
+  /** Undefined for a system whose signalling is not known. */
+  readonly facts: DrmSystemFacts | undefined
   /** Of its key; in SPEKE 1.0 what the document implies. */
   readonly scheme: CommonEncryptionScheme | undefined
   readonly slots: readonly SlotView[]
@@ -83,6 +108,11 @@ export function viewOf(document: XmlDocument, version: SpekeVersion, privateKey:
     deliveryData,
     opened,
   }
+}
+
+/** The kinds of slots that an answer of this SPEKE version must fill for a system. */
+export function kindsToFill({ facts }: SystemView, { major }: SpekeVersion): readonly SlotKind[] {
+  return facts?.fills?.[major].flatMap((slot) => KINDS[slot]) ?? []
 }
 
 /** The first slot of a kind that holds decoded bytes. */
@@ -154,14 +184,14 @@ function systemsOf(
     const systemIdText = attributeOf(element, 'systemId') ?? ''
     const systemId = toSystemId(systemIdText)
     const kid = toKid(attributeOf(element, 'kid') ?? '')
-    const facts = systemId && SYSTEM_FACTS.get(systemId)
+    const known = systemId && DRM_SYSTEM_FACTS.get(systemId)
     return {
       element,
       kid,
       systemId,
       systemIdText,
-      name: facts?.name ?? (systemId && DRM_SYSTEMS.get(systemId)?.name) ?? 'another system',
-      facts,
+      name: known?.name ?? 'another system',
+      facts: known?.fills && known,
       scheme: keys.find((key) => key.kid === kid)?.scheme ?? (impliesCbcs ? 'cbcs' : undefined),
       slots: element.children.flatMap((child) => slotOf(document, child, version) ?? []),
     }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { base64 } from '../../../src/core/template.ts'
+import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import { selfTestSignaling } from '../../../src/formats/drm/self-test.ts'
-import { widevine } from '../../../src/formats/drm/systems/widevine.ts'
-import { DRM_SYSTEMS } from '../../../src/formats/drm/systems.ts'
+import { widevine } from './signaling.ts'
 
 test('this build signals the published bytes', () => selfTestSignaling(DRM_SYSTEMS))
 

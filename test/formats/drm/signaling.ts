@@ -1,6 +1,18 @@
+import assert from 'node:assert/strict'
 import { fillText, type Template } from '../../../src/core/template.ts'
-import type { Kid } from '../../../src/formats/cenc.ts'
+import type { Kid, SystemId } from '../../../src/formats/cenc.ts'
 import { type SignalingElements, signalElements } from '../../../src/formats/drm/elements.ts'
+import {
+  CLEARKEY,
+  COMMON_PSSH,
+  DRM_SYSTEMS,
+  FAIRPLAY,
+  HLS_AES_128,
+  HLS_AES_128_OF_AWS,
+  HLS_SAMPLE_AES,
+  PLAYREADY,
+  WIDEVINE,
+} from '../../../src/formats/drm/facts.ts'
 import { DEFAULT_SETTINGS, type SignalingSettings } from '../../../src/formats/drm/settings.ts'
 import type { DrmSystem, KeyFilling, SignalInput } from '../../../src/formats/drm/system.ts'
 import { fromHex, kidOf } from './vectors.ts'
@@ -103,3 +115,16 @@ export function hlsAttributesOf(line: string): Readonly<Record<string, string>> 
   }
   return attributes
 }
+
+function knownSystem(systemId: SystemId): DrmSystem {
+  return DRM_SYSTEMS.get(systemId) ?? assert.fail()
+}
+
+export const widevine = knownSystem(WIDEVINE)
+export const playready = knownSystem(PLAYREADY)
+export const fairplay = knownSystem(FAIRPLAY)
+export const commonPssh = knownSystem(COMMON_PSSH)
+export const clearKey = knownSystem(CLEARKEY)
+export const hlsAes128 = knownSystem(HLS_AES_128)
+export const hlsAes128OfAws = knownSystem(HLS_AES_128_OF_AWS)
+export const hlsSampleAes = knownSystem(HLS_SAMPLE_AES)

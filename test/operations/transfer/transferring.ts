@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { ForbiddenError } from '../../../src/auth/failure.ts'
-import { DRM_SYSTEMS } from '../../../src/formats/drm/systems.ts'
+import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import type { XmlDocument } from '../../../src/formats/xml/document.ts'
 import { readXml } from '../../../src/formats/xml/reader.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'

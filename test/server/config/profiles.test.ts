@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
-import { DRM_SYSTEMS } from '../../../src/formats/drm/systems.ts'
+import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import { DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE } from '../../../src/protocols/speke/profile.ts'
 import { profileChooser, toProfiles } from '../../../src/server/config/profiles.ts'
 

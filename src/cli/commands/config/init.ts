@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { HLS_AES_128_OF_AWS } from '../../../formats/drm/facts.ts'
 import type { ConfigEncryptorName } from '../../shared/encryptor-names.ts'
 
 /** What a configuration says for one encryptor. */
@@ -46,7 +47,7 @@ signalingProfile: mediapackage-v2
     title: 'AWS Elemental MediaPackage v1 (SPEKE 1.0, and 2.0 on CMAF and DASH)',
     setup: [V1_URL, 'HLS AES-128: any system id will do that is listed in hlsAes128SystemIds.'],
     settings: `${DEFAULT_PROFILE}speke:
-  # System ids that mean HLS AES-128 in SPEKE 1.0, beside 81376844-f976-481e-a84e-cc25d39b0b33.
+  # System ids that mean HLS AES-128 in SPEKE 1.0, beside ${HLS_AES_128_OF_AWS}.
   hlsAes128SystemIds: []
 `,
   },

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { KeyProviderError } from '../../../core/errors.ts'
 import { type SystemId, toSystemId } from '../../../formats/cenc.ts'
+import { PLAYREADY } from '../../../formats/drm/facts.ts'
 import { decodePlayReadyObject } from '../../../formats/drm/payloads/playready-object.ts'
 import { decodePssh } from '../../../formats/drm/payloads/pssh.ts'
-import { playready } from '../../../formats/drm/systems/playready.ts'
 
 /**
  * Reads ready-made pssh boxes, each given as `SYSTEM_ID=FILE`; the file holds the box as bytes, hex or base64. A box that an
@@ -26,7 +26,7 @@ function readPsshFile(file: string, systemId: SystemId): Uint8Array {
   try {
     const box = decodePssh(bytes)
     if (box.systemId !== systemId) throw invalid(`${file}: the box is for the system ${box.systemId}, not ${systemId}`)
-    if (systemId === playready.systemId) decodePlayReadyObject(box.data)
+    if (systemId === PLAYREADY) decodePlayReadyObject(box.data)
   } catch (cause) {
     if (!(cause instanceof KeyProviderError) || cause.code === 'ERR_OVERRIDE_INVALID') throw cause
     throw new KeyProviderError('ERR_OVERRIDE_INVALID', `--pssh: ${file}: ${cause.message}`, { cause })

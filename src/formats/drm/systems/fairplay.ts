@@ -1,46 +1,36 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { base64, concat, type Template, utf8Bytes } from '../../../core/template.ts'
-import { systemIdOf } from '../../cenc.ts'
 import { explicitIvBase64 } from '../explicit-iv.ts'
 import { hlsAttributeList } from '../hls.ts'
-import type { DrmSystem, KeyFilling, SignalInput } from '../system.ts'
+import type { DrmSystemFacts, KeyFilling, SignalInput, Signaling } from '../system.ts'
 import { printTextTemplate, readTextTemplate } from '../template/text.ts'
 
-const KEY_FORMAT = 'com.apple.streamingkeydelivery'
 const KEY_FORMAT_VERSIONS = '1'
 const SKD = 'skd://'
 
-/** What follows `skd://` becomes FairPlay's asset id, which may have this many bytes. */
+/** The text after `skd://` becomes FairPlay's asset ID, which may have this many bytes. */
 export const MAX_SKD_LENGTH = 200
 
-/**
- * FairPlay: an EXT-X-KEY whose URI tells the player's app and the licence server which key it is, and nothing else.
- *
- * The line has no IV attribute: FairPlay sends the IV with the key. @see speke.md 5.2, A-14, A-32
- */
-export const fairplay: DrmSystem = {
-  name: 'FairPlay',
-  systemId: systemIdOf('94ce86fb-07ff-4f43-adb8-93d2fa968ca2'),
-  commonEncryptionSchemes: ['cbcs'],
-  contentKeyClass: 'drm',
-  spekeMajors: [1, 2],
-  impliedScheme: 'cbcs',
-  refusesContentProtectionData: true,
-  maxUriBytes: SKD.length + MAX_SKD_LENGTH,
+/** The longest skd URI that devices accept, in bytes. */
+export const MAX_SKD_URI_BYTES: number = SKD.length + MAX_SKD_LENGTH
 
-  signal(input) {
-    const uri = skdUri(input)
-    return {
-      hlsAttributes: hlsAttributeList('SAMPLE-AES', [
-        ['URI', uri],
-        ['KEYFORMAT', KEY_FORMAT],
-        ['KEYFORMATVERSIONS', KEY_FORMAT_VERSIONS],
-      ]),
-      uriExtXKey: uri,
-      keyFormat: KEY_FORMAT,
-      keyFormatVersions: KEY_FORMAT_VERSIONS,
-    }
-  },
+/**
+ * FairPlay: an EXT-X-KEY whose URI names the key to the player's app and to the licence server, and nothing else.
+ *
+ * The line has no IV attribute: FairPlay delivers the IV with the key.
+ */
+export function signalFairPlay(input: SignalInput, { keyFormat = '' }: DrmSystemFacts): Signaling {
+  const uri = skdUri(input)
+  return {
+    hlsAttributes: hlsAttributeList('SAMPLE-AES', [
+      ['URI', uri],
+      ['KEYFORMAT', keyFormat],
+      ['KEYFORMATVERSIONS', KEY_FORMAT_VERSIONS],
+    ]),
+    uriExtXKey: uri,
+    keyFormat,
+    keyFormatVersions: KEY_FORMAT_VERSIONS,
+  }
 }
 
 /** How many bytes of FairPlay's asset id `uri` takes up; more than `MAX_SKD_LENGTH` do not play. */

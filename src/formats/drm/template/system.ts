@@ -126,7 +126,7 @@ function tryOut(system: DrmSystem, where: string): void {
       const problem = cause instanceof Error ? cause.message : String(cause)
       throw new KeyProviderError('ERR_CONFIG_INVALID', `${where}: ${problem}`, { cause })
     }
-    const { contentProtectionData } = system.signal(input)
+    const { contentProtectionData } = system.signal(input, system)
     const problem = contentProtectionData && xmlFragmentProblem(fillText(contentProtectionData, sampleFilling()))
     if (problem !== undefined) throw invalid(`${where}: contentProtectionData: not well-formed XML: ${problem}`)
   }

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { WIDEVINE } from '../../../formats/drm/facts.ts'
 import { kidNotFound, lookUpKid } from '../../../operations/contents/kids.ts'
 import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
 import { operation } from '../operation.ts'
@@ -50,7 +51,7 @@ export const show = operation({
         classes: ['drm'],
         commonEncryptionSchemes: ['cbcs'],
         intendedTrackTypes: ['VIDEO'],
-        systemIds: ['edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'],
+        systemIds: [WIDEVINE],
         firstAt: AT,
         lastAt: AT,
         requests: 1,

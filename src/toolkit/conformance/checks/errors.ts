@@ -1,3 +1,4 @@
+import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import type { SpekeRefusal } from '../../../protocols/speke/tables/refusals.ts'
 import { SPEKE_1_0, SPEKE_2_0 } from '../../../protocols/speke/tables/versions.ts'
 import type { BuiltRequest } from '../../encryptor/request/build.ts'
@@ -21,7 +22,6 @@ interface Case {
 
 const upper = (text: string): string => text.toUpperCase()
 const firstKid = (built: BuiltRequest): string | undefined => built.keys[0]?.kid
-const FAIRPLAY_ID = '94ce86fb-07ff-4f43-adb8-93d2fa968ca2'
 
 /** The ten messages, each by the ways to earn it. @see speke.md 3 */
 const CASES: readonly Case[] = [
@@ -94,7 +94,7 @@ const CASES: readonly Case[] = [
     code: 'ERR_SPEKE_SCHEME_DRM_SYSTEM',
     drm: ['fairplay'],
     scheme: 'cenc',
-    of: () => FAIRPLAY_ID,
+    of: () => FAIRPLAY,
   },
   {
     name: 'scheme-of-system-as-spelled',
@@ -103,7 +103,7 @@ const CASES: readonly Case[] = [
     drm: ['fairplay'],
     scheme: 'cenc',
     change: attributes('DRMSystem', 'systemId', upper),
-    of: () => upper(FAIRPLAY_ID),
+    of: () => upper(FAIRPLAY),
   },
   {
     name: 'version-unknown',

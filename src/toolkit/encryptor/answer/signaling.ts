@@ -1,16 +1,18 @@
 import { KeyProviderError } from '../../../core/errors.ts'
-import { type Kid, type SystemId, systemIdOf } from '../../../formats/cenc.ts'
+import type { Kid, SystemId } from '../../../formats/cenc.ts'
 import { type Cpix, entriesOf } from '../../../formats/cpix/document.ts'
 import { KID, requiredAttribute, SYSTEM_ID } from '../../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
 import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes } from '../../../formats/drm/payloads/pssh.ts'
 import { readWrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { decodeWidevinePsshData } from '../../../formats/drm/payloads/widevine-pssh-data.ts'
+import type { Slot } from '../../../formats/drm/system.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, pathOf, readXml, textOf } from '../../../formats/xml/reader.ts'
 import type { BuiltRequest, RequestedDrmSystem } from '../request/build.ts'
-import { type Slot, systemName } from '../systems.ts'
+import { systemName } from '../systems.ts'
 import type { Findings } from './findings.ts'
 
 /** What an answer says for one DRM system and key, decoded. */
@@ -168,9 +170,6 @@ function checkTogether(
     findings.warning(`${place}/HLSSignalingData`, 'the lines for media and master differ in more than the tag')
   }
 }
-
-const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
-const PLAYREADY = systemIdOf('9a04f079-9840-4286-ab92-e65be0885f95')
 
 function describePssh(system: Mutable, bytes: Uint8Array): readonly string[] {
   return decodePsshBoxes(bytes).map(({ systemId, kids, data }) => {

@@ -7,10 +7,11 @@ import {
   XMLDSIG_NAMESPACE,
   XMLENC_NAMESPACE,
 } from '../../../formats/cpix/names.ts'
+import type { Slot } from '../../../formats/drm/system.ts'
 import { type Markup, writeMarkup } from '../../../formats/xml/markup.ts'
 import type { PresetTrack } from '../../../protocols/speke/tables/presets.ts'
 import type { SpekeVersion } from '../../../protocols/speke/tables/versions.ts'
-import type { EncryptorSystem, Slot } from '../systems.ts'
+import type { EncryptorSystem } from '../systems.ts'
 import type { RequestedPeriod } from './periods.ts'
 import { type Shape, V1_SLOTS } from './shapes.ts'
 

@@ -1,4 +1,4 @@
-import type { Slot } from '../systems.ts'
+import type { Slot } from '../../../formats/drm/system.ts'
 
 /** What a packager of a kind of container needs. @see speke.md 11.2–11.4 */
 export const CONTAINERS: Readonly<Record<string, readonly Slot[]>> = {

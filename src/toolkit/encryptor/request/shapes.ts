@@ -1,5 +1,5 @@
+import type { Slot } from '../../../formats/drm/system.ts'
 import { ENCRYPTORS, type EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
-import type { Slot } from '../systems.ts'
 
 export const SHAPE_NAMES = ENCRYPTORS
 export type ShapeName = EncryptorName

@@ -1,5 +1,6 @@
 import { type Kid, type SystemId, toSystemId } from '../../../formats/cenc.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { DRM_SYSTEM_FACTS, drmSystemName } from '../../../formats/drm/facts.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, textOf } from '../../../formats/xml/reader.ts'
 import { decodeBase64 } from '../base64.ts'
@@ -11,7 +12,6 @@ import { error, type InspectFinding, type InspectNode, kidsIn, node, nodesIn, no
 import type { Context } from '../options.ts'
 import { explainPlayReadyObject } from '../playready.ts'
 import { explainSkd } from '../skd.ts'
-import { systemName } from '../systems.ts'
 import { textOfBytes } from '../text.ts'
 import { placeOf, plainElement, readFragment } from '../xml.ts'
 
@@ -25,7 +25,7 @@ export function explainDrmSystem(
   const text = attributeOf(element, 'systemId') ?? ''
   const systemId = toSystemId(text)
   const children = element.children.map((child) => explainChild(document, child, { kid, scheme, systemId }, context))
-  return node('DRMSystem', systemId === undefined ? text : systemName(systemId), {
+  return node('DRMSystem', systemId === undefined ? text : drmSystemName(systemId), {
     place: placeOf(document, element),
     meaning: systemId,
     findings: [
@@ -104,10 +104,10 @@ function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expecte
       value !== undefined &&
       systemId !== undefined &&
       value !== systemId &&
-      value !== BOX_IDS.get(systemId)
+      value !== DRM_SYSTEM_FACTS.get(systemId)?.psshSystemId
     ) {
       findings.push(
-        warning(`the box is of ${systemName(toSystemId(value) ?? systemId)}, not of the system of this element`),
+        warning(`the box is of ${drmSystemName(toSystemId(value) ?? systemId)}, not of the system of this element`),
       )
     }
     const wanted = SCHEME_WORDS[`${name} ${value}`]
@@ -117,11 +117,6 @@ function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expecte
   }
   return findings
 }
-
-/** Systems whose boxes have another id than their descriptors. */
-const BOX_IDS: ReadonlyMap<string, string> = new Map([
-  ['5e629af5-38da-4063-8977-97ffbd9902d4', '69f908af-4816-46ea-910c-cd5dcccb0a3a'],
-])
 
 /** Words of signalling that mean a scheme. HLS says SAMPLE-AES of both to encryptors that know no other word. */
 const SCHEME_WORDS: Readonly<Record<string, 'cenc' | 'cbcs'>> = {

@@ -1,9 +1,9 @@
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, textOf } from '../../../formats/xml/reader.ts'
 import { hasIdentity, matchChildren, ownAttributes } from '../match.ts'
 import type { Problem, Rule } from '../rule.ts'
-import { FAIRPLAY } from '../systems.ts'
 import type { CpixView } from '../view.ts'
 
 /** Rules about what an answer must keep of its request: a key provider fills in the document of the request. */

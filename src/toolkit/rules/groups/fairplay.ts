@@ -1,6 +1,6 @@
+import { FAIRPLAY, keyFormatOf } from '../../../formats/drm/facts.ts'
 import { hlsAttribute } from '../hls-line.ts'
 import type { Rule } from '../rule.ts'
-import { FAIRPLAY } from '../systems.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 import { linesOf } from './hls.ts'
 
@@ -125,7 +125,7 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
     clause: 'SPEKE 1.0, Standard payload components (speke:KeyFormat, speke:KeyFormatVersions)',
     title: 'speke:KeyFormat and speke:KeyFormatVersions match the DRM system',
     why: 'They become KEYFORMAT and KEYFORMATVERSIONS of EXT-X-KEY. No player uses a line with another value.',
-    fix: 'Write base64 of com.apple.streamingkeydelivery for FairPlay and of identity for AES-128 (or leave it empty). Write base64 of 1 as KeyFormatVersions.',
+    fix: `Write base64 of ${keyFormatOf(FAIRPLAY)} for FairPlay and of identity for AES-128 (or leave it empty). Write base64 of 1 as KeyFormatVersions.`,
     *check({ answer }) {
       for (const system of answer.systems) {
         const expected = system.facts?.keyFormat

@@ -1,9 +1,9 @@
 import { uuidBytes } from '../../../formats/cenc.ts'
+import { FAIRPLAY, keyFormatOf, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
 import { dataUriBytes, type HlsLine, hlsAttribute, readHlsLine } from '../hls-line.ts'
 import { swappedKid } from '../kids.ts'
 import { objectInPssh } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
-import { PLAYREADY, WIDEVINE } from '../systems.ts'
 import { type CpixView, filledSlot, filledSlots, type SlotView, type SystemView } from '../view.ts'
 import type { Viewpoint } from '../viewpoints.ts'
 
@@ -160,7 +160,7 @@ export const HLS_RULES: readonly Rule[] = [
     clause: 'RFC 8216, 4.3.2.4 (KEYFORMAT)',
     title: 'KEYFORMAT matches the DRM system and KEYFORMATVERSIONS is "1"',
     why: 'A player uses only the line with a KEYFORMAT it supports.',
-    fix: 'Write urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed for Widevine, com.microsoft.playready for PlayReady, com.apple.streamingkeydelivery for FairPlay, and identity for clear keys.',
+    fix: `Write ${keyFormatOf(WIDEVINE)} for Widevine, ${keyFormatOf(PLAYREADY)} for PlayReady, ${keyFormatOf(FAIRPLAY)} for FairPlay, and identity for clear keys.`,
     *check({ answer }) {
       for (const { system, slot, line } of linesOf(answer)) {
         const expected = system.facts?.keyFormat

@@ -1,8 +1,8 @@
 import { uuidBytes } from '../../../formats/cenc.ts'
 import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
+import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import { textOf } from '../../../formats/xml/reader.ts'
 import type { Rule } from '../rule.ts'
-import { FAIRPLAY } from '../systems.ts'
 import { keyOfKid } from '../view.ts'
 
 /** Rules about content keys and IVs. */

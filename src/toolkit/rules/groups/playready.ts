@@ -1,9 +1,9 @@
+import { PLAYREADY } from '../../../formats/drm/facts.ts'
 import type { WrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { playReadyChecksum } from '../../../formats/drm/payloads/wrm-header.ts'
 import { kidProblem } from '../kids.ts'
 import { objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
-import { PLAYREADY } from '../systems.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 
 /** Rules about PlayReady Objects and their WRMHEADER. @see https://learn.microsoft.com/playready/specifications/playready-header-specification */

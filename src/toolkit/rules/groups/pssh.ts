@@ -1,7 +1,7 @@
+import { COMMON_PSSH, FAIRPLAY, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
 import { kidProblem } from '../kids.ts'
 import { listsOtherKids, psshPayloads, readBoxes, readFragment } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
-import { COMMON_PSSH, FAIRPLAY, PLAYREADY, WIDEVINE } from '../systems.ts'
 import { filledSlot, filledSlots } from '../view.ts'
 
 /** Rules about pssh boxes and ContentProtectionData. @see ISO/IEC 23001-7, 8.1, 11.2 */

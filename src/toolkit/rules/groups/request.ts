@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { KID, SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
-import { DRM_SYSTEMS } from '../../../formats/drm/systems.ts'
+import { DRM_SYSTEMS } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, textOf } from '../../../formats/xml/reader.ts'
 import { findElement } from '../open-keys.ts'

@@ -1,7 +1,6 @@
 import { kidsInBoxes } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
-import type { SlotKind } from '../systems.ts'
-import { filledSlot, type SystemView } from '../view.ts'
+import { filledSlot, kindsToFill, type SlotKind, type SystemView } from '../view.ts'
 
 /** Rules about the signalling of every DRM system. */
 export const SIGNALING_RULES: readonly Rule[] = [
@@ -17,7 +16,7 @@ export const SIGNALING_RULES: readonly Rule[] = [
     *check({ answer }) {
       for (const system of answer.systems) {
         const { facts, slots } = system
-        const must = facts?.fills[answer.version.major] ?? []
+        const must = kindsToFill(system, answer.version)
         for (const { kind, text, element } of slots) {
           if (text === '' && must.includes(kind))
             yield { what: `${element.local} of ${system.name} is empty`, at: element }

@@ -2,17 +2,19 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemIdOf } from '../../../../src/formats/cenc.ts'
 import { signalElements } from '../../../../src/formats/drm/elements.ts'
+import { hlsAes128V1 } from '../../../../src/formats/drm/facts.ts'
 import { decodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
 import { DEFAULT_SETTINGS } from '../../../../src/formats/drm/settings.ts'
-import { clearKey } from '../../../../src/formats/drm/systems/clearkey.ts'
-import { commonPssh } from '../../../../src/formats/drm/systems/common-pssh.ts'
-import { hlsAes128, hlsAes128OfAws, hlsAes128V1 } from '../../../../src/formats/drm/systems/hls-aes-128.ts'
-import { hlsSampleAes } from '../../../../src/formats/drm/systems/hls-sample-aes.ts'
 import { childrenOf, readXml, textOf } from '../../../../src/formats/xml/reader.ts'
 import {
+  clearKey,
+  commonPssh,
   decodedElements,
   filled,
+  hlsAes128,
+  hlsAes128OfAws,
   hlsAttributesOf,
+  hlsSampleAes,
   inputWith,
   KID,
   OTHER_KID,
@@ -44,7 +46,7 @@ test('a ready-made common box is used, another system is refused', () => {
     inputWith({ kid: OTHER_KID, periodKids: [OTHER_KID], pssh: fromBase64(vector.w3c_pssh_b64) }),
   )
   assert.equal(filled(pssh), vector.w3c_pssh_b64)
-  assert.throws(() => commonPssh.signal(inputWith({ pssh: fromBase64(vector.wv_pssh_cenc_b64) })), {
+  assert.throws(() => commonPssh.signal(inputWith({ pssh: fromBase64(vector.wv_pssh_cenc_b64) }), commonPssh), {
     code: 'ERR_SIGNALING_INVALID',
   })
 })
@@ -106,7 +108,7 @@ describe('HLS with keys that are fetched as they are', () => {
   }
   test('refuses a key URL that would end the line', () => {
     for (const end of ['"', '\n', '\r']) {
-      assert.throws(() => hlsAes128.signal(inputWith({ keyUrl: `https://k/${end}` })), {
+      assert.throws(() => hlsAes128.signal(inputWith({ keyUrl: `https://k/${end}` }), hlsAes128), {
         code: 'ERR_SIGNALING_INVALID',
       })
     }

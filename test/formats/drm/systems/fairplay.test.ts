@@ -4,9 +4,10 @@ import fc from 'fast-check'
 import { fillText } from '../../../../src/core/template.ts'
 import { signalElements } from '../../../../src/formats/drm/elements.ts'
 import type { SignalInput } from '../../../../src/formats/drm/system.ts'
-import { fairplay, MAX_SKD_LENGTH, readSkd, skdUriLength } from '../../../../src/formats/drm/systems/fairplay.ts'
+import { MAX_SKD_LENGTH, readSkd, skdUriLength } from '../../../../src/formats/drm/systems/fairplay.ts'
 import {
   decodedElements,
+  fairplay,
   filled,
   hlsAttributesOf,
   IV,
@@ -26,7 +27,7 @@ const ivHex = Buffer.from(IV).toString('hex')
 const skdOf = (skd: string, changes: Partial<SignalInput> = {}): string => {
   const settings = settingsWith({ fairplay: { skd } })
   const input = inputWith({ commonEncryptionScheme: 'cbcs', explicitIv: 'derived', settings, ...changes })
-  return fillText(fairplay.signal(input).uriExtXKey ?? assert.fail(), testFilling())
+  return fillText(fairplay.signal(input, fairplay).uriExtXKey ?? assert.fail(), testFilling())
 }
 const jsonOf = (uri: string): string => Buffer.from(uri.slice('skd://'.length), 'base64').toString()
 
@@ -67,7 +68,7 @@ describe('the skd URI of the MediaPackage guide', () => {
     assert.equal(jsonOf(skdOf('aws-json', { explicitIv: undefined })), `{"ContentId":"content-0001","KeyId":"${KID}"}`)
   })
   test('a derived IV is a hole until the answer is made', () => {
-    const { uriExtXKey } = fairplay.signal(inputWith({ explicitIv: 'derived' }))
+    const { uriExtXKey } = fairplay.signal(inputWith({ explicitIv: 'derived' }), fairplay)
     assert.equal(uriExtXKey?.holes.length, 1)
     assert.ok(!jsonOf(uriExtXKey?.text ?? '').includes(ivBase64))
   })
@@ -125,9 +126,9 @@ describe('a configured skd URI', () => {
 })
 
 test('the length of a skd URI is what FairPlay counts', () => {
-  const uri = fairplay.signal(inputWith({ settings: settingsWith({ fairplay: { skd: 'kid' } }) })).uriExtXKey
+  const uri = fairplay.signal(inputWith({ settings: settingsWith({ fairplay: { skd: 'kid' } }) }), fairplay).uriExtXKey
   assert.equal(skdUriLength(uri ?? assert.fail()), 36)
-  const long = fairplay.signal(inputWith({ contentId: 'x'.repeat(256) })).uriExtXKey
+  const long = fairplay.signal(inputWith({ contentId: 'x'.repeat(256) }), fairplay).uriExtXKey
   assert.ok(skdUriLength(long ?? assert.fail()) > MAX_SKD_LENGTH)
 })
 

@@ -7,7 +7,6 @@ import { readWrmHeader } from '../../../../src/formats/drm/payloads/read-wrm-hea
 import { playReadyChecksum } from '../../../../src/formats/drm/payloads/wrm-header.ts'
 import { DEFAULT_SETTINGS, type SignalingSettings } from '../../../../src/formats/drm/settings.ts'
 import type { SignalInput } from '../../../../src/formats/drm/system.ts'
-import { playready } from '../../../../src/formats/drm/systems/playready.ts'
 import {
   decodedElements,
   filled,
@@ -16,6 +15,7 @@ import {
   KID,
   OTHER_KEY,
   OTHER_KID,
+  playready,
   type SignalingVectors,
   settingsWith,
 } from '../signaling.ts'
@@ -136,14 +136,18 @@ test('settings are escaped, stand in the order of the specification, and are lef
 
 test('a scheme PlayReady does not know is refused', () => {
   for (const commonEncryptionScheme of ['cens', 'cbc1'] as const) {
-    assert.throws(() => playready.signal(inputWith({ commonEncryptionScheme })), { code: 'ERR_SIGNALING_INVALID' })
+    assert.throws(() => playready.signal(inputWith({ commonEncryptionScheme }), playready), {
+      code: 'ERR_SIGNALING_INVALID',
+    })
   }
 })
 
 test('more kids than an object may list are refused', () => {
   const documentKids = Array.from({ length: 100 }, () => KID)
   const settings = withSettings({ kids: 'document' })
-  assert.throws(() => playready.signal(inputWith({ documentKids, settings })), { code: 'ERR_SIGNALING_INVALID' })
+  assert.throws(() => playready.signal(inputWith({ documentKids, settings }), playready), {
+    code: 'ERR_SIGNALING_INVALID',
+  })
 })
 
 test('other kids matter only where the profile lists them', () => {
@@ -166,12 +170,12 @@ describe('the ready-made box of an override', () => {
   })
   test('is refused when it is of another system', () => {
     const pssh = fromBase64(hls.w3c_pssh_b64)
-    assert.throws(() => playready.signal(inputWith({ pssh })), { code: 'ERR_SIGNALING_INVALID' })
+    assert.throws(() => playready.signal(inputWith({ pssh }), playready), { code: 'ERR_SIGNALING_INVALID' })
   })
   test('is refused when it holds no PlayReady Object', () => {
     const pssh = fromBase64(published.pssh).slice(0, 32)
     pssh.set([0, 0, 0, 32])
     pssh.set([0, 0, 0, 0], 28)
-    assert.throws(() => playready.signal(inputWith({ pssh })), { code: 'ERR_PLAYREADY_OBJECT_INVALID' })
+    assert.throws(() => playready.signal(inputWith({ pssh }), playready), { code: 'ERR_PLAYREADY_OBJECT_INVALID' })
   })
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { signalElements } from '../../../../src/formats/drm/elements.ts'
-import { widevine } from '../../../../src/formats/drm/systems/widevine.ts'
 import {
   decodedElements,
   filled,
@@ -9,6 +8,7 @@ import {
   inputWith,
   type SignalingVectors,
   settingsWith,
+  widevine,
 } from '../signaling.ts'
 import { fromBase64, vectors } from '../vectors.ts'
 

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { signalElements } from '../../../../src/formats/drm/elements.ts'
 import { decodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
-import { MARLIN, NAGRA, WISEPLAY } from '../../../../src/formats/drm/template/examples.ts'
 import { type DrmSystemTemplate, drmSystemFromTemplate } from '../../../../src/formats/drm/template/system.ts'
 import { decodedElements, filled, hlsAttributesOf, IV, inputWith, KID, type SignalingVectors } from '../signaling.ts'
 import { fromBase64, fromHex, vectors } from '../vectors.ts'
+import { MARLIN, NAGRA, WISEPLAY } from './examples.ts'
 
 const vector = vectors<SignalingVectors>('signaling.json')
 const psshOf = (config: DrmSystemTemplate, changes = {}) =>
@@ -77,15 +77,18 @@ describe('every part of a configured system', () => {
   test('a ready-made box is used, one of another system refused', () => {
     const { pssh: own } = decodedElements(system, { explicitIv: 'derived' })
     assert.ok(own)
-    assert.throws(() => system.signal(inputWith({ explicitIv: 'derived', pssh: fromHex(vector.marlin_pssh_hex) })), {
-      code: 'ERR_SIGNALING_INVALID',
-    })
+    assert.throws(
+      () => system.signal(inputWith({ explicitIv: 'derived', pssh: fromHex(vector.marlin_pssh_hex) }), system),
+      {
+        code: 'ERR_SIGNALING_INVALID',
+      },
+    )
     const marlin = drmSystemFromTemplate(MARLIN)
     const given = signalElements(marlin, inputWith({ pssh: fromHex(vector.marlin_pssh_hex) })).pssh
     assert.equal(Buffer.from(filled(given) ?? '', 'base64').toString('hex'), vector.marlin_pssh_hex)
   })
   test('an IV that is not returned is refused, not left out', () => {
-    assert.throws(() => system.signal(inputWith()), { code: 'ERR_SIGNALING_INVALID' })
+    assert.throws(() => system.signal(inputWith(), system), { code: 'ERR_SIGNALING_INVALID' })
   })
   test('defaults: drm, both versions, nothing signalled', () => {
     const bare = drmSystemFromTemplate(BASE)

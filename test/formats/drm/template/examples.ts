@@ -1,4 +1,4 @@
-import type { DrmSystemTemplate } from './system.ts'
+import type { DrmSystemTemplate } from '../../../../src/formats/drm/template/system.ts'
 
 const CENC_PSSH = '<cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">{pssh}</cenc:pssh>'
 

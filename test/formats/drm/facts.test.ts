@@ -1,21 +1,22 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
 import { concat, fillText, holeOf } from '../../../src/core/template.ts'
-import { systemIdOf } from '../../../src/formats/cenc.ts'
 import { base64Of } from '../../../src/formats/drm/base64.ts'
 import { signalElements } from '../../../src/formats/drm/elements.ts'
+import { DRM_SYSTEM_FACTS, DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import { playReadyObjectTemplate } from '../../../src/formats/drm/payloads/playready-object.ts'
-import { hlsAes128V1 } from '../../../src/formats/drm/systems/hls-aes-128.ts'
-import { DRM_SYSTEMS, withSystems } from '../../../src/formats/drm/systems.ts'
-import { DRM_SYSTEM_EXAMPLES } from '../../../src/formats/drm/template/examples.ts'
 import { drmSystemFromTemplate } from '../../../src/formats/drm/template/system.ts'
 import { readXml } from '../../../src/formats/xml/reader.ts'
 import { hlsAttributesOf, inputWith, KEY, settingsWith, testFilling } from './signaling.ts'
+import { DRM_SYSTEM_EXAMPLES } from './template/examples.ts'
 
 const ALL = ['cenc', 'cens', 'cbc1', 'cbcs']
 
-test('systems, schemes, class and versions are those of speke.md 7 and 15', () => {
+test('the table has the schemes, class and SPEKE versions of every signalled system', () => {
   assert.deepEqual(
     [...DRM_SYSTEMS.values()].map((system) => [
       system.systemId,
@@ -39,19 +40,27 @@ test('systems, schemes, class and versions are those of speke.md 7 and 15', () =
   )
 })
 
-test('a further system is added under its id', () => {
-  const extra = hlsAes128V1(systemIdOf('00000000-0000-0000-0000-000000000001'))
-  const systems = withSystems([extra])
-  assert.equal(systems.size, DRM_SYSTEMS.size + 1)
-  assert.equal(systems.get(extra.systemId), extra)
+test('every system id stands once in the table of facts', () => {
+  assert.equal(DRM_SYSTEM_FACTS.size, new Set([...DRM_SYSTEM_FACTS.values()].map(({ systemId }) => systemId)).size)
+  for (const [systemId, facts] of DRM_SYSTEM_FACTS) assert.equal(facts.systemId, systemId)
 })
 
-test('two systems of one id are refused, naming both', () => {
-  const again = hlsAes128V1(systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'))
-  assert.throws(() => withSystems([again]), { code: 'ERR_CONFIG_INVALID', message: /SPEKE 1\.0.*Widevine/ })
+test('each system id and KEYFORMAT is written in one file of src/', () => {
+  const folder = fileURLToPath(new URL('../../../src', import.meta.url))
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(?:ts|js|html|json)$/.test(path))
+    .map((path) => ({ path: path.replaceAll('\\', '/'), text: readFileSync(join(folder, path), 'utf8').toLowerCase() }))
+  for (const { systemId, keyFormat } of DRM_SYSTEM_FACTS.values()) {
+    const [start = ''] = systemId.split('-')
+    const spellings = [start, systemId.replaceAll('-', ''), ...(keyFormat?.startsWith('com.') ? [keyFormat] : [])]
+    for (const spelling of spellings) {
+      const found = files.filter(({ text }) => text.includes(spelling)).map(({ path }) => path)
+      assert.ok(found.length <= 1 && found.every((path) => path === 'formats/drm/facts.ts'), `${spelling}: ${found}`)
+    }
+  }
 })
 
-const everySystem = [...withSystems(DRM_SYSTEM_EXAMPLES.map(drmSystemFromTemplate)).values()]
+const everySystem = [...DRM_SYSTEMS.values(), ...DRM_SYSTEM_EXAMPLES.map(drmSystemFromTemplate)]
 const settings = settingsWith({ widevine: { contentId: true, provider: 'p' }, fairplay: { skd: 'skd://{contentId}' } })
 
 for (const system of everySystem) {
