@@ -220,9 +220,9 @@ for (const [name, storeOf] of STORES) {
       const { management, close: closeStored } = await openManagement(config)
       const heads = createAuditHeads(management)
       const report = await verifyAudit({
-        heads: await heads.list(),
+        listed: await heads.list(),
         files: listAuditFiles(join(config.data, 'audit')),
-        openHead: heads.open,
+        heads,
       })
       await closeStored()
       assert.equal(report.problems, 0, JSON.stringify(report.findings))

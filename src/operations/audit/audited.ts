@@ -2,15 +2,16 @@ import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 import type { AuditedOperation, Management, Operator } from '../management.ts'
 import type { AuditAction, AuditEntry } from '../ports/audit.ts'
 
-/** What an operation gives, and what its record says beyond what was known when it began. */
+/** The result of an operation, and what its second record adds to the first. */
 export interface Audited<T> {
   readonly result: T
   readonly also?: Partial<AuditedOperation> | undefined
 }
 
 /**
- * The result of `act`, with a record before and one after it. Throws ERR_AUDIT_UNAVAILABLE, and nothing is done, when the first
- * cannot be written; and when the second cannot, so that no key is given out unrecorded. Else throws what `act` throws.
+ * Returns the result of `act`, and writes a record before and after it. Throws ERR_AUDIT_UNAVAILABLE if the first record
+ * cannot be written; then `act` is not called. Throws ERR_AUDIT_UNAVAILABLE if the second cannot be written, so that no key
+ * is given out unrecorded. Otherwise throws what `act` throws.
  */
 export async function audited<T>(
   { audit }: Pick<Management, 'audit'>,
@@ -32,7 +33,7 @@ export async function audited<T>(
   return done.result
 }
 
-/** Whether an error says that the asker may not, rather than that Keyspring cannot. */
+/** Whether an error rejects the request, rather than reports a failure of Keyspring. */
 export function isRefusal(error: unknown): error is KeyProviderError {
   return error instanceof KeyProviderError && !FAILURES.has(error.code)
 }
@@ -46,23 +47,23 @@ async function recordFailure(
   try {
     await audit.write({ ...entry, outcome: isRefusal(error) ? 'refused' : 'failed', code })
   } catch (auditError) {
-    // Nothing was given out, and a record that says `begun` stands alone: what went wrong first tells the asker more.
+    // No key was given out, and the record `begun` is on disk. The first error helps the caller more.
     if (!(auditError instanceof KeyProviderError && auditError.code === 'ERR_AUDIT_UNAVAILABLE')) throw auditError
   }
 }
 
-/** Actions that change nothing: their result is a secret that goes nowhere unless its record stands. */
+/** Actions that change nothing: their result is a secret, which is dropped if it cannot be recorded. */
 const GIVES_OUT: readonly AuditAction[] = ['key.export', 'key.resolve', 'key.issue']
 
 function unrecorded(action: AuditAction, cause: unknown): KeyProviderError {
-  const problem = cause instanceof Error ? cause.message : 'its end could not be recorded'
-  const became = GIVES_OUT.includes(action)
-    ? 'nothing was given out'
-    : 'the change itself was made: look at what stands before you try again'
-  return new KeyProviderError('ERR_AUDIT_UNAVAILABLE', `${problem}; ${became}`, { cause })
+  const problem = cause instanceof Error ? cause.message : 'its second record could not be written'
+  const result = GIVES_OUT.includes(action)
+    ? 'no key was given out'
+    : 'the change itself was made: check the current state before you try again'
+  return new KeyProviderError('ERR_AUDIT_UNAVAILABLE', `${problem}; ${result}`, { cause })
 }
 
-/** The codes that say that Keyspring itself, or what it stands on, failed. All others refuse. */
+/** The codes of failures of Keyspring and of the services it needs. All other codes reject the request. */
 const FAILURES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'ERR_JWKS_UNAVAILABLE',
   'ERR_ACCESS_UNAVAILABLE',

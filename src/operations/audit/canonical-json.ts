@@ -1,4 +1,4 @@
-/** A value as JSON has it. Members that are undefined are left out. */
+/** A JSON value. Members that are undefined are left out. */
 export type JsonValue =
   | string
   | number
@@ -8,8 +8,8 @@ export type JsonValue =
   | { readonly [name: string]: JsonValue | undefined }
 
 /**
- * The one spelling of a value: no white space, members in the order of their names' UTF-16 code units, numbers and strings as
- * ECMAScript writes them. Throws RangeError for a number that is not finite and for text with a lone surrogate.
+ * The canonical text of a value: no white space, members sorted by the UTF-16 code units of their names, numbers and strings
+ * in the spelling of ECMAScript. Throws RangeError for a number that is not finite and for text with a lone surrogate.
  * @see RFC 8785, 3.2
  */
 export function canonicalJson(value: JsonValue): string {
@@ -18,7 +18,7 @@ export function canonicalJson(value: JsonValue): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   if (isList(value)) return `[${value.map(canonicalJson).join()}]`
   const members: string[] = []
-  // The order of `sort` without a comparison is that of the UTF-16 code units.
+  // Without a comparison function, `sort` orders by UTF-16 code units.
   for (const name of Object.keys(value).sort()) {
     const member = value[name]
     if (member !== undefined) members.push(`${canonicalText(name)}:${canonicalJson(member)}`)

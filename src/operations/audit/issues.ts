@@ -1,33 +1,25 @@
-import { type Schedule, scheduleTimeout } from '../../core/late-writes.ts'
+import { type Schedule, scheduleTimeout } from '../../core/write-queue.ts'
 import type { Actor, AuditEntry, AuditLog } from '../ports/audit.ts'
 
-/** What an answer gave out. Give the same object each time the same answer is given: that is the cheap way. */
+/** The keys of an answer. Pass the same object each time the same answer is given: that is faster. */
 export type IssueSummary = Pick<
   AuditEntry,
   'tenant' | 'contentId' | 'kids' | 'contentKeyClass' | 'systemIds' | 'recipients' | 'keys'
 >
 
-/** Who asked for it. */
+/** Who received the keys. */
 export interface IssueRequest {
   readonly actor: Actor
   readonly requestId: string
 }
 
-/** Records what is issued to encryptors. */
-export interface IssueAudit {
-  /** Undefined: the answer may leave at once. Else when it resolves; it rejects with ERR_AUDIT_UNAVAILABLE, and nothing may be given out. */
-  issued(content: IssueSummary, request: IssueRequest): Promise<void> | undefined
-  /** Hands on what is still being counted; before the log itself is closed. */
-  close(): void
-}
-
-/** `off`: nothing is recorded. `spool`: soon, without any delay. `require`: before the answer leaves. */
+/** `off`: nothing is recorded. `spool`: recorded soon, without delay for the answer. `require`: recorded before the answer. */
 export type AuditLogMode = 'off' | 'spool' | 'require'
 
 export interface IssueAuditOptions {
   readonly audit: AuditLog
   readonly mode: AuditLogMode
-  /** How long the like are counted together. */
+  /** How long identical answers to a client are counted together, in milliseconds. */
   readonly countMs?: number
   readonly schedule?: Schedule
 }
@@ -37,53 +29,65 @@ interface Counted {
   requests: number
 }
 
-/** So many are counted at a time; then they are handed on early. */
+/** Records that are counted at a time; beyond it, they are spooled early. */
 const MAX_COUNTED = 1_000
 
-/** What records the issue of keys. Under `spool` the same answer to the same client within a moment is one record with a count. */
-export function auditIssues({ audit, mode, countMs = 400, schedule = scheduleTimeout }: IssueAuditOptions): IssueAudit {
-  let counted = new Map<IssueSummary, Map<string, Counted>>()
-  let size = 0
-  let cancel: (() => void) | undefined
+/** Records keys issued to encryptors. In the mode `spool`, identical answers to a client within a moment are one record. */
+export class IssueAudit {
+  readonly #audit: AuditLog
+  readonly #mode: AuditLogMode
+  readonly #countMs: number
+  readonly #schedule: Schedule
+  #counted = new Map<IssueSummary, Map<string, Counted>>()
+  #size = 0
+  #cancel: (() => void) | undefined
 
-  const handOn = (): void => {
-    cancel?.()
-    cancel = undefined
-    const all = counted
-    counted = new Map()
-    size = 0
+  constructor({ audit, mode, countMs = 400, schedule = scheduleTimeout }: IssueAuditOptions) {
+    this.#audit = audit
+    this.#mode = mode
+    this.#countMs = countMs
+    this.#schedule = schedule
+  }
+
+  /**
+   * Returns undefined if the answer may be sent at once. Otherwise the answer waits for the promise, which rejects with
+   * ERR_AUDIT_UNAVAILABLE; then no key may be given out.
+   */
+  issued(content: IssueSummary, request: IssueRequest): Promise<void> | undefined {
+    if (this.#mode === 'require') return this.#audit.write(entryOf(content, request))
+    if (this.#mode === 'spool') this.#count(content, request)
+    return undefined
+  }
+
+  /** Spools what is still being counted. Call it before the log is closed. */
+  close(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    const all = this.#counted
+    this.#counted = new Map()
+    this.#size = 0
     for (const byActor of all.values()) {
       for (const { entry, requests } of byActor.values()) {
-        audit.spool(requests === 1 ? entry : { ...entry, requests })
+        this.#audit.spool(requests === 1 ? entry : { ...entry, requests })
       }
     }
   }
 
-  const count = (content: IssueSummary, request: IssueRequest): void => {
+  #count(content: IssueSummary, request: IssueRequest): void {
     const { method, id, address = '' } = request.actor
-    const byActor = counted.get(content) ?? new Map<string, Counted>()
-    const who = `${method}\n${id}\n${address}`
-    const known = byActor.get(who)
+    const byActor = this.#counted.get(content) ?? new Map<string, Counted>()
+    const name = `${method}\n${id}\n${address}`
+    const known = byActor.get(name)
     if (known !== undefined) {
       known.requests++
       return
     }
-    byActor.set(who, { entry: entryOf(content, request), requests: 1 })
-    counted.set(content, byActor)
-    size++
-    if (size >= MAX_COUNTED) handOn()
-    else cancel ??= schedule(handOn, countMs)
+    byActor.set(name, { entry: entryOf(content, request), requests: 1 })
+    this.#counted.set(content, byActor)
+    this.#size++
+    if (this.#size >= MAX_COUNTED) this.close()
+    else this.#cancel ??= this.#schedule(() => this.close(), this.#countMs)
   }
-
-  const issued: Record<AuditLogMode, IssueAudit['issued']> = {
-    off: () => undefined,
-    spool(content, request) {
-      count(content, request)
-      return undefined
-    },
-    require: (content, request) => audit.write(entryOf(content, request)),
-  }
-  return { issued: issued[mode], close: handOn }
 }
 
 function entryOf(content: IssueSummary, { actor, requestId }: IssueRequest): AuditEntry {

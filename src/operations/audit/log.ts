@@ -1,15 +1,15 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import { type Schedule, scheduleTimeout } from '../../core/late-writes.ts'
+import { type Schedule, scheduleTimeout, WriteQueue } from '../../core/write-queue.ts'
 import type { Actor, AuditAction, AuditEntry, AuditLog } from '../ports/audit.ts'
-import { AUDIT_TENANT, type AuditHeads } from './heads.ts'
-import { type AuditNote, auditLine, chainOf, sha256 } from './record.ts'
-import { newestHead, type Standing, standingOf } from './resume.ts'
-import { sealHeads } from './seal.ts'
+import { AUDIT_TENANT } from '../ports/store.ts'
+import { type AuditHeads, headQueue, isMacOf, type MacKey, macOf, type OpenHead } from './heads.ts'
+import { type ChainPosition, findPosition, newestHead } from './position.ts'
+import { type AuditNote, auditLine, chainOf, type ReadRecord, type RecordMac, sha256 } from './record.ts'
 import type { AuditSink, AuditTail } from './sink.ts'
 
-/** An audit log that can be watched. */
+/** An audit log that records its own start, and says how many records wait. */
 export interface WatchedAuditLog extends AuditLog {
-  /** Records that it was started, if that is not recorded yet. Rejects as `write` does. */
+  /** Records that the log was started, unless that is recorded. Rejects as `write` does. */
   start(): Promise<void>
   /** How many records wait. */
   queued(): number
@@ -18,200 +18,246 @@ export interface WatchedAuditLog extends AuditLog {
 export interface AuditLogOptions {
   readonly sink: AuditSink
   readonly node: string
-  /** Undefined: a log that is cut at its end does not show it. */
+  /** Seals the ends of chains and gives records their MACs. Undefined: neither a cut nor a forged record can be found. */
   readonly heads: AuditHeads | undefined
-  /** Who starts it: the server, or the user of the command line. */
+  /** Who starts the log: the server, or the user of the command line. */
   readonly startedBy: Actor
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** How long a spooled record waits at most, and how long it is until a failed write is tried again. */
+  /** How long a spooled record waits at most, and how long the log waits after a failed write, in milliseconds. */
   readonly spoolMs?: number
   /** How many records may wait. */
   readonly maxWaiting?: number
   readonly onWritten?: (action: AuditAction, outcome: AuditEntry['outcome']) => void
-  /** Told how many records were lost. */
+  /** Receives how many records were lost. */
   readonly onLoss?: (records: number) => void
-  /** Told why a write failed, or a head could not be kept. */
+  /** Receives why a write failed, why a head could not be stored, and signs that the log was changed. */
   readonly onError?: (error: unknown) => void
   readonly schedule?: Schedule
 }
 
 interface Waiting {
-  readonly entry: AuditEntry
+  /** Undefined: opens the log, and writes nothing. */
+  readonly entry: AuditEntry | undefined
   readonly at: number
-  /** Undefined for what is spooled. */
+  /** Undefined for spooled records: nobody waits for them. */
   readonly settle: { readonly resolve: () => void; readonly reject: (error: KeyProviderError) => void } | undefined
+  /** Whether the record is in the file. */
+  isWritten: boolean
 }
 
-/** A record in its place. */
-interface Placed extends Standing {
-  readonly one: Waiting
+interface WaitingRecord extends Waiting {
+  readonly entry: AuditEntry
+}
+
+/** A waiting record with its text and its position. */
+interface PlacedRecord extends ChainPosition {
+  readonly one: WaitingRecord
   readonly text: string
 }
 
+type Sign = (hash: string) => RecordMac
+
 const HEADS_EVERY_MS = 1_000
-/** Records that are made durable together: more would stop the event loop for milliseconds. */
+/** Records that are made durable together: more would block the event loop for milliseconds. */
 const MAX_GROUP = 256
 
-/** The audit log of one node: records that come while others are being made durable share the next wait for the disk. */
-export function createAuditLog(options: AuditLogOptions): WatchedAuditLog {
-  const { sink, node, now, spoolMs = 500, maxWaiting = 10_000, schedule = scheduleTimeout } = options
-  const { onWritten = () => {}, onLoss = () => {}, onError = () => {} } = options
-  const heads = sealHeads({ heads: options.heads, schedule, everyMs: HEADS_EVERY_MS, onError })
-  let waiting: Waiting[] = []
+/** The audit log of one node. Records that arrive while others are being made durable share the next wait for the disk. */
+export class ChainedAuditLog implements WatchedAuditLog {
+  readonly #options: AuditLogOptions
+  readonly #queue: WriteQueue<Waiting>
+  readonly #heads: WriteQueue<OpenHead> | undefined
   /** What the next record follows; undefined until the end of the log is found. */
-  let standing: Standing | undefined
+  #position: ChainPosition | undefined
   /** The last record known to be durable. */
-  let durable: Standing | undefined
-  /** The records of a write that failed: some may be in the file. */
-  let unsure: readonly Placed[] = []
-  let isStarted = false
-  let isClosed = false
-  let lost = 0
-  let running: Promise<KeyProviderError | undefined> | undefined
-  let cancel: (() => void) | undefined
+  #durable: ChainPosition | undefined
+  /** The keys of the current chain's MACs; the last one is for new records. */
+  #macKeys: { readonly chain: string; readonly keys: readonly MacKey[] } | undefined
+  /** The records of a failed write: some may be in the file. */
+  #unsure: readonly PlacedRecord[] = []
+  #isStarted = false
+  #isClosed = false
+  #lost = 0
 
-  const lose = (records: number): void => {
-    lost += records
-    onLoss(records)
+  constructor(options: AuditLogOptions) {
+    this.#options = options
+    const { heads, schedule = scheduleTimeout, onError = () => {} } = options
+    this.#heads = heads && headQueue(heads, { everyMs: HEADS_EVERY_MS, schedule, onError })
+    this.#queue = new WriteQueue<Waiting>({
+      write: (waiting) => this.#write(waiting),
+      delayMs: options.spoolMs ?? 500,
+      maxItems: options.maxWaiting ?? 10_000,
+      maxBatch: MAX_GROUP,
+      onFailure: (error, waiting) => this.#keepSpooled(error, waiting),
+      onLoss: (waiting) => this.#lose(waiting.length),
+      schedule,
+    })
   }
 
-  const run = (): Promise<KeyProviderError | undefined> => {
-    cancel?.()
-    cancel = undefined
-    running ??= Promise.resolve()
-      .then(drain)
-      .finally(() => {
-        running = undefined
-        // A write may have come after the last look at what waits; what failed to be written waits for its time.
-        if (waiting.some(({ settle }) => settle !== undefined)) void run()
-        else if (waiting.length > 0) runLater()
-      })
-    return running
+  async start(): Promise<void> {
+    if (!this.#isStarted) await this.#enqueue(undefined)
   }
 
-  const runLater = (): void => {
-    if (isClosed || running !== undefined) return
-    cancel ??= schedule(() => void run(), spoolMs)
+  write(entry: AuditEntry): Promise<void> {
+    return this.#enqueue(entry)
   }
 
-  /** Writes what waits. When that fails, only what was spooled waits on; the result says why. */
-  const drain = async (): Promise<KeyProviderError | undefined> => {
-    let group: readonly Waiting[] = []
-    try {
-      standing ??= await resume()
-      while (waiting.length > 0) {
-        const [first] = waiting
-        const day = later(standing.day, first === undefined ? '' : dayOf(first.at))
-        group = takeOfDay(day)
-        standing = await append(standing, group, day)
-        group = []
-      }
-      return undefined
-    } catch (error) {
-      standing = undefined
-      const failed = unavailable(sink.name, error)
-      onError(error)
-      const all = [...group, ...waiting]
-      waiting = all.filter(({ settle }) => settle === undefined)
-      for (const { settle } of all) settle?.reject(failed)
-      return failed
+  spool(entry: AuditEntry): void {
+    this.#queue.add({ entry, at: this.#options.now(), settle: undefined, isWritten: false })
+  }
+
+  queued(): number {
+    return this.#queue.size
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#queue.close()
+    await this.#heads?.close()
+    await this.#options.sink.close()
+  }
+
+  #enqueue(entry: AuditEntry | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const at = this.#options.now()
+      if (this.#isClosed) reject(this.#unavailable('the log is closed'))
+      else if (!this.#queue.hasRoom) reject(this.#unavailable(`${this.#queue.size} records wait already`))
+      else this.#queue.addUrgent({ entry, at, settle: { resolve, reject }, isWritten: false })
+    })
+  }
+
+  /** Only spooled records are tried again; the writers of the others get the error. */
+  #keepSpooled(error: unknown, waiting: readonly Waiting[]): readonly Waiting[] {
+    this.#position = undefined
+    const failed = this.#unavailable(error)
+    this.#options.onError?.(error)
+    for (const { settle, isWritten } of waiting) if (!isWritten) settle?.reject(failed)
+    return waiting.filter(({ settle, isWritten }) => settle === undefined && !isWritten)
+  }
+
+  #lose(records: number): void {
+    this.#lost += records
+    this.#options.onLoss?.(records)
+  }
+
+  async #write(waiting: readonly Waiting[]): Promise<void> {
+    this.#position ??= await this.#resume()
+    for (const { entry, settle } of waiting) if (entry === undefined) settle?.resolve()
+    let left = waiting.filter((one): one is WaitingRecord => one.entry !== undefined && !one.isWritten)
+    while (left.length > 0) {
+      const day = later(this.#position.day, dayOf(left[0]?.at ?? 0))
+      // A clock that is set back does not open an older file again.
+      const end = left.findIndex(({ at }) => dayOf(at) > day)
+      const group = end === -1 ? left : left.slice(0, end)
+      this.#position = await this.#append(this.#position, group, day)
+      left = left.slice(group.length)
     }
   }
 
-  /** The records that wait for one file. A clock that goes back does not open an older one again. */
-  const takeOfDay = (day: string): readonly Waiting[] => {
-    const end = waiting.findIndex((one) => dayOf(one.at) > day)
-    return waiting.splice(0, Math.min(MAX_GROUP, end === -1 ? waiting.length : end))
-  }
-
   /** Finds the end of the log, and records a start, or that a line was left unfinished. */
-  const resume = async (): Promise<Standing> => {
+  async #resume(): Promise<ChainPosition> {
+    const { node, sink, heads, startedBy, now, onError = () => {} } = this.#options
     const tail = await sink.open()
-    const head = durable ?? (options.heads && (await newestHead(node, options.heads, onError)))
-    const { standing: found, isWhole } = standingOf(node, tail, head)
+    const head = this.#durable === undefined && heads ? await newestHead(node, heads, onError) : undefined
+    const { position: found, isWhole, last } = findPosition(node, tail, this.#durable ?? head)
     if (!isWhole) onError(cutShort(sink.name))
-    forgetWritten(found)
+    if (head !== undefined && this.#macKeys === undefined) {
+      this.#macKeys = { chain: chainOf(node, head.day), keys: head.macKeys }
+    }
+    if (last !== undefined && (await this.#isForged(last))) onError(forged(sink.name, last))
+    this.#markWritten(found)
     const torn = tornOf(tail)
     const isOfTail = tail !== undefined && torn !== undefined && tail.day >= found.day
-    if (isStarted && !isOfTail) return found
-    const at = now()
-    const entry = { ...START, actor: options.startedBy }
-    const day = isOfTail ? tail.day : later(found.day, dayOf(at))
-    const started = place(found, { entry, at, settle: undefined }, day, { torn: isOfTail ? torn : undefined })
-    // What was left unfinished becomes a line of its own.
+    if (this.#isStarted && !isOfTail) return found
+    const day = isOfTail ? tail.day : later(found.day, dayOf(now()))
+    const entry = { ...START, actor: startedBy }
+    const one: WaitingRecord = { entry, at: now(), settle: undefined, isWritten: false }
+    const sign = await this.#signer(day)
+    const started = this.#place(found, one, day, { torn: isOfTail ? torn : undefined }, sign)
+    // The unfinished text becomes a line of its own.
     await sink.append(day, isOfTail ? `\n${started.text}` : started.text)
-    isStarted = true
-    return settled([started]) ?? found
+    this.#isStarted = true
+    return this.#settle([started]) ?? found
   }
 
-  /** A failed write may have reached the file all the same: what is there is not written twice. */
-  const forgetWritten = ({ hash }: Standing): void => {
-    const last = unsure.findLastIndex((placed) => placed.hash === hash)
-    const written = new Set(unsure.slice(0, last + 1).map(({ one }) => one))
-    waiting = waiting.filter((one) => !written.has(one))
-    unsure = []
+  /** Whether a record carries a MAC that its chain's key does not make. */
+  async #isForged({ chain, mac, hash }: ReadRecord): Promise<boolean> {
+    if (mac === undefined) return false
+    const known = this.#macKeys?.chain === chain ? this.#macKeys.keys : []
+    const key =
+      known.find(({ generation }) => generation === mac.generation) ??
+      (await this.#options.heads?.findMacKey(chain, mac.generation))
+    return key !== undefined && !isMacOf(mac, key, hash)
   }
 
-  const append = async (after: Standing, group: readonly Waiting[], day: string): Promise<Standing> => {
-    const note: AuditNote = lost > 0 ? { lost } : {}
-    const placed: Placed[] = []
-    for (const one of group) placed.push(place(placed.at(-1) ?? after, one, day, placed.length === 0 ? note : {}))
-    unsure = placed
-    await sink.append(day, placed.map(({ text }) => text).join(''))
-    unsure = []
-    lost -= note.lost ?? 0
-    return settled(placed) ?? after
+  /** A failed write may have reached the file: a record that is there is not written again. */
+  #markWritten({ hash }: ChainPosition): void {
+    const last = this.#unsure.findLastIndex((placed) => placed.hash === hash)
+    for (const { one } of this.#unsure.slice(0, last + 1)) one.isWritten = true
+    this.#unsure = []
   }
 
-  const place = (after: Standing, one: Waiting, day: string, note: AuditNote): Placed => {
+  async #append(after: ChainPosition, group: readonly WaitingRecord[], day: string): Promise<ChainPosition> {
+    const sign = await this.#signer(day)
+    const note: AuditNote = this.#lost > 0 ? { lost: this.#lost } : {}
+    const placed: PlacedRecord[] = []
+    for (const one of group) {
+      placed.push(this.#place(placed.at(-1) ?? after, one, day, placed.length === 0 ? note : {}, sign))
+    }
+    this.#unsure = placed
+    await this.#options.sink.append(day, placed.map(({ text }) => text).join(''))
+    this.#unsure = []
+    this.#lost -= note.lost ?? 0
+    return this.#settle(placed) ?? after
+  }
+
+  /** Makes the MACs of a day's chain; undefined for a log without data keys. */
+  async #signer(day: string): Promise<Sign | undefined> {
+    const { heads, node } = this.#options
+    if (heads === undefined) return undefined
+    const chain = chainOf(node, day)
+    const known = this.#macKeys?.chain === chain ? this.#macKeys.keys : []
+    let key = known.at(-1)
+    if (key === undefined || !this.#isStarted) {
+      const current = await heads.currentMacKey(chain)
+      key = current
+      this.#macKeys = { chain, keys: [...known.filter(({ generation }) => generation !== current.generation), current] }
+    }
+    const macKey = key
+    return (hash: string) => macOf(macKey, hash)
+  }
+
+  #place(after: ChainPosition, one: WaitingRecord, day: string, note: AuditNote, sign: Sign | undefined): PlacedRecord {
+    const { node } = this.#options
     const seq = day === after.day ? after.seq + 1 : 1
-    return { one, day, seq, ...auditLine({ node, day, seq, prev: after.hash, at: one.at }, one.entry, note) }
+    const { text, hash } = auditLine({ node, day, seq, prev: after.hash, at: one.at }, one.entry, note, sign)
+    return { one, day, seq, text, hash }
   }
 
-  const settled = (placed: readonly Placed[]): Standing | undefined => {
+  #settle(placed: readonly PlacedRecord[]): ChainPosition | undefined {
     for (const { one } of placed) {
+      one.isWritten = true
       one.settle?.resolve()
-      onWritten(one.entry.action, one.entry.outcome)
+      this.#options.onWritten?.(one.entry.action, one.entry.outcome)
     }
     const last = placed.at(-1)
     if (last === undefined) return undefined
     const { day, seq, hash } = last
-    heads.later({ chain: chainOf(node, day), seq, hash })
-    durable = { day, seq, hash }
-    return durable
+    const chain = chainOf(this.#options.node, day)
+    this.#heads?.add({ chain, seq, hash, macKeys: this.#macKeys?.chain === chain ? this.#macKeys.keys : [] })
+    this.#durable = { day, seq, hash }
+    return this.#durable
   }
 
-  return {
-    async start() {
-      const failed = isStarted ? undefined : await run()
-      if (failed !== undefined) throw failed
-    },
-    write: (entry) =>
-      new Promise((resolve, reject) => {
-        if (isClosed) reject(unavailable(sink.name, 'it is closed'))
-        else if (waiting.length >= maxWaiting) reject(unavailable(sink.name, `${maxWaiting} records wait already`))
-        else {
-          waiting.push({ entry, at: now(), settle: { resolve, reject } })
-          void run()
-        }
-      }),
-    spool(entry) {
-      if (isClosed || waiting.length >= maxWaiting) return lose(1)
-      waiting.push({ entry, at: now(), settle: undefined })
-      runLater()
-    },
-    queued: () => waiting.length,
-    async close() {
-      isClosed = true
-      while (running !== undefined) await running
-      if (waiting.length > 0) await run()
-      cancel?.()
-      if (waiting.length > 0) lose(waiting.length)
-      waiting = []
-      await heads.close()
-      await sink.close()
-    },
+  /** The error of a record that cannot be written. A system's own message names at most a path. */
+  #unavailable(problem: unknown): KeyProviderError {
+    if (problem instanceof KeyProviderError && problem.code === 'ERR_AUDIT_UNAVAILABLE') return problem
+    const why = problem instanceof Error ? problem.message : String(problem)
+    return new KeyProviderError(
+      'ERR_AUDIT_UNAVAILABLE',
+      `the audit log ${this.#options.sink.name} cannot be written: ${why}`,
+      { cause: problem },
+    )
   }
 }
 
@@ -237,16 +283,15 @@ function later(one: string, other: string): string {
 function cutShort(name: string): KeyProviderError {
   return new KeyProviderError(
     'ERR_AUDIT_BROKEN',
-    `the audit log ${name} does not hold together: its file does not end with the record that was sealed last; ` +
+    `the audit log ${name} is broken: its file does not end with the record that was sealed last; ` +
       'keep the file and run keyspring audit verify',
   )
 }
 
-/** The one error of a record that cannot be written. A system's own message names no more than a path. */
-function unavailable(name: string, problem: unknown): KeyProviderError {
-  if (problem instanceof KeyProviderError && problem.code === 'ERR_AUDIT_UNAVAILABLE') return problem
-  const why = problem instanceof Error ? problem.message : String(problem)
-  return new KeyProviderError('ERR_AUDIT_UNAVAILABLE', `the audit log ${name} cannot be written: ${why}`, {
-    cause: problem,
-  })
+function forged(name: string, { seq, chain }: ReadRecord): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_AUDIT_BROKEN',
+    `the audit log ${name} is broken: record ${seq} of ${chain} carries a MAC that Keyspring did not make; ` +
+      'keep the file and run keyspring audit verify',
+  )
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { AuditEntry } from '../ports/audit.ts'
 import { canonicalJson, type JsonValue } from './canonical-json.ts'
 
-/** Where a record stands in the chain of a node and day. */
+/** The position of a record in the chain of a node and day. */
 export interface AuditPlace {
   readonly node: string
   /** YYYY-MM-DD, in UTC. */
@@ -15,21 +15,29 @@ export interface AuditPlace {
   readonly at: number
 }
 
-/** What a record says beyond its entry, of the log itself. */
+/** What a record says about the log itself. */
 export interface AuditNote {
-  /** A line before it that a crash or a full disk left unfinished: its length and the SHA-256 of its bytes. */
+  /** The unfinished line before it, left by a crash or a full disk: its length and the SHA-256 of its bytes. */
   readonly torn?: { readonly bytes: number; readonly sha256: string } | undefined
   /** How many records were lost before it, because too many waited. */
   readonly lost?: number | undefined
 }
 
-/** A record as it is written: one line, its end included, and its hash. */
+/** The keyed MAC of a record: nobody without the data keys can write one. */
+export interface RecordMac {
+  /** The generation of the data key that the MAC key was derived from. */
+  readonly generation: number
+  /** HMAC-SHA256 of the record's hash, in hex. */
+  readonly value: string
+}
+
+/** A written record: one line with its line end, and its hash. */
 export interface AuditLine {
   readonly text: string
   readonly hash: string
 }
 
-/** A record as the chain sees it. */
+/** What a chain needs to know of a record. */
 export interface ReadRecord {
   readonly seq: number
   readonly prev: string
@@ -38,22 +46,27 @@ export interface ReadRecord {
   readonly chain: string
   readonly action: string
   readonly torn: AuditNote['torn']
-  /** Whether the hash is that of its prev and members, and the line their one spelling. */
+  /** Undefined for a record of a log without data keys, or of an earlier release. */
+  readonly mac: RecordMac | undefined
+  /** Whether the hash fits the members, and the line is their canonical spelling. */
   readonly holds: boolean
 }
 
-/** What the first record of a node's first chain follows. */
+/** The `prev` of the first record of a node's first chain. */
 export const NO_RECORD = `sha256:${'0'.repeat(64)}`
 /** The longest line that is written or read, in bytes. */
 export const MAX_AUDIT_LINE = 16 * 1024 * 1024
 
+/** Records with a MAC have the second version. */
 const VERSION = 1
-/** Characters. Three lists of this length, every character escaped, stay below the longest line. */
+const VERSION_WITH_MAC = 2
+const MAC = /^hmac-sha256:([1-9]\d{0,9}):([0-9a-f]{64})$/
+/** Characters. Three lists of this length, with every character escaped, stay below the longest line. */
 const MAX_TEXT = 1024
 const MAX_ITEM = 128
 const MAX_LIST = 5_000
 
-/** What a node may be called: it names a directory. */
+/** The names that a node may have: the name is also that of a directory. */
 export const NODE_NAME = /^(?!\.)[\w.-]{1,72}$/
 
 /** The name of the chain of a node and day. */
@@ -61,11 +74,19 @@ export function chainOf(node: string, day: string): string {
   return `${node}/${day}`
 }
 
-/** The record of `entry` at a place. Only what an entry can say gets into it; long text and lists are cut. */
-export function auditLine(place: AuditPlace, entry: AuditEntry, note: AuditNote = {}): AuditLine {
+/**
+ * The record of `entry` at a position, with a MAC if `sign` is given. Only the known members of an entry are written; long
+ * text and lists are cut.
+ */
+export function auditLine(
+  place: AuditPlace,
+  entry: AuditEntry,
+  note: AuditNote = {},
+  sign?: (hash: string) => RecordMac,
+): AuditLine {
   const { node, day, seq, prev, at } = place
   const record = {
-    v: VERSION,
+    v: sign === undefined ? VERSION : VERSION_WITH_MAC,
     seq,
     at: new Date(at).toISOString(),
     node,
@@ -76,23 +97,34 @@ export function auditLine(place: AuditPlace, entry: AuditEntry, note: AuditNote 
     lost: note.lost,
   }
   const hash = hashOf(prev, canonicalJson(record))
-  return { text: `${canonicalJson({ ...record, hash })}\n`, hash }
+  const signed = sign?.(hash)
+  const mac = signed && `hmac-sha256:${signed.generation}:${signed.value}`
+  return { text: `${canonicalJson({ ...record, hash, mac })}\n`, hash }
 }
 
-/** The record of a line without its end, or undefined when it is none. */
+/** The record of a line, given without its line end; undefined for a line that is not a record. */
 export function readAuditLine(line: Uint8Array): ReadRecord | undefined {
   const text = Buffer.from(line).toString()
   const record = parse(text)
   if (record === undefined) return undefined
-  const { hash, ...rest } = record
+  const { hash, mac: written, ...rest } = record
   const { v, seq, prev, node, chain, action, torn } = rest
-  if (v !== VERSION || typeof seq !== 'number' || !Number.isSafeInteger(seq)) return undefined
+  const mac = typeof written === 'string' ? readMac(written) : undefined
+  if (v !== (written === undefined ? VERSION : VERSION_WITH_MAC) || (written !== undefined && mac === undefined))
+    return undefined
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq)) return undefined
   if (typeof prev !== 'string' || typeof hash !== 'string' || typeof node !== 'string') return undefined
   if (typeof chain !== 'string' || typeof action !== 'string') return undefined
-  return { seq, prev, hash, node, chain, action, torn: readTorn(torn), holds: holds(line, record, rest, prev, hash) }
+  const isIntact = holds(line, record, rest, prev, hash)
+  return { seq, prev, hash, node, chain, action, torn: readTorn(torn), mac, holds: isIntact }
 }
 
-/** SHA-256 as records spell it. */
+function readMac(text: string): RecordMac | undefined {
+  const [, generation, value] = MAC.exec(text) ?? []
+  return generation === undefined || value === undefined ? undefined : { generation: Number(generation), value }
+}
+
+/** SHA-256 in the spelling of records. */
 export function sha256(...parts: readonly (string | Uint8Array)[]): string {
   const digest = createHash('sha256')
   for (const part of parts) digest.update(part)
@@ -107,7 +139,7 @@ function holds(line: Uint8Array, record: JsonObject, rest: JsonObject, prev: str
   try {
     return Buffer.from(canonicalJson(record)).equals(line) && hashOf(prev, canonicalJson(rest)) === hash
   } catch (error) {
-    // A record that has no canonical spelling was never written by us.
+    // Keyspring never writes a record without a canonical spelling.
     if (error instanceof RangeError) return false
     throw error
   }
@@ -131,7 +163,7 @@ function readTorn(torn: JsonValue | undefined): AuditNote['torn'] {
   return typeof bytes === 'number' && typeof sha256 === 'string' ? { bytes, sha256 } : undefined
 }
 
-/** Each member by name: whatever else a caller's object holds stays out of the log. */
+/** Names each member, so that nothing else that a caller's object holds gets into the log. */
 function membersOf(entry: AuditEntry): JsonObject {
   const { action, outcome, tenant, actor, requestId, contentId, contentKeyClass, keys, requests, forced } = entry
   return {

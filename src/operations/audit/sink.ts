@@ -1,38 +1,38 @@
-/** What is found of a node's log when it is opened. */
+/** The end of a node's log. */
 export interface AuditTail {
   /** The day of the newest file. */
   readonly day: string
-  /** What follows the last whole line of that file. */
+  /** The bytes after the last whole line of that file. */
   readonly torn: Uint8Array | undefined
-  /** The last whole line of all files, without its end, and the day of its file. */
+  /** The last whole line of all files, without its line end, and the day of its file. */
   readonly last: { readonly day: string; readonly line: Uint8Array } | undefined
 }
 
-/** Where one node's records are written. One process at a time has it. */
+/** The place where one node's records are written. One process at a time can use it. */
 export interface AuditSink {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly name: string
-  /** Takes the log for this process if it is not taken yet, and finds its end; undefined when there is none. */
+  /** Claims the log for this process unless it is claimed, and finds its end; undefined if there is no log yet. */
   open(): Promise<AuditTail | undefined>
-  /** Adds lines to the file of a day; durable when it resolves. */
+  /** Adds lines to the file of a day. They are durable when it resolves. */
   append(day: string, text: string): Promise<void>
-  /** Gives the log back. */
+  /** Releases the log for other processes. */
   close(): Promise<void>
 }
 
 /** One line of a file. */
 export interface AuditFileLine {
-  /** Without its end. */
+  /** Without the line end. */
   readonly bytes: Uint8Array
-  /** Whether its end is there. */
+  /** Whether the line end is there. */
   readonly isWhole: boolean
 }
 
-/** The file of one node and day, to be read. */
+/** The file of one node and day, for reading. */
 export interface AuditFile {
   readonly node: string
   readonly day: string
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly name: string
   lines(): AsyncIterable<AuditFileLine>
 }

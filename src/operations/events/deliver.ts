@@ -1,4 +1,4 @@
-import { type Schedule, scheduleTimeout } from '../../core/late-writes.ts'
+import { type Schedule, scheduleTimeout } from '../../core/write-queue.ts'
 import type { EventType } from '../ports/events.ts'
 
 /** An event on its way, as it also survives a stop. */

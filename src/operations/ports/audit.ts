@@ -1,17 +1,17 @@
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 
-/** Who did something, and how that was proven. */
+/** Who did something, and how they authenticated. */
 export interface Actor {
   /** The method of authentication, `anonymous`, `cli` or `server`. */
   readonly method: string
-  /** The name of the client; for the command line the user of the system. */
+  /** The name of the client; for the command line, the operating system's user. */
   readonly id: string
   /** The address that the request came from. */
   readonly address?: string | undefined
 }
 
-/** What is recorded. To add one, add a line here and its row in docs/guides/audit.md. */
+/** The recorded actions. To add one, add a line here and its row in docs/guides/audit.md. */
 export const AUDIT_ACTIONS = [
   'key.issue',
   'key.import',
@@ -29,7 +29,7 @@ export const AUDIT_ACTIONS = [
 ] as const
 export type AuditAction = (typeof AUDIT_ACTIONS)[number]
 
-/** One record, without what the chain adds to it: number, time, node and hashes. Never a key, a token or a document. */
+/** One record, without what the chain adds: number, time, node, hashes and MAC. Never a key, a token or a document. */
 export interface AuditEntry {
   readonly action: AuditAction
   /** `begun` is written before the change or the answer, `ok`, `refused` or `failed` after. */
@@ -41,17 +41,17 @@ export interface AuditEntry {
   readonly kids?: readonly Kid[] | undefined
   readonly contentKeyClass?: ContentKeyClass | undefined
   readonly systemIds?: readonly SystemId[] | undefined
-  /** SHA-256 fingerprints of the certificates that keys were encrypted for. */
+  /** SHA-256 fingerprints, in hex, of the certificates that keys were encrypted for. */
   readonly recipients?: readonly string[] | undefined
   /** How many keys. */
   readonly keys?: number | undefined
-  /** How many requests this record stands for, where several alike came within one second; undefined: one. */
+  /** How many identical requests within a second this record counts; undefined: one. */
   readonly requests?: number | undefined
-  /** Whether something that encryptors may hold was changed. */
+  /** Whether a key that encryptors may hold was changed. */
   readonly forced?: boolean | undefined
-  /** In the words of whoever asked for it. */
+  /** The reason that the operator gave. */
   readonly reason?: string | undefined
-  /** The error code of what was refused or failed. */
+  /** The error code of a rejected or failed operation. */
   readonly code?: string | undefined
 }
 
@@ -59,8 +59,8 @@ export interface AuditEntry {
 export interface AuditLog {
   /** Resolves when the entry is durable. Rejects with ERR_AUDIT_UNAVAILABLE when it cannot be written. */
   write(entry: AuditEntry): Promise<void>
-  /** Takes the entry to be written soon; never throws. What is lost is counted. */
+  /** Writes the entry soon. Never throws. Lost entries are counted. */
   spool(entry: AuditEntry): void
-  /** Writes what waits. */
+  /** Writes the waiting entries and closes the log. */
   close(): Promise<void>
 }

@@ -3,7 +3,7 @@ import { openAuditFiles } from '../../adapters/audit-files/files.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import { createAuditHeads } from '../../operations/audit/heads.ts'
-import { type AuditLogOptions, createAuditLog, type WatchedAuditLog } from '../../operations/audit/log.ts'
+import { type AuditLogOptions, ChainedAuditLog, type WatchedAuditLog } from '../../operations/audit/log.ts'
 import { NODE_NAME } from '../../operations/audit/record.ts'
 import type { Actor } from '../../operations/ports/audit.ts'
 import type { AuditHeadStore } from '../../operations/ports/store.ts'
@@ -35,7 +35,7 @@ export function openAudit(options: OpenAuditOptions): WatchedAuditLog {
     )
   }
   const startedBy: Actor = { method: by, id: options.user ?? node }
-  return createAuditLog({
+  return new ChainedAuditLog({
     sink: openAuditFiles({ directory, node, lockWaitMs: LOCK_WAIT_MS[by] }),
     node,
     heads: createAuditHeads({ store, dataKeys, randomBytes }),

@@ -3,7 +3,7 @@ import type { Call } from '../../http/call.ts'
 import { clientAddress } from '../../http/listener/loopback.ts'
 import type { Issued } from '../../http/route.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
-import { auditIssues, type IssueAudit, type IssueSummary } from '../../operations/audit/issues.ts'
+import { IssueAudit, type IssueSummary } from '../../operations/audit/issues.ts'
 import type { AuditLog } from '../../operations/ports/audit.ts'
 import type { RotationWatcher } from '../../operations/rotation/missed.ts'
 import type { Config } from '../config/config.ts'
@@ -36,7 +36,7 @@ export function createIssues(config: IssuesConfig, { audit, watcher, events, def
   const known = new WeakMap<readonly LedgerEntry[], IssueSummary>()
   const alike = boundedCache<IssueSummary>(MAX_ALIKE_BYTES, (_, id) => 2 * id.length + 400)
   const auditOf = ({ audit: { issue } }: IssuesConfig): IssueAudit =>
-    auditIssues({ audit, mode: issue === 'spool' && !defers ? 'require' : issue })
+    new IssueAudit({ audit, mode: issue === 'spool' && !defers ? 'require' : issue })
   let records = auditOf(config)
   let addressOf = clientAddress(config.trustProxy)
 

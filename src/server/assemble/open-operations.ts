@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
-import { createAuditLog } from '../../operations/audit/log.ts'
+import { ChainedAuditLog } from '../../operations/audit/log.ts'
 import type { AuditSink } from '../../operations/audit/sink.ts'
 import type { AuditHeadStore } from '../../operations/ports/store.ts'
 import type { Config } from '../config/config.ts'
@@ -26,7 +26,7 @@ export function openAuditOf(config: RecordsConfig, { by, store, dataKeys, audit,
   if (sink !== undefined && config.audit.directory === undefined) {
     const node = `${config.audit.node}-${randomBytes(4).toString('hex')}`
     const startedBy = { method: by, id: node }
-    return createAuditLog({ ...audit, sink, node, heads: undefined, startedBy, now: () => Date.now() })
+    return new ChainedAuditLog({ ...audit, sink, node, heads: undefined, startedBy, now: () => Date.now() })
   }
   return openAudit({
     ...audit,

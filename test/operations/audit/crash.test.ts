@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { openAuditFiles } from '../../../src/adapters/audit-files/files.ts'
-import { createAuditLog } from '../../../src/operations/audit/log.ts'
+import { ChainedAuditLog } from '../../../src/operations/audit/log.ts'
 import { entryOf, headsOf, recordsOf, SERVER, verify } from './fixtures.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-audit-crash-'))
@@ -26,10 +26,9 @@ function recordsIn(directory: string): readonly Record<string, unknown>[] {
 }
 
 /** Opens the log in this process, writes a record and closes it. */
-async function writeOne(directory: string, number: number) {
-  const heads = headsOf()
+async function writeOne(directory: string, number: number, heads = headsOf()) {
   const sink = openAuditFiles({ directory, node: 'n1' })
-  const log = createAuditLog({ sink, node: 'n1', heads, startedBy: SERVER, now: () => Date.now() })
+  const log = new ChainedAuditLog({ sink, node: 'n1', heads, startedBy: SERVER, now: () => Date.now() })
   await log.write(entryOf(number))
   await log.close()
   return heads
@@ -57,10 +56,10 @@ describe('a process that is killed while it writes', () => {
 
   test('leaves a line unfinished, and the next start says so', async () => {
     const directory = newDirectory()
-    await writeOne(directory, 1)
+    const heads = await writeOne(directory, 1)
     const [day = ''] = readdirSync(join(directory, 'n1')).filter((name) => name.endsWith('.jsonl'))
     appendFileSync(join(directory, 'n1', day), '{"action":"key.issue","act')
-    const heads = await writeOne(directory, 2)
+    await writeOne(directory, 2, heads)
     const report = await verify(directory, heads)
     assert.deepEqual([report.problems, report.findings.map(({ fault }) => fault)], [0, ['unfinished']])
   })

@@ -55,8 +55,7 @@ export async function verify(
   heads: AuditHeads,
   options: Partial<VerifyAuditOptions> = {},
 ): Promise<AuditReport> {
-  const openHead = (head: AuditHead) => heads.open(head)
-  return verifyAudit({ files: listAuditFiles(directory), heads: await heads.list(), openHead, ...options })
+  return verifyAudit({ files: listAuditFiles(directory), listed: await heads.list(), heads, ...options })
 }
 
 export function recordsOf(file: string): readonly Record<string, unknown>[] {

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import { type AuditLogMode, auditIssues, type IssueSummary } from '../../../src/operations/audit/issues.ts'
+import {
+  type AuditLogMode,
+  IssueAudit,
+  type IssueRequest,
+  type IssueSummary,
+} from '../../../src/operations/audit/issues.ts'
 import type { AuditEntry, AuditLog } from '../../../src/operations/ports/audit.ts'
 import { kidOf } from '../../keys/fixtures.ts'
 
@@ -26,7 +31,9 @@ function issuesOf(mode: AuditLogMode, failure?: KeyProviderError) {
   const runTimers = (): void => {
     for (const task of tasks.splice(0)) task()
   }
-  return { ...auditIssues({ audit, mode, schedule }), written, spooled, runTimers }
+  const issues = new IssueAudit({ audit, mode, schedule })
+  const issued = (content: IssueSummary, request: IssueRequest) => issues.issued(content, request)
+  return { issued, close: () => issues.close(), written, spooled, runTimers }
 }
 
 describe('the issue of keys', () => {

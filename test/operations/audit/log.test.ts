@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openAuditFiles } from '../../../src/adapters/audit-files/files.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import { type AuditLogOptions, createAuditLog } from '../../../src/operations/audit/log.ts'
+import { type AuditLogOptions, ChainedAuditLog } from '../../../src/operations/audit/log.ts'
 import { NO_RECORD } from '../../../src/operations/audit/record.ts'
 import type { AuditSink } from '../../../src/operations/audit/sink.ts'
 import type { AuditEntry } from '../../../src/operations/ports/audit.ts'
@@ -35,7 +35,7 @@ function openLog(directory: string, options: Partial<AuditLogOptions> & { readon
   const heads = options.heads ?? headsOf()
   const sink = openAuditFiles({ directory, node: 'n1', lockWaitMs })
   let lost = 0
-  const log = createAuditLog({
+  const log = new ChainedAuditLog({
     sink,
     node: 'n1',
     heads,
@@ -91,15 +91,16 @@ describe('the audit log', () => {
         [2, 'key.issue', records[0]?.hash],
       ],
     )
-    const { hash, ...rest } = records[1] ?? {}
+    const { hash, mac, ...rest } = records[1] ?? {}
     // The members are of simple values in the right order already: this is their canonical form.
     const digest = createHash('sha256')
       .update(`${rest.prev}${JSON.stringify(rest)}`)
       .digest('hex')
     assert.equal(hash, `sha256:${digest}`)
+    assert.match(String(mac), /^hmac-sha256:1:[0-9a-f]{64}$/)
     assert.deepEqual(
       { ...rest, prev: '' },
-      { ...ISSUE, v: 1, seq: 2, at: '2026-11-21T12:00:00.000Z', node: 'n1', chain: 'n1/2026-11-21', prev: '' },
+      { ...ISSUE, v: 2, seq: 2, at: '2026-11-21T12:00:00.000Z', node: 'n1', chain: 'n1/2026-11-21', prev: '' },
     )
     assert.deepEqual(
       (await heads.list()).map(({ chain, seq }) => [chain, seq]),
@@ -305,6 +306,7 @@ describe('after a failed write', () => {
     broken.failures = 0
     const { log, runTimers, heads, lost, errors } = openLog(directory, { sink: broken })
     await log.start()
+    await turns()
     broken.failures = 2
     log.spool(entryOf(1))
     for (const round of [1, 2]) {

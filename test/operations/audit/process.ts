@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { openAuditFiles } from '../../../src/adapters/audit-files/files.ts'
-import { createAuditLog } from '../../../src/operations/audit/log.ts'
+import { ChainedAuditLog } from '../../../src/operations/audit/log.ts'
 import { entryOf, SERVER } from './fixtures.ts'
 
 // A process that writes an audit log as a server does, for the tests of one that is killed, and of several.
 
 const [, , mode = '', directory = '', lockWaitMs = '0'] = process.argv
 const sink = openAuditFiles({ directory, node: 'n1', lockWaitMs: Number(lockWaitMs) })
-const log = createAuditLog({ sink, node: 'n1', heads: undefined, startedBy: SERVER, now: () => Date.now() })
+const log = new ChainedAuditLog({ sink, node: 'n1', heads: undefined, startedBy: SERVER, now: () => Date.now() })
 
 if (mode === 'write') {
   // Acknowledges each record on a line of its own, until it is killed.

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { appendFileSync, cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -9,15 +18,12 @@ import { openAuditFiles } from '../../../src/adapters/audit-files/files.ts'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { createDataKey, createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
 import { sealGeneration } from '../../../src/keys/crypto/seal.ts'
-import {
-  AUDIT_TENANT,
-  type AuditHeads,
-  createAuditHeads,
-  resealAuditHeads,
-} from '../../../src/operations/audit/heads.ts'
-import { createAuditLog } from '../../../src/operations/audit/log.ts'
+import { type AuditHeads, createAuditHeads, resealAuditHeads } from '../../../src/operations/audit/heads.ts'
+import { ChainedAuditLog } from '../../../src/operations/audit/log.ts'
+import { auditLine, NO_RECORD, readAuditLine } from '../../../src/operations/audit/record.ts'
 import type { AuditFile } from '../../../src/operations/audit/sink.ts'
 import { type AuditReport, verifyAudit } from '../../../src/operations/audit/verify.ts'
+import { AUDIT_TENANT } from '../../../src/operations/ports/store.ts'
 import { fakeRootKey } from '../../keys/fixtures.ts'
 import { DAY_MS, dataKeysOf, entryOf, headStore, headsOf, NOON, SERVER, verify } from './fixtures.ts'
 
@@ -35,7 +41,7 @@ before(async () => {
   for (const node of ['n1', 'n2']) {
     let now = NOON
     const sink = openAuditFiles({ directory: sample, node })
-    const log = createAuditLog({ sink, node, heads, startedBy: SERVER, now: () => now })
+    const log = new ChainedAuditLog({ sink, node, heads, startedBy: SERVER, now: () => now })
     for (const [index] of DAYS.entries()) {
       for (let number = 0; number < 4; number++) await log.write(entryOf(10 * index + number))
       now += DAY_MS
@@ -183,13 +189,112 @@ test('a chain written anew from a record on does not end with the sealed head', 
   const sink = openAuditFiles({ directory, node: 'n1' })
   // Without heads it goes on from what the file says, as a forger would.
   const now = () => NOON + 2 * DAY_MS
-  const forger = createAuditLog({ sink, node: 'n1', heads: undefined, startedBy: SERVER, now })
+  const forger = new ChainedAuditLog({ sink, node: 'n1', heads: undefined, startedBy: SERVER, now })
   for (let number = 0; number < 4; number++) await forger.write(entryOf(90 + number))
   await forger.close()
   assert.deepEqual(faultsOf(await verify(directory, heads)), [
+    `forged n1/${DAYS[2]} 2`,
+    `forged n1/${DAYS[2]} 3`,
     `edited n1/${DAYS[2]} 4`,
+    `forged n1/${DAYS[2]} 4`,
+    `forged n1/${DAYS[2]} 5`,
+    `forged n1/${DAYS[2]} 6`,
     `unsealed n1/${DAYS[2]} undefined`,
   ])
+})
+
+describe('a record that Keyspring did not write', () => {
+  /** Appends a record with right numbers and hashes, as anyone who can write the file can. */
+  function forge(file: string, mac?: string): void {
+    const last = readAuditLine(Buffer.from(readFileSync(file, 'utf8').split('\n').at(-2) ?? '')) ?? assert.fail()
+    const [node = '', day = ''] = last.chain.split('/')
+    const place = { node, day, seq: last.seq + 1, prev: last.hash, at: NOON + 2 * DAY_MS }
+    const sign = mac === undefined ? undefined : () => ({ generation: 1, value: mac })
+    appendFileSync(file, auditLine(place, { ...entryOf(66), action: 'key.export' }, {}, sign).text)
+  }
+  /** What a server does that starts on the forged file: it takes the file as it is, and seals its end. */
+  async function restart(directory: string, own: AuditHeads): Promise<readonly unknown[]> {
+    const errors: unknown[] = []
+    const sink = openAuditFiles({ directory, node: 'n1' })
+    const now = () => NOON + 2 * DAY_MS
+    const onError = (error: unknown) => errors.push(error)
+    const log = new ChainedAuditLog({ sink, node: 'n1', heads: own, startedBy: SERVER, now, onError })
+    await log.write(entryOf(67))
+    await log.close()
+    return errors
+  }
+  const newCopy = async () => {
+    const directory = mkdtempSync(join(scratch, 'forged-'))
+    cpSync(sample, directory, { recursive: true })
+    const copied = headStore()
+    for (const head of rows.rows.values()) await copied.putAuditHead(head)
+    return { directory, own: headsOf(copied, dataKeys) }
+  }
+
+  test('is found although a later start sealed it: it has no MAC', async () => {
+    const { directory, own } = await newCopy()
+    forge(nameOf(directory, 2))
+    await restart(directory, own)
+    assert.deepEqual(faultsOf(await verify(directory, own)), [`forged n1/${DAYS[2]} 5`])
+  })
+
+  test('is found although a later start sealed it: its MAC is wrong, and the start says so', async () => {
+    const { directory, own } = await newCopy()
+    forge(nameOf(directory, 2), 'ab'.repeat(32))
+    const [error] = await restart(directory, own)
+    assert.match(String(error), /record 5 of n1\/2026-11-23 carries a MAC that Keyspring did not make/)
+    assert.deepEqual(faultsOf(await verify(directory, own)), [`forged n1/${DAYS[2]} 5`])
+  })
+
+  test('is found in a file of a later day', async () => {
+    const { directory, own } = await newCopy()
+    const { hash } =
+      readAuditLine(Buffer.from(readFileSync(nameOf(directory, 2), 'utf8').split('\n').at(-2) ?? '')) ?? {}
+    const place = { node: 'n1', day: '2026-11-24', seq: 1, prev: hash ?? '', at: NOON + 3 * DAY_MS }
+    writeFileSync(join(directory, 'n1', '2026-11-24.jsonl'), auditLine(place, entryOf(66)).text)
+    assert.deepEqual(faultsOf(await verify(directory, own)), [
+      'forged n1/2026-11-24 1',
+      'no-head n1/2026-11-24 undefined',
+    ])
+  })
+
+  test('of a log without MACs is not looked for: logs of earlier releases still verify', async () => {
+    const directory = mkdtempSync(join(scratch, 'old-'))
+    const old = headStore()
+    const place = { node: 'n1', day: DAYS[0] ?? '', seq: 1, prev: NO_RECORD, at: NOON }
+    const { text, hash } = auditLine(place, entryOf(1))
+    mkdirSync(join(directory, 'n1'))
+    writeFileSync(nameOf(directory, 0), text)
+    await headsOf(old, dataKeys).put({ chain: `n1/${DAYS[0]}`, seq: 1, hash, macKeys: [] })
+    await restart(directory, headsOf(old, dataKeys))
+    const report = await verify(directory, headsOf(old, dataKeys))
+    assert.deepEqual(report, { chains: 2, records: 3, problems: 0, warnings: 0, findings: [] })
+  })
+})
+
+test('MACs verify after their data key was removed: the heads keep the keys of their chains', async () => {
+  const options = { store: memoryStore(), rootKey: fakeRootKey(1), rootKeyName: 'root.key', randomBytes }
+  const own = { store: headStore(), dataKeys: createDataKeys(options), randomBytes }
+  const directory = mkdtempSync(join(scratch, 'removed-'))
+  const sink = openAuditFiles({ directory, node: 'n1' })
+  const log = new ChainedAuditLog({
+    sink,
+    node: 'n1',
+    heads: createAuditHeads(own),
+    startedBy: SERVER,
+    now: () => NOON,
+  })
+  await log.write(entryOf(1))
+  await log.close()
+  await createDataKey(options, AUDIT_TENANT, 2)
+  await resealAuditHeads({ ...own, dataKeys: createDataKeys(options) })
+  const found = createDataKeys(options)
+  const dataKeys = {
+    ...found,
+    find: async (tenant: string, generation: number) => (generation === 1 ? undefined : found.find(tenant, generation)),
+  }
+  const report = await verify(directory, createAuditHeads({ ...own, dataKeys }))
+  assert.deepEqual(report, { chains: 1, records: 2, problems: 0, warnings: 0, findings: [] })
 })
 
 describe('heads', () => {
@@ -210,7 +315,8 @@ describe('heads', () => {
 
   test('that nobody sealed with our root key do not open', async () => {
     const report = await verify(sample, { ...headsOf(rows, dataKeysOf()), list: heads.list })
-    assert.deepEqual([report.problems, report.findings[0]?.fault], [6, 'head-broken'])
+    // Nor can the MACs of the 26 records be checked.
+    assert.deepEqual([report.problems, report.findings[0]?.fault], [6 + 26, 'head-broken'])
   })
 
   test('of which there are none are a warning', async () => {
@@ -229,7 +335,7 @@ describe('a line that a crash left unfinished', () => {
   const restart = async (directory: string): Promise<void> => {
     const sink = openAuditFiles({ directory, node: 'n1' })
     const now = () => NOON + 2 * DAY_MS
-    const log = createAuditLog({ sink, node: 'n1', heads: own, startedBy: SERVER, now })
+    const log = new ChainedAuditLog({ sink, node: 'n1', heads: own, startedBy: SERVER, now })
     await log.start()
     await log.close()
   }
@@ -282,8 +388,7 @@ describe('any small change of any file is found', () => {
         },
       }
     })
-    const openHead = heads.open
-    return (await verifyAudit({ files, heads: await heads.list(), openHead, nodes: ['n1'] })).problems
+    return (await verifyAudit({ files, listed: await heads.list(), heads, nodes: ['n1'] })).problems
   }
 
   const place = fc.tuple(fc.nat(2), fc.nat(), fc.nat())

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { listAuditFiles } from '../../../adapters/audit-files/reader.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
-import type { AuditFinding } from '../../../operations/audit/finding.ts'
 import { createAuditHeads } from '../../../operations/audit/heads.ts'
 import type { AuditFile } from '../../../operations/audit/sink.ts'
 import { verifyAudit } from '../../../operations/audit/verify.ts'
+import type { AuditFinding } from '../../../operations/audit/verify-file.ts'
 import type { AuditHead } from '../../../operations/ports/store.ts'
 import { auditDirectoryOf } from '../../../server/config/operations-config.ts'
 import { type KeysOptions, readKeysConfig } from '../../shared/keys-options.ts'
@@ -32,7 +32,7 @@ export async function verify(options: VerifyOptions): Promise<void> {
     const heads = createAuditHeads({ store, dataKeys, randomBytes })
     const [listed, files] = [await heads.list(), () => listAuditFiles(resolve(directory))]
     if (nodes !== undefined) await refuseUnknown(nodes, listed, files())
-    return verifyAudit({ files: files(), heads: listed, openHead: (head) => heads.open(head), since, nodes })
+    return verifyAudit({ files: files(), listed, heads, since, nodes })
   })
   printResult(json, report, ({ findings, chains, records, problems, warnings }) => [
     ...findings.map(describe),
