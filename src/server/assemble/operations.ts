@@ -89,7 +89,7 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
   const audit = openAuditOf(config, records)
   if (options.auditSink === undefined) await startAudit(audit, config.audit.issue)
   const events = await openEventsOf(config, records)
-  metrics.watchQueue('auditQueue', audit.queued)
+  metrics.watchQueue('auditQueue', () => audit.queued())
   metrics.watchQueue('eventQueue', events.queued)
   const { emit } = events
   const { retention, rotation } = rules

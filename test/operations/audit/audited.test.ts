@@ -51,7 +51,7 @@ describe('an audited operation', () => {
 
   test('gives nothing out when its end cannot be recorded', async () => {
     const given = audited({ audit: logOf(1) }, OPERATOR, EXPORT, async () => ({ result: 'keys' }))
-    await assert.rejects(given, { code: 'ERR_AUDIT_UNAVAILABLE', message: 'the disk is full; nothing was given out' })
+    await assert.rejects(given, { code: 'ERR_AUDIT_UNAVAILABLE', message: 'the disk is full; no key was given out' })
   })
 
   test('says that a change was made when its end cannot be recorded', async () => {
