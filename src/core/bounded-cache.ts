@@ -1,41 +1,77 @@
-/** A cache bounded by the sum of its entries' sizes. */
-export interface BoundedCache<V> {
-  get(key: string): V | undefined
-  set(key: string, value: V): void
+export interface BoundedCacheOptions<V> {
+  /** The most bytes that the entries take together, by the measure of `sizeOf`. */
+  readonly maxBytes: number
+  /** The size of a value in memory, in bytes, without its key. Measured when the value is set. */
+  readonly sizeOf: (value: V) => number
 }
 
+/** What an entry costs beside its key and its value: the slot of the map, the objects and the string header. */
+const ENTRY_BYTES = 128
+
 /**
- * A cache in two generations: what was used since the last turn is kept, the rest goes at the next. It never holds more than
- * `maxSize` by the measure of `sizeOf`, and each operation takes the same short time whatever it holds.
+ * A cache that is bounded in bytes. Every cache of the process is one, so that no caller can fill the memory.
+ *
+ * It has two generations: a full young generation becomes the old one, and the entries of the former old one that nobody used
+ * are dropped. So it keeps at least the entries that were used within the last `maxBytes / 2`, it never takes more than
+ * `maxBytes`, and each operation takes constant time. An entry of more than `maxBytes / 2` is not kept.
  */
-export function boundedCache<V>(maxSize: number, sizeOf: (value: V, key: string) => number): BoundedCache<V> {
-  let young = new Map<string, V>()
-  let old = new Map<string, V>()
-  let youngSize = 0
-  const put = (key: string, value: V): void => {
-    const size = sizeOf(value, key)
-    const replaced = young.get(key)
-    if (replaced !== undefined) youngSize -= sizeOf(replaced, key)
-    young.delete(key)
-    old.delete(key)
-    if (size > maxSize / 2) return
-    if (youngSize + size > maxSize / 2) {
-      old = young
-      young = new Map()
-      youngSize = 0
+export class BoundedCache<V> {
+  readonly #maxBytes: number
+  readonly #sizeOf: (value: V) => number
+  #young = new Map<string, Entry<V>>()
+  #old = new Map<string, Entry<V>>()
+  #youngBytes = 0
+  #oldBytes = 0
+
+  constructor({ maxBytes, sizeOf }: BoundedCacheOptions<V>) {
+    this.#maxBytes = maxBytes
+    this.#sizeOf = sizeOf
+  }
+
+  /** The size of all entries, in bytes: at most `maxBytes`. */
+  get bytes(): number {
+    return this.#youngBytes + this.#oldBytes
+  }
+
+  /** The value of a key; undefined if the cache does not have it, or no longer. */
+  get(key: string): V | undefined {
+    const young = this.#young.get(key)
+    if (young !== undefined) return young.value
+    const old = this.#old.get(key)
+    if (old === undefined) return undefined
+    this.#old.delete(key)
+    this.#oldBytes -= old.bytes
+    this.#add(key, old)
+    return old.value
+  }
+
+  set(key: string, value: V): void {
+    this.delete(key)
+    // Two bytes a character of the key, as V8 stores text beyond Latin-1.
+    const bytes = ENTRY_BYTES + 2 * key.length + this.#sizeOf(value)
+    if (bytes <= this.#maxBytes / 2) this.#add(key, { value, bytes })
+  }
+
+  delete(key: string): void {
+    this.#youngBytes -= this.#young.get(key)?.bytes ?? 0
+    this.#oldBytes -= this.#old.get(key)?.bytes ?? 0
+    this.#young.delete(key)
+    this.#old.delete(key)
+  }
+
+  #add(key: string, entry: Entry<V>): void {
+    if (this.#youngBytes + entry.bytes > this.#maxBytes / 2) {
+      this.#old = this.#young
+      this.#oldBytes = this.#youngBytes
+      this.#young = new Map()
+      this.#youngBytes = 0
     }
-    young.set(key, value)
-    youngSize += size
+    this.#young.set(key, entry)
+    this.#youngBytes += entry.bytes
   }
-  return {
-    get(key) {
-      const value = young.get(key)
-      if (value !== undefined) return value
-      const kept = old.get(key)
-      if (kept === undefined) return undefined
-      put(key, kept)
-      return kept
-    },
-    set: put,
-  }
+}
+
+interface Entry<V> {
+  readonly value: V
+  readonly bytes: number
 }

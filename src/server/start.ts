@@ -1,3 +1,4 @@
+import { withTimeLimit } from '../core/time-limit.ts'
 import type { Handler } from '../http/call.ts'
 import { isLoopbackAddress } from '../http/listener/loopback.ts'
 import { type Listener, listen } from '../http/listener/node.ts'
@@ -46,7 +47,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
   const isReady = async (): Promise<boolean> => {
     if (draining) return false
     try {
-      return await within(keyProvider.isReady(), READY_MS)
+      return await withTimeLimit(READY_MS, () => keyProvider.isReady())
     } catch (error) {
       log.warn({ error: toLoggedError(error) }, 'not ready')
       return false
@@ -180,18 +181,6 @@ function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
 }
 
 const starting: Handler = () => ({ status: 503, headers: { 'retry-after': '1' }, body: 'starting' })
-
-async function within(answer: Promise<boolean>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
 
 function urlOf(scheme: 'http' | 'https', host: string, { address }: Listener): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${address.port}`

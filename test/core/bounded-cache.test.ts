@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { boundedCache } from '../../src/core/bounded-cache.ts'
+import { BoundedCache } from '../../src/core/bounded-cache.ts'
 
-const sizeOf = (value: number): number => value
+/** The bytes of an entry whose value counts nothing. */
+const ENTRY = ((): number => {
+  const cache = new BoundedCache<number>({ maxBytes: 10_000, sizeOf: () => 0 })
+  cache.set('a', 0)
+  return cache.bytes
+})()
+/** A cache for `entries` entries of 5 bytes each. */
+const cacheFor = (entries: number): BoundedCache<number> =>
+  new BoundedCache({ maxBytes: entries * (ENTRY + 5), sizeOf: (value) => value })
 
-test('what was used lately is kept, what was not goes first', () => {
-  const cache = boundedCache<number>(20, sizeOf)
+test('keeps the values that were used last and drops the others first', () => {
+  const cache = cacheFor(4)
   for (const key of ['a', 'b', 'c']) cache.set(key, 5)
   assert.equal(cache.get('a'), 5)
   for (const key of ['d', 'e']) cache.set(key, 5)
@@ -14,36 +22,52 @@ test('what was used lately is kept, what was not goes first', () => {
   assert.equal(cache.get('b'), undefined)
 })
 
-test('a value that is too large is not kept, and takes the one before it with it', () => {
-  const cache = boundedCache<number>(20, sizeOf)
+test('does not keep a value of more than half of the cache, and drops the value it replaces', () => {
+  const cache = cacheFor(4)
   cache.set('a', 5)
-  cache.set('a', 11)
+  cache.set('a', 2 * ENTRY)
   assert.equal(cache.get('a'), undefined)
+  assert.equal(cache.bytes, 0)
 })
 
-test('it never answers with another value than the last one set', () => {
-  const step = fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), fc.option(fc.integer({ min: 1, max: 12 })))
+test('counts the bytes of a long key', () => {
+  const cache = cacheFor(4)
+  cache.set('k'.repeat(ENTRY), 5)
+  assert.equal(cache.bytes, 0)
+})
+
+test('never returns another value than the last one set, nor one that was deleted, and never exceeds its bytes', () => {
+  const step = fc.tuple(
+    fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+    fc.oneof(fc.integer({ min: 1, max: 3 * ENTRY }), fc.constantFrom('get' as const, 'delete' as const)),
+  )
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
-      const cache = boundedCache<number>(20, sizeOf)
+      const cache = cacheFor(4)
       const last = new Map<string, number>()
-      for (const [key, value] of steps) {
-        if (value === null) {
+      for (const [key, action] of steps) {
+        if (action === 'get') {
           const found = cache.get(key)
           assert.ok(found === undefined || found === last.get(key))
+        } else if (action === 'delete') {
+          cache.delete(key)
+          last.delete(key)
         } else {
-          cache.set(key, value)
-          last.set(key, value)
+          cache.set(key, action)
+          last.set(key, action)
         }
+        assert.ok(cache.bytes >= 0 && cache.bytes <= 4 * (ENTRY + 5), `${cache.bytes}`)
       }
+      for (const key of last.keys()) cache.delete(key)
+      assert.equal(cache.bytes, 0)
     }),
   )
 })
 
-test('of many values of one size it keeps half of what fits at least, and never more than fits', () => {
-  const cache = boundedCache<number>(100, () => 1)
+test('keeps at least half of the values that fit, and never more than fit', () => {
+  const cache = new BoundedCache<number>({ maxBytes: 100 * (ENTRY + 10), sizeOf: () => 0 })
   for (let i = 0; i < 1000; i++) cache.set(String(i), i)
   const kept = Array.from({ length: 1000 }, (_, i) => String(i)).filter((key) => cache.get(key) !== undefined)
-  assert.ok(kept.length >= 50 && kept.length <= 100, `${kept.length}`)
+  assert.ok(kept.length >= 50 && kept.length <= 110, `${kept.length}`)
   assert.ok(kept.includes('999'))
 })

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 
 /** What was found in tokens that were verified: the signature of a token is checked once. */
 export interface VerifiedTokens<T> {
@@ -8,15 +8,18 @@ export interface VerifiedTokens<T> {
   set(token: string, value: T, until: number): void
 }
 
-/** Remembers at most `max` tokens, each by its SHA-256: a token must not lie about in memory. */
-export function createVerifiedTokens<T>(max: number, now: () => number): VerifiedTokens<T> {
-  const remembered = boundedCache<{ readonly value: T; readonly until: number }>(max, () => 1)
+/** Remembers tokens by their SHA-256, so that no token stays in memory. What a token says is at most as long as the token. */
+export function createVerifiedTokens<T>(maxBytes: number, now: () => number): VerifiedTokens<T> {
+  const remembered = new BoundedCache<{ readonly value: T; readonly until: number; readonly length: number }>({
+    maxBytes,
+    sizeOf: ({ length }) => 200 + 2 * length,
+  })
   return {
     get(token) {
       const found = remembered.get(hashOf(token))
       return found !== undefined && now() < found.until ? found.value : undefined
     },
-    set: (token, value, until) => remembered.set(hashOf(token), { value, until }),
+    set: (token, value, until) => remembered.set(hashOf(token), { value, until, length: token.length }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { createHmac, createSecretKey, type KeyObject, type ScryptOptions, scrypt } from 'node:crypto'
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
@@ -20,8 +20,6 @@ export interface BasicOptions {
   readonly now: () => number
   readonly randomBytes: RandomBytes
   readonly realm: string
-  /** How many proven credentials are remembered. */
-  readonly maxRemembered?: number
   /** How many hashes may be under way: each takes about 0.1 s of a core, and a thread that others need too. */
   readonly maxHashing?: number
   /** How many may wait for that: all encryptors come at once after a restart. */
@@ -32,6 +30,9 @@ export interface BasicOptions {
 const COST: ScryptCost = { logN: 13, r: 8, p: 10 }
 const HASH_BYTES = 32
 
+/** The most bytes that proven credentials take in memory: about 10,000 of them. */
+const MAX_PROVEN_BYTES = 2 * 1024 * 1024
+
 /**
  * User name and password, over TLS or from a trusted proxy only. A password is hashed when it first comes; then a keyed
  * digest of it is remembered in this process, so that no further request pays for the hash.
@@ -39,10 +40,10 @@ const HASH_BYTES = 32
  * @see RFC 7617
  */
 export function basic(options: BasicOptions): AuthMethod {
-  const { clients, now, randomBytes, maxRemembered = 10_000, maxHashing = 2, maxWaiting = 64 } = options
+  const { clients, now, randomBytes, maxHashing = 2, maxWaiting = 64 } = options
   const realm = checkedRealm(options.realm)
   const processKey = createSecretKey(randomBytes(32))
-  const proven = boundedCache<true>(maxRemembered, () => 1)
+  const proven = new BoundedCache<true>({ maxBytes: MAX_PROVEN_BYTES, sizeOf: () => 0 })
   const takeTurn = createTurns(maxHashing, maxWaiting)
   const underWay = new Map<string, Promise<boolean>>()
   const nobody = printHash({ cost: COST, salt: randomBytes(16), hash: randomBytes(HASH_BYTES) })

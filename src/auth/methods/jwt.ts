@@ -25,7 +25,6 @@ export interface JwtOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly clockToleranceSeconds?: number
-  readonly maxRemembered?: number
   /** How the key set is fetched. */
   readonly fetch?: FetchImplementation
 }
@@ -34,6 +33,9 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/
 /** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
 const REMEMBER_MS = 300_000
 
+/** The most bytes that verified tokens take in memory. */
+const MAX_VERIFIED_BYTES = 16 * 1024 * 1024
+
 /**
  * JSON Web Tokens of an issuer, in Authorization: Bearer. `iss`, `aud` and `exp` have to be there and to fit.
  *
@@ -41,9 +43,9 @@ const REMEMBER_MS = 300_000
  */
 export function jwt(options: JwtOptions): AuthMethod {
   const { clients, issuer, audience, clientClaim = 'sub', algorithms = JWT_ALGORITHMS, now } = options
-  const { clockToleranceSeconds = 30, maxRemembered = 10_000 } = options
+  const { clockToleranceSeconds = 30 } = options
   const keys = keySource(options)
-  const verified = createVerifiedTokens<string>(maxRemembered, now)
+  const verified = createVerifiedTokens<string>(MAX_VERIFIED_BYTES, now)
 
   const subjectOf = async (token: string): Promise<string> => {
     const payload = await verifyJwt(token, keys, {

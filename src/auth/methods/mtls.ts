@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { readClientCert } from '../certificate.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
 import { checkValidity } from '../credentials/credential.ts'
@@ -14,7 +14,13 @@ export interface MtlsOptions {
   readonly now: () => number
   /** Whether a peer may say in Client-Cert whose certificate it verified. From any other peer the header means nothing. */
   readonly isTrustedProxy?: (peer: string) => boolean
-  readonly maxRemembered?: number
+}
+
+/** The most bytes that forwarded certificates take in memory. */
+const MAX_PARSED_BYTES = 2 * 1024 * 1024
+
+function bytesOfCertificate({ subjectAltNames, raw }: ClientCertificate): number {
+  return 400 + subjectAltNames.reduce((sum, name) => sum + 40 + 2 * name.length, raw?.length ?? 0)
 }
 
 /**
@@ -22,8 +28,8 @@ export interface MtlsOptions {
  *
  * @see RFC 8446, 4.4.2; RFC 9440
  */
-export function mtls({ clients, now, isTrustedProxy = () => false, maxRemembered = 1_000 }: MtlsOptions): AuthMethod {
-  const parsed = boundedCache<ClientCertificate>(maxRemembered, () => 1)
+export function mtls({ clients, now, isTrustedProxy = () => false }: MtlsOptions): AuthMethod {
+  const parsed = new BoundedCache<ClientCertificate>({ maxBytes: MAX_PARSED_BYTES, sizeOf: bytesOfCertificate })
 
   const forwarded = (value: string): ClientCertificate => {
     const digest = createHash('sha256').update(value).digest('base64')

@@ -48,7 +48,6 @@ export interface PlayerTokensOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly audience?: string
-  readonly maxRemembered?: number
 }
 
 export interface PlayerTokens {
@@ -62,12 +61,15 @@ export const PLAYER_AUDIENCE = 'keyspring:player'
 /** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
 const REMEMBER_MS = 300_000
 
+/** The most bytes that verified tokens take in memory. */
+const MAX_VERIFIED_BYTES = 32 * 1024 * 1024
+
 /** Checks player tokens. One that was verified is remembered until it expires. @see RFC 7519 */
 export function createPlayerTokens(options: PlayerTokensOptions): PlayerTokens {
-  const { now, audience = PLAYER_AUDIENCE, maxRemembered = 50_000 } = options
+  const { now, audience = PLAYER_AUDIENCE } = options
   const keys = new Map(options.keys.map((one) => [one.id, checkedKey(one)]))
   const published = options.jwks === undefined ? undefined : remoteKeySet(options.jwks, options.fetch)
-  const verified = createVerifiedTokens<PlayerGrant>(maxRemembered, now)
+  const verified = createVerifiedTokens<PlayerGrant>(MAX_VERIFIED_BYTES, now)
 
   const check = async (token: string): Promise<PlayerGrant> => {
     const payload = await verifyJwt(

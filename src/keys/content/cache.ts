@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { DataKeys } from '../crypto/data-keys.ts'
@@ -60,9 +60,24 @@ export function contentCacheId({ tenant, contentId }: ContentRef): string {
   return `${tenant.length}:${tenant}${contentId}`
 }
 
+/** The memory of one content without overrides, in bytes, as `limits.cachedContents` counts it. */
+const CONTENT_BYTES = 2_048
+
+function bytesOfSnapshot({ sealedSecret, overrides, covered, kidOverrides }: Snapshot): number {
+  let bytes = 1_024 + (sealedSecret?.length ?? 0) + 100 * (covered?.size ?? 0) + 200 * kidOverrides.length
+  for (const { sealed, pssh } of overrides.values()) {
+    bytes += 500 + sealed.length
+    for (const box of Object.values(pssh)) bytes += 200 + box.length
+  }
+  return bytes
+}
+
 export function createContentCache(options: ContentCacheOptions): ContentCache {
   const { store, dataKeys, now, time, revalidateMs, maxEntries, onStale, retention, deriveSecret } = options
-  const cache = boundedCache<CachedContent>(maxEntries, ({ snapshot }) => 1 + snapshot.overrides.size)
+  const cache = new BoundedCache<CachedContent>({
+    maxBytes: maxEntries * CONTENT_BYTES,
+    sizeOf: ({ snapshot }) => bytesOfSnapshot(snapshot),
+  })
   const wasSet = clockSteps(time, now)
   let awayAt = Number.NEGATIVE_INFINITY
   const loading = new Map<string, Promise<CachedContent>>()

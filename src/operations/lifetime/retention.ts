@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/retention.ts'
@@ -29,7 +29,8 @@ export interface SettingProblem {
   readonly problem: string
 }
 
-const MAX_REMEMBERED = 100_000
+/** About 100,000 contents. */
+const MAX_REMEMBERED_BYTES = 24 * 1024 * 1024
 const MAX_DURATION_MS = 100 * 365 * 86_400_000
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
@@ -98,7 +99,7 @@ export function contentPattern(pattern: string): (ref: ContentRef) => boolean {
 
 /** Asked for every request, so what was found out is kept for the contents that are asked for. */
 function remembered(find: RetentionOf): RetentionOf {
-  const known = boundedCache<RetentionClass>(MAX_REMEMBERED, () => 1)
+  const known = new BoundedCache<RetentionClass>({ maxBytes: MAX_REMEMBERED_BYTES, sizeOf: () => 0 })
   return (ref) => {
     const id = `${ref.tenant.length}:${ref.tenant}${ref.contentId}`
     const before = known.get(id)

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
+import { withTimeLimit } from '../../core/time-limit.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import type { AccessControl, AccessRequest, Decision } from './access.ts'
 
@@ -16,8 +17,6 @@ export interface CallbackAccessOptions {
   readonly timeoutMs?: number
   /** A decision is used no longer than this, whatever the service says. */
   readonly maxTtlSeconds?: number
-  /** How many decisions are remembered. */
-  readonly maxEntries?: number
 }
 
 interface Remembered {
@@ -26,18 +25,23 @@ interface Remembered {
 }
 
 const MAX_ANSWER = 64 * 1024
+const MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
+
+function bytesOfDecision({ decision }: Remembered): number {
+  return 200 + ('kids' in decision && decision.kids !== 'all' ? 100 * decision.kids.length : 0)
+}
 
 /**
  * Asks an authorization service: `{tenant, contentId, kids, token, ip, userAgent}` → `{allow, ttl, kids?}`. A decision is used
  * again for `ttl` seconds for the very same question. Anything but such an answer is a failure, and no key leaves.
  */
 export function callbackAccess(options: CallbackAccessOptions): AccessControl {
-  const { post, timeoutMs = 2_000, maxTtlSeconds = 300, maxEntries = 10_000 } = options
-  const remembered = boundedCache<Remembered>(maxEntries * 2, () => 1)
+  const { post, timeoutMs = 2_000, maxTtlSeconds = 300 } = options
+  const remembered = new BoundedCache<Remembered>({ maxBytes: MAX_REMEMBERED_BYTES, sizeOf: bytesOfDecision })
   const asking = new Map<string, Promise<Decision>>()
 
   const ask = async (question: string, id: string, now: number): Promise<Decision> => {
-    const { decision, ttl } = readAnswer(await within(timeoutMs, (signal) => post(question, signal)))
+    const { decision, ttl } = readAnswer(await askWithin(timeoutMs, (signal) => post(question, signal)))
     const until = now + Math.min(ttl, maxTtlSeconds) * 1_000
     if (until > now) remembered.set(id, { decision, until })
     return decision
@@ -96,20 +100,12 @@ function readKids(kids: unknown): 'all' | readonly Kid[] {
   })
 }
 
-/** What `start` comes to within `ms`. Its own failures and its taking too long are one: the service cannot be asked. */
-async function within<T>(ms: number, start: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const abort = new AbortController()
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => {
-    reject(new Error(`no answer within ${ms} ms`))
-    abort.abort()
-  }, ms)
+/** Throws ERR_ACCESS_UNAVAILABLE if the service fails or does not answer in time. */
+async function askWithin<T>(ms: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
   try {
-    return await Promise.race([start(abort.signal), late])
+    return await withTimeLimit(ms, ask)
   } catch (cause) {
     throw unavailable('it cannot be reached', cause)
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
@@ -14,8 +14,6 @@ export interface IssuedClassesOptions {
   readonly ledger: Pick<LedgerStore, 'findByKid'>
   /** Milliseconds, of a clock that does not go back. */
   readonly now: () => number
-  /** How many kids are remembered. */
-  readonly maxEntries?: number
 }
 
 interface Remembered {
@@ -29,12 +27,15 @@ const KNOWN_MS = 60_000
 /** The ledger is written up to a second late: what it does not know, it may know soon. */
 const UNKNOWN_MS = 1_000
 
+/** About 40,000 kids. */
+const MAX_REMEMBERED_BYTES = 32 * 1024 * 1024
+
 const NONE: ReadonlySet<ContentKeyClass> = new Set()
 
 /** Asks the ledger and remembers: players ask for one key many times. */
 export function issuedClasses(options: IssuedClassesOptions): IssuedClasses {
-  const { ledger, now, maxEntries = 100_000 } = options
-  const remembered = boundedCache<Remembered>(maxEntries * 2, () => 1)
+  const { ledger, now } = options
+  const remembered = new BoundedCache<Remembered>({ maxBytes: MAX_REMEMBERED_BYTES, sizeOf: () => 500 })
 
   const ask = async ({ tenant, contentId }: ContentRef, kid: Kid): Promise<ReadonlySet<ContentKeyClass>> => {
     try {

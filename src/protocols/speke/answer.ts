@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import { fillOnce, fillSkeleton, type Skeleton, type Template, toSkeleton } from '../../core/template.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { type Recipient, recipientError, validityProblem } from '../../formats/cpix/delivery-data.ts'
@@ -92,18 +92,16 @@ interface PreparedAnswer {
 }
 
 const MAX_PREPARED_BYTES = 24 * 1024 * 1024
-const MAX_SEEN_ONCE = 20_000
+/** About 20,000 hashes. */
+const MAX_SEEN_ONCE_BYTES = 4 * 1024 * 1024
 
 /**
  * Makes the function that answers SPEKE requests. Prepared answers are kept by a hash of the request, so that an encryptor
  * which repeats itself costs a hash, its keys and a copy; a request is kept the second time it is seen.
  */
 export function createAnswer(options: AnswerOptions): AnswerSpeke {
-  const prepared = boundedCache<PreparedAnswer>(
-    MAX_PREPARED_BYTES,
-    ({ layout, kids }) => sizeOf(layout) + kids.length * 64,
-  )
-  const seenOnce = boundedCache<true>(MAX_SEEN_ONCE, () => 1)
+  const prepared = new BoundedCache<PreparedAnswer>({ maxBytes: MAX_PREPARED_BYTES, sizeOf: sizeOfPrepared })
+  const seenOnce = new BoundedCache<true>({ maxBytes: MAX_SEEN_ONCE_BYTES, sizeOf: () => 0 })
   const signal = createSignaler(options.urls, options.warn)
 
   async function prepare(request: SpekeRequest, open?: OpenContent): Promise<[PreparedAnswer, OpenContent]> {
@@ -208,6 +206,9 @@ export function refuseInvalidCertificates(
   }
 }
 
-function sizeOf(layout: PreparedAnswer['layout']): number {
-  return ('text' in layout ? layout.text.length : layout.bytes.length) + layout.holes.length * 200
+/** The bytes of a prepared answer in memory. A recipient keeps a public key of OpenSSL. */
+function sizeOfPrepared({ layout, kids, recipients = [], ledgerEntries }: PreparedAnswer): number {
+  const text = 'text' in layout ? layout.text.length : layout.bytes.length
+  const recorded = ledgerEntries.reduce((sum, { keys }) => sum + 600 + 400 * keys.length, 0)
+  return 1_000 + text + 200 * layout.holes.length + 250 * kids.length + 4_096 * recipients.length + recorded
 }

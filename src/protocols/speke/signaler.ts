@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { type SignalingElements, signalElements } from '../../formats/drm/elements.ts'
 import type { DrmSystem, SignalInput } from '../../formats/drm/system.ts'
@@ -24,11 +24,11 @@ export type Signaler = (
   content: OpenContent,
 ) => SignalSystem
 
-const MAX_MEMO_CHARACTERS = 16 * 1024 * 1024
+const MAX_MEMO_BYTES = 16 * 1024 * 1024
 
 /** Signalling is made once for a kid and kept; nothing in it is computed from a key, and what would be is a hole. */
 export function createSignaler(urls: PlayerUrls, warn: (warning: SignalingWarning) => void): Signaler {
-  const memo = boundedCache<SignalingElements>(MAX_MEMO_CHARACTERS, (elements, key) => key.length + lengthOf(elements))
+  const memo = new BoundedCache<SignalingElements>({ maxBytes: MAX_MEMO_BYTES, sizeOf: lengthOf })
 
   return (ref, keys, profile, content) => {
     const documentKids = keys.map(({ answeredKid }) => answeredKid)

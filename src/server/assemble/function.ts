@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
+import { withTimeLimit } from '../../core/time-limit.ts'
 import type { Handler } from '../../http/call.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import { resolveSecretReferences } from '../config/secret-references.ts'
@@ -88,7 +89,7 @@ export async function startFunction({ environment, version, write }: FunctionOpt
       log,
       async flush(ms = FLUSH_MS) {
         try {
-          await within(keyProvider.flush(), ms)
+          await withTimeLimit(ms, () => keyProvider.flush())
         } catch (error) {
           log.error({ error: toLoggedError(error) }, 'not all could be written')
         }
@@ -119,17 +120,5 @@ function identityOf({ auth: { gateway } }: Config, secret: string): GatewayIdent
     secretHeader: secretHeader.toLowerCase(),
     arnHeader: arnHeader.toLowerCase(),
     accountHeader: accountHeader.toLowerCase(),
-  }
-}
-
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not written within ${ms} ms`)), ms)
-  })
-  try {
-    await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { Issued } from '../../http/route.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
@@ -21,7 +21,8 @@ export interface IssueEventsOptions {
   readonly onError: (error: unknown) => void
 }
 
-const MAX_KNOWN = 100_000
+/** About 100,000 key periods. */
+const MAX_KNOWN_BYTES = 24 * 1024 * 1024
 const MAX_ASKING = 64
 const LOOKED_AT = 100
 /** The ledger is written this late at most: what is older was told of. */
@@ -35,7 +36,7 @@ export const NO_ISSUE_EVENTS: IssueEvents = { issued() {} }
  * with the same id; never of one that is asked for again later.
  */
 export function createIssueEvents({ emit, store, now, onError }: IssueEventsOptions): IssueEvents {
-  const known = boundedCache<true>(MAX_KNOWN, () => 1)
+  const known = new BoundedCache<true>({ maxBytes: MAX_KNOWN_BYTES, sizeOf: () => 0 })
   let asking = 0
 
   const isNew = async ({ tenant, contentId, periodId }: LedgerEntry, at: number): Promise<boolean> => {

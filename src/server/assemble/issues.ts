@@ -1,4 +1,4 @@
-import { boundedCache } from '../../core/bounded-cache.ts'
+import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { Call } from '../../http/call.ts'
 import { clientAddress } from '../../http/listener/loopback.ts'
 import type { Issued } from '../../http/route.ts'
@@ -34,7 +34,10 @@ const MAX_ALIKE_BYTES = 8 * 1024 * 1024
 export function createIssues(config: IssuesConfig, { audit, watcher, events, defers }: IssuesOptions): Issues {
   // An answer that is given again comes with the same object; one that is made anew may be of the same keys.
   const known = new WeakMap<readonly LedgerEntry[], IssueSummary>()
-  const alike = boundedCache<IssueSummary>(MAX_ALIKE_BYTES, (_, id) => 2 * id.length + 400)
+  const alike = new BoundedCache<IssueSummary>({
+    maxBytes: MAX_ALIKE_BYTES,
+    sizeOf: ({ kids = [], systemIds = [] }) => 400 + 60 * (kids.length + systemIds.length),
+  })
   const auditOf = ({ audit: { issue } }: IssuesConfig): IssueAudit =>
     new IssueAudit({ audit, mode: issue === 'spool' && !defers ? 'require' : issue })
   let records = auditOf(config)

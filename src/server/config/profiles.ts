@@ -1,3 +1,4 @@
+import { matchesPattern } from '../../core/glob.ts'
 import { type SystemId, toSystemId } from '../../formats/cenc.ts'
 import { problemsOfSettings } from '../../formats/drm/settings-problems.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
@@ -63,26 +64,10 @@ export function profileChooser(
   const chosen = named(fallback)
   if (rules.length === 0) return () => chosen
   const compiled = rules.map(({ contentId, signalingProfile }) => ({
-    pieces: contentId.split('*'),
+    pattern: contentId,
     profile: named(signalingProfile),
   }))
-  return (contentId) => compiled.find(({ pieces }) => fits(contentId, pieces))?.profile ?? chosen
-}
-
-/** Whether the pieces stand in `text` in order, the first at its start and the last at its end. */
-function fits(text: string, pieces: readonly string[]): boolean {
-  const [first = '', ...rest] = pieces
-  const last = rest.pop()
-  if (last === undefined) return text === first
-  if (!text.startsWith(first) || text.length < first.length + last.length || !text.endsWith(last)) return false
-  const end = text.length - last.length
-  let from = first.length
-  for (const piece of rest) {
-    const at = text.indexOf(piece, from)
-    if (at < 0 || at + piece.length > end) return false
-    from = at + piece.length
-  }
-  return from <= end
+  return (contentId) => compiled.find(({ pattern }) => matchesPattern(pattern, contentId))?.profile ?? chosen
 }
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> }

@@ -1,3 +1,4 @@
+import { matchesPattern } from '../../core/glob.ts'
 import { asker, type QuestionOptions } from './asking.ts'
 import { CHECK_GROUPS, type Check } from './check.ts'
 import { contractChecks } from './checks/contract.ts'
@@ -40,9 +41,7 @@ export function checksFor(options: QuestionOptions): readonly Check[] {
 /** The checks that some patterns pick: the start of a name up to a slash, or a name with `*` for any text. */
 export function pickChecks(checks: readonly Check[], patterns: readonly string[]): readonly Check[] {
   if (patterns.length === 0) return checks
-  const tests = patterns.map((pattern) => {
-    const escaped = pattern.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*')
-    return new RegExp(`^${escaped}(/.*)?$`)
-  })
-  return checks.filter(({ name }) => tests.some((test) => test.test(name)))
+  const isPicked = (name: string): boolean =>
+    patterns.some((pattern) => matchesPattern(pattern, name) || matchesPattern(`${pattern}/*`, name))
+  return checks.filter(({ name }) => isPicked(name))
 }
