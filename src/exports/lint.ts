@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
+import type { EncryptorName } from '../protocols/speke/tables/encryptors.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../protocols/speke/tables/versions.ts'
 import { type Finding, judge } from '../toolkit/rules/judge.ts'
 import type { Severity } from '../toolkit/rules/rule.ts'
 import { RULE_BY_ID } from '../toolkit/rules/rules.ts'
 import { readSide } from '../toolkit/rules/side.ts'
-import type { Viewpoint } from '../toolkit/rules/viewpoints.ts'
 
 /** A request, its answer, or both: rules about their relation look at both. */
 export interface LintDocuments {
@@ -14,7 +14,7 @@ export interface LintDocuments {
 
 export interface LintOptions {
   /** Whose demands the documents are held to; `spec` when left out. */
-  readonly as?: Viewpoint
+  readonly as?: EncryptorName
   /** The X-Speke-Version they were sent with; left out: what their attributes say. */
   readonly spekeVersion?: '1.0' | '2.0' | '2.1'
   /** Reads keys that are encrypted, and checks their MACs. */

@@ -52,7 +52,7 @@ describe('npm run demo', () => {
 
   const status = (text: RegExp) => page.locator('#status-text').filter({ hasText: text }).waitFor({ timeout: 10_000 })
 
-  test('shows every stream playing in every player, with the requests for its keys', async () => {
+  test('plays every stream in every player and shows the key requests', async () => {
     assert.equal(streams.length, 4)
     for (const [i, { plays }] of streams.entries()) {
       await page.locator('#streams button').nth(i).click()
@@ -79,7 +79,7 @@ describe('npm run demo', () => {
     await status(/Playing/)
   })
 
-  test('shows the manifest, and the signalling decoded', async () => {
+  test('shows the manifest and the decoded signalling', async () => {
     await page.locator('#streams button').nth(0).click()
     const { keys } = streams[0] ?? assert.fail('no stream')
     const text = await page.locator('#detail').innerText()
@@ -93,7 +93,7 @@ describe('npm run demo', () => {
     assert.match(await page.locator('#detail').innerText(), /<cpix:CPIX/)
   })
 
-  test('gives its page no key but through Keyspring', async () => {
+  test('the page gets keys only from Keyspring', async () => {
     const told = JSON.stringify(streams)
     assert.doesNotMatch(told, /"key":/)
     const values = told.match(/<pskc:PlainValue>[^<]*/g) ?? []
@@ -102,7 +102,7 @@ describe('npm run demo', () => {
   })
 })
 
-test('npm run demo without FFmpeg takes the clip that ships with it', async () => {
+test('npm run demo without FFmpeg uses the included clip', async () => {
   const demo = await startDemo({ PATH: '/nowhere' })
   assert.match(demo.said(), /FFmpeg is not here/)
   const streams = await streamsOf(demo.url)

@@ -24,9 +24,9 @@ async function framesOf(...input: readonly string[]): Promise<readonly string[]>
 
 const hex = (kid: string): string => kid.replaceAll('-', '')
 
-describe('a file that Shaka Packager encrypts with keys of SPEKE, FFmpeg decrypts with the same keys', () => {
+describe('FFmpeg decrypts a file that Shaka Packager encrypted with SPEKE keys', () => {
   for (const scheme of ['cenc', 'cbcs'] as const) {
-    test(`${scheme}: every frame is that of the source`, async () => {
+    test(`${scheme}: every frame equals the source`, async () => {
       const tracks = ['AUDIO', 'SD'].map((trackType) => ({ kid: randomUUID(), trackType }))
       const keys = await studio.ask({ contentId: `file-${scheme}`, scheme, systems: ['widevine'], tracks })
       for (const [i, stream] of (['audio', 'video'] as const).entries()) {
@@ -50,8 +50,8 @@ describe('a file that Shaka Packager encrypts with keys of SPEKE, FFmpeg decrypt
   }
 })
 
-describe('HLS AES-128 whose keys rotate', () => {
-  test('FFmpeg fetches three keys from here by the URLs of the playlist, and every frame is that of the source', async () => {
+describe('HLS AES-128 with key rotation', () => {
+  test('FFmpeg downloads three keys from the URLs of the playlist, and every frame equals the source', async () => {
     const tracks = [0, 1, 2].map((period) => ({ kid: randomUUID(), trackType: 'ALL', period }))
     const keys = await studio.ask({ contentId: 'hls', scheme: 'cbc1', systems: ['aes128'], tracks })
     assert.equal(new Set(keys.map(({ key }) => key)).size, 3)
@@ -72,7 +72,7 @@ describe('HLS AES-128 whose keys rotate', () => {
   })
 })
 
-describe('a stock Shaka Packager that fetches its own keys from the Widevine key API', () => {
+describe('a stock Shaka Packager that gets its keys from the Widevine key API', () => {
   for (const scheme of ['cenc', 'cbcs'] as const) {
     test(`${scheme}: FFmpeg decrypts its output to the source, with the key of the API`, async () => {
       const contentId = `api-${scheme}`
@@ -95,7 +95,7 @@ describe('a stock Shaka Packager that fetches its own keys from the Widevine key
     })
   }
 
-  test('a signer whose key is another gets nothing', async () => {
+  test('a signer with another key gets no keys', async () => {
     const refused = packager(studio.folder, [
       `in=${studio.clip.sd},stream=video,output=none.mp4`,
       '--enable_widevine_encryption',
@@ -108,7 +108,7 @@ describe('a stock Shaka Packager that fetches its own keys from the Widevine key
 })
 
 describe('IVs', () => {
-  test('cenc never gets one from here, and two renditions under one key have different ones', async () => {
+  test('cenc gets no IV from Keyspring, and two renditions with one key have different IVs', async () => {
     const [key = assert.fail('no key')] = await studio.ask({
       contentId: 'shared',
       scheme: 'cenc',
@@ -126,7 +126,7 @@ describe('IVs', () => {
     assert.equal(new Set(all).size, all.length)
   })
 
-  test('cbcs gets one for each key, which stands in tenc', async () => {
+  test('cbcs gets one IV for each key, and tenc contains it', async () => {
     const keys = await studio.publish('constant', 'cbcs')
     for (const { trackType, iv = assert.fail('no IV') } of keys) {
       const init = await readFile(studio.at('constant', `${trackType.toLowerCase()}-init.mp4`))
@@ -135,7 +135,7 @@ describe('IVs', () => {
   })
 })
 
-test('no content key stands anywhere in what was packaged, in no spelling', async () => {
+test('the packaged files contain no content key in any encoding', async () => {
   await studio.publish('searched-cenc', 'cenc')
   await studio.publish('searched-cbcs', 'cbcs')
   let files = 0
@@ -153,7 +153,7 @@ test('no content key stands anywhere in what was packaged, in no spelling', asyn
   assert.ok(files > 80 && studio.issued.length > 10)
 })
 
-test('what the packager is given leaves nothing behind: no key in its streams, none in the log of the server', async () => {
+test('keys appear neither in the output of the packager nor in the log of the server', async () => {
   assert.equal(streamsOf(studio.clip).length, 3)
   const reading = await openStudio()
   await reading.publish('logged', 'cbcs')

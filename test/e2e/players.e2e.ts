@@ -84,7 +84,7 @@ test('cbcs plays in shaka-player as HLS, by the key URLs of its playlists', asyn
   )
 })
 
-describe('the keys of clear contents need no leave for ClearKey', () => {
+describe('ClearKey needs no permission for the keys of clear contents', () => {
   for (const player of ['shaka', 'dash'] as const) {
     test(`plays in ${player}`, async () => {
       const contentId = `clear-${player}`
@@ -96,7 +96,7 @@ describe('the keys of clear contents need no leave for ClearKey', () => {
   }
 })
 
-describe('HLS AES-128, whose keys rotate twice', () => {
+describe('HLS AES-128 with two key rotations', () => {
   const contentId = 'aes-128'
   let token = ''
   before(async () => {
@@ -117,7 +117,7 @@ describe('HLS AES-128, whose keys rotate twice', () => {
   }
 })
 
-describe('keys that rotate in band, taken by a stock packager from the Widevine key API', () => {
+describe('in-band key rotation with a stock packager and the Widevine key API', () => {
   test('play in shaka-player', async () => {
     const contentId = 'shown-rotation'
     const folder = studio.at(contentId)
@@ -149,7 +149,7 @@ describe('keys that rotate in band, taken by a stock packager from the Widevine 
   })
 })
 
-describe('what does not play, and names the status', () => {
+describe('errors name the status', () => {
   const contentId = 'shown-refused'
   const dash = (): string => studio.mediaUrl(contentId, 'stream.mpd')
   const hls = (): string => studio.mediaUrl('refused-aes-128', 'stream.m3u8')

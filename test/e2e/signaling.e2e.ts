@@ -41,7 +41,7 @@ describe('the LA_URL of our PlayReady object', () => {
 
 describe('the boxes of Shaka Packager for the same kid', () => {
   for (const scheme of ['cenc', 'cbcs'] as const) {
-    test(`are ours, byte for byte: Widevine, PlayReady and the common box, ${scheme}`, async () => {
+    test(`equal those of Keyspring: Widevine, PlayReady and the common box, ${scheme}`, async () => {
       const contentId = `boxes-${scheme}`
       // One key, for the packager puts all kids into each of its boxes; no LA_URL, for it has none.
       const tracks = [{ kid: randomUUID(), trackType: 'ALL' }]

@@ -23,17 +23,17 @@ const key = {
   contentKey: new Uint8Array(VECTOR_KEY),
 }
 
-test('keys in the clear are read', () => assert.deepEqual(read(clear), [key]))
+test('reads keys in the clear', () => assert.deepEqual(read(clear), [key]))
 
-test('encrypted keys are read with the private key', () => assert.deepEqual(read(encrypted, { privateKey }), [key]))
+test('reads encrypted keys with the private key', () => assert.deepEqual(read(encrypted, { privateKey }), [key]))
 
-test('a key that a request asks for, or that is for somebody else, is undefined', () => {
+test('a requested key, or one for another recipient, is undefined', () => {
   for (const keys of [read(request), read(encrypted), read(encrypted, { privateKey: rsaKeys(2048).privateKey })]) {
     assert.deepEqual(keys, [{ ...key, contentKey: undefined }])
   }
 })
 
-test('a key whose MAC is wrong is refused', () => {
+test('rejects a key with a wrong MAC', () => {
   const macs = [...encrypted.matchAll(/(?<=ValueMAC>)[^<]+/g)].map(([mac]) => mac)
   const changed = encrypted.replace(macs.at(-1) ?? '', randomBytes(64).toString('base64'))
   assert.throws(() => read(changed, { privateKey }), {
@@ -42,7 +42,7 @@ test('a key whose MAC is wrong is refused', () => {
   })
 })
 
-test('what is no key is refused, and not repeated', () => {
+test('rejects an invalid key without repeating it', () => {
   const secret = Buffer.alloc(12, 5).toString('base64')
   assert.throws(
     () => read(clear.replace(VECTOR_KEY.toString('base64'), secret)),

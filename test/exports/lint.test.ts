@@ -6,7 +6,7 @@ import { PLAYREADY, requestFor, WIDEVINE } from '../protocols/speke/documents.ts
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-test('a sound request has no error in it', () => {
+test('a valid request has no error', () => {
   const request = bytesOf(requestFor({ systems: [WIDEVINE, PLAYREADY] }))
   assert.deepEqual(
     lintCpix({ request }).filter(({ severity }) => severity === 'error'),
@@ -14,7 +14,7 @@ test('a sound request has no error in it', () => {
   )
 })
 
-test('a finding says what, where, why and how to fix it', () => {
+test('a finding has what, where, why and a fix', () => {
   const request = bytesOf(requestFor().replace('intendedTrackType="ALL"', ''))
   const [finding] = lintCpix({ request }, { as: 'mediapackage-v2' }).filter(({ severity }) => severity === 'error')
   assert.ok(finding?.what && finding.why && finding.fix)
@@ -23,7 +23,7 @@ test('a finding says what, where, why and how to fix it', () => {
   assert.equal(finding.line, 1)
 })
 
-test('an answer that changed the request is found beside it', () => {
+test('finds an answer that changes its request', () => {
   const answer = readFileSync(new URL('../protocols/speke/examples/v2.0-vod-response.xml', import.meta.url))
   const request = readFileSync(new URL('../protocols/speke/examples/v2.0-vod-request.xml', import.meta.url))
   const changed = bytesOf(answer.toString().replace('contentId="movie-42"', 'contentId="movie-43"'))
@@ -32,7 +32,7 @@ test('an answer that changed the request is found beside it', () => {
   assert.ok(added.length > 0)
 })
 
-test('what cannot be read is a finding, never an exception', () => {
+test('an unreadable document is a finding, not an exception', () => {
   for (const bytes of [new Uint8Array(0), bytesOf('<'), bytesOf('<x/>'), Uint8Array.of(0xff, 0xfe, 0x3c, 0)]) {
     assert.ok(lintCpix({ request: bytes }).length > 0)
     assert.ok(lintCpix({ answer: bytes }).length > 0)

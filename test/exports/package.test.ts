@@ -14,23 +14,23 @@ const ENTRIES = ['cpix', 'drm'] as const
 const FILES = { '.': 'keyspring', './lambda': 'lambda', './cpix': 'cpix', './drm': 'drm' } as const
 
 describe('the packed package', () => {
-  test('has what its exports point at', () => {
+  test('contains the files of its exports', () => {
     for (const entry of Object.keys(FILES)) {
       for (const file of Object.values<string>(entries[entry])) assert.ok(existsSync(join(installed, file)), file)
     }
   })
 
-  test('has its command, its pages and its manual, and no source or test', () => {
+  test('contains command, pages and manual, but no source or test', () => {
     assert.ok(existsSync(join(installed, 'bin/keyspring.js')))
     assert.ok(existsSync(join(installed, 'docs/library.md')))
     for (const name of ['src', 'test', 'scripts']) assert.ok(!existsSync(join(installed, name)), name)
   })
 
-  test('pleases publint', () => {
+  test('passes publint', () => {
     assert.match(runTool('publint', ['run', tarball, '--strict'], consumer), /All good/)
   })
 
-  test('has types that resolve as its modules do', () => {
+  test('has types that resolve like its modules', () => {
     // It fails for what its profile does not leave out. Its table turns with the width of the terminal; its JSON does not.
     const report = JSON.parse(runTool('attw', [tarball, '--profile', 'esm-only', '--format', 'json'], consumer))
     for (const [entry, file] of Object.entries(FILES)) {
@@ -68,7 +68,7 @@ function declarationOf({ name, file }: { readonly name: string; readonly file: s
 
 describe('types', () => {
   for (const entry of ENTRIES) {
-    test(`keyspring/${entry} has no Buffer in them`, () => {
+    test(`keyspring/${entry} has no Buffer in its types`, () => {
       const names = exportedNames(entry).filter(({ name }) => name !== '')
       assert.ok(names.length > 20)
       for (const one of names) assert.doesNotMatch(declarationOf(one), /\bBuffer\b/, one.name)
@@ -84,7 +84,7 @@ describe('docs/library.md', () => {
     return `example-${i}.mts`
   })
 
-  test('has programs that are of the right types', () => {
+  test('has programs that type-check', () => {
     const compilerOptions = {
       strict: true,
       module: 'nodenext',
@@ -99,7 +99,7 @@ describe('docs/library.md', () => {
 
   for (const [i, { text }] of programs.entries()) {
     const [, imports = ''] = /import \{([^}]+)\} from 'keyspring/.exec(text) ?? []
-    test(`has a program that prints what it says: ${imports.trim()}`, () => {
+    test(`has a program that prints the shown output: ${imports.trim()}`, () => {
       const printed = execFileSync(process.execPath, [`example-${i}.mts`], { cwd: consumer, encoding: 'utf8' })
       const expected = [...text.matchAll(/console\.log\(.*\) \/\/ (.*)$/gm)].map(([, line]) => line)
       assert.ok(expected.length > 0)
@@ -107,7 +107,7 @@ describe('docs/library.md', () => {
     })
   }
 
-  test('names every function that is exported', () => {
+  test('names every exported function', () => {
     const functions = [...ENTRIES, 'keyspring', 'lambda']
       .flatMap(exportedNames)
       .filter((one) => /export declare function/.test(declarationOf(one)))

@@ -44,14 +44,14 @@ describe(`signalling of a key (${vector.origin})`, () => {
     assert.equal(hlsMaster, vector.hls_fairplay_session)
   })
 
-  test('is bytes of no special class', () => {
+  test('returns plain Uint8Arrays', () => {
     assert.equal(signalKey(WIDEVINE, key).pssh?.constructor, Uint8Array)
     assert.equal(kidBytes(kidOf(key.kid)).constructor, Uint8Array)
     assert.equal(kidGuidBytes(kidOf(key.kid)).constructor, Uint8Array)
   })
 })
 
-test('every system that is listed can be signalled', () => {
+test('signals every listed DRM system', () => {
   for (const { systemId, commonEncryptionSchemes } of KNOWN_DRM_SYSTEMS) {
     const [commonEncryptionScheme = 'cenc'] = commonEncryptionSchemes
     const made = signalKey(systemId, {
@@ -103,5 +103,5 @@ const refusals: readonly (readonly [
   ],
 ]
 for (const [title, systemId, change, code, message] of refusals) {
-  test(`refuses ${title}`, () => assert.throws(() => signalKey(systemId, { ...key, ...change }), { code, message }))
+  test(`rejects ${title}`, () => assert.throws(() => signalKey(systemId, { ...key, ...change }), { code, message }))
 }

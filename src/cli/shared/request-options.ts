@@ -2,18 +2,18 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import { DATE_TIME } from '../../formats/cpix/fields.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_VERSIONS, type SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import { type BuiltRequest, buildRequest } from '../../toolkit/encryptor/request/build.ts'
-import { CONTAINERS } from '../../toolkit/encryptor/request/containers.ts'
 import { nameUuid } from '../../toolkit/encryptor/request/name-uuid.ts'
 import { type PeriodTiming, periodsOf } from '../../toolkit/encryptor/request/periods.ts'
 import { tracksOf } from '../../toolkit/encryptor/request/presets.ts'
-import { SHAPES, type Shape, type ShapeName } from '../../toolkit/encryptor/request/shapes.ts'
+import { CONTAINERS, SHAPES, type Shape } from '../../toolkit/encryptor/request/shapes.ts'
 import { type EncryptorSystem, systemsOf } from '../../toolkit/encryptor/systems.ts'
 
 /** The options of `request` that say what to ask for. */
 export interface AskOptions {
-  readonly as: ShapeName
+  readonly as: EncryptorName
   readonly speke?: string
   readonly contentId: string
   readonly video?: string

@@ -1,11 +1,11 @@
 import type { Kid } from '../../formats/cenc.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
 import { type BuiltRequest, buildRequest } from '../encryptor/request/build.ts'
-import { CONTAINERS } from '../encryptor/request/containers.ts'
 import { nameUuid } from '../encryptor/request/name-uuid.ts'
 import { type PeriodTiming, periodsOf } from '../encryptor/request/periods.ts'
 import { tracksOf } from '../encryptor/request/presets.ts'
-import { SHAPES, type ShapeName } from '../encryptor/request/shapes.ts'
+import { CONTAINERS, SHAPES } from '../encryptor/request/shapes.ts'
 import { systemsOf } from '../encryptor/systems.ts'
 
 export type SpekeHeader = '1.0' | '2.0' | '2.1'
@@ -14,7 +14,7 @@ export const V2: readonly SpekeHeader[] = ['2.0', '2.1']
 
 /** How a run asks, whatever it asks for. */
 export interface QuestionOptions {
-  readonly as: ShapeName
+  readonly as: EncryptorName
   /** The DRM systems that the key provider is said to know, by the names of `request`. */
   readonly drm: readonly string[]
   /** What the contentIds begin with: the same every time, so that a key provider keeps no more contents than one run asks for. */

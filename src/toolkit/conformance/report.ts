@@ -1,6 +1,6 @@
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import type { Severity } from '../rules/rule.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
-import type { Viewpoint } from '../rules/viewpoints.ts'
 import { CHECK_GROUPS, type CheckGroup } from './check.ts'
 import { shownBody } from './redact.ts'
 import type { CheckFinding, CheckResult, Exchange } from './run.ts'
@@ -8,7 +8,7 @@ import type { CheckFinding, CheckResult, Exchange } from './run.ts'
 /** What a run found out, for every form of report. */
 export interface ConformanceReport {
   readonly url: string
-  readonly as: Viewpoint
+  readonly as: EncryptorName
   /** ISO 8601. */
   readonly startedAt: string
   readonly seconds: number

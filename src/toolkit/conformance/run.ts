@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_1_0 } from '../../protocols/speke/tables/versions.ts'
 import type { Connection } from '../encryptor/send.ts'
 import { type Finding, judge } from '../rules/judge.ts'
 import type { JudgedReply, RelatedAnswer, Severity } from '../rules/rule.ts'
 import { SEVERITIES } from '../rules/rule.ts'
 import { readSide, type Side } from '../rules/side.ts'
-import type { Viewpoint } from '../rules/viewpoints.ts'
 import type { Check, Step } from './check.ts'
 
 /** What was sent and what came. */
@@ -33,7 +33,7 @@ export interface CheckResult {
 }
 
 export interface RunOptions {
-  readonly as: Viewpoint
+  readonly as: EncryptorName
   /** Connects with more headers. */
   readonly connect: (headers: Readonly<Record<string, string>>) => Connection
   readonly privateKey: KeyObject

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
-/** A recipient of encrypted keys: its certificate, and what reads what is encrypted for it. */
+/** A recipient of encrypted keys: its certificate and its private key. */
 export interface NewRecipient {
   /** DER. */
   readonly certificate: Uint8Array
@@ -8,8 +8,9 @@ export interface NewRecipient {
 }
 
 /**
- * A fresh RSA-2048 pair in a certificate of its own signing, valid a day either side of `now` (milliseconds since 1970).
- * RSA-2048 and a SHA-512 signature are what every encryptor of AWS is given. @see speke.md 9
+ * Generates an RSA-2048 key pair with a self-signed certificate, valid from one day before to one day after `now`
+ * (milliseconds since 1970). The certificate has a SHA-512 signature, as AWS encryptors require.
+ * @see https://docs.aws.amazon.com/speke/latest/documentation/content-key-encryption.html
  */
 export function newRecipient(
   now: number,
@@ -23,7 +24,7 @@ export function newRecipient(
     der(SET, der(SEQUENCE, der(OBJECT_ID, COMMON_NAME), der(UTF8_STRING, Buffer.from(commonName)))),
   )
   const serial = Buffer.from(randomBytes(16))
-  // Positive, and of the same length always.
+  // A positive integer of constant length.
   serial.writeUInt8((serial.readUInt8(0) & 0x7f) | 0x40, 0)
   const toBeSigned = der(
     SEQUENCE,

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Answer } from './answer/read.ts'
 
-/** What a live encoder that rotates its keys lived through in one key period. */
+/** The result of one key period of a live encoder that rotates its keys. */
 export type RotationEvent =
   | { readonly period: number; readonly outcome: 'rotated'; readonly milliseconds: number; readonly answer: Answer }
   | { readonly period: number; readonly outcome: 'unchanged'; readonly milliseconds: number; readonly answer: Answer }
@@ -11,20 +11,20 @@ export interface FollowOptions {
   /** Asks for the keys of one period. */
   readonly ask: (period: number) => Promise<{ readonly answer: Answer; readonly milliseconds: number }>
   readonly firstPeriod: number
-  /** How many periods; Infinity until stopped. */
+  /** Number of periods; Infinity to run until stopped. */
   readonly periods: number
   readonly intervalMs: number
-  /** Milliseconds that only ever grow. */
+  /** A monotonic clock in milliseconds. */
   readonly ticks: () => number
-  /** Resolves early when told to stop. */
+  /** Resolves early on a stop. */
   readonly sleep: (ms: number) => Promise<void>
   readonly isStopped: () => boolean
   readonly onEvent: (event: RotationEvent) => void
 }
 
 /**
- * Asks for one key period after another, as a live encoder does: the first at once, the next at each interval. A period
- * without keys goes on with the last ones, as MediaPackage does. @see speke.md 8, 11.2
+ * Asks for consecutive key periods like a live encoder: the first at once, the next at each interval. If a request fails, the
+ * encoder keeps the last keys, as MediaPackage does.
  */
 export async function follow(options: FollowOptions): Promise<readonly RotationEvent[]> {
   const { ask, firstPeriod, periods, intervalMs, ticks, sleep, isStopped, onEvent } = options
@@ -54,7 +54,7 @@ async function onePeriod(ask: FollowOptions['ask'], period: number, last: Answer
   }
 }
 
-/** Whether a key of a period is one of the period before: then nothing was won by rotating. */
+/** Whether a period has a key of the previous period, so that rotation has no effect. */
 function sharesKey(answer: Answer, last: Answer): boolean {
   const before = last.keys.flatMap(({ contentKey }) => contentKey?.reveal() ?? [])
   return answer.keys.some(({ contentKey }) =>

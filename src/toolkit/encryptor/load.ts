@@ -1,29 +1,29 @@
 import type { ProviderReply } from './send.ts'
 
-/** A bounded load on a key provider. */
+/** A limited load on a key provider. */
 export interface LoadOptions {
   readonly send: () => Promise<ProviderReply>
   readonly requestsPerSecond: number
   readonly durationMs: number
-  /** Milliseconds that only ever grow. */
+  /** A monotonic clock in milliseconds. */
   readonly ticks: () => number
   readonly sleep: (ms: number) => Promise<void>
 }
 
 export interface LoadReport {
   readonly sent: number
-  /** Not sent, since too many were waiting for an answer: the key provider does not keep up. */
+  /** Requests not sent because too many were waiting: the key provider is too slow. */
   readonly skipped: number
-  /** How many answers had each status. */
+  /** Number of answers by status. */
   readonly statuses: ReadonlyMap<number, number>
-  /** How many had no answer, by what was said. */
+  /** Number of requests without an answer, by reason. */
   readonly failures: ReadonlyMap<string, number>
   readonly seconds: number
-  /** Milliseconds of the answers with 200, by percentile; empty when there was none. */
+  /** Latency in milliseconds of the answers with status 200, by percentile. Empty if there were none. */
   readonly latency: ReadonlyMap<string, number>
 }
 
-/** What a mistyped number must not exceed. */
+/** Upper limits that protect against typing errors. */
 export const MAX_REQUESTS_PER_SECOND = 2000
 export const MAX_LOAD_SECONDS = 600
 const MAX_WAITING = 256
@@ -35,7 +35,7 @@ const PERCENTILES: readonly (readonly [name: string, share: number])[] = [
   ['max', 1],
 ]
 
-/** Sends at a steady rate, whether or not answers come, and counts what comes. */
+/** Sends requests at a constant rate, independent of the answers, and counts the answers. */
 export async function runLoad({ send, requestsPerSecond, durationMs, ticks, sleep }: LoadOptions): Promise<LoadReport> {
   const statuses = new Map<number, number>()
   const failures = new Map<string, number>()
@@ -56,7 +56,7 @@ export async function runLoad({ send, requestsPerSecond, durationMs, ticks, slee
   const total = Math.max(1, Math.round((requestsPerSecond * durationMs) / 1000))
   for (let i = 0; i < total; i++) {
     const wait = start + (i * 1000) / requestsPerSecond - ticks()
-    // Timers are coarse: what is due within a millisecond goes now.
+    // Timers have a resolution of 1 ms: send a request that is due earlier at once.
     if (wait >= 1) await sleep(wait)
     if (waiting.size >= MAX_WAITING) {
       skipped += 1
@@ -70,7 +70,7 @@ export async function runLoad({ send, requestsPerSecond, durationMs, ticks, slee
   return { sent, skipped, statuses, failures, seconds: (ticks() - start) / 1000, latency: percentiles(times) }
 }
 
-/** A report for people. */
+/** Returns the report as text for people. */
 export function printLoad({ sent, skipped, statuses, failures, seconds, latency }: LoadReport): string {
   const lines = [`${sent} requests in ${seconds.toFixed(1)} s, ${(sent / seconds).toFixed(0)} a second`]
   for (const [status, times] of statuses) lines.push(`  ${times} × ${status}`)

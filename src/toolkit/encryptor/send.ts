@@ -6,22 +6,22 @@ import { type AuthorizerWorld, authorizerOf, type Credentials, sendsSecret } fro
 import type { Shape } from './request/shapes.ts'
 import { describeFailure } from './unreachable.ts'
 
-/** The key provider to ask, and how. */
+/** The key provider and the connection to it. */
 export interface ConnectionOptions extends AuthorizerWorld {
   readonly url: string
   readonly shape: Shape
   readonly credentials: Credentials
-  /** Headers beside SPEKE's, names as they are to be spelled. */
+  /** Additional headers; the names keep their spelling. */
   readonly headers: Readonly<Record<string, string>>
   readonly timeoutMs: number
   readonly tls: TlsOptions
-  /** Whether a password or token may go over HTTP to another machine. */
+  /** Whether to send a password or token over HTTP to another host. */
   readonly allowClearText: boolean
-  /** Milliseconds that only ever grow. */
+  /** A monotonic clock in milliseconds. */
   readonly ticks: () => number
 }
 
-/** PEM texts: whom to trust instead of the system's authorities, and whom to be. */
+/** PEM texts: the CAs to trust instead of the system's, and the client certificate with its key. */
 export interface TlsOptions {
   readonly ca?: string
   readonly cert?: string
@@ -30,23 +30,23 @@ export interface TlsOptions {
 
 export interface ProviderReply {
   readonly status: number
-  /** By lower-case name; what stands twice is joined by a comma. */
+  /** Header values by lower-case name. Repeated headers are joined with a comma. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: Buffer
   readonly milliseconds: number
 }
 
-/** A key provider that can be asked, over connections that are kept. */
+/** A client of one key provider with keep-alive connections. */
 export interface Connection {
-  /** Posts a CPIX document. Throws ERR_KEY_PROVIDER_UNREACHABLE when there is no answer; any status is one. */
+  /** Posts a CPIX document and returns the reply, whatever its status. Throws ERR_KEY_PROVIDER_UNREACHABLE without a reply. */
   send(xml: string, version: SpekeVersion): Promise<ProviderReply>
   close(): void
 }
 
-/** An answer of 8 keys × 3 systems is 30 KB. */
+/** In bytes. An answer with 8 keys and 3 DRM systems has 30 KB. */
 const MAX_BODY = 8 * 1024 * 1024
 
-/** Connects to a key provider. Redirects are not followed: credentials would follow them. */
+/** Creates a client. It does not follow redirects, because they would receive the credentials. */
 export function connect(options: ConnectionOptions): Connection {
   const { shape, credentials, headers, timeoutMs, tls, ticks } = options
   const url = readUrl(options)
@@ -59,7 +59,7 @@ export function connect(options: ConnectionOptions): Connection {
     const own = {
       Host: url.host,
       [shape.headers.contentType]: 'application/xml',
-      // SPEKE 1.0 has no such header.
+      // SPEKE 1.0 has no version header.
       ...(version.major === 1 ? {} : { [shape.headers.spekeVersion]: version.header }),
       ...headers,
     }
@@ -105,17 +105,17 @@ export function connect(options: ConnectionOptions): Connection {
 function readUrl({ url: text, credentials, allowClearText, tls }: ConnectionOptions): URL {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw wrong('the URL of the key provider must begin with https:// or http://')
+    throw wrong('the URL of the key provider must start with https:// or http://')
   }
   if (url.username !== '' || url.password !== '') {
     throw wrong(
-      'the URL holds a password, which everyone on this machine can see: give --auth, --user and --secret-file',
+      'the URL contains a password, which every user of this machine can see: use --auth, --user and --secret-file',
     )
   }
-  if (url.protocol === 'http:' && tls.cert !== undefined) throw wrong('a client certificate needs an https:// URL')
+  if (url.protocol === 'http:' && tls.cert !== undefined) throw wrong('a client certificate requires an https:// URL')
   const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
   if (url.protocol === 'http:' && !isLocal && sendsSecret(credentials) && !allowClearText) {
-    throw wrong('a password or token would go over http:// for everyone to read: use https://, or --allow-clear-text')
+    throw wrong('http:// would send the password or token in the clear: use https://, or --allow-clear-text')
   }
   return url
 }
@@ -125,7 +125,7 @@ async function readBody(incoming: IncomingMessage): Promise<Buffer> {
   let size = 0
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > MAX_BODY) throw new RangeError(`the answer is larger than ${MAX_BODY} bytes`)
+    if (size > MAX_BODY) throw new RangeError(`the answer has more than ${MAX_BODY} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

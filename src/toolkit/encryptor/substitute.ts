@@ -2,18 +2,18 @@ import type { Answer } from './answer/read.ts'
 import { COMMAND_PLACEHOLDERS } from './outputs/names.ts'
 import { clearKey, type Rendered, wrong } from './outputs/output.ts'
 
-/** A command with its placeholders filled. */
+/** A command with its placeholders replaced. */
 export interface Substituted {
   readonly command: readonly string[]
-  /** Whether a key stands in an argument, where every process of this machine can read it. */
+  /** Whether an argument contains a key, which every process of this machine can read. */
   readonly keysInArguments: boolean
 }
 
 export interface SubstituteOptions {
   readonly answer: Answer
-  /** The output of a format, for its arguments. Throws ERR_USAGE_INVALID for an unknown one. */
+  /** Renders a format for its arguments. Throws ERR_USAGE_INVALID for an unknown format. */
   readonly render: (format: string) => Rendered
-  /** Writes the output of a format to a file of this user's alone: its path. */
+  /** Writes the output of a format to a file that only this user can read, and returns its path. */
   readonly writeFile: (format: string) => string
 }
 
@@ -21,10 +21,10 @@ const VALUE = /\{(kid|key|iv)(?::([^{}]+))?\}/g
 const FILE = /\{file:([a-z0-9]+)\}/g
 const ARGUMENTS = /^\{(shaka|ffmpeg|bento4)\}$/
 
-/** A command with kids, keys, files and options in the place of its placeholders. Other braces stay as they are. */
+/** Replaces the placeholders of a command with kids, keys, files and options. Other braces stay unchanged. */
 export function substitute(command: readonly string[], options: SubstituteOptions): Substituted {
   if (!command.some((argument) => [VALUE, FILE, ARGUMENTS].some((pattern) => argument.search(pattern) !== -1))) {
-    throw wrong(`the command has no placeholder: ${COMMAND_PLACEHOLDERS}`)
+    throw wrong(`the command has no placeholder. Use one of: ${COMMAND_PLACEHOLDERS}`)
   }
   let keysInArguments = false
   const files = new Map<string, string>()
@@ -37,7 +37,7 @@ export function substitute(command: readonly string[], options: SubstituteOption
     const [, format] = ARGUMENTS.exec(argument) ?? []
     if (format !== undefined) {
       const { args } = options.render(format)
-      if (args === undefined) throw wrong(`${format} is a file here, no options: use {file:${format}}`)
+      if (args === undefined) throw wrong(`${format} is a file here, not options: use {file:${format}}`)
       keysInArguments = true
       return args
     }
@@ -57,11 +57,11 @@ function readValue({ keys }: Answer, value: string, track: string | undefined): 
   const [key] = fitting
   if (key === undefined || fitting.length > 1) {
     const tracks = [...new Set(keys.map(({ requested }) => requested.intendedTrackType))].join(', ')
-    throw wrong(`{${value}} must name one key: write {${value}:TRACK} with a TRACK of ${tracks}`)
+    throw wrong(`{${value}} does not select one key: write {${value}:TRACK} with a TRACK of ${tracks}`)
   }
   if (value === 'kid') return key.kid.replaceAll('-', '')
   const { keyHex, ivHex } = clearKey(key)
   if (value === 'key') return keyHex
-  if (ivHex === undefined) throw wrong('{iv}: the answer has no IV: ask with --iv new')
+  if (ivHex === undefined) throw wrong('{iv}: the answer has no IV. Ask for one with --iv new')
   return ivHex
 }

@@ -1,4 +1,4 @@
-/** An HLS tag with its attribute list, as it stands. */
+/** An HLS tag with its attribute list, unchanged. */
 export interface HlsLine {
   /** With its colon: `#EXT-X-KEY:`. */
   readonly tag: string
@@ -16,7 +16,7 @@ export interface HlsLineAttribute {
 
 const ATTRIBUTE = /([A-Z0-9-]+)=(?:"([^"\r\n]*)"|([^",\s]+))(?:,|$)/y
 
-/** The line that `text` is, or undefined when it is no tag with an attribute list. @see RFC 8216, 4.2 */
+/** Reads a line; undefined if it is not a tag with a valid attribute list. @see RFC 8216, 4.2 */
 export function readHlsLine(text: string): HlsLine | undefined {
   const [, tag, list] = /^(#EXT-X-[A-Z-]+:)(.*)$/.exec(text) ?? []
   if (tag === undefined || list === undefined || list === '') return undefined
@@ -27,7 +27,7 @@ export function readHlsLine(text: string): HlsLine | undefined {
     if (name === '') return undefined
     attributes.push({ name, value: quoted ?? plain ?? '', quoted: quoted !== undefined })
   }
-  // A list that ends with a comma lacks its last attribute.
+  // After a trailing comma, an attribute is missing.
   return list.endsWith(',') ? undefined : { tag, attributes, list }
 }
 

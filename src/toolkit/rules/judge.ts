@@ -1,5 +1,7 @@
 import type { KeyObject } from 'node:crypto'
+import type { XmlElement } from '../../formats/xml/document.ts'
 import { positionOf } from '../../formats/xml/reader.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import type {
   ExpectedRefusal,
@@ -16,35 +18,33 @@ import type {
 import { RULES } from './rules.ts'
 import type { Side } from './side.ts'
 import type { CpixView } from './view.ts'
-import type { Viewpoint } from './viewpoints.ts'
-import { xpathOf } from './xpath.ts'
 
-/** What there is to judge. What is left out, no rule looks at. */
+/** The documents and replies to check. Rules skip what is absent. */
 export interface Evidence {
-  readonly as: Viewpoint
+  readonly as: EncryptorName
   readonly version: SpekeVersion
   readonly request?: Side | undefined
   readonly answer?: Side | undefined
   readonly privateKey?: KeyObject | undefined
-  /** How the exchange ended, where there was one. */
+  /** The HTTP reply, or the reason why none arrived. Absent if there was no exchange. */
   readonly reply?: { readonly reply: JudgedReply | undefined; readonly failure: string | undefined } | undefined
-  /** Set: the request must be refused. */
+  /** Set if the key provider must reject the request. */
   readonly refusal?: ExpectedRefusal | undefined
   readonly related?: readonly RelatedAnswer[]
 }
 
-/** A problem, and the rule that tells it. */
+/** A problem and the rule that found it. */
 export interface Finding {
   readonly rule: string
   readonly group: RuleGroup
   readonly severity: Severity
-  /** In one line; never a key. */
+  /** One line of text that never contains a key. */
   readonly what: string
-  /** Undefined: it is about the whole. */
+  /** Undefined if it concerns the whole document. */
   readonly place: Place | undefined
 }
 
-/** Where something stands: in a document, or in the head of the reply. */
+/** A place in a document or in the headers of the reply. */
 export interface Place {
   readonly side: 'request' | 'answer' | 'reply'
   /** An XPath, or the name of a header. */
@@ -55,11 +55,11 @@ export interface Place {
 
 export interface Judgement {
   readonly findings: readonly Finding[]
-  /** The rules that had something to look at. */
+  /** The IDs of the rules that applied. */
   readonly looked: ReadonlySet<string>
 }
 
-/** Holds evidence against every rule that has a say in it. */
+/** Checks the evidence against every rule that applies. Returns findings in document order. */
 export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judgement {
   const findings: Finding[] = []
   const looked = new Set<string>()
@@ -87,8 +87,8 @@ export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judge
   return { findings: findings.toSorted(byPlace), looked }
 }
 
-/** The severity of a rule for an encryptor; `off`: it does not care. */
-export function severityOf({ severity, severityAs }: Rule, as: Viewpoint): Severity | 'off' {
+/** The severity of a rule for an encryptor; `off` if the encryptor ignores it. */
+export function severityOf({ severity, severityAs }: Rule, as: EncryptorName): Severity | 'off' {
   return severityAs?.[as] ?? severity
 }
 
@@ -113,11 +113,11 @@ function subjectsOf(evidence: Evidence): AllSubjects {
     of === undefined ? [] : [{ of, side }]
   return {
     document: documents,
-    // A request that was sent on purpose is not at fault.
+    // The request of an exchange is faulty on purpose, or known to be valid.
     request: on('request', request && reply === undefined ? { request } : undefined),
     answer: on('answer', answer && { answer, request, privateKey }),
     pair: on('answer', request && answer && { request, answer }),
-    // Refused or not: something must come.
+    // A reply must arrive even if the request must be rejected.
     reply: on(
       'answer',
       reply !== undefined && (mustAnswer || reply.reply === undefined) ? { ...reply, version } : undefined,
@@ -132,7 +132,7 @@ function subjectsOf(evidence: Evidence): AllSubjects {
   }
 }
 
-/** The subject of a rule is that of its kind: `subjectsOf` made it so, which the type system cannot follow. */
+/** `subjectsOf` pairs each rule with a subject of its kind, which the type system cannot express. */
 function checkOf(rule: Rule): RuleOf<Subject>['check'] {
   return rule.check as RuleOf<Subject>['check']
 }
@@ -165,4 +165,15 @@ function byPlace(a: Finding, b: Finding): number {
     (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
     (a.place?.column ?? 0) - (b.place?.column ?? 0)
   )
+}
+
+/** The XPath of an element or attribute, with the prefixes of the document: `/cpix:CPIX/cpix:ContentKeyList/cpix:ContentKey[2]/@kid`. */
+function xpathOf(element: XmlElement, attribute?: string): string {
+  const steps: string[] = attribute === undefined ? [] : [`@${attribute}`]
+  for (let at: XmlElement | undefined = element; at !== undefined; at = at.parent) {
+    const { name } = at
+    const same = at.parent?.children.filter((child) => child.name === name) ?? []
+    steps.push(same.length > 1 ? `${name}[${same.indexOf(at) + 1}]` : name)
+  }
+  return `/${steps.reverse().join('/')}`
 }

@@ -1,22 +1,22 @@
 import { XMLNS_NAMESPACE, type XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf } from '../../formats/xml/reader.ts'
 
-/** An element of the request and what became of it. */
+/** An element of the request and its counterpart in the answer. */
 export interface Matched {
   readonly request: XmlElement
-  /** Undefined: it is gone. */
+  /** Undefined if the answer does not have it. */
   readonly answer: XmlElement | undefined
 }
 
-/** The children of an element of the request, each with its counterpart in the answer, and what the answer has beyond them. */
+/** The children of a request element with their counterparts, and the additional children in the answer. */
 export interface MatchedChildren {
   readonly matched: readonly Matched[]
   readonly added: readonly XmlElement[]
 }
 
 /**
- * Finds counterparts: by what tells elements of a name apart (kid, systemId, id, playlist), and what is left by its place
- * among those of its name, since a key provider may answer with other kids.
+ * Finds counterparts by the identifying attributes of an element (kid, systemId, id, playlist). The remaining elements are
+ * matched by name and position, because a key provider may answer with other kids.
  */
 export function matchChildren(request: XmlElement, answer: XmlElement): MatchedChildren {
   const free = new Set(answer.children)
@@ -37,7 +37,7 @@ export function matchChildren(request: XmlElement, answer: XmlElement): MatchedC
   }
 }
 
-/** The attributes that tell entries of a list apart. */
+/** The attributes that identify an entry of a list. */
 const IDENTITY: Readonly<Record<string, readonly string[]>> = {
   ContentKey: ['kid'],
   DRMSystem: ['kid', 'systemId'],
@@ -48,7 +48,7 @@ const IDENTITY: Readonly<Record<string, readonly string[]>> = {
   DeliveryData: ['id'],
 }
 
-/** Whether the place of an element among its like means something. */
+/** Whether an element has identifying attributes, so that its position is significant. */
 export function hasIdentity({ local }: XmlElement): boolean {
   return Object.hasOwn(IDENTITY, local)
 }
@@ -62,7 +62,7 @@ function nameOf({ namespace, local }: XmlElement): string {
   return `{${namespace}}${local}`
 }
 
-/** The attributes of an element without namespace declarations. */
+/** The attributes of an element, except namespace declarations. */
 export function ownAttributes(
   element: XmlElement,
 ): readonly { readonly name: string; readonly local: string; readonly value: string }[] {

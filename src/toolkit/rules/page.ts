@@ -1,11 +1,11 @@
+import { ENCRYPTORS } from '../../protocols/speke/tables/encryptors.ts'
 import { RULE_GROUPS, type Rule, type Severity } from './rule.ts'
-import { VIEWPOINTS } from './viewpoints.ts'
 
 const WIDTH = 120
 
 /** Returns the page of a rule for docs/rules, in Markdown. */
 export function rulePage(rule: Rule): string {
-  const exceptions = VIEWPOINTS.flatMap((as) => {
+  const exceptions = ENCRYPTORS.flatMap((as) => {
     const severity = rule.severityAs?.[as]
     return severity === undefined || severity === rule.severity ? [] : [`${severityText(severity)} with \`--as ${as}\``]
   })

@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { Kid } from '../../formats/cenc.ts'
+import { guidBytes, type Kid, kidOfBytes } from '../../formats/cenc.ts'
 import { COMMON_PSSH, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes, type PsshBox } from '../../formats/drm/payloads/pssh.ts'
@@ -10,17 +10,17 @@ import { readXml, textOf } from '../../formats/xml/reader.ts'
 import { dataUriBytes, hlsAttribute, readHlsLine } from './hls-line.ts'
 import { filledSlot, filledSlots, type SystemView } from './view.ts'
 
-/** Bytes that an element carries, and what to call them. */
+/** Bytes inside an element, and the words that name their place in a message. */
 export interface Payload {
   readonly element: XmlElement
   readonly where: string
   readonly bytes: Buffer
 }
 
-/** What was made of bytes, or why nothing could be. */
+/** A decoded value, or the reason why the bytes do not decode. */
 export type Read<T> = { readonly value: T } | { readonly problem: string }
 
-/** The pssh boxes of a system: in PSSH, in ContentProtectionData, in a Widevine HLS line. */
+/** The pssh boxes of a system: from PSSH, ContentProtectionData and a Widevine HLS line. */
 export function psshPayloads(system: SystemView): readonly Payload[] {
   return [
     ...filledSlots(system, 'pssh').map(({ element, bytes }) => ({ element, where: 'the pssh box', bytes })),
@@ -29,7 +29,7 @@ export function psshPayloads(system: SystemView): readonly Payload[] {
   ]
 }
 
-/** The PlayReady Objects of a system, wherever they stand. */
+/** The PlayReady Objects of a system: from pssh boxes, mspr:pro, HLS lines and Smooth Streaming headers. */
 export function playReadyPayloads(system: SystemView): readonly Payload[] {
   if (system.systemId !== PLAYREADY) return []
   const inBoxes = psshPayloads(system).flatMap(({ element, where, bytes }) => {
@@ -54,7 +54,7 @@ export function playReadyPayloads(system: SystemView): readonly Payload[] {
   ]
 }
 
-/** The PlayReady Object of a system's PSSH, where there is one. */
+/** The PlayReady Object in PSSH of a system; undefined for other systems, or if PSSH does not decode. */
 export function objectInPssh(system: SystemView): Buffer | undefined {
   const slot = system.systemId === PLAYREADY ? filledSlot(system, 'pssh') : undefined
   const boxes = slot && readBoxes(slot.bytes)
@@ -79,7 +79,7 @@ export function readHeaders(bytes: Uint8Array): Read<readonly WrmHeader[]> {
   )
 }
 
-/** The kids that the boxes in `bytes` name, those of their data included. */
+/** The kids in the boxes of `bytes`, both in the box header and in Widevine or PlayReady data. */
 export function kidsInBoxes(bytes: Uint8Array): readonly Kid[] {
   const boxes = readBoxes(bytes)
   if ('problem' in boxes) return []
@@ -96,17 +96,17 @@ export function kidsInBoxes(bytes: Uint8Array): readonly Kid[] {
   })
 }
 
-/** Whether a system's boxes list the other kids of a document by nature. */
+/** Whether the boxes of a system normally list other kids of the document too. */
 export function listsOtherKids({ systemId }: SystemView): boolean {
   return systemId === COMMON_PSSH
 }
 
-/** The fragment of ContentProtectionData inside an element of its own. */
+/** The fragment of ContentProtectionData, as the children of a root element. */
 export function readFragment(bytes: Uint8Array): Read<ReturnType<typeof readXml>> {
   return read(() => readXml(Buffer.concat([Buffer.from('<fragment>'), bytes, Buffer.from('</fragment>')])))
 }
 
-/** Namespaces of what ContentProtectionData holds. */
+/** Namespaces of the elements in ContentProtectionData. */
 const FRAGMENT_NAMESPACES: Readonly<Record<string, string>> = {
   pssh: 'urn:mpeg:cenc:2013',
   pro: 'urn:microsoft:playready',
@@ -142,4 +142,29 @@ function read<T>(decode: () => T): Read<T> {
     if (error instanceof KeyProviderError) return { problem: error.message }
     throw error
   }
+}
+
+/** The kid that results from reading the bytes of a kid in the other byte order (UUID or little-endian GUID). */
+export function swappedKid(kid: Kid): Kid {
+  return kidOfBytes(guidBytes(kid))
+}
+
+/**
+ * The problem with the kids that a payload names, or undefined if they include the kid of its DRMSystem. A payload without
+ * kids is valid: the licence server then uses other data, such as a content ID.
+ */
+export function kidProblem(
+  kid: Kid | undefined,
+  named: readonly Kid[],
+  where: string,
+  order: 'uuid' | 'guid',
+): string | undefined {
+  if (kid === undefined || named.length === 0 || named.includes(kid)) return undefined
+  const [written, expected] =
+    order === 'uuid'
+      ? ['little-endian GUID order, which only PlayReady uses', 'UUID order (big-endian)']
+      : ['UUID order (big-endian)', 'little-endian GUID order']
+  return named.includes(swappedKid(kid))
+    ? `${where} contains the kid ${kid} in ${written}; expected ${expected}`
+    : `${where} has the kid ${named.join(', ')}, but its DRMSystem has ${kid}`
 }

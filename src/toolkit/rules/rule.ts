@@ -1,25 +1,25 @@
 import type { KeyObject } from 'node:crypto'
 import type { XmlElement } from '../../formats/xml/document.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import type { SpekeRefusal } from '../../protocols/speke/tables/refusals.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import type { Side } from './side.ts'
 import type { CpixView } from './view.ts'
-import type { Viewpoint } from './viewpoints.ts'
 
-/** The worst first. `error`: an encryptor or player fails, or a key is at risk. `warning`: some fail. `note`: better otherwise. */
+/** The worst first. `error`: encryptors or players fail, or a key is exposed. `warning`: some fail. `note`: an improvement. */
 export const SEVERITIES = ['error', 'warning', 'note'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
-/** What rules are about, and the title of each group. */
+/** The groups of rules, each with its title. */
 export const RULE_GROUPS = {
   http: 'HTTP',
-  document: 'The document',
+  document: 'Document',
   request: 'Requests',
-  contract: 'The encryption contract',
-  echo: 'What the answer keeps of the request',
+  contract: 'Encryption contract',
+  echo: 'Answer compared with its request',
   keys: 'Content keys and IVs',
   encryption: 'Content key encryption',
-  signaling: 'Signalling of any system',
+  signaling: 'Signalling of every DRM system',
   hls: 'HLS lines',
   pssh: 'pssh boxes and ContentProtectionData',
   widevine: 'Widevine',
@@ -27,33 +27,35 @@ export const RULE_GROUPS = {
   fairplay: 'FairPlay and key URLs',
   levels: 'HDCP, robustness and CPC labels',
   determinism: 'Several answers together',
-  refusals: 'Refusals',
+  refusals: 'Rejections',
 } as const
 export type RuleGroup = keyof typeof RULE_GROUPS
 
-/** What a key provider sent back, headers by lower-case name. */
+/** The HTTP reply of a key provider; header names are in lower case. */
 export interface JudgedReply {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array
 }
 
-/** A request that must be refused. */
+/** How a key provider must reject a request. */
 export interface ExpectedRefusal {
-  /** `wrong`: it breaks a rule of SPEKE or CPIX; `policy`: SPEKE leaves it to the key provider; `bomb`: an attack on the reader;
-   * `free`: it may be answered, if it is survived. */
+  /**
+   * `wrong`: the request breaks SPEKE or CPIX. `policy`: SPEKE allows the key provider to reject it. `bomb`: it attacks the
+   * XML reader. `free`: the key provider may answer it, but must keep running.
+   */
   readonly kind: 'wrong' | 'policy' | 'bomb' | 'free'
-  /** The message to refuse it with, where SPEKE has one. */
+  /** The error message that SPEKE prescribes, if any. */
   readonly message: { readonly of: SpekeRefusal; readonly text: string } | undefined
-  /** What the reader makes of an entity that it must not resolve, where the request holds one. */
+  /** The text of an entity in the request, which the reader must not resolve. */
   readonly entityText?: string
 }
 
-/** How another answer is related to the one at hand. */
+/** How an earlier answer is related to this one. */
 export type Relation =
-  /** The same request once more. */
+  /** The same request, sent again. */
   | 'again'
-  /** The same content and kids, asked for in another way: SPEKE version, DRM systems, spelling. */
+  /** The same content and kids with another SPEKE version, other DRM systems or another spelling. */
   | 'otherwise'
   /** The same content and kids, once in the clear and once encrypted. */
   | 'encryption'
@@ -61,60 +63,60 @@ export type Relation =
   | 'other-kids'
 export interface RelatedAnswer {
   readonly relation: Relation
-  /** What is different, in words. */
+  /** The difference, as text for messages. */
   readonly how: string
   readonly answer: CpixView
 }
 
-/** What a rule is given, by its subject. */
+/** The input of a rule, by the subject of the rule. */
 export interface Subjects {
-  /** Any document, before it is known what it says. */
+  /** A document that may not be readable. */
   readonly document: { readonly side: Side }
   readonly request: { readonly request: CpixView }
-  /** An answer alone, and its request where there is one. */
+  /** An answer, with its request if known. */
   readonly answer: {
     readonly answer: CpixView
     readonly request: CpixView | undefined
-    /** Reads keys that are encrypted. */
+    /** Decrypts encrypted keys. */
     readonly privateKey: KeyObject | undefined
   }
   readonly pair: { readonly request: CpixView; readonly answer: CpixView }
-  /** A reply to a request that is right; undefined where none came. */
+  /** The reply to a valid request; undefined if none arrived. */
   readonly reply: {
     readonly reply: JudgedReply | undefined
     readonly version: SpekeVersion
     readonly failure: string | undefined
   }
-  /** A reply to a request that must be refused. */
+  /** The reply to a request that the key provider must reject. */
   readonly refusal: { readonly reply: JudgedReply; readonly expected: ExpectedRefusal; readonly version: SpekeVersion }
   readonly related: { readonly answer: CpixView; readonly other: RelatedAnswer }
 }
 export type Subject = keyof Subjects
 
-/** Something found: what it is, in words that hold no key, and where. */
+/** A problem that a rule found: a text without keys, and its place. */
 export interface Problem {
   readonly what: string
   readonly at?: XmlElement | undefined
   readonly attribute?: string
-  /** Where `at` stands; left out: in the answer, for rules of requests in the request. */
+  /** The document of `at`. Default: the answer, or the request for rules about requests. */
   readonly side?: 'request' | 'answer'
   /** The header at fault. */
   readonly header?: string
 }
 
 interface RuleText {
-  /** Stable: it names the page of the rule, and stands in reports that people keep. */
+  /** Never changes: it names the page of the rule and appears in stored reports. */
   readonly id: string
   readonly group: RuleGroup
-  /** `off`: only encryptors that `severityAs` names care. */
+  /** `off`: the rule applies only to the encryptors in `severityAs`. */
   readonly severity: Severity | 'off'
-  /** Where an encryptor is stricter, or does not care. */
-  readonly severityAs?: Readonly<Partial<Record<Viewpoint, Severity | 'off'>>>
-  /** The clause of the specification or guide that says so. */
+  /** Other severities for single encryptors. */
+  readonly severityAs?: Readonly<Partial<Record<EncryptorName, Severity | 'off'>>>
+  /** The clause of the specification or guide that requires it. */
   readonly clause: string
-  /** What holds when all is well, in one line. */
+  /** The requirement, as a fact in one line. */
   readonly title: string
-  /** What happens otherwise, and which product shows it. */
+  /** The consequence of breaking the rule, and the products that show it. */
   readonly why: string
   /** What to change, as a command. */
   readonly fix: string
@@ -123,8 +125,8 @@ interface RuleText {
 /** One rule over one kind of subject. */
 export interface RuleOf<S extends Subject> extends RuleText {
   readonly subject: S
-  /** Whether it has anything to say of SPEKE 1.0 or 2; left out: of both. */
+  /** The major SPEKE versions it applies to. Default: both. */
   readonly majors?: readonly (1 | 2)[]
-  readonly check: (subject: Subjects[S] & { readonly as: Viewpoint }) => Iterable<Problem>
+  readonly check: (subject: Subjects[S] & { readonly as: EncryptorName }) => Iterable<Problem>
 }
 export type Rule = { readonly [S in Subject]: RuleOf<S> }[Subject]

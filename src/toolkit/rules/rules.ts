@@ -16,7 +16,7 @@ import { SIGNALING_RULES } from './groups/signaling.ts'
 import { WIDEVINE_RULES } from './groups/widevine.ts'
 import type { Rule } from './rule.ts'
 
-/** Every rule there is. A new one is one entry in the file of its group, and something broken in test/rules that trips it. */
+/** Every rule. To add one, add an entry to the file of its group and a broken document to test/toolkit/rules. */
 export const RULES: readonly Rule[] = [
   ...HTTP_RULES,
   ...DOCUMENT_RULES,
@@ -36,5 +36,5 @@ export const RULES: readonly Rule[] = [
   ...REFUSAL_RULES,
 ]
 
-/** The rules by id. */
+/** The rules by ID. */
 export const RULE_BY_ID: ReadonlyMap<string, Rule> = new Map(RULES.map((rule) => [rule.id, rule]))

@@ -35,7 +35,7 @@ const KINDS: Readonly<Record<Slot, readonly SlotKind[]>> = {
   'speke:ProtectionHeader': ['protectionHeader'],
 }
 
-/** What a document says, as far as it says it: nothing here is refused, rules do that. */
+/** The content of a CPIX document, read without checks: the rules do the checking. */
 export interface CpixView {
   readonly document: XmlDocument
   readonly root: XmlElement
@@ -47,7 +47,7 @@ export interface CpixView {
   readonly periods: readonly XmlElement[]
   readonly usageRules: readonly ContentKeyUsageRule[]
   readonly deliveryData: readonly XmlElement[]
-  /** What a private key made of its encryption. */
+  /** The keys that the private key decrypts; undefined without a private key. */
   readonly opened: OpenedKeys | undefined
 }
 
@@ -57,12 +57,12 @@ export interface KeyView {
   readonly scheme: CommonEncryptionScheme | undefined
   readonly schemeText: string | undefined
   readonly ivText: string | undefined
-  /** Undefined when absent or not of 16 bytes. */
+  /** Undefined if absent or not 16 bytes. */
   readonly iv: Uint8Array | undefined
   readonly data: XmlElement | undefined
   readonly plainValue: XmlElement | undefined
   readonly encryptedValue: XmlElement | undefined
-  /** In the clear or decrypted; undefined when neither. */
+  /** From PlainValue or decrypted; undefined if neither is possible. */
   readonly contentKey: Uint8Array | undefined
 }
 
@@ -72,9 +72,9 @@ export interface SystemView {
   readonly systemId: SystemId | undefined
   readonly systemIdText: string
   readonly name: string
-  /** Undefined for a system whose signalling is not known. */
+  /** Undefined for a system without known signalling. */
   readonly facts: DrmSystemFacts | undefined
-  /** Of its key; in SPEKE 1.0 what the document implies. */
+  /** The scheme of its key; in SPEKE 1.0 the scheme that the document implies. */
   readonly scheme: CommonEncryptionScheme | undefined
   readonly slots: readonly SlotView[]
 }
@@ -84,11 +84,11 @@ export interface SlotView {
   readonly element: XmlElement
   /** Without white space. */
   readonly text: string
-  /** Undefined when empty or no base64. */
+  /** Undefined if empty or not base64. */
   readonly bytes: Buffer | undefined
 }
 
-/** The view of a document whose root is CPIX. */
+/** Reads a document whose root is CPIX. */
 export function viewOf(document: XmlDocument, version: SpekeVersion, privateKey: KeyObject | undefined): CpixView {
   const { root } = document
   const lists: Partial<Record<string, XmlElement>> = {}
@@ -115,14 +115,14 @@ export function kindsToFill({ facts }: SystemView, { major }: SpekeVersion): rea
   return facts?.fills?.[major].flatMap((slot) => KINDS[slot]) ?? []
 }
 
-/** The first slot of a kind that holds decoded bytes. */
+/** The first filled slot of a kind. */
 export function filledSlot(system: SystemView, kind: SlotKind): (SlotView & { readonly bytes: Buffer }) | undefined {
   for (const slot of system.slots)
     if (slot.kind === kind && slot.bytes !== undefined) return { ...slot, bytes: slot.bytes }
   return undefined
 }
 
-/** Slots of some kinds that hold decoded bytes, in document order. */
+/** The filled slots of some kinds in document order; of every kind without `kinds`. */
 export function filledSlots(
   system: SystemView,
   ...kinds: readonly SlotKind[]
@@ -134,12 +134,12 @@ export function filledSlots(
   )
 }
 
-/** The key of a kid. */
+/** The key with a kid. */
 export function keyOfKid(view: CpixView, kid: Kid | undefined): KeyView | undefined {
   return kid === undefined ? undefined : view.keys.find((key) => key.kid === kid)
 }
 
-/** Whether the keys of an answer were to be encrypted. */
+/** Whether a document asks for encrypted keys. */
 export function asksForEncryption({ lists }: CpixView): boolean {
   return lists.DeliveryDataList !== undefined
 }
@@ -223,7 +223,7 @@ function slotOf(document: XmlDocument, element: XmlElement, version: SpekeVersio
   return { kind, element, text, bytes: isBase64 ? Buffer.from(text, 'base64') : undefined }
 }
 
-/** Without @playlist it is for media playlists. @see CPIX 2.3, HLSSignalingData */
+/** An absent @playlist means the media playlist. @see CPIX 2.3, HLSSignalingData */
 function playlistOf(element: XmlElement, version: SpekeVersion): SlotKind {
   const playlist = attributeOf(element, 'playlist') ?? 'media'
   const known = Object.hasOwn(version.playlists, playlist) ? version.playlists[playlist] : undefined

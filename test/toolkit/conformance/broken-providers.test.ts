@@ -52,12 +52,12 @@ describe('broken key providers', () => {
   }
 })
 
-test('a key provider that is right passes the checks that find the broken ones', async () => {
+test('a correct key provider passes the checks that find the broken ones', async () => {
   const only = [...BROKEN_PROVIDERS, ...BROKEN_ANSWERS].flatMap((one) => (one.only === undefined ? [] : [one.only]))
   assert.deepEqual(rulesIn(await verified(undefined, { only })), [])
 })
 
-test('every rule is tripped by something broken: one that is not is a defect', () => {
+test('a broken document or provider triggers every rule', () => {
   const tripped = new Set([...BROKEN_PROVIDERS, ...BROKEN_ANSWERS, ...BROKEN_REQUESTS].map(({ rule }) => rule))
   assert.deepEqual(
     RULES.map(({ id }) => id).filter((id) => !tripped.has(id)),
@@ -65,7 +65,7 @@ test('every rule is tripped by something broken: one that is not is a defect', (
   )
 })
 
-test('every rule says all that a reader needs, under an id of its own', () => {
+test('every rule has all texts and its own ID', () => {
   assert.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
   for (const { id, title, why, fix, clause } of RULES) {
     assert.match(id, /^[a-z0-9]+(-[a-z0-9]+)*$/)

@@ -4,8 +4,9 @@ import { performance } from 'node:perf_hooks'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { toReply } from '../../../src/http/errors.ts'
 import { MEDIAPACKAGE_V2_PROFILE } from '../../../src/protocols/speke/profile.ts'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
 import { playerUrls } from '../../../src/protocols/speke/urls.ts'
-import { SHAPES, type ShapeName } from '../../../src/toolkit/encryptor/request/shapes.ts'
+import { SHAPES } from '../../../src/toolkit/encryptor/request/shapes.ts'
 import { connect } from '../../../src/toolkit/encryptor/send.ts'
 import type { JudgedReply } from '../../../src/toolkit/rules/rule.ts'
 import { answering } from '../../protocols/speke/answering.ts'
@@ -25,7 +26,7 @@ export interface Provider {
 }
 
 /** A small key provider on a free port: answers of this project, with whatever damage. */
-export async function startProvider(damage: Damage = (reply) => reply, as: ShapeName = 'spec'): Promise<Provider> {
+export async function startProvider(damage: Damage = (reply) => reply, as: EncryptorName = 'spec'): Promise<Provider> {
   const profile = as === 'mediapackage-v2' ? MEDIAPACKAGE_V2_PROFILE : {}
   // Of now: its certificates are of now.
   const answer = answering({ profile, urls: playerUrls('https://keys.example.com'), now: () => Date.now() })
@@ -72,7 +73,7 @@ export async function startProvider(damage: Damage = (reply) => reply, as: Shape
 }
 
 /** How `verify` connects, for tests. */
-export function connector(url: string, as: ShapeName = 'spec') {
+export function connector(url: string, as: EncryptorName = 'spec') {
   return (headers: Readonly<Record<string, string>>) =>
     connect({
       url,

@@ -11,7 +11,7 @@ const exchangeWith = (body: string, built: Awaited<ReturnType<typeof pairOf>>['b
   failure: undefined,
 })
 
-test('a report holds no key, however an answer spells or hides it', async () => {
+test('a report contains no key, in whatever encoding an answer has it', async () => {
   for (const { rule, wish, break: damage } of BROKEN_ANSWERS) {
     const { built, answer } = await pairOf(wish)
     const broken = damage(answer, built.xml)

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
 import { checksFor, pickChecks, USUAL_DRM } from '../../../src/toolkit/conformance/checks.ts'
 import { type CheckResult, runChecks } from '../../../src/toolkit/conformance/run.ts'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
-import type { ShapeName } from '../../../src/toolkit/encryptor/request/shapes.ts'
 import { connector } from './provider.ts'
 
 const recipient = newRecipient(Date.now(), randomBytes)
 
 export interface Verifying {
-  readonly as?: ShapeName
+  readonly as?: EncryptorName
   readonly only?: readonly string[]
   readonly drm?: readonly string[]
 }

@@ -1,19 +1,19 @@
+import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
 import { SPEKE_VERSIONS, type SpekeVersion } from '../../../src/protocols/speke/tables/versions.ts'
 import type { Reader } from '../../../src/toolkit/encryptor/answer/keys.ts'
 import { type Answer, readAnswer } from '../../../src/toolkit/encryptor/answer/read.ts'
 import { type BuiltRequest, buildRequest, type RequestPlan } from '../../../src/toolkit/encryptor/request/build.ts'
-import { CONTAINERS } from '../../../src/toolkit/encryptor/request/containers.ts'
 import { nameUuid } from '../../../src/toolkit/encryptor/request/name-uuid.ts'
 import { type PeriodPlan, periodsOf } from '../../../src/toolkit/encryptor/request/periods.ts'
 import { type PresetChoice, tracksOf } from '../../../src/toolkit/encryptor/request/presets.ts'
-import { SHAPES, type ShapeName } from '../../../src/toolkit/encryptor/request/shapes.ts'
+import { CONTAINERS, SHAPES } from '../../../src/toolkit/encryptor/request/shapes.ts'
 import type { ProviderReply } from '../../../src/toolkit/encryptor/send.ts'
 import { systemsOf } from '../../../src/toolkit/encryptor/systems.ts'
 import { answering } from '../../protocols/speke/answering.ts'
 
 /** What a test asks for; what it does not care about is a film with Widevine and cenc. */
 export interface Wish extends PresetChoice, Partial<Pick<RequestPlan, 'scheme' | 'certificates' | 'ivOf' | 'kidOf'>> {
-  readonly as?: ShapeName
+  readonly as?: EncryptorName
   readonly speke?: '1.0' | '2.0' | '2.1'
   readonly drm?: readonly string[]
   readonly container?: string

@@ -20,7 +20,7 @@ const reply = (status: number, milliseconds: number) => ({ status, headers: {}, 
 const load = (send: LoadOptions['send'], requestsPerSecond: number, durationMs: number) =>
   runLoad({ send, requestsPerSecond, durationMs, ...clock() })
 
-test('a load sends at its rate for its time, and tells percentiles of answers with keys', async () => {
+test('a load keeps its rate and duration and reports latency percentiles', async () => {
   let sent = 0
   const report = await load(async () => reply(200, ++sent), 50, 2000)
   assert.equal(report.sent, 100)
@@ -39,7 +39,7 @@ test('a load sends at its rate for its time, and tells percentiles of answers wi
   )
 })
 
-test('a load counts refusals and failures apart, and their time not at all', async () => {
+test('a load counts rejections and failures separately and ignores their latency', async () => {
   let sent = 0
   const outcomes = [
     async () => reply(422, 1),
@@ -51,7 +51,7 @@ test('a load counts refusals and failures apart, and their time not at all', asy
   assert.equal(report.latency.size, 0)
 })
 
-test('a load is bounded: what is not answered is not piled up', async () => {
+test('a load limits the requests in flight', async () => {
   const waiting: (() => void)[] = []
   const { ticks, sleep } = clock()
   const isNearEnd = (): boolean => ticks() > 990
@@ -108,7 +108,7 @@ test('follows key periods at their interval', async () => {
   assert.deepEqual(outcomes, ['rotated', 'rotated', 'rotated'])
 })
 
-test('a period without keys does not end it, and the next is compared with the last that had some', async () => {
+test('continues after a failed period and compares with the last period that had keys', async () => {
   const { outcomes } = await periods(async (period) => {
     if (period === 8) throw new KeyProviderError('ERR_KEY_PROVIDER_REFUSED', 'no')
     return 'same'
@@ -116,12 +116,12 @@ test('a period without keys does not end it, and the next is compared with the l
   assert.deepEqual(outcomes, ['rotated', 'failed', 'unchanged'])
 })
 
-test('follows until it is stopped', async () => {
+test('follows key periods until stopped', async () => {
   const { asked } = await periods(async (period) => `film-${period}`, Number.POSITIVE_INFINITY, 2)
   assert.equal(asked.length, 2)
 })
 
-test('a mistake of our own is not taken for a refusal', async () => {
+test('rethrows an error that is not a rejection', async () => {
   await assert.rejects(
     periods(async () => Promise.reject(new TypeError('mistake')), 1),
     TypeError,

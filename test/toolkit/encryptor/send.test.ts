@@ -67,7 +67,7 @@ async function sendTo(url: string, options: Partial<ConnectionOptions> = {}, spe
   }
 }
 
-test('posts the document with the headers of SPEKE 2, spelled as the encryptor spells them', async () => {
+test('posts the document with the SPEKE 2 headers in the spelling of the encryptor', async () => {
   const { url, seen } = await provider((_, response) => response.end('answer'))
   const reply = await sendTo(url, { headers: { 'X-Api-Key': 'abc' } })
   const [request] = seen
@@ -94,7 +94,7 @@ for (const [kind, credentials, expected] of [
   ],
   ['bearer', { kind: 'bearer', token: new Secret(SECRET) }, `Bearer ${SECRET}`],
 ] as const) {
-  test(`proves itself by ${kind}`, async () => {
+  test(`authenticates with ${kind}`, async () => {
     const { url, seen } = await provider((_, response) => response.end())
     await sendTo(url, { credentials })
     assert.equal(seen[0]?.headers.authorization, expected)
@@ -159,7 +159,7 @@ test('prefers SHA-256 among Digest challenges', () => {
   assert.match(headers.authorization ?? '', /algorithm=SHA-256/)
 })
 
-test('gives up when a Digest answer is refused with the same nonce', async () => {
+test('gives up when a Digest answer is rejected with the same nonce', async () => {
   const { url, seen } = await provider((_, response) =>
     response.writeHead(401, { 'www-authenticate': 'Digest realm="speke", nonce="n1", qop="auth"' }).end(),
   )
@@ -167,7 +167,7 @@ test('gives up when a Digest answer is refused with the same nonce', async () =>
   assert.equal(seen.length, 2)
 })
 
-test('signs by SigV4 as the AWS SDK does', async () => {
+test('signs with SigV4 like the AWS SDK', async () => {
   const { url, seen } = await provider((_, response) => response.end())
   const secretAccessKey = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
   const accessKey = {
@@ -199,7 +199,7 @@ test('signs by SigV4 as the AWS SDK does', async () => {
   assert.equal(seen[0]?.headers['x-amz-security-token'], 'token')
 })
 
-test('speaks TLS to an authority it is told to trust, with a client certificate where one is wanted', async () => {
+test('connects over TLS with a given CA and a client certificate', async () => {
   const server = pemOf('localhost')
   const client = pemOf('encoder')
   const listening = createTlsServer(
@@ -229,15 +229,15 @@ function pemOf(commonName: string): { readonly cert: string; readonly key: strin
 }
 
 for (const [what, url, problem] of [
-  ['a port where nobody listens', 'http://127.0.0.1:1/', /nothing listens there/],
-  ['a host that does not exist', 'http://nonesuch.invalid/', /no such host|could not be resolved/],
+  ['a port where nobody listens', 'http://127.0.0.1:1/', /no program listens on this port/],
+  ['a host that does not exist', 'http://nonesuch.invalid/', /the host name does not exist|DNS does not answer/],
 ] as const) {
-  test(`says what to try when there is ${what}`, async () => {
+  test(`names a fix for ${what}`, async () => {
     await assert.rejects(sendTo(url), { code: 'ERR_KEY_PROVIDER_UNREACHABLE', message: problem })
   })
 }
 
-test('waits no longer than it is told', async () => {
+test('stops waiting after the timeout', async () => {
   const { url } = await provider(() => undefined)
   await assert.rejects(sendTo(url, { timeoutMs: 50 }), {
     code: 'ERR_KEY_PROVIDER_UNREACHABLE',
@@ -245,14 +245,17 @@ test('waits no longer than it is told', async () => {
   })
 })
 
-test('a connection that ends without an answer is said', async () => {
+test('reports a connection that ends without an answer', async () => {
   const { url } = await provider((request) => request.socket.destroy())
-  await assert.rejects(sendTo(url), { code: 'ERR_KEY_PROVIDER_UNREACHABLE', message: /closed without an answer/ })
+  await assert.rejects(sendTo(url), {
+    code: 'ERR_KEY_PROVIDER_UNREACHABLE',
+    message: /closed the connection without an answer/,
+  })
 })
 
-test('an answer without end is cut off', async () => {
+test('rejects an endless answer', async () => {
   const { url } = await provider((_, response) => response.end(Buffer.alloc(9 * 1024 * 1024)))
-  await assert.rejects(sendTo(url), { code: 'ERR_KEY_PROVIDER_UNREACHABLE', message: /larger than/ })
+  await assert.rejects(sendTo(url), { code: 'ERR_KEY_PROVIDER_UNREACHABLE', message: /more than/ })
 })
 
 for (const [what, url, options] of [
@@ -266,7 +269,7 @@ for (const [what, url, options] of [
   ['no URL', 'nonesuch', {}],
   ['a client certificate without TLS', 'http://127.0.0.1/', { tls: { cert: 'x', key: 'y' } }],
 ] as const) {
-  test(`refuses ${what} before anything is sent`, async () => {
+  test(`rejects ${what} before it sends a request`, async () => {
     await assert.rejects(
       async () => sendTo(url, options),
       (error: Error) => {
@@ -281,32 +284,32 @@ for (const [what, url, options] of [
 const said = (status: number, body: string, headers: Readonly<Record<string, string>> = {}): string =>
   explainRefusal({ status, headers, body: Buffer.from(body), milliseconds: 1 })
 
-test('each of the ten refusals of SPEKE is explained in its own way', () => {
+test('explains each of the ten SPEKE errors', () => {
   const explained = Object.values(SPEKE_REFUSALS).map((text) => said(422, text.replace('$', 'edef8ba9')))
-  for (const text of explained) assert.match(text, /^the key provider answered 422: .+\nwhy: .+\nhow to mend it: .+$/)
+  for (const text of explained) assert.match(text, /^the key provider answered 422: .+\nwhy: .+\nhow to fix it: .+$/)
   assert.equal(new Set(explained.map((text) => text.split('\n')[1])).size, 10)
 })
 
-test('the reason that Keyspring gives is shown', () => {
+test('shows the reason header of Keyspring', () => {
   assert.match(
     said(422, 'Unsupported SPEKE version', { 'x-keyspring-reason': 'has a proxy dropped it?' }),
-    /\nits reason: has a proxy dropped it\?\n/,
+    /\nreason: has a proxy dropped it\?\n/,
   )
 })
 
-test('a status without a known text is explained by itself', () => {
+test('explains a status without a SPEKE error', () => {
   for (const status of [301, 400, 401, 403, 404, 405, 413, 415, 418, 422, 429, 500, 503]) {
     assert.match(
       said(status, 'no'),
-      new RegExp(`^the key provider answered ${status}: no\nwhy: .+\nhow to mend it: .+$`),
+      new RegExp(`^the key provider answered ${status}: no\nwhy: .+\nhow to fix it: .+$`),
     )
   }
 })
 
-test('a page, keys and what steers a terminal are not shown', () => {
-  assert.match(said(502, '<html>…</html>', { 'content-type': 'text/html' }), /answered 502: a page of HTML/)
+test('hides HTML pages, keys and terminal control characters', () => {
+  assert.match(said(502, '<html>…</html>', { 'content-type': 'text/html' }), /answered 502: an HTML page of/)
   assert.doesNotMatch(said(422, '<PlainValue>AAAA</PlainValue>'), /AAAA/)
   assert.ok(!said(422, 'a\u001b[2Jb').includes('\u001b'))
   assert.ok(said(422, 'x'.repeat(9999)).length < 1000)
-  assert.match(said(404, ''), /answered 404 without a word/)
+  assert.match(said(404, ''), /answered 404 with an empty body/)
 })

@@ -7,7 +7,7 @@ import { findingsOf, pairOf } from './pairs.ts'
 
 describe('broken answers', () => {
   for (const { rule, how, wish, as = 'spec', break: damage } of BROKEN_ANSWERS) {
-    test(`${rule} tells: ${how}`, async () => {
+    test(`${rule} finds: ${how}`, async () => {
       const { built, answer, privateKey } = await pairOf(wish)
       const broken = damage(answer, built.xml)
       if (as === 'spec') assert.notEqual(broken, answer)
@@ -40,7 +40,7 @@ const WISHES: readonly Wish[] = [
   { speke: '2.1', drm: ['widevine'], periods: { interval: 60, count: 3 } },
 ]
 
-test('nothing is found in what this key provider answers', async () => {
+test('finds nothing in the answers of Keyspring', async () => {
   for (const wish of WISHES) {
     const { built, answer, privateKey } = await pairOf(wish)
     assert.deepEqual(findingsOf(built, answer, { privateKey }), [], JSON.stringify(wish))

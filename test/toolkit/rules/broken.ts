@@ -2,7 +2,7 @@ import { constants, createCipheriv, createHash, createHmac, publicEncrypt, X509C
 import { encodePssh } from '../../../src/formats/drm/payloads/pssh.ts'
 import { decodeWidevinePsshData, encodeWidevinePsshData } from '../../../src/formats/drm/payloads/widevine-pssh-data.ts'
 import { attributeOf } from '../../../src/formats/xml/reader.ts'
-import type { Viewpoint } from '../../../src/toolkit/rules/viewpoints.ts'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
 import type { Wish } from '../encryptor/asking.ts'
 import {
   changeAttribute,
@@ -31,7 +31,7 @@ export interface BrokenAnswer {
   readonly wish?: Wish
   readonly break: (answer: string, request: string) => string
   /** Whose demands it breaks. */
-  readonly as?: Viewpoint
+  readonly as?: EncryptorName
   /** Which checks show it, a pattern of their names. */
   readonly only?: string
 }

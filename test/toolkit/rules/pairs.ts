@@ -1,9 +1,9 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
 import type { BuiltRequest } from '../../../src/toolkit/encryptor/request/build.ts'
 import { type Evidence, type Finding, judge } from '../../../src/toolkit/rules/judge.ts'
 import { readSide } from '../../../src/toolkit/rules/side.ts'
-import type { Viewpoint } from '../../../src/toolkit/rules/viewpoints.ts'
 import { NOW } from '../../protocols/speke/answering.ts'
 import { replyTo, requestOf, type Wish } from '../encryptor/asking.ts'
 import { ENCRYPTED } from './broken.ts'
@@ -28,7 +28,7 @@ export async function pairOf(wish: Wish = DEFAULT): Promise<{
 export function findingsOf(
   built: BuiltRequest,
   answer: string | undefined,
-  more: Partial<Evidence> & { readonly as?: Viewpoint } = {},
+  more: Partial<Evidence> & { readonly as?: EncryptorName } = {},
 ): readonly Finding[] {
   const { version } = built
   const { privateKey } = more

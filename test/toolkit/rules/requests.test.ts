@@ -13,7 +13,7 @@ const findingsOf = (xml: string) => {
 
 describe('broken requests', () => {
   for (const { rule, how, speke = '2.0', break: damage } of BROKEN_REQUESTS) {
-    test(`${rule} tells: ${how}`, () => {
+    test(`${rule} finds: ${how}`, () => {
       const tracks: Wish = speke === '1.0' ? { video: 'SHARED' } : { video: 'VIDEO-2', audio: 'AUDIO-1' }
       const { xml } = requestOf({ ...tracks, speke, drm: ['widevine', 'playready'], periods: { interval: 60 } })
       const broken = damage(xml)
@@ -28,7 +28,7 @@ describe('broken requests', () => {
   }
 })
 
-test('a finding says where: side, XPath, line and column', () => {
+test('a finding has its side, XPath, line and column', () => {
   const { xml } = requestOf({ drm: ['widevine'] })
   const [finding] = findingsOf(xml.replace('playlist="media"', 'playlist="medium"'))
   assert.deepEqual(finding?.place, {

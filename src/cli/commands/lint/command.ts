@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { VIEWPOINTS } from '../../../toolkit/rules/viewpoints.ts'
+import { ENCRYPTORS } from '../../../protocols/speke/tables/encryptors.ts'
 import { FAIL_ON } from '../../shared/findings.ts'
 
 /** Adds `keyspring lint`. */
@@ -9,7 +9,7 @@ export function addLintCommand(program: Command): void {
     .description('say what is wrong with a CPIX request or answer, or with an answer beside its request')
     .argument('<file>', 'a request or an answer; with a second file, the request; - for standard input')
     .argument('[answer]', 'the answer to it')
-    .addOption(new Option('--as <encryptor>', 'hold it to the demands of').choices(VIEWPOINTS).default('spec'))
+    .addOption(new Option('--as <encryptor>', 'hold it to the demands of').choices(ENCRYPTORS).default('spec'))
     .addOption(
       new Option('--kind <kind>', 'what a single file is (default: seen from its keys)').choices(['request', 'answer']),
     )

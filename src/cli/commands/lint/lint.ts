@@ -1,10 +1,10 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { KeyProviderError } from '../../../core/errors.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../../../protocols/speke/tables/versions.ts'
 import { judge } from '../../../toolkit/rules/judge.ts'
 import { readSide, type Side } from '../../../toolkit/rules/side.ts'
-import type { Viewpoint } from '../../../toolkit/rules/viewpoints.ts'
 import { wantsColours } from '../../shared/colours.ts'
 import {
   countFindings,
@@ -18,7 +18,7 @@ import {
 import { wrong } from '../../shared/request-options.ts'
 
 interface LintOptions {
-  readonly as: Viewpoint
+  readonly as: EncryptorName
   readonly kind?: 'request' | 'answer'
   readonly speke?: string
   readonly privateKey?: string

@@ -1,9 +1,10 @@
 import { type Command, Option } from 'commander'
+import { ENCRYPTORS } from '../../../protocols/speke/tables/encryptors.ts'
 import { COMMAND_PLACEHOLDERS, OUTPUT_NAMES } from '../../../toolkit/encryptor/outputs/names.ts'
-import { CONTAINER_NAMES } from '../../../toolkit/encryptor/request/containers.ts'
+
 import { PERIOD_TIMINGS } from '../../../toolkit/encryptor/request/periods.ts'
 import { AUDIO_PRESET_NAMES, VIDEO_PRESET_NAMES } from '../../../toolkit/encryptor/request/presets.ts'
-import { SHAPE_NAMES, SHAPES } from '../../../toolkit/encryptor/request/shapes.ts'
+import { CONTAINERS, SHAPES } from '../../../toolkit/encryptor/request/shapes.ts'
 import { SYSTEM_NAMES } from '../../../toolkit/encryptor/systems.ts'
 import { addSendingOptions } from '../../shared/sending-options.ts'
 
@@ -15,7 +16,7 @@ export function addRequestCommand(program: Command): void {
     .argument('<url>', 'where it takes SPEKE requests, such as https://host/speke/v2.0/copyProtection')
     .argument('[command...]', 'with --run, behind --: the packager to start')
     .addOption(
-      new Option('--as <encryptor>', 'write the request as this encryptor does').choices(SHAPE_NAMES).default('spec'),
+      new Option('--as <encryptor>', 'write the request as this encryptor does').choices(ENCRYPTORS).default('spec'),
     )
     .addOption(
       new Option('--speke <version>', 'version of SPEKE (default: what the encryptor speaks)').choices([
@@ -33,7 +34,9 @@ export function addRequestCommand(program: Command): void {
       'cenc, cbcs, cbc1, cens; in 2.1 also AES-128, SAMPLE-AES, SAMPLE-AES-CTR (default: what the systems take)',
     )
     .addOption(
-      new Option('--container <kind>', 'ask only for the signalling of').choices(CONTAINER_NAMES).default('all'),
+      new Option('--container <kind>', 'ask only for the signalling of')
+        .choices(Object.keys(CONTAINERS))
+        .default('all'),
     )
     .option('--iv <iv>', 'explicitIV: new, none, or 32 hex digits for every key (default: as the encryptor does)')
     .option(
@@ -74,7 +77,7 @@ export function addRequestCommand(program: Command): void {
 
 const HELP = `
 Encryptors:
-${SHAPE_NAMES.map((name) => {
+${ENCRYPTORS.map((name) => {
   const { title, assumed, versions, basis } = SHAPES[name]
   return `  ${name.padEnd(16)} ${title}, SPEKE ${versions.join(', ')}\n${' '.repeat(19)}${assumed ? 'ASSUMED: ' : ''}${basis}`
 }).join('\n')}

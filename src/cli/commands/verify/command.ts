@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { SHAPE_NAMES } from '../../../toolkit/encryptor/request/shapes.ts'
+import { ENCRYPTORS } from '../../../protocols/speke/tables/encryptors.ts'
 import { FAIL_ON } from '../../shared/findings.ts'
 import { addSendingOptions } from '../../shared/sending-options.ts'
 
@@ -11,7 +11,7 @@ export function addVerifyCommand(program: Command): void {
     .argument('[url]', 'where it takes SPEKE requests, such as https://host/speke/v2.0/copyProtection')
     .addOption(
       new Option('--as <encryptor>', 'ask as this encryptor does, and demand what it demands')
-        .choices(SHAPE_NAMES)
+        .choices(ENCRYPTORS)
         .default('spec'),
     )
     .option('--only <checks...>', 'these checks alone: a group, the start of a name, or a name with *')

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { createColors } from 'picocolors'
 import { KeyProviderError } from '../../../core/errors.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 import { packageVersion } from '../../../server/version.ts'
 import { CHECK_GROUPS, type Check } from '../../../toolkit/conformance/check.ts'
 import { checksFor, pickChecks } from '../../../toolkit/conformance/checks.ts'
@@ -18,7 +19,7 @@ import {
 import { type CheckResult, runChecks } from '../../../toolkit/conformance/run.ts'
 import { newRecipient } from '../../../toolkit/encryptor/certificate.ts'
 import { explainRefusal } from '../../../toolkit/encryptor/explain-refusal.ts'
-import { SHAPES, type ShapeName } from '../../../toolkit/encryptor/request/shapes.ts'
+import { SHAPES } from '../../../toolkit/encryptor/request/shapes.ts'
 import { SYSTEM_NAMES } from '../../../toolkit/encryptor/systems.ts'
 import { RULE_BY_ID } from '../../../toolkit/rules/rules.ts'
 import { wantsColours } from '../../shared/colours.ts'
@@ -27,7 +28,7 @@ import { connector, type SendingOptions } from '../../shared/request-connection.
 import { readNumber, wrong } from '../../shared/request-options.ts'
 
 interface VerifyOptions extends SendingOptions {
-  readonly as: ShapeName
+  readonly as: EncryptorName
   readonly only?: readonly string[]
   readonly list?: boolean
   readonly drm: string

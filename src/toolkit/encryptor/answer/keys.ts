@@ -3,6 +3,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { Secret } from '../../../core/secret.ts'
 import type { Kid } from '../../../formats/cenc.ts'
 import { type Cpix, entriesOf } from '../../../formats/cpix/document.ts'
+import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
 import { type EncryptedValue, type OpenedEncryption, openDocumentEncryption } from '../../../formats/cpix/encryption.ts'
 import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
 import {
@@ -12,24 +13,23 @@ import {
   PSKC_NAMESPACE,
   RSA_OAEP_MGF1P,
   XMLDSIG_NAMESPACE,
-  XMLENC_NAMESPACE,
 } from '../../../formats/cpix/names.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childOf, pathOf, textOf } from '../../../formats/xml/reader.ts'
 import type { BuiltRequest } from '../request/build.ts'
 import type { Findings } from './findings.ts'
 
-/** Who can read keys that are encrypted. */
+/** The recipient that can decrypt the keys of an answer. */
 export interface Reader {
-  /** DER of the certificate that the request named. */
+  /** The certificate in the request (DER). */
   readonly certificate: Uint8Array
   readonly privateKey: KeyObject
 }
 
-/** Reads the key of a ContentKey; undefined when it cannot be had, which is a problem unless nobody here may read it. */
+/** Reads the key of a ContentKey. Undefined if it is unreadable, which is a problem unless the private key is absent. */
 export type KeyReader = (element: XmlElement, kid: Kid) => Secret<Uint8Array> | undefined
 
-/** The reader of one answer's keys: in the clear, or encrypted and every MAC checked. @see CPIX 2.3, Key Management; speke.md 9 */
+/** Returns the reader of the keys of one answer: keys in the clear, or encrypted keys after a check of each MAC. @see CPIX 2.3, Key Management */
 export function keyReader(
   cpix: Cpix,
   request: BuiltRequest,
@@ -48,13 +48,13 @@ export function keyReader(
       return undefined
     }
     if (plain !== undefined) {
-      if (request.encrypted) findings.problem(place, 'the key is in the clear although it was to be encrypted')
+      if (request.encrypted) findings.problem(place, 'the key is in the clear although the request asks for encryption')
       const key = SIXTEEN_BYTES.read(textOf(document, plain))
       if (key === undefined) findings.problem(`${place}/PlainValue`, `expected ${SIXTEEN_BYTES.expected}`)
       return key && new Secret(key)
     }
     if (!request.encrypted) {
-      findings.problem(place, 'the key is encrypted although no recipient was named')
+      findings.problem(place, 'the key is encrypted although the request names no recipient')
       return undefined
     }
     if (opened === undefined) return undefined
@@ -65,7 +65,7 @@ export function keyReader(
 
 function decrypt({ decrypt }: OpenedEncryption, value: EncryptedValue, place: string, { problem }: Findings) {
   if (value.valueMac === '') {
-    problem(place, 'ValueMAC is missing: CPIX requires one for every content key')
+    problem(place, 'ValueMAC is missing; CPIX requires it for every content key')
     return undefined
   }
   try {
@@ -74,12 +74,12 @@ function decrypt({ decrypt }: OpenedEncryption, value: EncryptedValue, place: st
     problem(place, 'the decrypted key must have 16 bytes')
   } catch (error) {
     if (!(error instanceof KeyProviderError)) throw error
-    problem(place, 'its ValueMAC is not that of HMAC-SHA512 over IV and ciphertext, or it does not decrypt')
+    problem(place, 'ValueMAC is not the HMAC-SHA512 of IV and ciphertext, or the key does not decrypt')
   }
   return undefined
 }
 
-/** The document's keys out of the DeliveryData of our certificate. */
+/** Opens the document key in the DeliveryData of our certificate. */
 function openAnswer(cpix: Cpix, { certificate, privateKey }: Reader, findings: Findings): OpenedEncryption | undefined {
   const own = entriesOf(cpix.lists.DeliveryDataList, 'DeliveryData').find((element) => {
     const x509 = descend(
@@ -104,13 +104,16 @@ function openAnswer(cpix: Cpix, { certificate, privateKey }: Reader, findings: F
     )
     for (const [name, value] of Object.entries({ DocumentKey: documentKey, MACMethod: macKey })) {
       if (value.valueMac !== '' && !opened.isAuthentic(value)) {
-        findings.problem(`${pathOf(own)}/${name}`, 'its ValueMAC is not that of HMAC-SHA512 over its ciphertext')
+        findings.problem(`${pathOf(own)}/${name}`, 'ValueMAC is not the HMAC-SHA512 of the ciphertext')
       }
     }
     return opened
   } catch (error) {
     if (!(error instanceof KeyProviderError)) throw error
-    findings.problem(pathOf(own), 'the document key (32 bytes) and MAC key (64 bytes) do not open with the private key')
+    findings.problem(
+      pathOf(own),
+      'the private key does not decrypt the document key (32 bytes) and the MAC key (64 bytes)',
+    )
     return undefined
   }
 }
@@ -119,45 +122,30 @@ function readWrapped(cpix: Cpix, own: XmlElement, local: string, algorithm: stri
   const elements = own.children.filter((child) => child.local === local && child.namespace === CPIX_NAMESPACE)
   const [element] = elements
   if (element === undefined || elements.length > 1) {
-    findings.problem(pathOf(own), `expected one ${local}, not ${elements.length}`)
+    findings.problem(pathOf(own), `expected one ${local}, got ${elements.length}`)
     return undefined
   }
   const named = attributeOf(element, 'Algorithm')
-  // CPIX 2.4 took the attribute from DocumentKey (speke.md A-20).
+  // CPIX 2.4 removed the attribute from DocumentKey.
   if (named !== undefined && named !== algorithm)
     findings.problem(`${pathOf(element)}/@Algorithm`, `expected ${algorithm}`)
   return readEncrypted(cpix, element, RSA_OAEP_MGF1P, findings)
 }
 
-/**
- * The one encrypted value inside an element, in whichever of the three shapes it is written; `valueMac` is '' without one.
- * @see cpix.md 5.4
- */
+/** The encrypted value inside an element, if it names the right algorithm. */
 function readEncrypted(
-  cpix: Cpix,
+  { document }: Cpix,
   within: XmlElement,
   algorithm: string,
   { problem }: Findings,
 ): EncryptedValue | undefined {
-  const method = find(within, XMLENC_NAMESPACE, 'EncryptionMethod')
-  const cipher = find(within, XMLENC_NAMESPACE, 'CipherValue')
-  const mac = find(within, PSKC_NAMESPACE, 'ValueMAC')
-  if (method === undefined || cipher === undefined) {
+  const value = readEncryptedValue(document, within)
+  if (value?.method === undefined) {
     problem(pathOf(within), 'expected EncryptionMethod and CipherData/CipherValue')
     return undefined
   }
-  if (attributeOf(method, 'Algorithm') !== algorithm) problem(`${pathOf(method)}/@Algorithm`, `expected ${algorithm}`)
-  const text = (element: XmlElement | undefined): string =>
-    element === undefined ? '' : textOf(cpix.document, element).replaceAll(/\s+/g, '')
-  return { cipherValue: text(cipher), valueMac: text(mac) }
-}
-
-function find(element: XmlElement, namespace: string, local: string): XmlElement | undefined {
-  for (const child of element.children) {
-    const found = child.local === local && child.namespace === namespace ? child : find(child, namespace, local)
-    if (found !== undefined) return found
-  }
-  return undefined
+  if (value.algorithm !== algorithm) problem(`${pathOf(value.method)}/@Algorithm`, `expected ${algorithm}`)
+  return value
 }
 
 function descend(element: XmlElement, ...steps: readonly (readonly [namespace: string, local: string])[]) {

@@ -12,30 +12,30 @@ import type { Findings } from './findings.ts'
 import { keyReader, type Reader } from './keys.ts'
 import { type AnsweredSystem, readSignaling } from './signaling.ts'
 
-/** A content key as answered. */
+/** A content key of an answer. */
 export interface ReceivedKey {
-  /** As answered, which may be another than asked for. */
+  /** The kid of the answer, which may differ from the request. */
   readonly kid: Kid
   readonly requested: KeyRequest
-  /** Undefined: encrypted for somebody whose private key is not here. */
+  /** Undefined if the key is encrypted and the private key is absent. */
   readonly contentKey: Secret<Uint8Array> | undefined
   readonly explicitIv: Uint8Array | undefined
 }
 
-/** An answer that an encryptor could work with. */
+/** An answer that an encryptor can use. */
 export interface Answer {
   readonly request: BuiltRequest
-  /** The document as it came. */
+  /** The document, unchanged. */
   readonly document: string
   readonly keys: readonly ReceivedKey[]
   readonly systems: readonly AnsweredSystem[]
-  /** What is odd, yet does not stand in the way. */
+  /** Deviations that do not prevent use. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The answer to a request, read as strictly as an encryptor would. Throws ERR_ANSWER_INVALID with every problem, one a
- * line, when it would stop. @see speke.md 4, 9, 10
+ * Reads the answer to a request as strictly as an encryptor. Throws ERR_ANSWER_INVALID with every problem that would stop an
+ * encryptor, one per line.
  */
 export function readAnswer(reply: ProviderReply, request: BuiltRequest, reader: Reader | undefined): Answer {
   const problems: string[] = []
@@ -56,36 +56,36 @@ export function readAnswer(reply: ProviderReply, request: BuiltRequest, reader: 
     if (problems.length === 0) return { request, document: cpix.document.source, keys, systems, warnings }
   } catch (error) {
     if (!(error instanceof KeyProviderError)) throw error
-    problems.push(error.code === 'ERR_XML_MALFORMED' ? `not well-formed XML: ${error.message}` : error.message)
+    problems.push(
+      error.code === 'ERR_XML_MALFORMED' ? `the document is not well-formed XML: ${error.message}` : error.message,
+    )
   }
   throw new KeyProviderError('ERR_ANSWER_INVALID', problems.join('\n'))
 }
 
-/** An answer is larger than its request: keys encrypted for many, boxes for every key and system. */
+/** In bytes and elements. An answer is larger than its request: it has boxes for every key and DRM system. */
 const ANSWER_LIMITS = { bytes: 8 * 1024 * 1024, elements: 100_000 }
 
-/** @see speke.md 2.2 */
 function readHeaders({ headers }: ProviderReply, { version }: BuiltRequest, { warning }: Findings): void {
-  if (headers['content-type']?.includes('application/xml') !== true) warning('Content-Type', 'must be application/xml')
+  if (headers['content-type']?.includes('application/xml') !== true) warning('Content-Type', 'expected application/xml')
   if (version.major === 1) return
   if (headers['x-speke-version']?.trim() !== version.header) {
-    warning('X-Speke-Version', `must be ${version.header}, as in the request`)
+    warning('X-Speke-Version', `expected ${version.header}, as in the request`)
   }
-  if (!headers['x-speke-user-agent']) warning('X-Speke-User-Agent', 'is missing: it names the key provider')
+  if (!headers['x-speke-user-agent']) warning('X-Speke-User-Agent', 'the header is missing; it names the key provider')
 }
 
 function readRoot(cpix: Cpix, { version, contentId }: BuiltRequest, { problem, warning }: Findings): void {
   const name = version.contentIdAttribute
-  if (cpix[name] !== contentId) problem(`CPIX/@${name}`, 'must be as in the request')
-  if (cpix.version !== version.cpixVersion) problem('CPIX/@version', 'must be as in the request')
+  if (cpix[name] !== contentId) problem(`CPIX/@${name}`, 'differs from the request')
+  if (cpix.version !== version.cpixVersion) problem('CPIX/@version', 'differs from the request')
   if (version.major === 2 && /xmlns:\w+\s*=\s*["']urn:aws:amazon:com:speke/.test(cpix.document.source)) {
-    warning('CPIX', 'declares the namespace of SPEKE 1.0, for which MediaPackage v2 rejects an answer')
+    warning('CPIX', 'the document declares the SPEKE 1.0 namespace; MediaPackage v2 rejects such an answer')
   }
 }
 
 /**
- * The keys, each with the one it was asked for as: by kid, else by its place in the list, since a key provider may answer
- * with other kids and place is then the only handle. @see speke.md 10, KID override
+ * Reads the keys and matches each with the request: by kid, or by position if the key provider answers with other kids.
  */
 function readKeys(cpix: Cpix, request: BuiltRequest, reader: Reader | undefined, findings: Findings): ReceivedKey[] {
   const elements = entriesOf(cpix.lists.ContentKeyList, 'ContentKey')
@@ -93,28 +93,29 @@ function readKeys(cpix: Cpix, request: BuiltRequest, reader: Reader | undefined,
   if (elements.length !== keys.length) {
     findings.problem(
       'CPIX/ContentKeyList',
-      `expected ${keys.length} ContentKey, as in the request, not ${elements.length}`,
+      `expected ${keys.length} ContentKey elements as in the request, got ${elements.length}`,
     )
     return []
   }
   const answered = elements.map((element) => requiredAttribute(element, 'kid', KID))
-  if (new Set(answered).size < answered.length) findings.problem('CPIX/ContentKeyList', 'a kid stands twice')
+  if (new Set(answered).size < answered.length) findings.problem('CPIX/ContentKeyList', 'a kid occurs twice')
   const readKey = keyReader(cpix, request, reader, findings)
   return elements.flatMap((element, i) => {
     const kid = answered[i]
     const requested = keys.find((key) => key.kid === kid) ?? keys[i]
     if (kid === undefined || requested === undefined) return []
     if (requested.kid !== kid) {
-      if (answered.includes(requested.kid)) findings.problem(`${pathOf(element)}/@kid`, 'was not asked for')
-      else findings.warning(`${pathOf(element)}/@kid`, `replaces the kid ${requested.kid}`)
+      if (answered.includes(requested.kid))
+        findings.problem(`${pathOf(element)}/@kid`, 'the request does not have this kid')
+      else findings.warning(`${pathOf(element)}/@kid`, `the key provider replaces the kid ${requested.kid}`)
     }
     if (requested.scheme !== undefined && attributeOf(element, 'commonEncryptionScheme') !== requested.scheme) {
-      findings.problem(`${pathOf(element)}/@commonEncryptionScheme`, 'must be as in the request')
+      findings.problem(`${pathOf(element)}/@commonEncryptionScheme`, 'differs from the request')
     }
     const explicitIv = readIv(element, requested, findings)
     const contentKey = readKey(element, kid)
     if (contentKey !== undefined && explicitIv !== undefined && Buffer.compare(contentKey.reveal(), explicitIv) === 0) {
-      findings.problem(`${pathOf(element)}/@explicitIV`, 'is the content key: an IV is public')
+      findings.problem(`${pathOf(element)}/@explicitIV`, 'equals the content key, but an IV is public')
     }
     return [{ kid, requested, contentKey, explicitIv }]
   })
@@ -124,28 +125,28 @@ function readIv(element: XmlElement, { explicitIv: asked, scheme }: KeyRequest, 
   const explicitIv = attribute(element, 'explicitIV', SIXTEEN_BYTES)
   const place = `${pathOf(element)}/@explicitIV`
   if (asked !== undefined && (explicitIv === undefined || Buffer.compare(asked, explicitIv) !== 0)) {
-    findings.problem(place, 'must be as in the request')
+    findings.problem(place, 'differs from the request')
   }
   if (asked === undefined && explicitIv !== undefined && scheme === 'cenc') {
-    findings.warning(place, 'was not asked for: renditions that start their counter from it share a keystream')
+    findings.warning(place, 'the request has no IV; renditions that start their counter at this IV share a keystream')
   }
   return explicitIv
 }
 
-/** Periods come back as they were sent. @see speke.md 8 */
+/** Checks that the answer keeps the key periods unchanged. */
 function readPeriods(cpix: Cpix, request: BuiltRequest, { problem }: Findings): void {
   const elements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
   const periods = [...new Set(request.keys.flatMap(({ period }) => period ?? []))]
   for (const { id, number, attributes } of periods) {
     const element = elements.find((one) => attributeOf(one, 'id') === id)
-    if (element === undefined) problem('CPIX/ContentKeyPeriodList', `the period number ${number} is missing`)
+    if (element === undefined) problem('CPIX/ContentKeyPeriodList', `the key period with number ${number} is missing`)
     else if (attributes.some(([name, value]) => attributeOf(element, name) !== value)) {
-      problem(pathOf(element), `must have ${attributes.map(([name]) => name).join(', ')} as in the request`)
+      problem(pathOf(element), `expected ${attributes.map(([name]) => name).join(', ')} as in the request`)
     }
   }
 }
 
-/** The encryption contract comes back as it was sent, kids apart. @see speke.md 6 */
+/** Checks that the answer keeps the encryption contract unchanged, except kids. */
 function readRules(cpix: Cpix, request: BuiltRequest, kids: ReadonlyMap<Kid, Kid>, { problem }: Findings): void {
   if (request.version.major === 1) return
   const rules = entriesOf(cpix.lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule')
@@ -163,7 +164,7 @@ function readRules(cpix: Cpix, request: BuiltRequest, kids: ReadonlyMap<Kid, Kid
     if (!fits)
       problem(
         'CPIX/ContentKeyUsageRuleList',
-        `no rule ties the kid ${answered ?? kid} to ${intendedTrackType}, as in the request`,
+        `no rule assigns the kid ${answered ?? kid} to ${intendedTrackType}, as in the request`,
       )
   }
 }

@@ -15,28 +15,28 @@ import type { BuiltRequest, RequestedDrmSystem } from '../request/build.ts'
 import { systemName } from '../systems.ts'
 import type { Findings } from './findings.ts'
 
-/** What an answer says for one DRM system and key, decoded. */
+/** The signalling of one DRM system and key in an answer, decoded. */
 export interface AnsweredSystem {
   readonly kid: Kid
   readonly systemId: SystemId
   readonly name: string
   readonly pssh?: Uint8Array
   readonly contentProtectionData?: string
-  /** The whole lines. */
+  /** The complete lines. */
   readonly hlsMedia?: string
   readonly hlsMaster?: string
-  /** Base64 of the PlayReady Object, as Smooth Streaming takes it. */
+  /** The PlayReady Object in base64, as Smooth Streaming uses it. */
   readonly smooth?: string
   readonly uriExtXKey?: string
   readonly keyFormat?: string
   readonly keyFormatVersions?: string
-  /** What stands inside, in words. */
+  /** Descriptions of the content for people. */
   readonly contents: readonly string[]
 }
 
 type Mutable = { -readonly [Member in keyof AnsweredSystem]: AnsweredSystem[Member] } & { contents: string[] }
 
-/** The signalling of an answer. What was asked for must be there, decode, and speak of its own kid. @see speke.md 5 */
+/** Reads the signalling of an answer. Every requested element must exist, decode, and name its own kid. */
 export function readSignaling(
   cpix: Cpix,
   request: BuiltRequest,
@@ -77,14 +77,17 @@ function readSystem(
     const text = child === undefined ? '' : textOf(cpix.document, child).replaceAll(/\s+/g, '')
     if (text !== '') readSlot(system, slot, playlist, text, place, findings)
     else if (required.includes(slot)) {
-      findings.problem(place, `was asked for and is ${child === undefined ? 'missing' : 'empty'}`)
+      findings.problem(
+        place,
+        `the request asks for this element, and it is ${child === undefined ? 'missing' : 'empty'}`,
+      )
     }
   }
   checkTogether(system, pathOf(element), findings)
   return system
 }
 
-/** HLSSignalingData stands twice, once for each playlist. */
+/** HLSSignalingData occurs twice: for the media and for the master playlist. */
 function placesOf(slot: Slot): readonly { readonly slot: Slot; readonly playlist: string | undefined }[] {
   if (slot !== 'HLSSignalingData') return [{ slot, playlist: undefined }]
   return ['media', 'master'].map((playlist) => ({ slot, playlist }))
@@ -96,7 +99,7 @@ function localOf(slot: Slot): string {
 
 type ReadSlot = (system: Mutable, bytes: Buffer, text: string, playlist: string | undefined) => void
 
-/** How each child is read. They throw KeyProviderError for what does not decode. */
+/** The readers of each child. They throw KeyProviderError if the bytes do not decode. */
 const READERS: Readonly<Record<Slot, ReadSlot>> = {
   PSSH(system, bytes) {
     system.pssh = bytes
@@ -104,14 +107,14 @@ const READERS: Readonly<Record<Slot, ReadSlot>> = {
   },
   ContentProtectionData(system, bytes) {
     const fragment = bytes.toString('utf8')
-    // On its own: an unbound prefix breaks whoever puts it into an MPD.
+    // Without outside declarations: an unbound prefix makes the MPD unreadable.
     readXml(Buffer.from(`<fragment>${fragment}</fragment>`))
     system.contentProtectionData = fragment
   },
   HLSSignalingData(system, bytes, _text, playlist) {
     const line = bytes.toString('utf8')
     const tag = playlist === 'media' ? '#EXT-X-KEY:' : '#EXT-X-SESSION-KEY:'
-    if (!line.startsWith(`${tag}METHOD=`)) throw invalid(`expected a line that begins with ${tag}METHOD=`)
+    if (!line.startsWith(`${tag}METHOD=`)) throw invalid(`expected a line that starts with ${tag}METHOD=`)
     if (playlist === 'media') system.hlsMedia = line
     else system.hlsMaster = line
   },
@@ -144,7 +147,7 @@ function readSlot(
   findings: Findings,
 ): void {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
-    findings.problem(place, 'must be base64')
+    findings.problem(place, 'expected base64')
     return
   }
   try {
@@ -155,7 +158,7 @@ function readSlot(
   }
 }
 
-/** What several children must agree on. @see speke.md 4.2, 5.1 */
+/** Checks the children that must agree with each other. */
 function checkTogether(
   { pssh, contentProtectionData, hlsMedia, hlsMaster }: Mutable,
   place: string,
@@ -163,17 +166,17 @@ function checkTogether(
 ): void {
   const inFragment = /<(?:[\w.-]+:)?pssh[^>]*>\s*([A-Za-z0-9+/=\s]+?)\s*</.exec(contentProtectionData ?? '')?.[1]
   if (pssh !== undefined && inFragment !== undefined && Buffer.compare(Buffer.from(inFragment, 'base64'), pssh) !== 0) {
-    findings.problem(`${place}/ContentProtectionData`, 'its pssh is not that of PSSH')
+    findings.problem(`${place}/ContentProtectionData`, 'cenc:pssh differs from PSSH')
   }
   const [media, master] = [hlsMedia, hlsMaster].map((line) => line?.slice(line.indexOf(':')))
   if (media !== undefined && master !== undefined && media !== master) {
-    findings.warning(`${place}/HLSSignalingData`, 'the lines for media and master differ in more than the tag')
+    findings.warning(`${place}/HLSSignalingData`, 'the lines for media and master differ in more than their tag')
   }
 }
 
 function describePssh(system: Mutable, bytes: Uint8Array): readonly string[] {
   return decodePsshBoxes(bytes).map(({ systemId, kids, data }) => {
-    if (systemId !== system.systemId) throw invalid('the box is of another DRM system')
+    if (systemId !== system.systemId) throw invalid('the box has the SystemID of another DRM system')
     refuseOtherKids(system.kid, kids)
     if (systemId === WIDEVINE) refuseOtherKids(system.kid, decodeWidevinePsshData(data).keyIds)
     if (systemId === PLAYREADY) describePlayReady(system, data)
@@ -194,10 +197,12 @@ function describePlayReady(system: Mutable, bytes: Uint8Array): void {
   }
 }
 
-/** None at all is allowed: the licence server then goes by something else. */
+/** A payload without kids is valid: the licence server then uses other data. */
 function refuseOtherKids(kid: Kid, named: readonly Kid[]): void {
   if (named.length > 0 && !named.includes(kid)) {
-    throw invalid('it names other kids than its DRMSystem: in the other byte order, or of another request')
+    throw invalid(
+      'the payload has other kids than its DRMSystem: it uses the wrong byte order, or belongs to another request',
+    )
   }
 }
 

@@ -15,26 +15,26 @@ import type { EncryptorSystem } from '../systems.ts'
 import type { RequestedPeriod } from './periods.ts'
 import { type Shape, V1_SLOTS } from './shapes.ts'
 
-/** What is to be asked for. */
+/** The content of a request. */
 export interface RequestPlan {
   readonly shape: Shape
   readonly version: SpekeVersion
   readonly contentId: string
   readonly tracks: readonly PresetTrack[]
   readonly systems: readonly EncryptorSystem[]
-  /** As it stands in the request; SPEKE 1.0 has none. */
+  /** The value of commonEncryptionScheme. SPEKE 1.0 does not send it. */
   readonly scheme: string
   readonly periods: readonly RequestedPeriod[]
-  /** The children of DRMSystem to ask for, of those that a system has. */
+  /** The children of DRMSystem to ask for, as far as the DRM system has them. */
   readonly slots: readonly Slot[]
   readonly kidOf: (track: string, period: RequestedPeriod | undefined) => Kid
-  /** The IV to send for a kid; undefined: none. */
+  /** The IV to send for a kid, or undefined for none. */
   readonly ivOf: (kid: Kid) => Uint8Array | undefined
-  /** DER of the certificates to encrypt the keys for; none: keys in the clear. */
+  /** Certificates (DER) to encrypt the keys for. Empty for keys in the clear. */
   readonly certificates: readonly Uint8Array[]
 }
 
-/** A content key as asked for. */
+/** A content key of a request. */
 export interface KeyRequest {
   readonly kid: Kid
   readonly intendedTrackType: string
@@ -43,16 +43,16 @@ export interface KeyRequest {
   readonly explicitIv: Uint8Array | undefined
 }
 
-/** A DRM system of a key as asked for, with the children that are to be filled. */
+/** A DRMSystem of a request with its empty children. */
 export interface RequestedDrmSystem {
   readonly kid: Kid
   readonly systemId: SystemId
   readonly slots: readonly Slot[]
-  /** Those of them that must come back filled: the others are asked for whatever the system. */
+  /** The children that the key provider must fill. Some encryptors ask for others too. */
   readonly required: readonly Slot[]
 }
 
-/** A request and what it asks for: an answer is read against it. */
+/** A request with its content, against which `readAnswer` reads the answer. */
 export interface BuiltRequest {
   readonly xml: string
   readonly version: SpekeVersion
@@ -62,14 +62,16 @@ export interface BuiltRequest {
   readonly encrypted: boolean
 }
 
-/** The request of a plan, written as its encryptor writes it. @see speke.md 4, 6, 8, 13 */
+/** Returns the request of a plan in the form of its encryptor. Throws ERR_USAGE_INVALID for a plan that the SPEKE version does not allow. */
 export function buildRequest(plan: RequestPlan): BuiltRequest {
   const { shape, version, contentId, certificates } = plan
   if (!shape.versions.includes(version.header)) {
-    throw wrong(`${shape.title} speaks SPEKE ${shape.versions.join(', ')}, not ${version.header}`)
+    throw wrong(
+      `${shape.title} supports SPEKE ${shape.versions.join(', ')}, not ${version.header}: choose another --speke or --as`,
+    )
   }
   if (!/^[^\p{Cc}]{1,256}$/u.test(contentId))
-    throw wrong('the contentId must have 1 to 256 characters, none of control')
+    throw wrong('the contentId must have 1 to 256 characters and no control characters')
   const keys = keysOf(plan)
   const drmSystems = drmSystemsOf(plan, keys)
   const children = [
@@ -110,13 +112,15 @@ function rootAttributes({ version, contentId, certificates }: RequestPlan): [str
 }
 
 function keysOf({ version, tracks, periods, scheme, kidOf, ivOf }: RequestPlan): readonly KeyRequest[] {
-  if (version.major === 1 && tracks.length !== 1) throw wrong('SPEKE 1.0 has one key for all tracks: choose SHARED')
-  if (version.major === 1 && periods.length > 1) throw wrong('SPEKE 1.0 has one key, so one key period, a request')
+  if (version.major === 1 && tracks.length !== 1)
+    throw wrong('SPEKE 1.0 allows one key for all tracks: use --video SHARED')
+  if (version.major === 1 && periods.length > 1)
+    throw wrong('SPEKE 1.0 allows one key and therefore one key period in a request: use --periods 1')
   const seen = new Set<Kid>()
   return (periods.length === 0 ? [undefined] : periods).flatMap((period) =>
     tracks.map(({ intendedTrackType }) => {
       const kid = kidOf(intendedTrackType, period)
-      if (seen.has(kid)) throw wrong(`the kid ${kid} is given to two keys`)
+      if (seen.has(kid)) throw wrong(`two keys have the kid ${kid}: give each key its own kid`)
       seen.add(kid)
       return {
         kid,
@@ -180,7 +184,7 @@ function drmSystem({ kid, systemId, slots }: RequestedDrmSystem): Markup {
   )
 }
 
-/** The encryption contract. In SPEKE 1.0 a rule only ties the key to its period. */
+/** The encryption contract. In SPEKE 1.0 a rule only connects the key to its period. */
 function usageRules({ version, tracks, shape }: RequestPlan, keys: readonly KeyRequest[]): readonly Markup[] {
   if (version.major === 1) {
     return keys.flatMap(({ kid, period }) =>

@@ -2,15 +2,15 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import type { SpekeVersion } from '../../../protocols/speke/tables/versions.ts'
 import { nameUuid } from './name-uuid.ts'
 
-/** How a key period says when it is, in the words of MediaPackage v2. @see speke.md 8 */
+/** The timing of a key period, with the names of MediaPackage v2. */
 export const PERIOD_TIMINGS = ['INDEX_ONLY', 'START_END_ONLY', 'INDEX_WITH_START_END'] as const
 export type PeriodTiming = (typeof PERIOD_TIMINGS)[number]
 
-/** A ContentKeyPeriod to ask for. */
+/** A ContentKeyPeriod of a request. */
 export interface RequestedPeriod {
   readonly id: string
   readonly number: number
-  /** Attributes beside the id, in order. */
+  /** The attributes other than id, in order. */
   readonly attributes: readonly (readonly [name: string, value: string])[]
 }
 
@@ -19,20 +19,25 @@ export interface PeriodPlan {
   readonly version: SpekeVersion
   readonly count: number
   readonly firstIndex: number
-  /** Seconds each lasts. */
+  /** Length of each period in seconds. */
   readonly interval: number | undefined
   readonly timing: PeriodTiming | undefined
-  /** Milliseconds since 1970 of the start of the first; undefined: offsets into the content (VOD). */
+  /** Start of the first period in milliseconds since 1970. Undefined for VOD, which has offsets into the content. */
   readonly start: number | undefined
 }
 
-/** Key periods one after the other. SPEKE 2.1 alone has times: `start` and `end` live, offsets for VOD. @see speke.md 8 */
+/**
+ * Returns consecutive key periods. Only SPEKE 2.1 has times: `start` and `end` for live, offsets for VOD. Throws
+ * ERR_USAGE_INVALID for a timing that the SPEKE version does not support, or without an interval.
+ */
 export function periodsOf(plan: PeriodPlan): readonly RequestedPeriod[] {
   const { contentId, version, count, firstIndex, interval, start } = plan
   const hasTimes = version.periodBounds === 'index-or-interval'
   const timing = plan.timing ?? (hasTimes && interval !== undefined ? 'INDEX_WITH_START_END' : 'INDEX_ONLY')
-  if (timing !== 'INDEX_ONLY' && !hasTimes) throw wrong(`${timing} is of SPEKE 2.1, not ${version.header}`)
-  if (timing !== 'INDEX_ONLY' && interval === undefined) throw wrong(`${timing} needs an interval`)
+  if (timing !== 'INDEX_ONLY' && !hasTimes)
+    throw wrong(`the timing ${timing} requires SPEKE 2.1, the request has ${version.header}: use --speke 2.1`)
+  if (timing !== 'INDEX_ONLY' && interval === undefined)
+    throw wrong(`the timing ${timing} requires the length of a period: set --interval SECONDS`)
   return Array.from({ length: count }, (_, i) => {
     const number = firstIndex + i
     const attributes: [string, string][] = []

@@ -6,7 +6,7 @@ import {
   VIDEO_PRESETS,
 } from '../../../protocols/speke/tables/presets.ts'
 
-/** The names that `--video` and `--audio` take. */
+/** The values of `--video` and `--audio`. */
 export const VIDEO_PRESET_NAMES: readonly string[] = [...Object.keys(VIDEO_PRESETS), 'SHARED', 'UNENCRYPTED']
 export const AUDIO_PRESET_NAMES: readonly string[] = [...Object.keys(AUDIO_PRESETS), 'SHARED', 'UNENCRYPTED']
 
@@ -15,25 +15,32 @@ export interface PresetChoice {
   readonly audio?: string | undefined
 }
 
-/** The tracks of a choice of presets, each with a key of its own: video before audio. @see speke.md 6, Presets */
+/**
+ * Returns the tracks of a choice of presets, video before audio. Each track has its own key. Throws ERR_USAGE_INVALID for an
+ * unknown preset or a contradictory choice.
+ * @see https://docs.aws.amazon.com/speke/latest/documentation/encryption-contract.html
+ */
 export function tracksOf({ video, audio }: PresetChoice): readonly PresetTrack[] {
   const videoName = nameOf(video, VIDEO_PRESET_NAMES, 'video')
   const audioName = nameOf(audio, AUDIO_PRESET_NAMES, 'audio')
   if (videoName === 'SHARED' || audioName === 'SHARED') {
     const other = videoName === 'SHARED' ? audioName : videoName
     if (other !== undefined && other !== 'SHARED')
-      throw wrong(`SHARED is one key for video and audio, not beside ${other}`)
+      throw wrong(`SHARED means one key for video and audio: remove the preset ${other}`)
     return SHARED_PRESET
   }
   const tracks = [
     ...presetTracks(VIDEO_PRESETS, videoName ?? 'VIDEO-1'),
     ...presetTracks(AUDIO_PRESETS, audioName ?? 'AUDIO-1'),
   ]
-  if (tracks.length === 0) throw wrong('UNENCRYPTED for video and audio leaves no key to ask for')
+  if (tracks.length === 0)
+    throw wrong(
+      'video and audio are both UNENCRYPTED, so the request would have no key: choose another preset for one of them',
+    )
   return tracks
 }
 
-/** AWS spells `PRESET-VIDEO-1` or `PRESET_VIDEO_1`; the short name will do. */
+/** Accepts the AWS spellings `PRESET-VIDEO-1` and `PRESET_VIDEO_1` and the short name. */
 function nameOf(text: string | undefined, names: readonly string[], kind: string): string | undefined {
   if (text === undefined) return undefined
   const name = text

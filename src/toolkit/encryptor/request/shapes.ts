@@ -1,40 +1,37 @@
 import type { Slot } from '../../../formats/drm/system.ts'
-import { ENCRYPTORS, type EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 
-export const SHAPE_NAMES = ENCRYPTORS
-export type ShapeName = EncryptorName
-
-/** How one encryptor writes its requests: what a key provider may take, but must not rely on. */
+/** How one encryptor writes its requests. A key provider must not rely on these details. */
 export interface Shape {
-  readonly name: ShapeName
+  readonly name: EncryptorName
   readonly title: string
-  /** Where the shape is known from. */
+  /** The source of the shape. */
   readonly basis: string
-  /** Whether no document or capture shows it: it is made by analogy. */
+  /** True if no document or capture shows a request, so that the shape is an assumption. */
   readonly assumed: boolean
-  /** The versions it speaks, the usual one first. */
+  /** The SPEKE versions it supports, the usual one first. */
   readonly versions: readonly ('1.0' | '2.0' | '2.1')[]
-  /** The names of the headers as it spells them. */
+  /** The header names in its spelling. */
   readonly headers: { readonly contentType: string; readonly spekeVersion: string }
   readonly keyAttributes: readonly ('kid' | 'explicitIV' | 'commonEncryptionScheme')[]
   readonly slotOrder: readonly Slot[]
   readonly filterOrder: readonly ('VideoFilter' | 'AudioFilter')[]
-  /** The empty elements that it writes with an end tag of their own. */
+  /** Empty elements that it writes with an end tag. */
   readonly pairs: readonly string[]
-  /** Whether DRMSystem elements come system by system, or key by key. */
+  /** The order of DRMSystem elements: all keys of a system, or all systems of a key. */
   readonly systemsBy: 'system' | 'key'
-  /** Whether a SPEKE 1.0 DRMSystem holds every child there is, whatever the system. */
+  /** Whether a SPEKE 1.0 DRMSystem has every child, for every DRM system. */
   readonly everySlotInV1: boolean
-  /** Whether FairPlay is asked for a PSSH as others are. @see speke.md A-13 */
+  /** Whether it asks for a PSSH for FairPlay too. */
   readonly fairplayPssh: boolean
-  /** Whether it makes an IV where none is given. */
+  /** Whether it sends an IV of its own. */
   readonly explicitIv: 'new' | 'none'
-  /** Whether it names a key period although keys do not rotate. */
+  /** Whether it sends a key period even without key rotation. */
   readonly live: boolean
   readonly firstPeriodIndex: number
 }
 
-/** What MediaPackage v1 asks of every system. @see speke.md 4.1 */
+/** The children of DRMSystem that MediaPackage v1 sends for every DRM system. */
 export const V1_SLOTS: readonly Slot[] = [
   'ContentProtectionData',
   'speke:KeyFormat',
@@ -73,7 +70,7 @@ const SPEC: Shape = {
   firstPeriodIndex: 0,
 }
 
-/** What the documents of AWS have in common. @see speke.md A-05, 13 */
+/** The common details of AWS documents. */
 const AWS: Shape = {
   ...SPEC,
   slotOrder: [
@@ -94,8 +91,8 @@ const AWS: Shape = {
   systemsBy: 'system',
 }
 
-/** The encryptors that `--as` names. */
-export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
+/** The shapes by the values of `--as`. */
+export const SHAPES: Readonly<Record<EncryptorName, Shape>> = {
   spec: SPEC,
   'mediapackage-v1': {
     ...AWS,
@@ -113,7 +110,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ...AWS,
     name: 'mediapackage-v2',
     title: 'AWS Elemental MediaPackage v2',
-    basis: 'AWS documents; an IV of its own for every key, a PSSH for FairPlay',
+    basis: 'AWS documents; it sends an IV for every key and asks for a PSSH for FairPlay',
     versions: ['2.0', '2.1'],
     fairplayPssh: true,
     explicitIv: 'new',
@@ -123,7 +120,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ...AWS,
     name: 'mediaconvert',
     title: 'AWS Elemental MediaConvert',
-    basis: 'AWS documents of VOD requests; which children it sends for a container is assumed',
+    basis: 'AWS documents of VOD requests; the children for each container are an assumption',
     assumed: true,
     versions: ['2.0', '1.0'],
   },
@@ -131,7 +128,7 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ...AWS,
     name: 'elemental-live',
     title: 'AWS Elemental Live',
-    basis: 'no document shows a request: SPEKE 1.0 as AWS documents it, with a key period',
+    basis: 'no document shows a request; assumed: SPEKE 1.0 as AWS documents it, with a key period',
     assumed: true,
     versions: ['1.0'],
     pairs: [],
@@ -142,7 +139,33 @@ export const SHAPES: Readonly<Record<ShapeName, Shape>> = {
     ...SPEC,
     name: 'shaka',
     title: 'Shaka Packager with --enable_cpix_encryption',
-    basis: 'it posts the file it is given, with the headers of --cpix_headers: the shape is the specification',
+    basis: 'it sends the given file with the headers of --cpix_headers, so the shape follows the specification',
     versions: ['2.0', '2.1', '1.0'],
   },
+}
+
+/** The children of DRMSystem that a packager needs for a kind of container: the values of `--container`. */
+export const CONTAINERS: Readonly<Record<string, readonly Slot[]>> = {
+  all: [
+    'PSSH',
+    'ContentProtectionData',
+    'HLSSignalingData',
+    'SmoothStreamingProtectionHeaderData',
+    'URIExtXKey',
+    'speke:KeyFormat',
+    'speke:KeyFormatVersions',
+    'speke:ProtectionHeader',
+  ],
+  dash: ['PSSH', 'ContentProtectionData'],
+  cmaf: [
+    'PSSH',
+    'ContentProtectionData',
+    'HLSSignalingData',
+    'URIExtXKey',
+    'speke:KeyFormat',
+    'speke:KeyFormatVersions',
+  ],
+  hls: ['PSSH', 'HLSSignalingData', 'URIExtXKey', 'speke:KeyFormat', 'speke:KeyFormatVersions'],
+  ts: ['HLSSignalingData', 'URIExtXKey', 'speke:KeyFormat', 'speke:KeyFormatVersions'],
+  mss: ['PSSH', 'SmoothStreamingProtectionHeaderData', 'speke:ProtectionHeader'],
 }

@@ -1,4 +1,4 @@
-import { readEncrypted } from '../open-keys.ts'
+import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
 import { kidsInBoxes } from '../payloads.ts'
 import type { RelatedAnswer, Relation, Rule } from '../rule.ts'
 import { type CpixView, filledSlot, keyOfKid } from '../view.ts'
@@ -169,5 +169,5 @@ function* staticSignaling(answer: CpixView, other: RelatedAnswer) {
 
 function cipherOf(view: CpixView, kid: CpixView['keys'][number]['kid']): string | undefined {
   const key = keyOfKid(view, kid)
-  return key?.encryptedValue && readEncrypted(view.document, key.encryptedValue)?.cipherValue
+  return key?.encryptedValue && readEncryptedValue(view.document, key.encryptedValue)?.cipherValue
 }

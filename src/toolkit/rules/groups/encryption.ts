@@ -1,8 +1,8 @@
+import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
 import { ENCRYPTED_KEY_BYTES, VALUE_MAC_BYTES } from '../../../formats/cpix/encryption.ts'
 import { AES256_CBC, CPIX_NAMESPACE, HMAC_SHA512, RSA_OAEP_MGF1P } from '../../../formats/cpix/names.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childOf } from '../../../formats/xml/reader.ts'
-import { readEncrypted } from '../open-keys.ts'
 import type { Rule } from '../rule.ts'
 import { asksForEncryption, type CpixView, type KeyView } from '../view.ts'
 
@@ -75,7 +75,7 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     fix: `Write ${AES256_CBC}, ${RSA_OAEP_MGF1P} and ${HMAC_SHA512}.`,
     *check({ answer }) {
       for (const { element, expected } of encryptedParts(answer)) {
-        const part = readEncrypted(answer.document, element)
+        const part = readEncryptedValue(answer.document, element)
         if (part !== undefined && part.algorithm !== expected) {
           yield { what: `EncryptionMethod/@Algorithm is not ${expected}`, at: part.method ?? element }
         }
@@ -117,10 +117,10 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     fix: 'Write CipherValue as base64 of the 16-byte IV followed by 32 bytes of ciphertext. PKCS#7 adds a whole block to a 16-byte key.',
     *check({ answer }) {
       for (const { encryptedValue } of answer.keys) {
-        const part = encryptedValue && readEncrypted(answer.document, encryptedValue)
-        if (encryptedValue === undefined || part?.cipher.length === ENCRYPTED_KEY_BYTES) continue
+        const part = encryptedValue && readEncryptedValue(answer.document, encryptedValue)
+        if (encryptedValue === undefined || bytesOf(part) === ENCRYPTED_KEY_BYTES) continue
         yield {
-          what: `CipherValue has ${part?.cipher.length ?? 0} bytes, expected ${ENCRYPTED_KEY_BYTES}`,
+          what: `CipherValue has ${bytesOf(part)} bytes, expected ${ENCRYPTED_KEY_BYTES}`,
           at: encryptedValue,
         }
       }
@@ -137,7 +137,7 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     fix: 'Add pskc:ValueMAC: HMAC-SHA512 with the MAC key over IV and ciphertext.',
     *check({ answer }) {
       for (const { data, encryptedValue } of answer.keys) {
-        const part = data && encryptedValue && readEncrypted(answer.document, data)
+        const part = data && encryptedValue && readEncryptedValue(answer.document, data)
         if (part !== undefined && part.valueMac === '')
           yield { what: 'ValueMAC is missing', at: encryptedValue ?? data }
       }
@@ -155,7 +155,7 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     *check({ answer }) {
       const encryption = answer.opened?.encryption
       for (const { element, isKey } of encryptedParts(answer)) {
-        const part = readEncrypted(answer.document, element)
+        const part = readEncryptedValue(answer.document, element)
         if (part === undefined || part.valueMac === '') continue
         const size = Buffer.from(part.valueMac, 'base64').length
         if (size !== VALUE_MAC_BYTES)
@@ -180,7 +180,7 @@ export const ENCRYPTION_RULES: readonly Rule[] = [
     fix: 'Encrypt the 16 raw bytes of the key with the document key of this answer.',
     *check({ answer }) {
       for (const { element, data, encryptedValue, contentKey } of answer.keys) {
-        const part = encryptedValue && data && readEncrypted(answer.document, data)
+        const part = encryptedValue && data && readEncryptedValue(answer.document, data)
         const isAuthentic = part !== undefined && answer.opened?.encryption?.isAuthentic(part) === true
         if (isAuthentic && contentKey === undefined) yield { what: 'the key does not decrypt to 16 bytes', at: element }
       }
@@ -206,4 +206,8 @@ function encryptedParts({ keys, deliveryData }: CpixView): readonly EncryptedEle
     ),
     ...keys.flatMap(ofKey),
   ]
+}
+
+function bytesOf(value: { readonly cipherValue: string } | undefined): number {
+  return value === undefined ? 0 : Buffer.from(value.cipherValue, 'base64').length
 }

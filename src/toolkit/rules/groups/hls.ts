@@ -1,11 +1,10 @@
 import { uuidBytes } from '../../../formats/cenc.ts'
 import { FAIRPLAY, keyFormatOf, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 import { dataUriBytes, type HlsLine, hlsAttribute, readHlsLine } from '../hls-line.ts'
-import { swappedKid } from '../kids.ts'
-import { objectInPssh } from '../payloads.ts'
+import { objectInPssh, swappedKid } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { type CpixView, filledSlot, filledSlots, type SlotView, type SystemView } from '../view.ts'
-import type { Viewpoint } from '../viewpoints.ts'
 
 /** Rules about HLSSignalingData. @see RFC 8216, 4.3.2.4 */
 export const HLS_RULES: readonly Rule[] = [
@@ -253,7 +252,7 @@ const METHODS: Readonly<Record<string, string>> = {
 }
 const EVERY_METHOD = ['SAMPLE-AES', 'SAMPLE-AES-CTR', 'AES-128']
 
-function methodsFor({ scheme }: SystemView, as: Viewpoint): readonly string[] {
+function methodsFor({ scheme }: SystemView, as: EncryptorName): readonly string[] {
   if (scheme === undefined) return EVERY_METHOD
   if (as === 'mediapackage-v2') return [scheme === 'cbc1' ? 'AES-128' : 'SAMPLE-AES']
   return [METHODS[scheme] ?? '']

@@ -1,8 +1,7 @@
 import { PLAYREADY } from '../../../formats/drm/facts.ts'
 import type { WrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { playReadyChecksum } from '../../../formats/drm/payloads/wrm-header.ts'
-import { kidProblem } from '../kids.ts'
-import { objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
+import { kidProblem, objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 

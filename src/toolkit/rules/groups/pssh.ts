@@ -1,6 +1,5 @@
 import { COMMON_PSSH, FAIRPLAY, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
-import { kidProblem } from '../kids.ts'
-import { listsOtherKids, psshPayloads, readBoxes, readFragment } from '../payloads.ts'
+import { kidProblem, listsOtherKids, psshPayloads, readBoxes, readFragment } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { filledSlot, filledSlots } from '../view.ts'
 

@@ -1,10 +1,10 @@
 import { X509Certificate } from 'node:crypto'
+import { descendantOf } from '../../../formats/cpix/encrypted-value.ts'
 import { KID, SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { DRM_SYSTEMS } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, textOf } from '../../../formats/xml/reader.ts'
-import { findElement } from '../open-keys.ts'
 import type { Rule } from '../rule.ts'
 import { everyElement } from './document.ts'
 
@@ -270,7 +270,7 @@ export const REQUEST_RULES: readonly Rule[] = [
         yield { what: 'DeliveryDataList has no DeliveryData', at: lists.DeliveryDataList }
       }
       for (const element of deliveryData) {
-        const x509 = findElement(element, 'http://www.w3.org/2000/09/xmldsig#', 'X509Certificate')
+        const x509 = descendantOf(element, XMLDSIG_NAMESPACE, 'X509Certificate')
         const what = x509 === undefined ? 'X509Certificate is missing' : certificateProblem(textOf(document, x509))
         if (what !== undefined) yield { what, at: x509 ?? element }
       }

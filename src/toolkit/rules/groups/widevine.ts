@@ -1,7 +1,6 @@
 import { WIDEVINE } from '../../../formats/drm/facts.ts'
 import { fourCc } from '../../../formats/drm/payloads/widevine-pssh-data.ts'
-import { kidProblem } from '../kids.ts'
-import { psshPayloads, readBoxes, readWidevine } from '../payloads.ts'
+import { kidProblem, psshPayloads, readBoxes, readWidevine } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import type { CpixView, SystemView } from '../view.ts'
 

@@ -189,9 +189,9 @@ test('a refusal is explained, with the reason that Keyspring gives', async () =>
   assert.equal(
     stderr,
     'keyspring: the key provider answered 422: ContentKey@commonEncryptionScheme non compatible with DRMSystem 94ce86fb-07ff-4f43-adb8-93d2fa968ca2\n' +
-      'its reason: FairPlay takes cbcs\n' +
-      'why: this DRM system cannot take the scheme: FairPlay takes cbcs, AES-128 cbc1, Widevine and PlayReady cenc or cbcs\n' +
-      'how to mend it: give another --scheme, or leave the system out of --drm\n',
+      'reason: FairPlay takes cbcs\n' +
+      'why: this DRM system does not support the scheme: FairPlay supports cbcs, AES-128 cbc1, Widevine and PlayReady cenc and cbcs\n' +
+      'how to fix it: set another --scheme, or remove the system from --drm\n',
   )
 })
 
@@ -205,7 +205,7 @@ test('an answer that an encryptor would stop at ends with 5 and every problem', 
 test('no answer ends with 1', async () => {
   const { code, stderr } = await request('http://127.0.0.1:1/')
   assert.equal(code, 1)
-  assert.match(stderr, /^keyspring: 127\.0\.0\.1:1: nothing listens there/)
+  assert.match(stderr, /^keyspring: 127\.0\.0\.1:1: no program listens on this port/)
 })
 
 test('a secret comes from a file, standard input or the environment, and is printed nowhere', async () => {

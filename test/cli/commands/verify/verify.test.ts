@@ -3,8 +3,8 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { readXml } from '../../../../src/formats/xml/reader.ts'
+import { ENCRYPTORS } from '../../../../src/protocols/speke/tables/encryptors.ts'
 import { CHECK_GROUPS } from '../../../../src/toolkit/conformance/check.ts'
-import { SHAPE_NAMES } from '../../../../src/toolkit/encryptor/request/shapes.ts'
 import { type Running, run, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
@@ -30,7 +30,7 @@ function serving(signalingProfile: string): Promise<string> {
 }
 
 describe('Keyspring passes every check, whoever asks', () => {
-  for (const as of SHAPE_NAMES) {
+  for (const as of ENCRYPTORS) {
     test(`as ${as}`, async () => {
       const url = await serving(as === 'mediapackage-v2' ? as : 'default')
       const { code, stdout, stderr } = await run([

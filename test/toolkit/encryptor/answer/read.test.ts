@@ -60,22 +60,22 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
     /PlainValue: expected base64 of 16 bytes/,
   ],
   [
-    'a key left out',
+    'a missing key',
     FILM,
     (xml) => xml.replace(/<cpix:ContentKey .*?<\/cpix:ContentKey>/, ''),
-    /expected 2 ContentKey, as in the request, not 1/,
+    /expected 2 ContentKey elements as in the request, got 1/,
   ],
   [
     'one kid twice',
     FILM,
     (xml) => xml.replace(/(<cpix:ContentKey kid=")([^"]+)("[\s\S]*?<cpix:ContentKey kid=")[^"]+/, '$1$2$3$2'),
-    /a kid stands twice/,
+    /a kid occurs twice/,
   ],
   [
     'another contentId',
     FILM,
     (xml) => xml.replace('contentId="film"', 'contentId="other"'),
-    /CPIX\/@contentId: must be as in the request/,
+    /CPIX\/@contentId: differs from the request/,
   ],
   ['another CPIX version', FILM, (xml) => xml.replace('version="2.4"', 'version="2.3"'), /CPIX\/@version/],
   ['another scheme', FILM, (xml) => xml.replace('"cenc"', '"cbcs"'), /ContentKey\[1\]\/@commonEncryptionScheme/],
@@ -83,39 +83,39 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
     'another IV than asked for',
     FAIRPLAY,
     (xml) => xml.replace('BwcHBwcHBwcHBwcHBwcHBw==', 'CAgICAgICAgICAgICAgICA=='),
-    /@explicitIV: must be as in the request/,
+    /@explicitIV: differs from the request/,
   ],
   [
     'no IV although asked for',
     FAIRPLAY,
     (xml) => xml.replace(/ explicitIV="[^"]+"/, ''),
-    /@explicitIV: must be as in the request/,
+    /@explicitIV: differs from the request/,
   ],
   [
     'the key as IV',
     { drm: ['widevine'], scheme: 'cbcs' },
     (xml) => xml.replace(/explicitIV="[^"]+"/, `explicitIV="${first(xml, KEY)}"`),
-    /@explicitIV: is the content key/,
+    /@explicitIV: equals the content key/,
   ],
   [
     'an empty PSSH',
     FILM,
     (xml) => xml.replace(PSSH, '<cpix:PSSH><'),
-    /DRMSystem\[1\]\/PSSH: was asked for and is empty/,
+    /DRMSystem\[1\]\/PSSH: the request asks for this element, and it is empty/,
   ],
   [
     'no PSSH',
     FILM,
     (xml) => xml.replace(/<cpix:PSSH>[^<]+<\/cpix:PSSH>/, ''),
-    /DRMSystem\[1\]\/PSSH: was asked for and is missing/,
+    /DRMSystem\[1\]\/PSSH: the request asks for this element, and it is missing/,
   ],
-  ['a PSSH that is not base64', FILM, (xml) => xml.replace(PSSH, '<cpix:PSSH>***<'), /PSSH: must be base64/],
+  ['a PSSH that is not base64', FILM, (xml) => xml.replace(PSSH, '<cpix:PSSH>***<'), /PSSH: expected base64/],
   ['a PSSH cut short', FILM, (xml) => xml.replace(PSSH, '<cpix:PSSH>AAAAOHBzc2gAAAAA<'), /PSSH: pssh: at byte 0/],
   [
     'a Widevine kid in the other byte order',
     FILM,
     (xml) => otherOrder(xml, PSSH),
-    /DRMSystem\[1\]\/PSSH: it names other kids/,
+    /DRMSystem\[1\]\/PSSH: the payload has other kids/,
   ],
   [
     'PSSH and ContentProtectionData that differ',
@@ -125,7 +125,7 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
         /<cpix:ContentProtectionData>([^<]+)/,
         `<cpix:ContentProtectionData>${Buffer.from('<cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">AAAA</cenc:pssh>').toString('base64')}`,
       ),
-    /its pssh is not that of PSSH/,
+    /cenc:pssh differs from PSSH/,
   ],
   [
     'an unbound prefix in ContentProtectionData',
@@ -145,7 +145,7 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
         /(playlist="media">)[^<]+/,
         `$1${Buffer.from('#EXT-X-KEY:URI="a",METHOD=SAMPLE-AES').toString('base64')}`,
       ),
-    /begins with #EXT-X-KEY:METHOD=/,
+    /starts with #EXT-X-KEY:METHOD=/,
   ],
   [
     'a DRM system left out',
@@ -157,19 +157,19 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
     'a period whose start was changed',
     FILM,
     (xml) => xml.replace('12:00:00Z', '12:00:01Z'),
-    /ContentKeyPeriod: must have index, start, end as in the request/,
+    /ContentKeyPeriod: expected index, start, end as in the request/,
   ],
   [
     'a period left out',
     FILM,
     (xml) => xml.replace(/<cpix:ContentKeyPeriod [^>]+>/, ''),
-    /the period number 0 is missing/,
+    /the key period with number 0 is missing/,
   ],
   [
     'another track type',
     FILM,
     (xml) => xml.replace('intendedTrackType="VIDEO"', 'intendedTrackType="SD"'),
-    /no rule ties the kid \S+ to VIDEO/,
+    /no rule assigns the kid \S+ to VIDEO/,
   ],
   [
     'a rule that kept the old kid',
@@ -181,7 +181,7 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
         `$1 kid="${kidOfBytes(Buffer.alloc(16, 9))}"`,
       )
     },
-    /no rule ties the kid/,
+    /no rule assigns the kid/,
   ],
   [
     'a key in the clear although a recipient was named',
@@ -191,13 +191,13 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
         /<pskc:EncryptedValue>(?![\s\S]*<cpix:ContentKeyList>)[\s\S]*?<\/pskc:ValueMAC>/,
         '<pskc:PlainValue>AAAAAAAAAAAAAAAAAAAAAA==</pskc:PlainValue>',
       ),
-    /in the clear although it was to be encrypted/,
+    /in the clear although the request asks for encryption/,
   ],
   [
     'an encrypted key although no recipient was named',
     {},
     (xml) => xml.replace(/<pskc:PlainValue>[^<]+<\/pskc:PlainValue>/, '<pskc:EncryptedValue/>'),
-    /encrypted although no recipient was named/,
+    /encrypted although the request names no recipient/,
   ],
   [
     'another certificate',
@@ -209,13 +209,13 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
     'no MAC key',
     ENCRYPTED,
     (xml) => xml.replace(/<cpix:MACMethod[\s\S]*?<\/cpix:MACMethod>/, ''),
-    /expected one MACMethod, not 0/,
+    /expected one MACMethod, got 0/,
   ],
   [
     'a document key that does not open',
     ENCRYPTED,
     (xml) => xml.replace(/CipherValue>([^<]+)/, (_, value) => `CipherValue>${flip(value)}`),
-    /do not open with the private key/,
+    /private key does not decrypt/,
   ],
   [
     'another algorithm',
@@ -228,12 +228,12 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
 ]
 
 for (const [what, wish, change, problem] of WRONG) {
-  test(`refuses ${what}`, async () => {
+  test(`rejects ${what}`, async () => {
     assert.match(await problemsOf(wish, change), problem)
   })
 }
 
-test('a MAC that does not fit is found, whichever it is', async () => {
+test('finds every wrong MAC', async () => {
   const request = requestOf(ENCRYPTED)
   const xml = (await replyTo(request)).body.toString()
   const macs = [...xml.matchAll(/ValueMAC>([^<]+)</g)].map(([, mac = '']) => mac)
@@ -252,7 +252,7 @@ test('a MAC that does not fit is found, whichever it is', async () => {
   }
 })
 
-test('keys encrypted for a new recipient are those in the clear', async () => {
+test('the keys encrypted for a new recipient equal those in the clear', async () => {
   const [clear, encrypted] = await Promise.all(
     [{}, ENCRYPTED].map(async (wish) => {
       const request = requestOf(wish)
@@ -266,7 +266,7 @@ test('keys encrypted for a new recipient are those in the clear', async () => {
   )
 })
 
-test('the MAC key is read in each of the three shapes it is written in', async () => {
+test('reads the MAC key in each of its three forms', async () => {
   const request = requestOf(ENCRYPTED)
   const xml = (await replyTo(request)).body.toString()
   const start = xml.indexOf('<cpix:MACMethod')
@@ -288,13 +288,13 @@ test('the MAC key is read in each of the three shapes it is written in', async (
   }
 })
 
-test('without the private key, keys that are encrypted are left alone', async () => {
+test('without a private key, encrypted keys stay undefined', async () => {
   const request = requestOf(ENCRYPTED)
   const { keys } = readAnswer(await replyTo(request), request, undefined)
   assert.ok(keys.every(({ contentKey }) => contentKey === undefined))
 })
 
-test('a kid override is followed everywhere, and said', async () => {
+test('follows a kid override everywhere and reports it', async () => {
   const request = requestOf(FILM)
   const xml = (await replyTo(request)).body.toString()
   const kid = request.keys[0]?.kid ?? assert.fail()
@@ -307,7 +307,7 @@ test('a kid override is followed everywhere, and said', async () => {
   const { keys, warnings } = readAnswer(replyOf(moved, request), request, undefined)
   assert.equal(keys[0]?.kid, other)
   assert.equal(keys[0]?.requested.kid, kid)
-  assert.deepEqual(warnings, [`CPIX/ContentKeyList/ContentKey[1]/@kid: replaces the kid ${kid}`])
+  assert.deepEqual(warnings, [`CPIX/ContentKeyList/ContentKey[1]/@kid: the key provider replaces the kid ${kid}`])
 })
 
 /** A base64 text with every spelling of a kid replaced, in boxes and in base64 inside. */
@@ -324,7 +324,7 @@ function swapped(text: string, from: Kid, to: Kid): string {
   return Buffer.from(inner, 'latin1').toString('base64')
 }
 
-test('every truncation of an answer is refused', async () => {
+test('rejects every truncation of an answer', async () => {
   const request = requestOf({ drm: ['widevine'], container: 'dash' })
   const { body } = await replyTo(request)
   const end = body.toString().trimEnd().length
@@ -335,7 +335,7 @@ test('every truncation of an answer is refused', async () => {
   }
 })
 
-test('headers that are missing and the namespace of SPEKE 1.0 are warned of', async () => {
+test('warns about missing headers and the SPEKE 1.0 namespace', async () => {
   const request = requestOf()
   const { body } = await replyTo(request)
   const xml = body.toString().replace('xmlns:pskc', 'xmlns:speke="urn:aws:amazon:com:speke" xmlns:pskc')
@@ -350,7 +350,7 @@ test('headers that are missing and the namespace of SPEKE 1.0 are warned of', as
   )
 })
 
-test('an unasked IV in counter mode is warned of', async () => {
+test('warns about an unrequested IV in counter mode', async () => {
   const request = requestOf()
   const xml = (await replyTo(request)).body
     .toString()
@@ -358,7 +358,7 @@ test('an unasked IV in counter mode is warned of', async () => {
   assert.match(readAnswer(replyOf(xml, request), request, undefined).warnings.join(), /share a keystream/)
 })
 
-test('all problems are said, and none of them holds a key', async () => {
+test('reports all problems and no key', async () => {
   const request = requestOf(FILM)
   const xml = (await replyTo(request)).body.toString()
   const key = first(xml, KEY)
@@ -379,7 +379,7 @@ test('an answer does not print its keys', async () => {
     assert.ok(!printed.includes(spelling))
 })
 
-test('the certificate of a new recipient is one that OpenSSL reads: RSA-2048, SHA-512, its own signer', async () => {
+test('OpenSSL reads the certificate of a new recipient: RSA-2048, SHA-512, self-signed', async () => {
   const own = new X509Certificate(recipient.certificate)
   assert.ok(own.verify(own.publicKey))
   assert.ok(own.checkPrivateKey(recipient.privateKey))

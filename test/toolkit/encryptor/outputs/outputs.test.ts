@@ -60,28 +60,28 @@ const GOLDEN: readonly (readonly [file: string, format: string, wish: Wish, opti
 ]
 
 for (const [file, format, wish, options] of GOLDEN) {
-  test(`${format} is written as in golden/${file}`, async () => {
+  test(`writes ${format} as in golden/${file}`, async () => {
     assert.equal((await render(format, wish, options)).text, golden(file))
   })
 }
 
-test('cpix is the document as it came', async () => {
+test('cpix is the unchanged document', async () => {
   const answer = await answerTo(CBCS)
   assert.equal(OUTPUTS.get('cpix')?.render(answer, OPTIONS).text, answer.document)
 })
 
-test('--format takes every format there is', () => {
+test('--format accepts every format', () => {
   assert.deepEqual([...OUTPUTS.keys()], [...OUTPUT_NAMES])
 })
 
-test('table and json hold keys only when asked', async () => {
+test('table and json contain keys only with showKeys', async () => {
   for (const format of ['table', 'json']) {
     assert.ok(!(await render(format)).text.includes(VIDEO_KEY), format)
     assert.ok((await render(format, CBCS, { showKeys: true })).text.includes(VIDEO_KEY), format)
   }
 })
 
-test('a format that is keys says so', async () => {
+test('a format with keys says so', async () => {
   const answer = await answerTo({ ...PAIR, video: 'SHARED' })
   const spellings = [VIDEO_KEY, Buffer.from(VIDEO_KEY, 'hex').toString('base64')]
   for (const [name, output] of OUTPUTS) {
@@ -94,7 +94,7 @@ test('a format that is keys says so', async () => {
   }
 })
 
-test('in counter mode no packager is given an IV that its streams would share', async () => {
+test('in counter mode no packager gets an IV that its streams would share', async () => {
   for (const format of ['shaka', 'bento4', 'gpac']) {
     const { text, notes = [] } = await render(format, { ...PAIR, video: 'SHARED' })
     assert.ok(!text.includes(iv.toString('hex')), format)
@@ -102,7 +102,7 @@ test('in counter mode no packager is given an IV that its streams would share', 
   }
 })
 
-test('a key info file of ffmpeg comes with the file of the key', async () => {
+test('an ffmpeg key info file comes with a key file', async () => {
   const { files = [] } = await render('ffmpeg', { ...PAIR, speke: '1.0', drm: ['aes-128'], video: 'SHARED' })
   assert.deepEqual(
     files.map(({ path, bytes }) => [path, bytes.length]),
@@ -123,7 +123,7 @@ test('mp4encrypt is given the data of each box in a file', async () => {
   assert.match(without.notes?.join() ?? '', /give --out FILE/)
 })
 
-test('track ids are those that are given', async () => {
+test('uses the given track IDs', async () => {
   const trackIds = new Map([['VIDEO', [3, 4]]])
   const { text } = await render('gpac', CBCS, { trackIds })
   assert.deepEqual(
@@ -136,7 +136,7 @@ test('the DRM file of GPAC is well-formed XML', async () => {
   assert.equal(readXml(Buffer.from((await render('gpac')).text)).root.local, 'GPACDRM')
 })
 
-test('a track whose label a packager does not choose by itself is named in a note', async () => {
+test('a note names a track that needs a drm_label', async () => {
   const { text, notes = [] } = await render('shaka', { ...PAIR, video: 'VIDEO-7', kidOf: undefined } as unknown as Wish)
   assert.match(text, /label=SD\+HD1:/)
   assert.match(notes.join('\n'), /give the streams of SD\+HD1, HD2 that name as drm_label/)
@@ -163,7 +163,7 @@ const REFUSED: readonly (readonly [
 ]
 
 for (const [what, format, wish, message, options] of REFUSED) {
-  test(`${format} refuses ${what}`, async () => {
+  test(`${format} rejects ${what}`, async () => {
     if (what === 'cbcs without IV') {
       const answer = await answerTo(wish)
       const keys = answer.keys.map((key) => ({ ...key, explicitIv: undefined }))
@@ -177,7 +177,7 @@ for (const [what, format, wish, message, options] of REFUSED) {
   })
 }
 
-test('a format of keys refuses keys that are encrypted for somebody else; cpix does not hold them', async () => {
+test('a format with keys rejects keys encrypted for another recipient; cpix does not contain them', async () => {
   const { certificate } = newRecipient(Date.UTC(2026, 10, 21), (size) => Buffer.alloc(size, 1))
   const answer = await answerTo({ certificates: [certificate] })
   for (const format of ['shaka', 'bento4', 'gpac', 'dotenv']) {
@@ -187,7 +187,7 @@ test('a format of keys refuses keys that are encrypted for somebody else; cpix d
   assert.match(OUTPUTS.get('table')?.render(answer, OPTIONS).text ?? '', /encrypted/)
 })
 
-test('a URI with a line break makes no option of its own', async () => {
+test('a URI with a line break adds no option', async () => {
   const answer = await answerTo({ ...PAIR, speke: '1.0', drm: ['aes-128'], video: 'SHARED' })
   const systems = answer.systems.map((system) => ({ ...system, uriExtXKey: 'https://a\n--help' }))
   for (const format of ['shaka', 'ffmpeg']) {
@@ -195,7 +195,7 @@ test('a URI with a line break makes no option of its own', async () => {
   }
 })
 
-test('what a key provider writes does not steer a terminal', async () => {
+test('removes terminal control characters of a key provider', async () => {
   const answer = await answerTo(CBCS)
   const systems = answer.systems.map((system) => ({ ...system, hlsMedia: '#EXT-X-KEY:METHOD=\u001b[2J' }))
   assert.ok(
@@ -214,7 +214,7 @@ async function substituted(command: readonly string[], wish: Wish = CBCS) {
   })
 }
 
-test('placeholders of a command are filled, other braces stay', async () => {
+test('replaces the placeholders of a command and keeps other braces', async () => {
   assert.deepEqual(
     await substituted(['packager', '--flagfile={file:shaka}', '{kid:AUDIO}', '{a,b}', '{unknown}', '{file:shaka}']),
     {
@@ -231,7 +231,7 @@ test('placeholders of a command are filled, other braces stay', async () => {
   )
 })
 
-test('a key in an argument is told of', async () => {
+test('reports a key in an argument', async () => {
   const { command, keysInArguments } = await substituted(['x', 'k={key:VIDEO}', '{iv:VIDEO}'])
   assert.deepEqual(command, ['x', `k=${VIDEO_KEY}`, iv.toString('hex')])
   assert.equal(keysInArguments, true)
@@ -245,7 +245,7 @@ for (const [command, message] of [
   [['{key}'], /\{key:TRACK\} with a TRACK of VIDEO, AUDIO/],
   [['{key:SD}'], /TRACK of VIDEO, AUDIO/],
 ] as const) {
-  test(`refuses the command ${command.join(' ')}`, async () => {
+  test(`rejects the command ${command.join(' ')}`, async () => {
     await assert.rejects(substituted(command), { code: 'ERR_USAGE_INVALID', message })
   })
 }

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Kid } from '../../../../src/formats/cenc.ts'
+import { ENCRYPTORS } from '../../../../src/protocols/speke/tables/encryptors.ts'
 import { readAnswer } from '../../../../src/toolkit/encryptor/answer/read.ts'
 import { nameUuid } from '../../../../src/toolkit/encryptor/request/name-uuid.ts'
 import { AUDIO_PRESET_NAMES, VIDEO_PRESET_NAMES } from '../../../../src/toolkit/encryptor/request/presets.ts'
-import { SHAPE_NAMES, SHAPES } from '../../../../src/toolkit/encryptor/request/shapes.ts'
+import { SHAPES } from '../../../../src/toolkit/encryptor/request/shapes.ts'
 import { SYSTEM_NAMES } from '../../../../src/toolkit/encryptor/systems.ts'
 import { replyTo, requestOf, type Wish } from '../asking.ts'
 
@@ -66,13 +67,13 @@ for (const [name, wish] of SHAPED) {
   })
 }
 
-test('one content, track and period has one kid and one period id, whenever it is asked', () => {
+test('a content, track and period always have the same kid and period ID', () => {
   const [first, second] = [requestOf({ periods: {} }), requestOf({ periods: {} })]
   assert.equal(first.xml, second.xml)
   assert.notEqual(first.keys[0]?.kid, requestOf({ contentId: 'other', periods: {} }).keys[0]?.kid)
 })
 
-test('every combination of shape, version, presets and systems is answered, and the answer read', async () => {
+test('every combination of shape, version, presets and systems gets an answer that readAnswer accepts', async () => {
   await fc.assert(
     fc.asyncProperty(wishes(), async (wish) => {
       const request = requestOf(wish)
@@ -99,7 +100,7 @@ function wishes(): fc.Arbitrary<Wish> {
   )
   return fc
     .record({
-      as: fc.constantFrom(...SHAPE_NAMES),
+      as: fc.constantFrom(...ENCRYPTORS),
       version: fc.nat(2),
       systems,
       video: fc.constantFrom(...VIDEO_PRESET_NAMES.filter((name) => name !== 'SHARED')),
@@ -132,21 +133,25 @@ function wishes(): fc.Arbitrary<Wish> {
 
 /** What a shape or version cannot say. */
 const REFUSED: readonly (readonly [what: string, wish: Wish, problem: RegExp])[] = [
-  ['a version the encryptor does not speak', { as: 'elemental-live', speke: '2.0' }, /speaks SPEKE 1\.0, not 2\.0/],
-  ['two keys in SPEKE 1.0', { speke: '1.0' }, /SPEKE 1\.0 has one key/],
+  ['a version the encryptor does not speak', { as: 'elemental-live', speke: '2.0' }, /supports SPEKE 1\.0, not 2\.0/],
+  ['two keys in SPEKE 1.0', { speke: '1.0' }, /SPEKE 1\.0 allows one key/],
   ['two periods in SPEKE 1.0', { speke: '1.0', video: 'SHARED', periods: { count: 2 } }, /one key period/],
-  ['one kid for two tracks', { kidOf: () => kidOf('AUDIO') }, /is given to two keys/],
+  ['one kid for two tracks', { kidOf: () => kidOf('AUDIO') }, /two keys have the kid/],
   ['a contentId with control characters', { contentId: 'a\nb' }, /contentId/],
   ['an empty contentId', { contentId: '' }, /contentId/],
-  ['times before SPEKE 2.1', { periods: { timing: 'START_END_ONLY', interval: 60 } }, /of SPEKE 2\.1/],
-  ['times without an interval', { speke: '2.1', periods: { timing: 'START_END_ONLY' } }, /needs an interval/],
+  ['times before SPEKE 2.1', { periods: { timing: 'START_END_ONLY', interval: 60 } }, /requires SPEKE 2\.1/],
+  [
+    'times without an interval',
+    { speke: '2.1', periods: { timing: 'START_END_ONLY' } },
+    /requires the length of a period/,
+  ],
   ['a system that SPEKE 1.0 does not know', { speke: '1.0', video: 'SHARED', drm: ['irdeto'] }, /does not know/],
   ['an unknown system', { drm: ['nonesuch'] }, /must be one of widevine/],
   ['a system twice', { drm: ['widevine', 'EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED'] }, /stands twice/],
 ]
 
 for (const [what, wish, message] of REFUSED) {
-  test(`refuses ${what}`, () => {
+  test(`rejects ${what}`, () => {
     assert.throws(() => requestOf(wish), { code: 'ERR_USAGE_INVALID', message })
   })
 }
@@ -161,23 +166,23 @@ test('START_END_ONLY has no index, INDEX_ONLY no times', () => {
   assert.match(only('INDEX_ONLY'), /<cpix:ContentKeyPeriod id="\S+" index="0"\/>/)
 })
 
-test('a system that is not known by name is asked for by its UUID', () => {
+test('a request asks for an unnamed DRM system by its UUID', () => {
   const { xml } = requestOf({ drm: ['3D5E6D35-9B9A-41E8-B843-DD3C6E72C42C'] })
   assert.match(xml, /systemId="3d5e6d35-9b9a-41e8-b843-dd3c6e72c42c"/)
 })
 
-test('a container limits what is asked for', () => {
+test('a container limits the requested elements', () => {
   assert.doesNotMatch(requestOf({ container: 'dash' }).xml, /HLSSignalingData/)
   assert.doesNotMatch(requestOf({ container: 'ts' }).xml, /PSSH/)
 })
 
-test('every system that help lists can be asked for', () => {
+test('every DRM system in the help text works', () => {
   for (const name of SYSTEM_NAMES) assert.ok(requestOf({ drm: [name] }).drmSystems.length > 0, name)
 })
 
-test('an assumed shape says so', () => {
+test('an assumed shape is marked as assumed', () => {
   assert.deepEqual(
-    SHAPE_NAMES.filter((name) => SHAPES[name].assumed),
+    ENCRYPTORS.filter((name) => SHAPES[name].assumed),
     ['mediaconvert', 'elemental-live'],
   )
 })

@@ -48,23 +48,23 @@ for (const [preset, tracks] of OF_AWS) {
 const typesOf = (video?: string, audio?: string): readonly string[] =>
   tracksOf({ video, audio }).map(({ intendedTrackType }) => intendedTrackType)
 
-test('one key for video and one for audio when nothing is chosen', () => {
+test('the default is one key for video and one for audio', () => {
   assert.deepEqual(typesOf(), ['VIDEO', 'AUDIO'])
 })
 
-test('presets are taken as AWS services spell them, in any letter case', () => {
+test('accepts the AWS spellings of presets in any letter case', () => {
   for (const name of ['VIDEO-2', 'video-2', 'PRESET-VIDEO-2', 'PRESET_VIDEO_2', 'preset_video_2']) {
     assert.deepEqual(typesOf(name), ['SD', 'HD', 'AUDIO'], name)
   }
 })
 
-test('SHARED on either side is one key for all tracks', () => {
+test('SHARED for video or audio means one key for all tracks', () => {
   for (const choice of [['SHARED'], [undefined, 'SHARED'], ['SHARED', 'SHARED']]) {
     assert.deepEqual(typesOf(...choice), ['ALL'])
   }
 })
 
-test('UNENCRYPTED leaves the tracks of its side without a key', () => {
+test('UNENCRYPTED requests no key for its tracks', () => {
   assert.deepEqual(typesOf('UNENCRYPTED'), ['AUDIO'])
   assert.deepEqual(typesOf('VIDEO-1', 'UNENCRYPTED'), ['VIDEO'])
 })
@@ -80,12 +80,12 @@ for (const [video, audio] of [
   ['toString', undefined],
   ['', undefined],
 ]) {
-  test(`refuses the presets ${video} and ${audio} together`, () => {
+  test(`rejects the presets ${video} and ${audio} together`, () => {
     assert.throws(() => typesOf(video, audio), { code: 'ERR_USAGE_INVALID' })
   })
 }
 
-test('every name that help lists is taken', () => {
+test('accepts every preset name in the help text', () => {
   for (const name of VIDEO_PRESET_NAMES) assert.ok(typesOf(name, name === 'SHARED' ? undefined : 'AUDIO-1').length > 0)
   for (const name of AUDIO_PRESET_NAMES) assert.ok(typesOf(name === 'SHARED' ? undefined : 'VIDEO-1', name).length > 0)
 })
