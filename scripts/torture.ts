@@ -43,7 +43,7 @@ const results: Result[] = []
 for (const [name, { run, rounds }] of Object.entries(SCENARIOS)) {
   if (values.only !== undefined && values.only !== name) continue
   process.stderr.write(`${name} …\n`)
-  results.push(await run({ rounds: Number(values.rounds ?? rounds), deadline }))
+  results.push(await run({ rounds: Number(values.rounds ?? rounds), deadline, startMs: 2_000 }))
 }
 
 const COLUMNS = ['scenario', 'rounds', 'acknowledged', 'differing', 'worst start ms', 'verdict', 'note']

@@ -73,7 +73,7 @@ async function askOpenly(ask: Ask): Promise<void> {
   await post(`/license/clearkey/default/${CONTENT}`, JSON.stringify({ kids: [base64url(KID)], type: 'temporary' }))
   await ask('/speke/v1.0/heartbeat')
   await ask('/api/contents')
-  await ask(`/copyProtectionData/${CONTENT}`)
+  await ask('/copyProtectionData/nothing')
   await ask('/readyz')
   await ask('/metrics')
   await ask('/livez', { headers: { 'x-long': 'a'.repeat(20_000) } })

@@ -1,22 +1,17 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { readXml } from '../../src/formats/xml/reader.ts'
-import { PACKAGE, type Running, start } from '../cli/run.ts'
+import { PACKAGE, start } from '../cli/run.ts'
 import { blocksOf, PAGES, pageOf } from './pages.ts'
 
 const EXAMPLES = 'docs/examples'
 /** The request that `keyspring serve` prints, and the README shows the answer to. */
 const SAMPLE = `${EXAMPLES}/widevine-playready-cenc.xml`
 
-let server: Running
-let url = ''
-
-before(async () => {
-  server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
-  url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
-})
+const server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+const url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
 
 after(async () => {
   server.signal('SIGTERM')

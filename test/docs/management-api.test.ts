@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { OPERATIONS } from '../../src/http/api/operations/operations.ts'
-import { type Running, start } from '../cli/run.ts'
+import { start } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
 const page = pageOf('docs/guides/management-api.md')
-let server: Running
-let url = ''
 
-before(async () => {
-  server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
-  url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
-})
+const server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+const url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
 
 after(async () => {
   server.signal('SIGTERM')

@@ -11,16 +11,15 @@ import { resolveKeys } from '../../src/operations/resolve/resolve.ts'
 import { createRotationWatcher } from '../../src/operations/rotation/missed.ts'
 import type { MissedRotation } from '../../src/operations/rotation/overdue.ts'
 import { contentPeriods } from '../../src/operations/rotation/periods.ts'
-import { startPostgres } from '../adapters/store/postgres/server.ts'
+import { sharedPostgres } from '../adapters/store/postgres/server.ts'
 import { kidOf } from '../keys/fixtures.ts'
 import { DAY, ledgerKey, ledgerRecord, managing, OPERATOR, START, WEEK } from './managing.ts'
 
 const MINUTE = 60_000
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-manage-'))
-const postgres = await startPostgres()
+const postgres = await sharedPostgres()
 after(async () => {
   rmSync(scratch, { recursive: true })
-  await postgres.remove()
 })
 
 /** Two nodes on one store. */

@@ -5,7 +5,6 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { listAuditFiles } from '../../src/adapters/audit-files/reader.ts'
 import { SCOPES } from '../../src/auth/clients/client.ts'
 import { issueToken } from '../../src/auth/methods/bearer-token.ts'
@@ -15,9 +14,10 @@ import { assemble } from '../../src/server/assemble/assemble.ts'
 import { openManagement } from '../../src/server/assemble/management.ts'
 import { type Config, readConfig } from '../../src/server/config/config.ts'
 import { startServer } from '../../src/server/start.ts'
-import { startPostgres } from '../adapters/store/postgres/server.ts'
+import { sharedPostgres } from '../adapters/store/postgres/server.ts'
 import { temporaryDirectory } from '../cli/run.ts'
 import { CLEARKEY_DASH, KID, KID_2, requestFor, WIDEVINE } from '../protocols/speke/documents.ts'
+import { until } from '../until.ts'
 import { keptLog, keptMetrics } from './fakes.ts'
 
 const directory = temporaryDirectory()
@@ -105,17 +105,9 @@ async function serve(name: string, store: string, settings: object = {}) {
   return { config, server, encrypt, api, play, events, lines, told, close, tokens, written, file }
 }
 
-/** Asks until it is so. */
-async function until(is: () => Promise<boolean> | boolean): Promise<void> {
-  while (!(await is())) await sleep(100)
-}
-
-const POSTGRES = startPostgres()
-after(async () => (await POSTGRES).remove())
-
 const STORES: readonly [name: string, store: () => Promise<string>][] = [
   ['sqlite', async () => 'sqlite'],
-  ['postgres', async () => (await (await POSTGRES).newUrl()).reveal()],
+  ['postgres', async () => (await (await sharedPostgres()).newUrl()).reveal()],
 ]
 
 for (const [name, storeOf] of STORES) {
@@ -147,17 +139,19 @@ for (const [name, storeOf] of STORES) {
       assert.equal((await transfer('DELETE')).status, 204)
       assert.equal((await transfer('GET')).status, 410)
       // What is in memory is used for five seconds.
-      await until(async () => (await encrypt('series')).status === 410)
+      await until('an encryptor gets 410', async () => (await encrypt('series')).status === 410)
     })
 
     test('a request that comes before the sweeper destroys what is overdue, records it and tells of it', async () => {
       const { encrypt, events, config, close } = await serve(`${name}-late`, await storeOf())
       const before = await encrypt('again-late')
-      await until(async () => {
-        await sleep(2_500)
-        return (await encrypt('again-late')).keys[0] !== before.keys[0]
+      // Each request in the grace period renews the content, so that it must stay unasked for longer than that.
+      await until('the content has another key', async () => (await encrypt('again-late')).keys[0] !== before.keys[0], {
+        everyMs: 2_500,
       })
-      await until(() => events.some(({ type, data }) => type.endsWith('content.expired') && data.destroyed === true))
+      await until('the event says that it was destroyed', () =>
+        events.some(({ type, data }) => type.endsWith('content.expired') && data.destroyed === true),
+      )
       await close()
       const record = recordsOf(config).find(({ action }) => action === 'content.expire')
       assert.deepEqual([record?.contentId, record?.actor.id], ['again-late', 'late-request'])
@@ -175,12 +169,15 @@ for (const [name, storeOf] of STORES) {
         (list.contents as { contentId: string; class: string }[]).map((one) => `${one.contentId} ${one.class}`),
         ['again-1 again', 'movie forever', 'short-1 short'],
       )
-      await until(async () => ((await api('GET', '/api/contents/movie')).json.lastPeriods as unknown[]).length === 1)
+      await until(
+        'the ledger has the period',
+        async () => ((await api('GET', '/api/contents/movie')).json.lastPeriods as unknown[]).length === 1,
+      )
       const held = await api('PUT', '/api/contents/movie/hold', { reason: 'case 17' })
       assert.equal(held.status, 200)
       assert.equal((await api('DELETE', '/api/contents/movie?reason=x')).json.code, 'ERR_CONTENT_HELD')
 
-      await until(async () => (await play('short-1')) === 410)
+      await until('players get 410', async () => (await play('short-1')) === 410)
       assert.equal((await api('GET', '/api/contents/short-1')).json.state, 'expired')
       assert.deepEqual((await encrypt('short-1', [CLEARKEY_DASH])).keys, short.keys)
       assert.equal(await play('short-1'), 200)
@@ -189,11 +186,11 @@ for (const [name, storeOf] of STORES) {
         await api('POST', '/api/sweep')
         return (await api('GET', `/api/contents/${contentId}`)).json.state === 'destroyed'
       }
-      await until(() => destroyed('short-1'))
-      await until(() => destroyed('again-1'))
-      await until(async () => (await encrypt('short-1', [CLEARKEY_DASH])).status === 410)
+      await until('short-1 is destroyed', () => destroyed('short-1'))
+      await until('again-1 is destroyed', () => destroyed('again-1'))
+      await until('encryptors get 410', async () => (await encrypt('short-1', [CLEARKEY_DASH])).status === 410)
       assert.equal(await play('short-1'), 410)
-      await until(async () => (await encrypt('again-1')).status === 200)
+      await until('the content gets a new secret', async () => (await encrypt('again-1')).status === 200)
       const renewed = await encrypt('again-1')
       assert.notDeepEqual(renewed.keys, again.keys)
       assert.equal((await api('GET', '/api/contents/again-1')).json.epoch, 1)
@@ -210,7 +207,7 @@ for (const [name, storeOf] of STORES) {
 
       const types = ['key.issued', 'key.imported', 'key.exported', 'content.expired', 'request.refused']
       const seen = () => new Set(events.map(({ type }) => type.replace(/^.*keyspring\./, '')))
-      await until(() => types.every((type) => seen().has(type)))
+      await until('every event arrived', () => types.every((type) => seen().has(type)))
       const firsts = events.filter(({ type, subject }) => type.endsWith('key.issued') && subject === 'movie')
       assert.equal(firsts.length, 1)
       assert.ok(told.some(([what, outcome]) => what === 'contentsSwept' && outcome === 'destroyed'))

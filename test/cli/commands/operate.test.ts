@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { IMPORT_FORMATS } from '../../../src/operations/import/formats.ts'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
-import { startPostgres } from '../../adapters/store/postgres/server.ts'
+import { sharedPostgres } from '../../adapters/store/postgres/server.ts'
 import { PACKAGE, type Run, type Running, run, start, temporaryDirectory } from '../run.ts'
 
 const directory = temporaryDirectory()
@@ -264,33 +264,26 @@ test('keys are exported encrypted for a recipient, or in the clear when that is 
 })
 
 test('the same on PostgreSQL', async () => {
-  const postgres = await startPostgres()
-  try {
-    const url = join(directory, 'url')
-    writeFileSync(url, `${(await postgres.newUrl()).reveal()}\n`, { mode: 0o600 })
-    const environment = { KEYSPRING_STORE_FILE: url }
-    const data = join(directory, 'postgres')
-    const on = (args: readonly string[], stdin = '') => run([...args, '--data', data], { environment, stdin })
-    assert.equal((await on(['store', 'migrate'])).code, 0)
-    const [key, kid] = [newKey(), randomUUID()]
-    const keys = JSON.stringify([{ contentId: 'film', kid, key: key.toString('hex') }])
-    const imported = await on(['keys', 'import', '-', '--format', 'json'], keys)
-    assert.match(imported.stdout, /stored: 1, there already: 0, refused: 0/, imported.stderr)
-    assert.match((await on(['keys', 'import', '-', '--format', 'json'], keys)).stdout, /there already: 1/)
-    const of = ['--content-id', 'film']
-    assert.match(
-      (await on(['keys', 'show', ...of, '--kid', kid])).stdout,
-      new RegExp(`check value ${checkValueOf(key)}`),
-    )
-    assert.equal((await on(['contents', 'hold', ...of, '--reason', 'case 12'])).code, 0)
-    assert.match((await on(['contents', 'list'])).stdout, /^film {2}held {2}forever/)
-    assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 4)
-    assert.equal((await on(['contents', 'release', ...of, '--reason', 'closed'])).code, 0)
-    assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 0)
-    assert.equal((await on(['keys', 'show', ...of, '--kid', kid])).code, 4)
-    const verified = await on(['audit', 'verify'])
-    assert.deepEqual([verified.code, / 0 problems, 0 warnings\n$/.test(verified.stdout)], [0, true], verified.stdout)
-  } finally {
-    await postgres.remove()
-  }
+  const postgres = await sharedPostgres()
+  const url = join(directory, 'url')
+  writeFileSync(url, `${(await postgres.newUrl()).reveal()}\n`, { mode: 0o600 })
+  const environment = { KEYSPRING_STORE_FILE: url }
+  const data = join(directory, 'postgres')
+  const on = (args: readonly string[], stdin = '') => run([...args, '--data', data], { environment, stdin })
+  assert.equal((await on(['store', 'migrate'])).code, 0)
+  const [key, kid] = [newKey(), randomUUID()]
+  const keys = JSON.stringify([{ contentId: 'film', kid, key: key.toString('hex') }])
+  const imported = await on(['keys', 'import', '-', '--format', 'json'], keys)
+  assert.match(imported.stdout, /stored: 1, there already: 0, refused: 0/, imported.stderr)
+  assert.match((await on(['keys', 'import', '-', '--format', 'json'], keys)).stdout, /there already: 1/)
+  const of = ['--content-id', 'film']
+  assert.match((await on(['keys', 'show', ...of, '--kid', kid])).stdout, new RegExp(`check value ${checkValueOf(key)}`))
+  assert.equal((await on(['contents', 'hold', ...of, '--reason', 'case 12'])).code, 0)
+  assert.match((await on(['contents', 'list'])).stdout, /^film {2}held {2}forever/)
+  assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 4)
+  assert.equal((await on(['contents', 'release', ...of, '--reason', 'closed'])).code, 0)
+  assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 0)
+  assert.equal((await on(['keys', 'show', ...of, '--kid', kid])).code, 4)
+  const verified = await on(['audit', 'verify'])
+  assert.deepEqual([verified.code, / 0 problems, 0 warnings\n$/.test(verified.stdout)], [0, true], verified.stdout)
 })

@@ -4,7 +4,7 @@ import { chmodSync, copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
 import { type Running, run, start, temporaryDirectory } from '../run.ts'
 
@@ -25,11 +25,9 @@ after(() => {
   for (const server of servers) server.close()
   for (const one of running) one.signal('SIGKILL')
 })
-before(async () => {
-  const key = { stdin: randomBytes(16) }
-  const kid = '3f1c9a52-6b0e-4d87-9c34-1e5a70b2d801'
-  await run(['override', 'add', '--data', healthy, '--content-id', 'film', '--kid', kid, '--key-file', '-'], key)
-})
+const key = { stdin: randomBytes(16) }
+const kid = '3f1c9a52-6b0e-4d87-9c34-1e5a70b2d801'
+await run(['override', 'add', '--data', healthy, '--content-id', 'film', '--kid', kid, '--key-file', '-'], key)
 
 async function examine(
   args: readonly string[],

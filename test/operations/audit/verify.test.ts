@@ -37,18 +37,16 @@ const dataKeys = dataKeysOf()
 const heads: AuditHeads = headsOf(rows, dataKeys)
 
 /** Four records on each of three days, from two nodes. */
-before(async () => {
-  for (const node of ['n1', 'n2']) {
-    let now = NOON
-    const sink = openAuditFiles({ directory: sample, node })
-    const log = new ChainedAuditLog({ sink, node, heads, startedBy: SERVER, now: () => now })
-    for (const [index] of DAYS.entries()) {
-      for (let number = 0; number < 4; number++) await log.write(entryOf(10 * index + number))
-      now += DAY_MS
-    }
-    await log.close()
+for (const node of ['n1', 'n2']) {
+  let now = NOON
+  const sink = openAuditFiles({ directory: sample, node })
+  const log = new ChainedAuditLog({ sink, node, heads, startedBy: SERVER, now: () => now })
+  for (const [index] of DAYS.entries()) {
+    for (let number = 0; number < 4; number++) await log.write(entryOf(10 * index + number))
+    now += DAY_MS
   }
-})
+  await log.close()
+}
 
 const nameOf = (directory: string, day = 0, node = 'n1'): string => join(directory, node, `${DAYS[day]}.jsonl`)
 const faultsOf = ({ findings }: AuditReport) => findings.map(({ fault, chain, line }) => `${fault} ${chain} ${line}`)

@@ -71,7 +71,7 @@ async function serviceOf(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(service.address() as AddressInfo).port}`
 }
 
-const granted: PlayerGrant = { tenant: 'default', contentIds: ['sample-*'], expiresAt: Date.now() + 60_000 }
+const granted: PlayerGrant = { tenant: 'default', contentIds: ['sample-*'], expiresAt: Date.now() + 3_600_000 }
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 test('on loopback players need nothing, and the key is the one that encrypts', async () => {

@@ -21,11 +21,11 @@ Object.assign(process.env, {
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',
 })
-beforeEach(() => {
-  fake.asked.length = 0
-})
-
 describe('a setting that names a secret', () => {
+  beforeEach(() => {
+    fake.asked.length = 0
+  })
+
   test('of Secrets Manager has its value, fetched once', async () => {
     const resolved = await resolveSecretReferences({ KEYSPRING_PLAYBACK_JWT_SECRET_SECRET: 'player-jwt', OTHER: 'x' })
     assert.deepEqual(resolved, { KEYSPRING_PLAYBACK_JWT_SECRET: SECRET, OTHER: 'x' })

@@ -9,6 +9,7 @@ import { Secret } from '../../../src/core/secret.ts'
 import { EVENT_TYPES, type KeyspringEvent } from '../../../src/operations/ports/events.ts'
 import { type OpenEventsOptions, openEvents } from '../../../src/server/delivery/events.ts'
 import { webhookUrlProblem } from '../../../src/server/delivery/post-event.ts'
+import { until as waitUntil } from '../../until.ts'
 
 const EXAMPLE = new URL('../../../docs/guides/verify-event.mjs', import.meta.url)
 const { verifyEvent } = (await import(EXAMPLE.href)) as {
@@ -44,7 +45,7 @@ interface Received {
 /** A receiver that answers as `answers` say, the last of them for ever; null: never. */
 async function receiver(...answers: ((response: ServerResponse) => void)[]) {
   const received: Received[] = []
-  const waiting: (() => void)[] = []
+
   const server = createServer((request, response) => {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
@@ -52,14 +53,13 @@ async function receiver(...answers: ((response: ServerResponse) => void)[]) {
       received.push({ headers: request.headers, body: Buffer.concat(parts).toString() })
       const answer = answers.length > 1 ? answers.shift() : answers[0]
       answer?.(response)
-      for (const wake of waiting.splice(0)) wake()
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   closing.push(() => server.close().closeAllConnections())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`
   const until = async (count: number): Promise<void> => {
-    while (received.length < count) await new Promise<void>((resolve) => waiting.push(resolve))
+    await waitUntil(`${count} events arrived`, () => received.length >= count, { everyMs: 5 })
   }
   return { url, received, until }
 }

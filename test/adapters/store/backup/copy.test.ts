@@ -13,13 +13,13 @@ import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { startDynamoDb } from '../dynamodb/server.ts'
 import { recordOf } from '../ledger-store-contract.ts'
-import { startPostgres } from '../postgres/server.ts'
+import { sharedPostgres } from '../postgres/server.ts'
 
-const [postgres, dynamoDb] = await Promise.all([startPostgres(), startDynamoDb()])
+const [postgres, dynamoDb] = await Promise.all([sharedPostgres(), startDynamoDb()])
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-copy-'))
 after(async () => {
   rmSync(scratch, { recursive: true })
-  await Promise.all([postgres.remove(), dynamoDb.remove()])
+  await dynamoDb.remove()
 })
 
 let files = 0

@@ -17,7 +17,7 @@ import { seal } from '../../../../src/keys/crypto/seal.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { recordOf } from '../ledger-store-contract.ts'
 import { raceFirstRequests } from './races.ts'
-import { PASSWORD, startPostgres } from './server.ts'
+import { startPostgres } from './server.ts'
 import { startTcpProxy } from './tcp-proxy.ts'
 
 const postgres = await startPostgres(['-c', 'deadlock_timeout=50ms'])
@@ -32,7 +32,7 @@ function unavailable(remedy: RegExp) {
   return (error: KeyProviderError): boolean => {
     assert.equal(error.code, 'ERR_STORE_UNAVAILABLE')
     assert.match(error.message, remedy)
-    assert.ok(!inspect(error, { depth: 9 }).includes(PASSWORD))
+    assert.ok(!inspect(error, { depth: 9 }).includes(postgres.password))
     return true
   }
 }
@@ -119,7 +119,7 @@ describe('the schema of postgres', () => {
 describe('the postgres store in trouble', () => {
   test('a wrong password, a missing database and a closed port are told apart, without the password', async () => {
     const url = await postgres.newUrl()
-    const wrong = new Secret(url.reveal().replace(PASSWORD, 'hunter2'))
+    const wrong = new Secret(url.reveal().replace(postgres.password, 'hunter2'))
     await assert.rejects(openPostgresStore({ url: wrong }), (error: KeyProviderError) => {
       assert.doesNotMatch(inspect(error, { depth: 9 }), /hunter2/)
       return unavailable(/refuses the user/)(error)

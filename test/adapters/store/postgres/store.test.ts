@@ -1,4 +1,3 @@
-import { after } from 'node:test'
 import { openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
 import { auditHeadContract } from '../audit-head-contract.ts'
 import { boundedSearchContract, catalogueContract } from '../catalogue-contract.ts'
@@ -10,10 +9,9 @@ import { lifeStoreContract } from '../life-store-contract.ts'
 import { maintenanceContract } from '../maintenance-contract.ts'
 import { recentPeriodsContract } from '../recent-periods-contract.ts'
 import { oneStepOverridesContract, secretStoreContract } from '../secret-store-contract.ts'
-import { startPostgres } from './server.ts'
+import { sharedPostgres } from './server.ts'
 
-const postgres = await startPostgres()
-after(() => postgres.remove())
+const postgres = await sharedPostgres()
 
 const open = async () => openPostgresStore({ url: await postgres.newUrl(), migrate: true })
 

@@ -16,10 +16,7 @@ async function helps(path: readonly string[] = []): Promise<ReadonlyMap<string, 
   return new Map([[path.join(' '), stdout], ...inner.flatMap((one) => [...one])])
 }
 
-let help: ReadonlyMap<string, string> = new Map()
-before(async () => {
-  help = await helps()
-})
+const help = await helps()
 
 const longOptions = (text: string): readonly string[] =>
   [...text.matchAll(/^ +(?:-\w, )?(--[\w-]+)/gm)].map(([, option = '']) => option)

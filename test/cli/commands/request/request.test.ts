@@ -7,17 +7,13 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { newRecipient } from '../../../../src/toolkit/encryptor/certificate.ts'
-import { PACKAGE, type Running, run, start, temporaryDirectory } from '../../run.ts'
+import { PACKAGE, run, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
-let keyProvider: Running
-let url = ''
 const servers: Server[] = []
-before(async () => {
-  keyProvider = start(['serve', '--port', '0', '--data', join(directory, 'data')])
-  const [, address = ''] = await keyProvider.stderr(/listens on (\S+),/)
-  url = `${address}/copyProtection`
-})
+const keyProvider = start(['serve', '--port', '0', '--data', join(directory, 'data')])
+const [, address = ''] = await keyProvider.stderr(/listens on (\S+),/)
+const url = `${address}/copyProtection`
 after(() => {
   keyProvider.signal('SIGTERM')
   for (const server of servers) server.close()

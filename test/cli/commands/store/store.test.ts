@@ -3,15 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { PASSWORD, startPostgres } from '../../../adapters/store/postgres/server.ts'
+import { sharedPostgres } from '../../../adapters/store/postgres/server.ts'
 import { PACKAGE, type Running, run, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
-const postgres = await startPostgres()
+const postgres = await sharedPostgres()
 const running: Running[] = []
 after(async () => {
   for (const one of running) one.signal('SIGKILL')
-  await postgres.remove()
 })
 
 const DOCUMENT = readFileSync(join(PACKAGE, 'docs/examples/widevine-playready-cenc.xml'), 'utf8')
@@ -56,7 +55,7 @@ test('two nodes on PostgreSQL give one key, and no message of either holds the p
   const together = await Promise.all([...Array(16)].flatMap(() => [first, second].map((node) => node.keysOf('new'))))
   assert.equal(new Set(together.map(String)).size, 1)
   for (const { stderr, stdout } of [await first.stop(), await second.stop(), refused]) {
-    assert.ok(!`${stdout}${stderr}`.includes(PASSWORD))
+    assert.ok(!`${stdout}${stderr}`.includes(postgres.password))
   }
 })
 
