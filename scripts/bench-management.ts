@@ -11,6 +11,7 @@ import { createDataKeys } from '../src/keys/crypto/data-keys.ts'
 import { seal } from '../src/keys/crypto/seal.ts'
 import type { LedgerRecord } from '../src/keys/ports/ledger-store.ts'
 import { ask, getOf, load, type MakeRequest, postOf } from './bench/load.ts'
+import { portFrom } from './bench/port-from.ts'
 
 const HELP = `npm run bench:management [-- options]: the operator's side on a store of many contents, against a bare node:http server
   --contents N     contents in the store (1000000)
@@ -198,16 +199,4 @@ function retarget(request: Buffer, path: string): Buffer {
 
 function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-}
-
-async function portFrom(output: NodeJS.ReadableStream | null, pattern: RegExp): Promise<number> {
-  let text = ''
-  for await (const chunk of output ?? []) {
-    text += String(chunk)
-    const found = pattern.exec(text)?.[1]
-    if (found === undefined) continue
-    output?.resume()
-    return Number(found)
-  }
-  throw new Error(`the server did not start: ${text}`)
 }

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { newRecipient } from '../src/toolkit/encryptor/certificate.ts'
 import { deliveryDataFor, requestOf } from './bench/documents.ts'
 import { ask, type LoadResult, load, type MakeRequest, postOf } from './bench/load.ts'
+import { portFrom } from './bench/port-from.ts'
 
 const HELP = `npm run bench [-- options]
   --rounds N       rounds of each case, Keyspring and echo in turns (5)
@@ -42,6 +43,30 @@ const HEADERS = { 'Content-Type': 'application/xml', 'X-Speke-Version': '2.0' }
 const post = (body: string): Buffer => postOf(PATH, HEADERS, body)
 const connections = Number(flags.connections)
 
+const CONTENTS = 200
+
+/** What live encryptors send all day: one of 200 known contents, with a period and kids that nobody asked for before. */
+function rotating(keys: number, systems: number): MakeRequest {
+  const [content, index, kids] = ['777', '1234567890', '1234-00005678']
+  const bytes = post(requestOf(keys, systems, `channel-${content}`, { period: { index, kidDigits: kids } }))
+  const placesOf = (text: string): readonly number[] => {
+    const places: number[] = []
+    for (let at = bytes.indexOf(text); at >= 0; at = bytes.indexOf(text, at + 1)) places.push(at)
+    return places
+  }
+  const [contents, indexes, kidPlaces] = [placesOf(`channel-${content}`), placesOf(index), placesOf(kids)]
+  return () => {
+    const request = Buffer.from(bytes)
+    const count = serial++
+    const digits = String(count).padStart(10, '0')
+    for (const at of contents)
+      request.write(String(count % CONTENTS).padStart(3, '0'), at + 'channel-'.length, 'latin1')
+    for (const at of indexes) request.write(digits, at, 'latin1')
+    for (const at of kidPlaces) request.write(`${digits.slice(0, 4)}-00${digits.slice(4)}`, at, 'latin1')
+    return request
+  }
+}
+
 /** Requests that differ in ten digits: the counter goes on through the whole run, so no two are ever the same. */
 let serial = 0
 function counting(body: (digits: string) => string): MakeRequest {
@@ -75,6 +100,8 @@ const recipient = deliveryDataFor(
   Buffer.from(newRecipient(Date.now(), randomBytes, 'bench').certificate).toString('base64'),
 )
 const cases: readonly Case[] = [
+  { name: '2 × 3, rotation', goal: 0.25, connections, make: rotating(2, 3) },
+  { name: '8 × 3, rotation', goal: undefined, connections, make: rotating(8, 3) },
   ...sizes.map(([keys, systems, goal]) => ({
     name: `${keys} × ${systems}, identical`,
     goal,
@@ -93,7 +120,12 @@ const cases: readonly Case[] = [
     connections: Math.max(64, connections),
     make: counting((digits) => requestOf(2, 3, `bench-${digits}`)),
   },
-  { name: '2 × 3, encrypted', goal: 0.2, connections, make: repeating(requestOf(2, 3, 'bench', recipient)) },
+  {
+    name: '2 × 3, encrypted',
+    goal: 0.2,
+    connections,
+    make: repeating(requestOf(2, 3, 'bench', { deliveryData: recipient })),
+  },
 ].filter(({ name }) => name.includes(flags.only))
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-bench-'))
@@ -258,16 +290,4 @@ function resetPeak(pid: number): void {
 
 function peakMb(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
-}
-
-async function portFrom(output: NodeJS.ReadableStream | null, pattern: RegExp): Promise<number> {
-  let text = ''
-  for await (const chunk of output ?? []) {
-    text += String(chunk)
-    const port = pattern.exec(text)?.[1]
-    if (port === undefined) continue
-    output?.resume()
-    return Number(port)
-  }
-  throw new Error(`the server did not start: ${text}`)
 }

@@ -13,9 +13,24 @@ const SYSTEMS = [WIDEVINE, PLAYREADY, FAIRPLAY]
 /** The IV that MediaPackage makes when its operator gives none. */
 const IV = 'XwvaqRXqiqztaK7XvfTD0g=='
 
+/** A key period. Digits that a load counts up make each request another period with other kids. */
+export interface RequestPeriod {
+  readonly index: string
+  /** Twelve hexadecimal digits and one hyphen, `dddd-dddddddd`, within each kid. */
+  readonly kidDigits: string
+}
+
 /** A SPEKE 2.0 request as for CMAF (cbcs, with the encryptor's own explicitIV) for `keys` content keys in `systems` DRM systems. */
-export function requestOf(keys: number, systems: number, contentId: string, deliveryData = ''): string {
-  const kids = Array.from({ length: keys }, (_, i) => `9eb4050d-e44b-4802-932e-27d75083e2${(16 + i).toString(16)}`)
+export function requestOf(
+  keys: number,
+  systems: number,
+  contentId: string,
+  { deliveryData = '', period }: { readonly deliveryData?: string; readonly period?: RequestPeriod } = {},
+): string {
+  const kids = Array.from(
+    { length: keys },
+    (_, i) => `9eb4050d-e44b-4802-${period?.kidDigits ?? '932e-27d75083'}e2${(16 + i).toString(16)}`,
+  )
   const trackType = (i: number): string =>
     keys === 1 ? 'VIDEO' : keys === 2 ? (['VIDEO', 'AUDIO'][i] ?? '') : (TRACK_TYPES[i] ?? '')
   const lines = [
@@ -31,11 +46,19 @@ export function requestOf(keys: number, systems: number, contentId: string, deli
       kids.map((kid) => `    <cpix:DRMSystem kid="${kid}" systemId="${id}">${CHILDREN[id]}</cpix:DRMSystem>`),
     ),
     '  </cpix:DRMSystemList>',
+    ...(period === undefined
+      ? []
+      : [
+          '  <cpix:ContentKeyPeriodList>',
+          `    <cpix:ContentKeyPeriod id="keyPeriod_${period.index}" index="${period.index}"/>`,
+          '  </cpix:ContentKeyPeriodList>',
+        ]),
     '  <cpix:ContentKeyUsageRuleList>',
     ...kids.map((kid, i) => {
       const type = trackType(i)
       const filter = type.includes('AUDIO') ? '<cpix:AudioFilter/>' : '<cpix:VideoFilter/>'
-      return `    <cpix:ContentKeyUsageRule kid="${kid}" intendedTrackType="${type}">${filter}</cpix:ContentKeyUsageRule>`
+      const during = period === undefined ? '' : `<cpix:KeyPeriodFilter periodId="keyPeriod_${period.index}"/>`
+      return `    <cpix:ContentKeyUsageRule kid="${kid}" intendedTrackType="${type}">${during}${filter}</cpix:ContentKeyUsageRule>`
     }),
     '  </cpix:ContentKeyUsageRuleList>',
     '</cpix:CPIX>',
