@@ -61,7 +61,7 @@ describe('a server takes the settings', () => {
   })
 
   test('that the guide gives to try the image', () => {
-    const guide = textOf('docs/guides/run-in-containers.md')
+    const guide = textOf('docs/guides/run-on-your-machines.md')
     const given = [...guide.matchAll(/-e (KEYSPRING_\w+)=(\S+)/g)].map(([, name = '', value = '']) => [name, value])
     assert.equal(given.length, 3)
     assert.equal(configOf(Object.fromEntries(given)).allowAnonymous, true)

@@ -64,19 +64,23 @@ function shorten(answer: string): string {
     .replace(/(?<=>)([A-Za-z0-9+/]{32})[A-Za-z0-9+/]+=*(?=<)/g, '$1…')
 }
 
-test('the README shows the answer that its request gets', async () => {
-  const shown = blocksOf(pageOf('README.md')).find(({ language }) => language === 'xml')
-  const answer = await (await post(SAMPLE)).text()
-  assert.deepEqual(
-    shorten(shown?.text ?? '')
-      .trim()
-      .split('\n'),
-    shorten(answer).trim().split('\n'),
-  )
+test('README.md shows part of the answer that its request gets', async () => {
+  const shown = blocksOf(pageOf('README.md')).find(({ language }) => language === 'xml')?.text ?? ''
+  const answer = shorten(await (await post(SAMPLE)).text())
+  const lines = answer.split('\n')
+  let at = 0
+  for (const line of shorten(shown).trim().split('\n')) {
+    const found = lines.indexOf(line, at)
+    assert.ok(found >= 0, `the answer has no line after its line ${at}: ${line}`)
+    at = found + 1
+  }
+  assert.match(shown, /<pskc:PlainValue>[A-Za-z0-9+/]{22}==</)
+  assert.match(shown, /<cpix:PSSH>/)
 })
 
-test('the README shows the refusal that its mistake gets', async () => {
-  const shown = blocksOf(pageOf('README.md')).find(({ text }) => text.startsWith('HTTP/1.1 422'))
+test('docs/guides/debug-an-integration.md shows the answer to a request without the version header', async () => {
+  const page = pageOf('docs/guides/debug-an-integration.md')
+  const shown = blocksOf(page).find(({ text }) => text.startsWith('HTTP/1.1 422'))
   const [head = '', body = ''] = (shown?.text ?? '').split('\n\n')
   const [line, ...headers] = head.split('\n')
   const response = await fetch(`${url}/speke/v2.0/copyProtection`, {
@@ -93,7 +97,7 @@ test('the README shows the refusal that its mistake gets', async () => {
   assert.equal(await response.text(), body.trim())
 })
 
-test('the README shows what the start prints', async () => {
+test('README.md shows what the start prints', async () => {
   const shown = blocksOf(pageOf('README.md')).find(({ text }) => text.includes('keyspring listens on'))?.text ?? ''
   const [, command] = await server.stderr(/try:\n {2}(curl .*)\n/)
   assert.ok(shown.includes(command?.replace(url, 'http://127.0.0.1:8080') ?? 'nothing'), shown)

@@ -22,25 +22,24 @@ interface Followed {
 const SAMPLE = readFileSync(join(PACKAGE, 'docs/examples/widevine-playready-cenc.xml'), 'utf8')
 const FIRST_KID = '3f1c9a52-6b0e-4d87-9c34-1e5a70b2d801'
 const LIVE_KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
-const CSV = blocksOf(pageOf('docs/guides/import-keys.md')).find(({ language }) => language === 'csv')?.text ?? ''
+const CSV =
+  blocksOf(pageOf('docs/guides/import-and-export-keys.md')).find(({ language }) => language === 'csv')?.text ?? ''
 const FILM = `<CPIX contentId="from-partner" xmlns="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc">
 <ContentKeyList><ContentKey kid="${FIRST_KID}"><Data><pskc:Secret><pskc:PlainValue>AAECAwQFBgcICQoLDA0ODw==</pskc:PlainValue>
 </pskc:Secret></Data></ContentKey></ContentKeyList></CPIX>`
 
 const FOLLOWED: readonly Followed[] = [
-  { guide: 'import-keys', files: { 'keys.csv': CSV, 'film.xml': FILM } },
   {
-    guide: 'export-keys',
-    asked: [{ contentId: 'sample-film', kid: FIRST_KID }],
+    guide: 'import-and-export-keys',
+    files: { 'keys.csv': CSV, 'film.xml': FILM },
     before:
       "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=partner' -keyout partner.key -out partner.crt",
   },
   { guide: 'override-a-key', files: { 'key.hex': '000102030405060708090a0b0c0d0e0f\n' } },
   { guide: 'cpix-transfer', serves: true },
-  { guide: 'keep-and-expire', serves: true, asked: [{ contentId: 'live-7', kid: LIVE_KID }] },
-  { guide: 'rotation-schedule', asked: [{ contentId: 'live-7', kid: LIVE_KID }] },
+  { guide: 'expire-and-rotate-keys', serves: true, asked: [{ contentId: 'live-7', kid: LIVE_KID }] },
   { guide: 'audit', asked: [{ contentId: 'sample-film', kid: FIRST_KID }] },
-  { guide: 'check-a-server' },
+  { guide: 'operate' },
 ]
 
 const directory = temporaryDirectory()

@@ -5,7 +5,7 @@ const TIMEOUT_MS = 10_000
 
 /**
  * A node answers, with its own status and headers. The headers that say who called are set here, whatever the caller sent.
- * @see docs/guides/authenticate-aws-gateway.md
+ * @see docs/guides/authenticate-callers.md
  */
 export function nodeIntegration({ method, path }: RouteRow): CfnMethod.IntegrationProperty {
   return {
