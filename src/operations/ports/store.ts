@@ -1,5 +1,5 @@
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
-import type { ContentLife, Tombstone } from '../../keys/ports/content-store.ts'
+import type { Birth, ContentLife, StoredOverride, Tombstone } from '../../keys/ports/content-store.ts'
 
 /** The CPIX document of a content as its owner last wrote it. It holds no key: keys are where all keys are. */
 export interface StoredDocument {
@@ -10,12 +10,32 @@ export interface StoredDocument {
   readonly at: number
 }
 
+/** The keys that a document brings. */
+export interface DocumentKeys {
+  readonly overrides: readonly StoredOverride[]
+  readonly birth: Birth
+  /** Whether nothing is stored if the content has a secret: then encryptors may hold other keys. */
+  readonly unlessSecret: boolean
+}
+
 /** Where documents of CPIX transfer live. A content that is destroyed loses its document in the same step. Every adapter passes `test/adapters/store/document-store-contract.ts`. */
 export interface DocumentStore {
   findDocument(ref: ContentRef): Promise<StoredDocument | undefined>
 
   /** Stores the document if the revision that stands is `before` (undefined: none stands); false, and nothing stored, if not. Throws ERR_CONTENT_GONE. */
   putDocument(ref: ContentRef, document: StoredDocument, before: string | undefined): Promise<boolean>
+
+  /**
+   * Stores a document and the overrides that it brings in one transaction, or nothing. Returns `changed` if the stored
+   * revision is not `before`; `taken` if an override of the same class and kid is stored, or by `unlessSecret`. Throws
+   * ERR_CONTENT_GONE, ERR_DATA_KEY_REMOVED.
+   */
+  putDocumentWithKeys(
+    ref: ContentRef,
+    document: StoredDocument,
+    before: string | undefined,
+    keys: DocumentKeys,
+  ): Promise<'stored' | 'changed' | 'taken'>
 }
 
 /** What is told of a content in a list: no key, no secret. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { ContentStore, StoredOverride } from '../../../src/keys/ports/content-store.ts'
 import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
 import type { DocumentStore, StoredDocument } from '../../../src/operations/ports/store.ts'
-import { BIRTH, REF } from '../../keys/fixtures.ts'
+import { BIRTH, kidOf, REF } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
 
 const documentOf = (revision: string): StoredDocument => ({ xml: `<CPIX id="${revision}\\0 é🎬"/>`, revision, at: 7 })
@@ -35,6 +35,72 @@ export function documentStoreContract(
       const { life, sealedSecret } = await store.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
       assert.deepEqual([life.createdAt, sealedSecret], [BIRTH.at, Uint8Array.of(1)])
       assert.deepEqual(await store.findDocument(REF), documentOf('a'))
+    })
+
+    const overrideOf = (number: number, byte = number): StoredOverride => ({
+      kid: kidOf(number),
+      contentKeyClass: 'drm',
+      sealed: Uint8Array.of(byte),
+      pssh: {},
+    })
+    const keysOf = (...overrides: StoredOverride[]) => ({ overrides, birth: BIRTH, unlessSecret: true })
+    const storedKids = async (store: ContentStore) => (await store.listOverrides(REF)).map(({ kid }) => kid)
+
+    opened('a document and its keys are stored together', async (store) => {
+      assert.equal(
+        await store.putDocumentWithKeys(REF, documentOf('a'), undefined, keysOf(overrideOf(1), overrideOf(2))),
+        'stored',
+      )
+      assert.deepEqual(await store.findDocument(REF), documentOf('a'))
+      assert.deepEqual(await storedKids(store), [kidOf(1), kidOf(2)])
+      assert.equal((await store.findContent(REF, []))?.life.createdAt, BIRTH.at)
+      assert.equal(await store.putDocumentWithKeys(REF, documentOf('b'), 'a', keysOf(overrideOf(3))), 'stored')
+      assert.deepEqual(await store.findDocument(REF), documentOf('b'))
+    })
+
+    opened('a document of another revision stores none of its keys', async (store) => {
+      await store.putDocument(REF, documentOf('a'), undefined)
+      for (const before of [undefined, 'x']) {
+        assert.equal(await store.putDocumentWithKeys(REF, documentOf('b'), before, keysOf(overrideOf(1))), 'changed')
+      }
+      assert.deepEqual(await storedKids(store), [])
+      assert.deepEqual(await store.findDocument(REF), documentOf('a'))
+    })
+
+    opened('keys of which one is taken store no document and no other key', async (store) => {
+      await store.putOverridesIfAbsent(REF, [overrideOf(2, 9)], BIRTH)
+      assert.equal(
+        await store.putDocumentWithKeys(REF, documentOf('a'), undefined, keysOf(overrideOf(1), overrideOf(2))),
+        'taken',
+      )
+      assert.deepEqual(await storedKids(store), [kidOf(2)])
+      assert.equal(await store.findDocument(REF), undefined)
+    })
+
+    opened('keys for a content with a secret store nothing, unless that is allowed', async (store) => {
+      await store.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
+      const keys = keysOf(overrideOf(1))
+      assert.equal(await store.putDocumentWithKeys(REF, documentOf('a'), undefined, keys), 'taken')
+      assert.deepEqual([await storedKids(store), await store.findDocument(REF)], [[], undefined])
+      const allowed = { ...keys, unlessSecret: false }
+      assert.equal(await store.putDocumentWithKeys(REF, documentOf('a'), undefined, allowed), 'stored')
+      assert.deepEqual(await storedKids(store), [kidOf(1)])
+    })
+
+    opened('of two documents with keys at once one is stored', async (store) => {
+      const results = await Promise.all(
+        [1, 2].map((n) => store.putDocumentWithKeys(REF, documentOf(`${n}`), undefined, keysOf(overrideOf(n)))),
+      )
+      assert.deepEqual([...results].sort(), ['changed', 'stored'])
+      assert.deepEqual(await storedKids(store), [kidOf(results.indexOf('stored') + 1)])
+    })
+
+    opened('a destroyed content accepts no document with keys', async (store) => {
+      await store.putTombstone(REF, { at: 1, reason: 'operator', cause: 'deleted' })
+      await assert.rejects(store.putDocumentWithKeys(REF, documentOf('a'), undefined, keysOf(overrideOf(1))), {
+        code: 'ERR_CONTENT_GONE',
+      })
+      assert.deepEqual(await storedKids(store), [])
     })
 
     opened('of the first writers of a document one wins, and of its next ones too', async (store) => {

@@ -56,15 +56,16 @@ export function dynamoDbStore(
   const dataKeys = dynamoDbDataKeys({ table, now, settleMs, isNeeded })
   const contents = dynamoDbContents({ table, now, graceMs })
   const life = dynamoDbLife({ table, now, graceMs, contents })
+  const writes = dynamoDbWrites({ table, contents, life, dataKeys })
   const { claim: _claim, confirm: _confirm, ...storedDataKeys } = dataKeys
   const { change: _change, mayErase: _mayErase, putTombstone: _putTombstone, ...lifeStore } = life
   return {
     ...lifeStore,
     ...storedDataKeys,
-    ...dynamoDbWrites({ table, contents, life, dataKeys }),
+    ...writes,
     ...dynamoDbLedger(table),
     ...dynamoDbRecentPeriods(table),
-    ...dynamoDbDocuments(table, contents),
+    ...dynamoDbDocuments(table, contents, writes),
     ...dynamoDbCatalogue(table, contents),
     ...dynamoDbRecords(table, dataKeys),
     ...dynamoDbMaintenance({ table, dataKeys, countOthers, life }),

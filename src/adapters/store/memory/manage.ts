@@ -3,7 +3,9 @@ import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from '../content.t
 import { byBytes, type MemoryContent, type MemoryContents } from './contents.ts'
 
 /** Documents and the list of contents, in memory. */
-export function memoryManageStore(contents: MemoryContents): DocumentStore & ContentCatalogue {
+export function memoryManageStore(
+  contents: MemoryContents,
+): Omit<DocumentStore, 'putDocumentWithKeys'> & ContentCatalogue {
   return {
     findDocument: async (ref) => contents.find(ref)?.document,
 

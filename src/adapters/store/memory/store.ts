@@ -4,8 +4,9 @@ import type { LedgerStore, RecentPeriods } from '../../../keys/ports/ledger-stor
 import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { AUDIT_TENANT, type ManageStore } from '../../../operations/ports/store.ts'
+import { contentGone } from '../content.ts'
 import { memoryClientStore } from './clients.ts'
-import { memoryContents } from './contents.ts'
+import { memoryContents, overrideId } from './contents.ts'
 import { memoryLedgerStore } from './ledger.ts'
 import { memoryLifeStore } from './life.ts'
 import { memoryManageStore } from './manage.ts'
@@ -27,10 +28,23 @@ export function memoryStore(): ContentStore &
     contents,
     (tenant, generation) => clientsSealedBy(tenant, generation) + headsSealedBy(tenant, generation),
   )
+  const manage = memoryManageStore(contents)
   return {
     ...secrets,
     ...memoryLifeStore(contents),
-    ...memoryManageStore(contents),
+    ...manage,
+    /** No other call runs between the checks and the writes: both writes happen before their first `await`. */
+    async putDocumentWithKeys(ref, document, before, { overrides, birth, unlessSecret }) {
+      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
+      const content = contents.find(ref)
+      if (content?.tombstone !== undefined) throw contentGone(ref)
+      if (content?.document?.revision !== before) return 'changed'
+      if (overrides.some((override) => content?.overrides.has(overrideId(override)))) return 'taken'
+      if (unlessSecret && content?.sealedSecret !== undefined) return 'taken'
+      const writes = [secrets.putOverridesIfAbsent(ref, overrides, birth), manage.putDocument(ref, document, before)]
+      await Promise.all(writes)
+      return 'stored'
+    },
     ...records,
     ...memoryLedgerStore(),
     ...clients,

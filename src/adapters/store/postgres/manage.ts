@@ -1,3 +1,4 @@
+import { KeyProviderError } from '../../../core/errors.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import {
@@ -13,7 +14,7 @@ import { type Row, toText } from '../rows.ts'
 import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
 import { CONTENT_COLUMNS, namesOf, toNamedLife, toNamedTombstone } from './reads.ts'
-import { PUT_ROW, unlessRemoved } from './writes.ts'
+import { PUT_ROW, putOverridesIn, unlessRemoved } from './writes.ts'
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 const DOCUMENT = {
@@ -155,6 +156,32 @@ function postgresDocuments(pool: PostgresPool): DocumentStore {
         return (await put).count > 0
       })
     },
+
+    async putDocumentWithKeys(ref, { xml, revision, at }, before, keys) {
+      const put = pool.transaction(async (run) => {
+        await run(PUT_ROW, namesOf(ref))
+        if ((await run(TAKE_LIVING, namesOf(ref))).rows.length === 0) throw contentGone(ref)
+        const values = [...namesOf(ref), xml, revision, at]
+        const document = before === undefined ? run(PUT_DOCUMENT, values) : run(REPLACE_DOCUMENT, [...values, before])
+        if ((await document).count === 0) throw new RolledBack('changed')
+        if ((await putOverridesIn(run, ref, keys)) < keys.overrides.length) throw new RolledBack('taken')
+        return 'stored' as const
+      })
+      return unlessRemoved(ref, put).catch((error: unknown) => {
+        if (error instanceof RolledBack) return error.conflict
+        throw error
+      })
+    },
+  }
+}
+
+/** Ends a transaction that must not be committed. */
+class RolledBack extends KeyProviderError {
+  readonly conflict: 'changed' | 'taken'
+
+  constructor(conflict: 'changed' | 'taken') {
+    super('ERR_STORE_CONFLICT', `nothing was stored: the document or its keys are ${conflict}`)
+    this.conflict = conflict
   }
 }
 

@@ -1,12 +1,13 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, StoredContent, StoredOverride } from '../../../keys/ports/content-store.ts'
+import type { DocumentKeys } from '../../../operations/ports/store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING, rowGone } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { codeOf } from './error.ts'
 import { removeParts } from './life.ts'
 import { escapeName, unescapeName } from './names.ts'
-import type { PostgresPool } from './pool.ts'
+import type { PostgresPool, Run } from './pool.ts'
 import { namesOf, type PostgresReads } from './reads.ts'
 
 export type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
@@ -123,9 +124,7 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
     async putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       const kids = overrides.map(({ kid }) => kid)
       if (overrides.length === 0) return (await reads.findContent(ref, kids)) ?? NOTHING
-      const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
-      const columns = [0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))
-      const values = [...namesOf(ref), ...columns]
+      const values = columnsOf(ref, overrides)
       const put = unlessSecret ? PUT_OVERRIDES_UNLESS_SECRET : PUT_OVERRIDES
       await unlessRemoved(ref, pool.run(put, values))
       const content = await reads.findContent(ref, kids)
@@ -193,6 +192,16 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
   }
 }
 
+/** Puts the birth and the overrides of a document in a transaction. Returns how many overrides it stored. */
+export async function putOverridesIn(
+  run: Run,
+  ref: ContentRef,
+  { overrides, birth, unlessSecret }: DocumentKeys,
+): Promise<number> {
+  await run(PUT_BIRTH, birthOf(ref, birth))
+  return (await run(unlessSecret ? PUT_OVERRIDES_UNLESS_SECRET : PUT_OVERRIDES, columnsOf(ref, overrides))).count
+}
+
 function putOverridesTo(taker: string): string {
   return `INSERT INTO keyspring_override (tenant, content_id, kid, class, sealed, generation, pssh)
     SELECT $1::TEXT, $2::TEXT, kid, class, sealed, generation, pssh
@@ -215,6 +224,12 @@ function holds({ life, sealedSecret, overrides }: StoredContent, wanted: readonl
 /** The data key that a value needs, or NULL for bytes that are no seal. */
 function generationOf(sealed: Uint8Array): number | null {
   return sealGeneration(sealed) ?? null
+}
+
+/** Sorted, so that two transactions cannot deadlock. */
+function columnsOf(ref: ContentRef, overrides: readonly StoredOverride[]): readonly unknown[] {
+  const rows = overrides.map(overrideValues).sort(([kidA, a], [kidB, b]) => (kidA + a < kidB + b ? -1 : 1))
+  return [...namesOf(ref), ...[0, 1, 2, 3, 4].map((column) => rows.map((row) => row[column]))]
 }
 
 function overrideValues({ kid, contentKeyClass, sealed, pssh }: StoredOverride) {

@@ -85,6 +85,7 @@ export function openSqliteStore(
     listUnlimited: (...values) => queue.write('listUnlimited', ...values),
     putLife: (...values) => queue.write('putLife', ...values),
     putDocument: (...values) => queue.write('putDocument', ...values),
+    putDocumentWithKeys: (...values) => queue.write('putDocumentWithKeys', ...values),
     beginWrite: (...values) => queue.write('beginWrite', ...values),
     endWrite: (...values) => queue.write('endWrite', ...values),
     forgetWrite: (...values) => queue.write('forgetWrite', ...values),

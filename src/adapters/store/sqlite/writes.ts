@@ -12,6 +12,7 @@ import type {
 } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
+import type { DocumentKeys, StoredDocument } from '../../../operations/ports/store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { type SqliteClientWrites, sqliteClientWrites } from './clients.ts'
@@ -27,6 +28,12 @@ export interface SqliteWrites
     SqliteClientWrites,
     SqliteLifeWrites,
     SqliteManageWrites {
+  putDocumentWithKeys(
+    ref: ContentRef,
+    document: StoredDocument,
+    before: string | undefined,
+    keys: DocumentKeys,
+  ): 'stored' | 'changed' | 'taken'
   putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[], birth: Birth): StoredContent
   putOverridesIfAbsent(
     ref: ContentRef,
@@ -99,6 +106,8 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
     if (isGone.get(ref.tenant, ref.contentId) !== undefined) throw contentGone(ref)
   }
   const clients = sqliteClientWrites(db)
+  const manage = sqliteManageWrites(db)
+  const revision = db.prepare(`SELECT revision FROM document ${ofContent}`)
   const isRemoved = removedDataKeys(db)
   const refuseRemoved = ({ tenant }: Pick<ContentRef, 'tenant'>, sealed: Uint8Array): void => {
     if (isRemoved(tenant, sealed)) throw dataKeyRemoved(tenant)
@@ -127,7 +136,7 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
     },
     ...sqliteMaintenanceWrites(db),
     ...sqliteLifeWrites(db),
-    ...sqliteManageWrites(db),
+    ...manage,
 
     putSecretIfAbsent(ref, sealedSecret, kids, { at, expiresAt }) {
       refuseRemoved(ref, sealedSecret)
@@ -148,6 +157,21 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
       bear(ref, birth)
       for (const override of overrides) putOverride.run(...overrideValues(ref, override))
       return standing(ref, kids)
+    },
+    putDocumentWithKeys(ref, document, before, { overrides, birth, unlessSecret }) {
+      refuseGone(ref)
+      const row = revision.get(ref.tenant, ref.contentId)
+      if ((row === undefined ? undefined : toText(row.revision)) !== before) return 'changed'
+      const kids = overrides.map(({ kid }) => kid)
+      const stored = reads.findContent(ref, kids)
+      const taken = new Set(stored?.overrides.map(overrideId))
+      if (overrides.some((override) => taken.has(overrideId(override)))) return 'taken'
+      if (unlessSecret && stored?.sealedSecret !== undefined) return 'taken'
+      for (const { sealed } of overrides) refuseRemoved(ref, sealed)
+      bear(ref, birth)
+      for (const override of overrides) putOverride.run(...overrideValues(ref, override))
+      manage.putDocument(ref, document, before)
+      return 'stored'
     },
     replaceOverride(ref, override, birth) {
       refuseGone(ref)
@@ -179,4 +203,8 @@ export function sqliteWrites(db: DatabaseSync): SqliteWrites {
       return found
     },
   }
+}
+
+function overrideId({ contentKeyClass, kid }: Pick<StoredOverride, 'contentKeyClass' | 'kid'>): string {
+  return `${contentKeyClass}:${kid}`
 }
