@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { architecturePicture, PICTURE } from '../../scripts/architecture-picture.ts'
 import { PACKAGE } from '../cli/run.ts'
 import { pageOf, rowsOf } from './pages.ts'
 
@@ -32,4 +33,13 @@ test('files that docs/architecture.md names are there', () => {
       path,
     )
   }
+})
+
+test('docs/images/architecture.svg shows the rooms and imports of src/', () => {
+  const isCurrent = readFileSync(PICTURE, 'utf8') === architecturePicture()
+  assert.ok(isCurrent, 'rooms, sub-folders or imports have changed: run `npm run picture` and commit the picture')
+})
+
+test('docs/architecture.md shows the picture of the rooms', () => {
+  assert.match(page.text, /!\[[^\]]+\]\(images\/architecture\.svg\)/)
 })
