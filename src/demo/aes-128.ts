@@ -5,8 +5,8 @@ import type { TrackKey } from './speke.ts'
 import { ffmpeg } from './tools.ts'
 
 /**
- * Packages a clip as HLS AES-128 by FFmpeg, with the next key after each key period: `stream.m3u8` has a key line of the key
- * provider for each. Without keys the segments are clear.
+ * Packages a clip as HLS AES-128 with FFmpeg, one key for each key period. `stream.m3u8` has the key line of the key provider
+ * for each period. Without keys the segments are not encrypted.
  */
 export async function packageAes128(
   folder: string,
@@ -40,7 +40,7 @@ export async function packageAes128(
     await info?.erase()
     const playlist = await readFile(join(folder, part), 'utf8')
     await rm(join(folder, part))
-    // Everything between the head and the end, without FFmpeg's own key line.
+    // The segments only: the key lines of FFmpeg are replaced.
     const segments = playlist.split('\n').filter((line) => /^#EXTINF|\.ts$/.test(line))
     const keyLine = key?.signaling.find(({ media }) => media !== undefined)?.media?.trim()
     parts.push([...(keyLine === undefined ? [] : [keyLine]), ...segments].join('\n'))
@@ -56,7 +56,7 @@ export async function packageAes128(
   await writeFile(join(folder, 'stream.m3u8'), [...head, ...parts, '#EXT-X-ENDLIST', ''].join('\n'))
 }
 
-/** The files FFmpeg takes a key from; they are erased once it has. Without an IV it counts by segment number, as players do. */
+/** Writes the key files for FFmpeg, which are deleted after use. Without an IV, FFmpeg uses the segment number, as players do. */
 async function writeKeyInfo(folder: string, { kid, key, iv }: TrackKey) {
   const files = [`${kid}.key`, `${kid}.info`]
   const [keyFile = '', infoFile = ''] = files

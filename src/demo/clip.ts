@@ -2,13 +2,13 @@ import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ffmpeg, hasFfmpeg } from './tools.ts'
 
-/** A source to package: one picture in two sizes with sound, key frames every `segmentSeconds`. */
+/** A source to package: one video in two sizes with audio, and key frames every `segmentSeconds`. */
 export interface Clip {
   readonly sd: string
   readonly hd: string
   readonly seconds: number
   readonly segmentSeconds: number
-  /** Whether FFmpeg made it, which then can make more of it. */
+  /** Whether FFmpeg made the clip. */
   readonly made: boolean
 }
 
@@ -16,7 +16,7 @@ const SECONDS = 12
 const SEGMENT_SECONDS = 2
 const RATE = 25
 
-/** Makes a clip with FFmpeg. Without it there is a tiny one that ships with this project. */
+/** Makes a clip with FFmpeg, or copies the small included clip if FFmpeg is not installed. */
 export async function makeClip(folder: string): Promise<Clip> {
   const [sd, hd] = [join(folder, 'sd.mp4'), join(folder, 'hd.mp4')]
   if (!(await hasFfmpeg('gradients'))) {
@@ -43,7 +43,7 @@ const CODECS = [
   ...['-g', GOP, '-keyint_min', GOP, '-sc_threshold', '0', '-c:a', 'aac', '-b:a', '64k', '-ac', '2'],
 ]
 
-/** Whether FFmpeg finds a font to draw with. */
+/** Whether FFmpeg finds a font for drawtext. */
 async function drawsText(folder: string): Promise<boolean> {
   const frame = ['-f', 'lavfi', '-i', 'color=d=0.1', '-vf', 'drawtext=text=a', '-frames:v', '1', '-f', 'null', '-']
   return ffmpeg(folder, frame).then(

@@ -4,14 +4,14 @@ import type { Clip } from './clip.ts'
 import { SYSTEMS, type TrackKey } from './speke.ts'
 import { packager } from './tools.ts'
 
-/** How segments are encrypted; without it they are not. */
+/** The encryption of the segments. */
 export interface ClipEncryption {
   readonly scheme: 'cenc' | 'cbcs'
   /** Keys by track type: `AUDIO`, `SD`, `HD`. */
   readonly keys: readonly TrackKey[]
 }
 
-/** Packages a clip as CMAF segments with `stream.mpd` and `stream.m3u8`, and puts the signalling of the answer into both. */
+/** Packages a clip as CMAF with `stream.mpd` and `stream.m3u8`, and writes the signalling of the answer into both. */
 export async function packageCmaf(folder: string, clip: Clip, encryption?: ClipEncryption): Promise<void> {
   await mkdir(folder, { recursive: true })
   await packager(folder, [
@@ -31,7 +31,7 @@ export async function packageCmaf(folder: string, clip: Clip, encryption?: ClipE
   }
 }
 
-/** The streams of a clip, each with the track type of its key as label. */
+/** The stream descriptors of a clip for Shaka Packager, with the track type of the key as label. */
 export function streamsOf({ sd, hd }: Clip): readonly string[] {
   return [
     { label: 'AUDIO', input: hd, stream: 'audio', more: 'hls_group_id=audio,hls_name=sound' },
@@ -44,8 +44,7 @@ export function streamsOf({ sd, hd }: Clip): readonly string[] {
   })
 }
 
-/** Raw keys from the answer. The IV is given where the key provider returned one, which for cenc it does not: */
-/** every rendition then gets an IV of its own. */
+/** The raw key flags. Without an IV in the answer (cenc), the packager chooses one for each rendition. */
 function encryptionOf({ scheme, keys }: ClipEncryption): readonly string[] {
   const raw = keys.map(({ trackType, kid, key, iv }) =>
     [
@@ -68,7 +67,7 @@ function encryptionOf({ scheme, keys }: ClipEncryption): readonly string[] {
   ]
 }
 
-/** All boxes in hex; of those of the W3C common system only the first, which lists every kid: Chromium reads no second one. */
+/** All boxes in hex. Of the W3C common boxes it keeps the first, which lists every kid: Chromium reads only one. */
 function psshForPackager(boxes: readonly string[]): string {
   const decoded = boxes.map((box) => Buffer.from(box, 'base64').toString('hex'))
   const isCommon = (box: string): boolean => box.slice(24, 56) === SYSTEMS.common.replaceAll('-', '')
@@ -76,7 +75,7 @@ function psshForPackager(boxes: readonly string[]): string {
   return decoded.filter((box, i) => !isCommon(box) || i === firstCommon).join('')
 }
 
-/** Replaces what the packager says of DRM systems by what the key provider says, for the kid of each adaptation set. */
+/** Replaces the DRM signalling of the packager with that of the key provider, for the kid of each AdaptationSet. */
 function signalMpd(mpd: string, keys: readonly TrackKey[]): string {
   const bare = mpd.replace(
     /\s*<ContentProtection [^>]*schemeIdUri="urn:uuid:[^>]*?(?:\/>|>.*?<\/ContentProtection>)/gs,
@@ -98,7 +97,7 @@ function signalMpd(mpd: string, keys: readonly TrackKey[]): string {
   )
 }
 
-/** Replaces the key lines of a media playlist by those of the key provider. */
+/** Replaces the key lines of a media playlist with those of the key provider. */
 function signalPlaylist(playlist: string, { signaling }: TrackKey): string {
   const lines = signaling.flatMap(({ media }) => (media === undefined ? [] : [media.trim()]))
   return playlist.replace(/(?:#EXT-X-KEY:.*\n)+/, `${lines.join('\n')}\n`)

@@ -8,15 +8,15 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const BIN = fileURLToPath(new URL('../../bin/keyspring.js', import.meta.url))
 
-/** A Keyspring of the demonstration's own. */
+/** The Keyspring server of the demo. */
 export interface DemoServer {
   readonly url: string
-  /** Prints a player token, as anybody would. */
+  /** Creates a player token with `keyspring token mint`. */
   mintToken(contentId: string, ttl: string): Promise<string>
   close(): Promise<void>
 }
 
-/** Starts one that wants tokens of players, and lets pages of `origin` read its answers. It keeps nothing. */
+/** Starts a server that requires player tokens and allows pages of `origin`. It stores nothing on disk. */
 export async function startDemoServer(folder: string, origin: string, port: number): Promise<DemoServer> {
   const file = join(folder, 'keyspring.yaml')
   const config = {
@@ -26,7 +26,7 @@ export async function startDemoServer(folder: string, origin: string, port: numb
       access: 'jwt',
       jwt: { secret: randomBytes(32).toString('hex') },
       origins: [origin],
-      // There are no licence services here: ClearKey stands in for them.
+      // The demo has no licence services, so ClearKey serves DRM keys instead.
       serveDrmKeys: ['default/demo-*'],
     },
     signalingProfiles: { default: { playready: { laUrl: 'https://playready.example.com/rightsmanager.asmx' } } },
@@ -35,13 +35,13 @@ export async function startDemoServer(folder: string, origin: string, port: numb
   const child = spawn(process.execPath, [BIN, 'serve', '--config', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const url = await new Promise<string>((resolve, reject) => {
-    let said = ''
+    let output = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      said += text
-      const listening = /listens on (\S+),/.exec(said)
+      output += text
+      const listening = /listens on (\S+),/.exec(output)
       if (listening?.[1] !== undefined) resolve(listening[1])
     })
-    child.once('close', () => reject(new Error(`keyspring did not start: ${said.trim()}`)))
+    child.once('close', () => reject(new Error(`keyspring did not start: ${output.trim()}`)))
   })
   return {
     url,

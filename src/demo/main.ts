@@ -9,17 +9,20 @@ import { startDemoServer } from './keyspring.ts'
 import { makeStreams, type Stream } from './streams.ts'
 import { PLAYERS, serveWeb } from './web.ts'
 
-// npm run demo [-- --port 8090 --keyspring-port 8091]: keys, encrypted streams and a page that plays them, until stopped.
+const USAGE = `Usage: npm run demo [-- --port 8090 --keyspring-port 8091]
 
-const { values } = parseArgs({
-  options: {
-    port: { type: 'string', default: '8090' },
-    'keyspring-port': { type: 'string', default: '0' },
-  },
-})
+Starts Keyspring, requests keys, encrypts a clip and serves a page that plays it. Runs until you stop it with Ctrl+C.
+
+Options:
+  --port N            port of the page on 127.0.0.1 (default: 8090)
+  --keyspring-port N  port of Keyspring on 127.0.0.1; 0 selects a free port (default: 0)
+  --help              print this text
+`
+
+const options = readOptions()
 const PAGE = fileURLToPath(new URL('page', import.meta.url))
 
-/** What started, the last first: all of it is stopped, whatever of it there is. */
+/** The stop functions of everything that started. They run in reverse order. */
 const started: (() => Promise<unknown>)[] = []
 const stop = async (): Promise<void> => {
   for (const one of started.splice(0).reverse()) await one()
@@ -27,16 +30,54 @@ const stop = async (): Promise<void> => {
 process.once('SIGINT', () => void stop())
 process.once('SIGTERM', () => void stop())
 
-try {
-  await start()
-} catch (error) {
-  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-  say(isTaken ? 'another program listens on this port: choose another with -- --port N' : messageOf(error))
-  process.exitCode = 1
-  await stop()
+if (options !== undefined) {
+  try {
+    await start(options)
+  } catch (error) {
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    say(isTaken ? 'another program uses this port: choose another one with -- --port N' : messageOf(error))
+    process.exitCode = 1
+    await stop()
+  }
 }
 
-async function start(): Promise<void> {
+interface DemoOptions {
+  readonly port: number
+  readonly keyspringPort: number
+}
+
+/** Reads the command line. Undefined if there is nothing to start: after --help, or with wrong options (exit status 2). */
+function readOptions(): DemoOptions | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        port: { type: 'string', default: '8090' },
+        'keyspring-port': { type: 'string', default: '0' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+    if (values.help) {
+      process.stdout.write(USAGE)
+      return undefined
+    }
+    return {
+      port: readPort('--port', values.port),
+      keyspringPort: readPort('--keyspring-port', values['keyspring-port']),
+    }
+  } catch (error) {
+    process.stderr.write(`demo: ${messageOf(error)}\n\n${USAGE}`)
+    process.exitCode = 2
+    return undefined
+  }
+}
+
+function readPort(name: string, text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port <= 65535)) throw new Error(`${name}: expected a port from 0 to 65535, got ${JSON.stringify(text)}`)
+  return port
+}
+
+async function start({ port, keyspringPort }: DemoOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'keyspring-demo-'))
   started.push(() => rm(folder, { recursive: true, force: true }))
   const served: { streams: readonly Stream[]; url: string; tokens: () => Promise<unknown> } = {
@@ -54,18 +95,18 @@ async function start(): Promise<void> {
       '/demo/tokens.json': { json: () => served.tokens() },
       '/media/': { folder },
     },
-    Number(values.port),
+    port,
   )
   started.push(() => web.close())
-  // Its folder holds a secret, so it is not the one that is served.
+  // This folder contains a secret, so the web server must not serve it.
   const own = await mkdtemp(join(tmpdir(), 'keyspring-demo-'))
   started.push(() => rm(own, { recursive: true, force: true }))
-  const keyspring = await startDemoServer(own, web.url, Number(values['keyspring-port']))
+  const keyspring = await startDemoServer(own, web.url, keyspringPort)
   started.push(() => keyspring.close())
 
   const expired = await keyspring.mintToken('demo-*', '1s')
   const clip = await makeClip(folder)
-  say(clip.made ? 'made a clip with FFmpeg' : 'FFmpeg is not here: a tiny clip, and no HLS AES-128')
+  say(clip.made ? 'made a clip with FFmpeg' : 'FFmpeg is not installed: using the included clip, without HLS AES-128')
   served.tokens = async () => ({
     good: await keyspring.mintToken('demo-*', '1h'),
     another: await keyspring.mintToken('another-content', '1h'),
@@ -74,13 +115,13 @@ async function start(): Promise<void> {
   served.url = keyspring.url
   served.streams = await makeStreams(folder, keyspring.url, clip)
   for (const { title, speke, keys, encryptedBy } of served.streams) {
-    say(`${title}: ${keys.length} keys by SPEKE ${speke}, encrypted by ${encryptedBy}`)
+    say(`${title}: ${keys.length} keys from SPEKE ${speke}, encrypted with ${encryptedBy}`)
   }
   say(`keyspring listens on ${keyspring.url}`)
   say(`open ${web.url}/demo`)
 }
 
-/** The name of every DRM system by its ID, for the page. */
+/** Returns the name of every DRM system by its ID, for the page. */
 function drmSystemNames(): Record<string, string> {
   return Object.fromEntries([...DRM_SYSTEM_FACTS].map(([systemId, { name }]) => [systemId, name]))
 }

@@ -8,16 +8,17 @@ import {
   PLAYREADY,
   WIDEVINE,
 } from '../formats/drm/facts.ts'
-/** A key that is asked for, with a kid of the encryptor's own making. */
+import { type Markup, writeMarkup } from '../formats/xml/markup.ts'
+/** A requested key with the kid that the encryptor chose. */
 export interface WantedTrack {
   readonly kid: string
-  /** `AUDIO`, `SD`, `HD` … as the presets of SPEKE have them. */
+  /** A track type of the SPEKE presets, such as `AUDIO`, `SD` or `HD`. */
   readonly trackType: string
-  /** The index of its key period, where keys rotate. */
+  /** The index of its key period if keys rotate. */
   readonly period?: number
 }
 
-/** What an encryptor asks a key provider. */
+/** The request of an encryptor. */
 export interface ClipKey {
   readonly contentId: string
   readonly scheme: 'cenc' | 'cbcs' | 'cbc1'
@@ -25,11 +26,11 @@ export interface ClipKey {
   readonly tracks: readonly WantedTrack[]
 }
 
-/** A key of the answer, and what players are told of it. */
+/** A key of the answer with its signalling. */
 export interface TrackKey extends WantedTrack {
   /** In hex. */
   readonly key: string
-  /** In hex; only where the key provider returns one. */
+  /** In hex; undefined if the key provider returns none. */
   readonly iv: string | undefined
   readonly signaling: readonly ClipSignaling[]
 }
@@ -47,7 +48,7 @@ export interface ClipSignaling {
   readonly master: string | undefined
 }
 
-/** A request and its answer as they went over the wire. */
+/** A request and its answer, unchanged. */
 export interface SpekeExchange {
   readonly request: string
   readonly answer: string
@@ -65,27 +66,27 @@ export const SYSTEMS = {
 } as const
 export type SystemName = keyof typeof SYSTEMS
 
-/** Asks a key provider by SPEKE 2.0. */
+/** Requests keys with SPEKE 2.0. */
 export async function requestKeys(copyProtectionUrl: string, wanted: ClipKey): Promise<SpekeExchange> {
   const request = writeRequest(wanted)
   const answer = await post(copyProtectionUrl, request, { 'x-speke-version': '2.0' })
   return { request, answer, keys: wanted.tracks.map((track) => readKey(answer, track, wanted.systems)) }
 }
 
-/** Asks a key provider by SPEKE 1.0 for the key of one HLS AES-128 key period: that version has one key for each. */
+/** Requests the key of one HLS AES-128 key period with SPEKE 1.0, which allows one key in a request. */
 export async function requestAes128KeyV1(url: string, contentId: string, { kid, period = 0 }: WantedTrack) {
-  const request = `<?xml version="1.0" encoding="UTF-8"?>
-<cpix:CPIX id="${contentId}" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" xmlns:speke="urn:aws:amazon:com:speke">
-  <cpix:ContentKeyList><cpix:ContentKey kid="${kid}"/></cpix:ContentKeyList>
-  <cpix:DRMSystemList>
-    <cpix:DRMSystem kid="${kid}" systemId="${HLS_AES_128_OF_AWS}"><cpix:URIExtXKey/><speke:KeyFormat/><speke:KeyFormatVersions/></cpix:DRMSystem>
-  </cpix:DRMSystemList>
-  <cpix:ContentKeyPeriodList><cpix:ContentKeyPeriod id="period_${period}" index="${period}"/></cpix:ContentKeyPeriodList>
-  <cpix:ContentKeyUsageRuleList>
-    <cpix:ContentKeyUsageRule kid="${kid}"><cpix:KeyPeriodFilter periodId="period_${period}"/></cpix:ContentKeyUsageRule>
-  </cpix:ContentKeyUsageRuleList>
-</cpix:CPIX>
-`
+  const request = document({ id: contentId, 'xmlns:cpix': CPIX, 'xmlns:pskc': PSKC, 'xmlns:speke': SPEKE }, [
+    list('ContentKeyList', [cpix('ContentKey', { kid })]),
+    list('DRMSystemList', [
+      cpix('DRMSystem', { kid, systemId: HLS_AES_128_OF_AWS }, [
+        cpix('URIExtXKey'),
+        { name: 'speke:KeyFormat' },
+        { name: 'speke:KeyFormatVersions' },
+      ]),
+    ]),
+    periodList([period]),
+    list('ContentKeyUsageRuleList', [cpix('ContentKeyUsageRule', { kid }, [periodFilter(period)])]),
+  ])
   const answer = await post(url, request, { 'x-speke-version': '1.0' })
   const track = { kid, trackType: 'ALL', period }
   const key = readKey(answer, track, [])
@@ -105,61 +106,93 @@ async function post(url: string, request: string, headers: Readonly<Record<strin
   return answer
 }
 
-/** The elements that each system can fill; what is not asked for is not answered. */
+/** The elements to request for each DRM system. */
 const ELEMENTS: Readonly<Record<SystemName, readonly string[]>> = {
   widevine: ['PSSH', 'ContentProtectionData', 'HLS'],
   playready: ['PSSH', 'ContentProtectionData', 'HLS'],
   fairplay: ['HLS'],
-  // Not for the manifest: dash.js 5.2 takes such a box for a list of kids, and fails.
+  // No ContentProtectionData: dash.js 5.2 reads such a box in the manifest as a list of kids and fails.
   common: ['PSSH'],
   clearkey: ['ContentProtectionData'],
   aes128: ['HLS'],
   'sample-aes': ['HLS'],
 }
-/** What cannot be signalled under a scheme. */
+/** The only scheme of some DRM systems. */
 const SCHEMES: Partial<Record<SystemName, string>> = { fairplay: 'cbcs', aes128: 'cbc1', 'sample-aes': 'cbcs' }
 
 function writeRequest({ contentId, scheme, systems, tracks }: ClipKey): string {
   const signaled = systems.filter((system) => (SCHEMES[system] ?? scheme) === scheme)
-  const keys = tracks.map(({ kid }) => `<cpix:ContentKey kid="${kid}" commonEncryptionScheme="${scheme}"/>`)
-  const drm = tracks.flatMap(({ kid }) =>
-    signaled.map((system) => {
-      const elements = ELEMENTS[system].map((name) =>
-        name === 'HLS'
-          ? '<cpix:HLSSignalingData playlist="media"/><cpix:HLSSignalingData playlist="master"/>'
-          : `<cpix:${name}/>`,
-      )
-      return `<cpix:DRMSystem kid="${kid}" systemId="${SYSTEMS[system]}">${elements.join('')}</cpix:DRMSystem>`
-    }),
-  )
   const periods = [...new Set(tracks.flatMap(({ period }) => (period === undefined ? [] : [period])))]
-  const rules = tracks.map(({ kid, trackType, period }) => {
-    const filters = [
-      ...(period === undefined ? [] : [`<cpix:KeyPeriodFilter periodId="period_${period}"/>`]),
-      ...(FILTERS[trackType] ?? ['<cpix:VideoFilter/>']),
-    ]
-    return `<cpix:ContentKeyUsageRule kid="${kid}" intendedTrackType="${trackType}">${filters.join('')}</cpix:ContentKeyUsageRule>`
-  })
-  const list = (name: string, items: readonly string[]): string =>
-    items.length === 0 ? '' : `  <cpix:${name}>\n${items.map((item) => `    ${item}\n`).join('')}  </cpix:${name}>\n`
-  return `<?xml version="1.0" encoding="UTF-8"?>
-<cpix:CPIX contentId="${contentId}" version="2.3" xmlns:cpix="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc">
-${list('ContentKeyList', keys)}${list('DRMSystemList', drm)}${list(
-  'ContentKeyPeriodList',
-  periods.map((period) => `<cpix:ContentKeyPeriod id="period_${period}" index="${period}"/>`),
-)}${list('ContentKeyUsageRuleList', rules)}</cpix:CPIX>
-`
+  return document({ contentId, version: '2.3', 'xmlns:cpix': CPIX, 'xmlns:pskc': PSKC }, [
+    list(
+      'ContentKeyList',
+      tracks.map(({ kid }) => cpix('ContentKey', { kid, commonEncryptionScheme: scheme })),
+    ),
+    list(
+      'DRMSystemList',
+      tracks.flatMap(({ kid }) =>
+        signaled.map((system) =>
+          cpix('DRMSystem', { kid, systemId: SYSTEMS[system] }, ELEMENTS[system].flatMap(elementsOf)),
+        ),
+      ),
+    ),
+    ...(periods.length === 0 ? [] : [periodList(periods)]),
+    list('ContentKeyUsageRuleList', tracks.map(usageRule)),
+  ])
 }
 
-/** The filters of the presets VIDEO-2 with AUDIO-1, and of a key for everything. */
-const FILTERS: Readonly<Record<string, readonly string[]>> = {
-  AUDIO: ['<cpix:AudioFilter/>'],
-  SD: ['<cpix:VideoFilter maxPixels="589824"/>'],
-  HD: ['<cpix:VideoFilter minPixels="589825"/>'],
-  ALL: ['<cpix:VideoFilter/>', '<cpix:AudioFilter/>'],
+function elementsOf(name: string): readonly Markup[] {
+  if (name !== 'HLS') return [cpix(name)]
+  return ['media', 'master'].map((playlist) => cpix('HLSSignalingData', { playlist }))
 }
 
-/** Looks a key up in an answer of the request above, whose spelling is known: no XML reader is needed for it. */
+function usageRule({ kid, trackType, period }: WantedTrack): Markup {
+  return cpix('ContentKeyUsageRule', { kid, intendedTrackType: trackType }, [
+    ...(period === undefined ? [] : [periodFilter(period)]),
+    ...(FILTERS[trackType] ?? [cpix('VideoFilter')]),
+  ])
+}
+
+const CPIX = 'urn:dashif:org:cpix'
+const PSKC = 'urn:ietf:params:xml:ns:keyprov:pskc'
+const SPEKE = 'urn:aws:amazon:com:speke'
+
+function document(attributes: Readonly<Record<string, string>>, lists: readonly Markup[]): string {
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(cpix('CPIX', attributes, lists))}`
+}
+
+function cpix(
+  name: string,
+  attributes: Readonly<Record<string, string>> = {},
+  children: readonly Markup[] = [],
+): Markup {
+  return { name: `cpix:${name}`, attributes: Object.entries(attributes), children }
+}
+
+function list(name: string, children: readonly Markup[]): Markup {
+  return cpix(name, {}, children)
+}
+
+function periodList(periods: readonly number[]): Markup {
+  return list(
+    'ContentKeyPeriodList',
+    periods.map((period) => cpix('ContentKeyPeriod', { id: `period_${period}`, index: String(period) })),
+  )
+}
+
+function periodFilter(period: number): Markup {
+  return cpix('KeyPeriodFilter', { periodId: `period_${period}` })
+}
+
+/** The filters of the presets VIDEO-2 with AUDIO-1, and of one key for all tracks. */
+const FILTERS: Readonly<Record<string, readonly Markup[]>> = {
+  AUDIO: [cpix('AudioFilter')],
+  SD: [cpix('VideoFilter', { maxPixels: '589824' })],
+  HD: [cpix('VideoFilter', { minPixels: '589825' })],
+  ALL: [cpix('VideoFilter'), cpix('AudioFilter')],
+}
+
+/** Reads a key from an answer to the request above. Its spelling is known, so this needs no XML reader. */
 function readKey(answer: string, track: WantedTrack, systems: readonly SystemName[]): TrackKey {
   const { kid } = track
   const element = new RegExp(`<cpix:ContentKey kid="${kid}"([^>]*)>(.*?)</cpix:ContentKey>`, 's').exec(answer)

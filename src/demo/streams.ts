@@ -6,24 +6,24 @@ import type { Clip } from './clip.ts'
 import { packageCmaf } from './cmaf.ts'
 import { requestAes128KeyV1, requestKeys, type SpekeExchange, type SystemName, type TrackKey } from './speke.ts'
 
-/** A stream of the demonstration, as its page is told of it: nothing here holds a key. */
+/** A stream of the demo, as its page gets it: without keys. */
 export interface Stream {
   readonly id: string
   readonly title: string
   readonly summary: string
   readonly speke: '1.0' | '2.0'
   readonly encryptedBy: string
-  /** The ways to play it, the first of them chosen. */
+  /** The ways to play it; the page selects the first one. */
   readonly plays: readonly { readonly player: 'shaka' | 'dash' | 'hls'; readonly manifest: string }[]
   readonly keys: readonly Omit<TrackKey, 'key'>[]
-  /** What was asked and answered, the answers without their keys. */
+  /** The requests and their answers; the keys are removed. */
   readonly exchanges: readonly Pick<SpekeExchange, 'request' | 'answer'>[]
   readonly manifests: Readonly<Record<string, string>>
 }
 
 const EVERY_SYSTEM: readonly SystemName[] = ['widevine', 'playready', 'fairplay', 'common', 'clearkey', 'sample-aes']
 
-/** Asks for the keys of each stream and packages it below `folder`. */
+/** Requests the keys of each stream and packages it in `folder`. */
 export async function makeStreams(folder: string, keyProviderUrl: string, clip: Clip): Promise<readonly Stream[]> {
   const url = `${keyProviderUrl}/copyProtection`
   const streams = [
@@ -53,7 +53,7 @@ export async function makeStreams(folder: string, keyProviderUrl: string, clip: 
     const tracks = ['AUDIO', 'SD', 'HD'].map((trackType) => ({ kid: randomUUID(), trackType }))
     const exchange = await requestKeys(url, { contentId: id, scheme, systems: EVERY_SYSTEM, tracks })
     await packageCmaf(join(folder, id), clip, { scheme, keys: exchange.keys })
-    return told({ id, ...about, speke: '2.0', encryptedBy: 'Shaka Packager' }, [exchange])
+    return describe({ id, ...about, speke: '2.0', encryptedBy: 'Shaka Packager' }, [exchange])
   }
 
   async function aes128(speke: Stream['speke']): Promise<Stream> {
@@ -65,7 +65,7 @@ export async function makeStreams(folder: string, keyProviderUrl: string, clip: 
         : await Promise.all(tracks.map((track) => requestAes128KeyV1(url, id, track)))
     const keys = exchanges.flatMap((exchange) => exchange.keys)
     await packageAes128(join(folder, id), clip, keys)
-    return told(
+    return describe(
       {
         id,
         title: 'HLS AES-128',
@@ -81,7 +81,7 @@ export async function makeStreams(folder: string, keyProviderUrl: string, clip: 
     )
   }
 
-  async function told(
+  async function describe(
     about: Omit<Stream, 'keys' | 'exchanges' | 'manifests'>,
     exchanges: readonly SpekeExchange[],
   ): Promise<Stream> {
@@ -96,7 +96,7 @@ export async function makeStreams(folder: string, keyProviderUrl: string, clip: 
   }
 }
 
-/** A page shows answers to whoever looks over a shoulder. */
+/** Hides keys, because the page may be visible to others. */
 function withoutKeys(answer: string): string {
   return answer.replace(/(<pskc:PlainValue>)[^<]+/g, '$1••••••••••••••••••••••')
 }

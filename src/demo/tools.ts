@@ -7,7 +7,7 @@ const run = promisify(execFile)
 
 const SYSTEM: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'osx', win32: 'win' }
 
-/** The Shaka Packager that npm ships, for this machine. */
+/** The Shaka Packager from npm for this platform. */
 const PACKAGER = fileURLToPath(
   new URL(
     `../../node_modules/shaka-packager/bin/packager-${SYSTEM[process.platform]}-${process.arch}${process.platform === 'win32' ? '.exe' : ''}`,
@@ -19,25 +19,25 @@ const PACKAGER = fileURLToPath(
 export async function packager(folder: string, args: readonly string[]): Promise<void> {
   if (!existsSync(PACKAGER)) {
     throw new Error(
-      `there is no Shaka Packager for ${process.platform} ${process.arch} in node_modules: run npm ci in a clone`,
+      `node_modules has no Shaka Packager for ${process.platform} ${process.arch}: run npm ci in a clone of the repository`,
     )
   }
   await run(PACKAGER, [...args, '--quiet'], { cwd: folder, timeout: 120_000 })
 }
 
-/** Runs FFmpeg in a folder; what it printed. */
+/** Runs FFmpeg in a folder and returns its standard output. */
 export async function ffmpeg(folder: string, args: readonly string[]): Promise<string> {
   const { stdout } = await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...args], { cwd: folder, timeout: 120_000 })
   return stdout
 }
 
-/** Whether this machine has FFmpeg, and its filter when one is named. */
+/** Whether FFmpeg is installed, and has `filter` if given. */
 export async function hasFfmpeg(filter?: string): Promise<boolean> {
   try {
     const { stdout } = await run('ffmpeg', ['-v', 'error', '-filters'])
     return filter === undefined || new RegExp(`\\s${filter}\\s`).test(stdout)
   } catch {
-    // Not installed: callers say so.
+    // FFmpeg is not installed; the caller reports it.
     return false
   }
 }

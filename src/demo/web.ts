@@ -5,25 +5,25 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** What a web server serves: a file or a folder for a path, or an answer made when it is asked for. */
+/** What the web server serves at a path: a file, a folder, or JSON built for each request. */
 export type Served = { readonly file: string } | { readonly folder: string } | { readonly json: () => Promise<unknown> }
 
 export interface Web {
-  /** Where it listens, as the start of a URL. */
+  /** The base URL. */
   readonly url: string
   close(): Promise<void>
 }
 
 const INSTALLED = fileURLToPath(new URL('../../node_modules/', import.meta.url))
 
-/** The players, as npm ships them. */
+/** The players from npm. */
 export const PLAYERS: Readonly<Record<string, Served>> = {
   '/players/shaka-player.js': { file: join(INSTALLED, 'shaka-player/dist/shaka-player.compiled.js') },
   '/players/dash.js': { file: join(INSTALLED, 'dashjs/dist/modern/umd/dash.all.min.js') },
   '/players/hls.js': { file: join(INSTALLED, 'hls.js/dist/hls.min.js') },
 }
 
-/** Serves what `table` says on this machine; a folder stands at a path that ends with a slash. Rejects when it cannot listen. */
+/** Serves a table of paths on 127.0.0.1. The path of a folder ends with a slash. Rejects if the port is in use. */
 export async function serveWeb(table: Readonly<Record<string, Served>>, port = 0): Promise<Web> {
   const server = createServer((request, response) => {
     const found = request.method === 'GET' || request.method === 'HEAD' ? find(table, request.url ?? '') : undefined
@@ -34,7 +34,7 @@ export async function serveWeb(table: Readonly<Record<string, Served>>, port = 0
           response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-store' })
           response.end(JSON.stringify(value))
         },
-        () => response.writeHead(500).end('cannot be had'),
+        () => response.writeHead(500).end('internal error'),
       )
     } else {
       stat(found.file).then(
@@ -81,7 +81,7 @@ function find(table: Readonly<Record<string, Served>>, url: string) {
   for (const [prefix, one] of Object.entries(table)) {
     if (!('folder' in one) || !path.startsWith(prefix)) continue
     const file = normalize(join(one.folder, path.slice(prefix.length)))
-    // A path may not lead out of its folder.
+    // A path must not leave its folder.
     if (file.startsWith(one.folder + sep)) return { file }
   }
   return undefined

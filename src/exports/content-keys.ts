@@ -9,18 +9,18 @@ import { attributeOf, pathOf } from '../formats/xml/reader.ts'
 import { readDocumentKeys } from '../toolkit/inspect/cpix/keys.ts'
 import { findingsIn } from '../toolkit/inspect/node.ts'
 
-/** A content key as a CPIX document has it. */
+/** A content key of a CPIX document. */
 export interface CpixContentKey {
   readonly kid: Kid
   readonly commonEncryptionScheme: string | undefined
   readonly explicitIv: Uint8Array | undefined
-  /** 16 bytes. Undefined: a request asks for it, or it is encrypted and there is no private key that opens it. */
+  /** 16 bytes. Undefined in a request, or if the key is encrypted and the private key does not match. */
   readonly contentKey: Uint8Array | undefined
 }
 
 /**
- * The content keys of a CPIX document, those encrypted for the holder of `privateKey` decrypted. Throws
- * ERR_KEY_UNWRAP_FAILED for one whose MAC is missing or wrong, ERR_CPIX_INVALID for what is no key.
+ * Returns the content keys of a CPIX document and decrypts keys with `privateKey`. Throws ERR_KEY_UNWRAP_FAILED for a key
+ * whose MAC is missing or wrong, and ERR_CPIX_INVALID for an invalid key.
  */
 export function readCpixKeys(
   document: XmlDocument,
@@ -45,7 +45,7 @@ export function readCpixKeys(
   })
 }
 
-/** Bytes that are nothing but that, whatever class they came as. */
+/** Copies bytes to a plain Uint8Array, so that no Buffer leaves the package. */
 function plain(bytes: Uint8Array | undefined): Uint8Array | undefined {
   return bytes && new Uint8Array(bytes)
 }

@@ -1,4 +1,4 @@
-/** What `keyspring/cpix` exports: reading CPIX documents, their keys, what they mean and how two differ. */
+/** Exports of `keyspring/cpix`: read, explain, compare and lint CPIX documents and their keys. */
 
 export { type ErrorCode, KeyProviderError } from '../core/errors.ts'
 export {

@@ -1,4 +1,4 @@
-/** What `keyspring/drm` exports: DRM signalling made, read and explained. */
+/** Exports of `keyspring/drm`: build, read and explain DRM signalling. */
 
 export { type ErrorCode, KeyProviderError } from '../core/errors.ts'
 export {

@@ -6,22 +6,22 @@ import type { Severity } from '../toolkit/rules/rule.ts'
 import { RULE_BY_ID } from '../toolkit/rules/rules.ts'
 import { readSide } from '../toolkit/rules/side.ts'
 
-/** A request, its answer, or both: rules about their relation look at both. */
+/** A request, its answer, or both. Some rules compare the two. */
 export interface LintDocuments {
   readonly request?: Uint8Array
   readonly answer?: Uint8Array
 }
 
 export interface LintOptions {
-  /** Whose demands the documents are held to; `spec` when left out. */
+  /** The encryptor whose rules apply. Default: `spec`. */
   readonly as?: EncryptorName
-  /** The X-Speke-Version they were sent with; left out: what their attributes say. */
+  /** The X-Speke-Version of the documents. Default: read from their attributes. */
   readonly spekeVersion?: '1.0' | '2.0' | '2.1'
-  /** Reads keys that are encrypted, and checks their MACs. */
+  /** Decrypts encrypted keys and checks their MACs. */
   readonly privateKey?: KeyObject
 }
 
-/** One thing that a rule finds, why it matters and how to fix it. No member ever holds a key. */
+/** A finding of a rule, its consequence and the fix. No member contains a key. */
 export interface LintFinding {
   readonly rule: string
   readonly severity: Severity
@@ -29,14 +29,14 @@ export interface LintFinding {
   readonly why: string
   readonly fix: string
   readonly side: 'request' | 'answer' | undefined
-  /** An XPath; undefined: it is about the whole. */
+  /** An XPath; undefined for the whole document. */
   readonly path: string | undefined
-  /** From 1. */
+  /** Line, starting at 1. */
   readonly line: number | undefined
   readonly column: number | undefined
 }
 
-/** What `keyspring lint` finds, worst first as the rules stand. It never throws: what cannot be read is a finding. */
+/** Returns the findings of `keyspring lint` in document order. It never throws: an unreadable document is a finding. */
 export function lintCpix(documents: LintDocuments, options: LintOptions = {}): readonly LintFinding[] {
   const { as = 'spec', spekeVersion = '', privateKey } = options
   const read = { version: SPEKE_VERSIONS.get(spekeVersion), privateKey }

@@ -14,29 +14,29 @@ import { hlsMasterLine, hlsMediaLine } from '../formats/drm/hls.ts'
 import { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
 import type { KeyFilling, SignalInput } from '../formats/drm/system.ts'
 
-/** A content key to be signalled. */
+/** A content key and the values that its signalling requires. */
 export interface KeyToSignal {
   readonly kid: string
-  /** 16 bytes: PlayReady's checksum is made with it. */
+  /** 16 bytes. PlayReady calculates CHECKSUM with it. */
   readonly contentKey: Uint8Array
-  /** 16 bytes, where signalling is to carry one. */
+  /** 16 bytes, for signalling that contains an IV. */
   readonly explicitIv?: Uint8Array
   readonly commonEncryptionScheme: CommonEncryptionScheme
   readonly contentId?: string
-  /** Other kids of the content, for signalling that lists them all. */
+  /** Other kids of the content, for signalling that lists all kids. */
   readonly otherKids?: readonly string[]
-  /** Where players fetch this key: HLS AES-128 and SAMPLE-AES with a clear key need it. */
+  /** The URL from which players download the key. HLS AES-128 and SAMPLE-AES with a clear key require it. */
   readonly keyUrl?: string
-  /** Where players ask for a ClearKey licence: DASH-IF ClearKey needs it. */
+  /** The URL of the ClearKey licence service. DASH-IF ClearKey requires it. */
   readonly clearKeyLicenseUrl?: string
   readonly settings?: { readonly [Part in keyof SignalingSettings]?: Partial<SignalingSettings[Part]> }
 }
 
-/** What one DRM system says of a key, decoded: base64 is for whoever puts it into a document. A missing member: it has none of that kind. */
+/** The decoded signalling of a key for one DRM system. Encode the values as base64 for CPIX. A member is absent if the system does not use it. */
 export interface KeySignaling {
-  /** The whole box. */
+  /** The complete pssh box. */
   readonly pssh?: Uint8Array
-  /** XML that stands inside a ContentProtection. */
+  /** XML for the content of a ContentProtection element. */
   readonly contentProtectionData?: string
   /** The EXT-X-KEY line. */
   readonly hlsMedia?: string
@@ -49,29 +49,32 @@ export interface KeySignaling {
   readonly keyFormatVersions?: string
 }
 
-/** A DRM system that can be signalled. */
+/** A DRM system that `signalKey` supports. */
 export interface KnownDrmSystem {
   readonly name: string
   readonly systemId: SystemId
   readonly commonEncryptionSchemes: readonly CommonEncryptionScheme[]
 }
 
-/** The systems that `signalKey` knows. */
+/** The DRM systems that `signalKey` supports. */
 export const KNOWN_DRM_SYSTEMS: readonly KnownDrmSystem[] = [...DRM_SYSTEMS.values()].map(
   ({ name, systemId, commonEncryptionSchemes }) => ({ name, systemId, commonEncryptionSchemes }),
 )
 
 /**
- * The signalling of a content key for one DRM system, as a Keyspring server makes it. Throws ERR_DRM_SYSTEM_UNKNOWN, and
- * ERR_SIGNALING_INVALID for a scheme that the system does not take or an input that is missing or malformed.
+ * Returns the signalling of a content key for one DRM system, as a Keyspring server builds it. Throws ERR_DRM_SYSTEM_UNKNOWN,
+ * and ERR_SIGNALING_INVALID for an unsupported scheme or a missing or malformed value.
  */
 export function signalKey(systemId: string, key: KeyToSignal): KeySignaling {
   const system = DRM_SYSTEMS.get(toSystemId(systemId) ?? ('' as SystemId))
   if (system === undefined)
-    throw new KeyProviderError('ERR_DRM_SYSTEM_UNKNOWN', `no DRM system is known by ${systemId}`)
+    throw new KeyProviderError(
+      'ERR_DRM_SYSTEM_UNKNOWN',
+      `unknown DRM system ${systemId}: KNOWN_DRM_SYSTEMS lists the supported ones`,
+    )
   const { commonEncryptionScheme } = key
   if (!system.commonEncryptionSchemes.includes(commonEncryptionScheme)) {
-    throw invalid(`${system.name} takes ${system.commonEncryptionSchemes.join(', ')}, not ${commonEncryptionScheme}`)
+    throw invalid(`${system.name} supports ${system.commonEncryptionSchemes.join(', ')}, not ${commonEncryptionScheme}`)
   }
   const filling = fillingOf(key)
   const text = (template: Template<KeyFilling>): string => fillText(template, filling)
@@ -91,12 +94,12 @@ export function signalKey(systemId: string, key: KeyToSignal): KeySignaling {
   }
 }
 
-/** The 16 bytes of a kid in the order it is written: pssh boxes, tenc, Widevine, ClearKey. */
+/** The 16 bytes of a kid in UUID order, as in pssh boxes, tenc, Widevine and ClearKey. */
 export function kidBytes(kid: Kid): Uint8Array {
   return new Uint8Array(uuidBytes(kid))
 }
 
-/** The 16 bytes of a kid as a little-endian GUID: PlayReady. */
+/** The 16 bytes of a kid as a little-endian GUID, as in PlayReady. */
 export function kidGuidBytes(kid: Kid): Uint8Array {
   return new Uint8Array(guidBytes(kid))
 }
@@ -135,7 +138,7 @@ function fillingOf({ kid, contentKey, explicitIv }: KeyToSignal): KeyFilling {
     keyAndIv(asked) {
       if (asked === own) return keyAndIv
       throw invalid(
-        'settings.playready.kids "document" under cenc needs the key of every kid: checksums are made with them',
+        'settings.playready.kids "document" with cenc requires the key of every kid to calculate CHECKSUM. Use another value of kids',
       )
     },
   }

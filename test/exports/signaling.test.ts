@@ -76,9 +76,9 @@ const refusals: readonly (readonly [
     '00000000-0000-0000-0000-000000000001',
     {},
     'ERR_DRM_SYSTEM_UNKNOWN',
-    /no DRM system is known by/,
+    /unknown DRM system/,
   ],
-  ['a scheme that the system does not take', FAIRPLAY, {}, 'ERR_SIGNALING_INVALID', /FairPlay takes cbcs, not cenc/],
+  ['a scheme that the system does not take', FAIRPLAY, {}, 'ERR_SIGNALING_INVALID', /FairPlay supports cbcs, not cenc/],
   ['a kid that is none', WIDEVINE, { kid: 'video' }, 'ERR_SIGNALING_INVALID', /expected kid: a UUID/],
   [
     'a key that is too short',

@@ -9,23 +9,23 @@ import { CONTAINERS, SHAPES } from '../encryptor/request/shapes.ts'
 import { systemsOf } from '../encryptor/systems.ts'
 
 export type SpekeHeader = '1.0' | '2.0' | '2.1'
-/** The versions of SPEKE 2. */
+/** The SPEKE 2 versions. */
 export const V2: readonly SpekeHeader[] = ['2.0', '2.1']
 
-/** How a run asks, whatever it asks for. */
+/** The options that all requests of a run share. */
 export interface QuestionOptions {
   readonly as: EncryptorName
-  /** The DRM systems that the key provider is said to know, by the names of `request`. */
+  /** The DRM systems that the key provider supports, by the names of `--drm`. */
   readonly drm: readonly string[]
-  /** What the contentIds begin with: the same every time, so that a key provider keeps no more contents than one run asks for. */
+  /** The prefix of every contentId. It is constant, so that repeated runs create no further contents. */
   readonly contentId: string
-  /** What is different every time: for contents that nobody has asked for yet. */
+  /** A part of contentIds that differs in every run: for contents that no one has requested before. */
   readonly fresh: string
-  /** DER of the certificate to encrypt for. */
+  /** The certificate to encrypt for (DER). */
   readonly certificate: Uint8Array
 }
 
-/** What one request asks for. What is left out is what the encryptor does. */
+/** The content of one request. Absent members have the defaults of the encryptor. */
 export interface Asked {
   readonly speke: SpekeHeader
   readonly content?: string
@@ -34,7 +34,7 @@ export interface Asked {
   readonly video?: string
   readonly audio?: string
   readonly container?: string
-  /** The number of key periods; 0: VOD. */
+  /** Number of key periods; 0 for VOD. */
   readonly periods?: number
   readonly firstPeriod?: number
   readonly timing?: PeriodTiming
@@ -44,10 +44,10 @@ export interface Asked {
   readonly encrypted?: boolean
 }
 
-/** Builds requests as an encryptor does; undefined where it does not speak the version, or a system is not known. */
+/** Builds a request like the encryptor. Returns undefined if it does not support the version, or if a system is not in `drm`. */
 export type Ask = (asked: Asked) => BuiltRequest | undefined
 
-/** The requests of a run. */
+/** Returns the builder of the requests of a run. */
 export function asker(options: QuestionOptions): Ask {
   const shape = SHAPES[options.as]
   return (asked) => {
@@ -84,7 +84,7 @@ export function asker(options: QuestionOptions): Ask {
   }
 }
 
-/** The systems that take a scheme, of those that are known. @see speke.md 7 */
+/** The systems in `known` that support a scheme. */
 export function systemsFor(scheme: string, known: readonly string[]): readonly string[] {
   return (SYSTEMS_FOR[scheme] ?? []).filter((name) => known.includes(name))
 }
@@ -97,7 +97,7 @@ const SYSTEMS_FOR: Readonly<Record<string, readonly string[]>> = {
 const PERIOD_SECONDS = 60
 const FIRST_PERIOD = Date.UTC(2026, 0, 1)
 
-/** An IV that is the same for a kid every time: the same request must be the same. */
+/** An IV derived from the kid, so that the same request is always identical. */
 function ivOf(kid: Kid): Uint8Array {
   return Buffer.from(nameUuid('iv', kid).replaceAll('-', ''), 'hex')
 }

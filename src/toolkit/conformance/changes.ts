@@ -11,10 +11,10 @@ import {
 } from '../../formats/xml/edits.ts'
 import { readXml } from '../../formats/xml/reader.ts'
 
-/** One way to break a request: the edits of its document. */
+/** A change of a request, as edits of its document. */
 export type Change = (document: XmlDocument) => readonly Edit<Filling>[]
 
-/** The request with changes made one after the other. */
+/** Returns the request after all changes. */
 export function changed(xml: string, ...changes: readonly Change[]): string {
   return changes.reduce((text, change) => {
     const document = readXml(Buffer.from(text))
@@ -22,10 +22,10 @@ export function changed(xml: string, ...changes: readonly Change[]): string {
   }, xml)
 }
 
-/** Which elements of a name a change is for: all, or the one at a place, counted from the end below 0. */
+/** The elements that a change applies to: all with the name, or the one at an index (negative from the end). */
 export type Which = 'all' | number
 
-/** Gives elements another value of an attribute; undefined takes it away. */
+/** Sets an attribute of elements, or removes it if `value` is undefined. */
 export function attributes(
   local: string,
   name: string,
@@ -40,12 +40,12 @@ export function attributes(
     })
 }
 
-/** Takes elements away. */
+/** Removes elements. */
 export function without(local: string, which: Which = 'all'): Change {
   return (document) => picked(document, local, which).map((element) => removeElement(document, element))
 }
 
-/** Puts other markup into elements. */
+/** Replaces the content of elements. */
 export function content(local: string, markup: string, which: Which = 'all'): Change {
   return (document) => picked(document, local, which).map((element) => setContent(document, element, markup))
 }
@@ -55,7 +55,7 @@ export function appended(local: string, markup: string, which: Which = 'all'): C
   return (document) => picked(document, local, which).map((element) => appendContent(document, element, markup))
 }
 
-/** Adds an element once more. */
+/** Duplicates an element. */
 export function twice(local: string, which: Which = 0): Change {
   return (document) =>
     picked(document, local, which).map((element) => ({
@@ -65,7 +65,7 @@ export function twice(local: string, which: Which = 0): Change {
     }))
 }
 
-/** Puts markup before the children of the root. */
+/** Inserts markup before the children of the root. */
 export function beforeLists(markup: string): Change {
   return ({ root }) => [{ start: root.contentStart, end: root.contentStart, replacement: markup }]
 }

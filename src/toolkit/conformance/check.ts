@@ -1,49 +1,56 @@
+import { SPEKE_REFUSALS, type SpekeRefusal } from '../../protocols/speke/tables/refusals.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import type { ExpectedRefusal, Relation } from '../rules/rule.ts'
 
-/** The groups of checks, in the order they are reported in, and what each is about. */
+/** The groups of checks in the order of the report, with their topics. */
 export const CHECK_GROUPS = {
   http: 'headers, status, media types',
   v1: 'SPEKE 1.0, live and VOD, every system',
   'v2.0-live': 'SPEKE 2.0 with key periods, every preset',
   'v2.0-vod': 'SPEKE 2.0 without key periods, every preset',
-  'v2.1': 'SPEKE 2.1: every preset, key periods with times, names of HLS methods',
-  contract: 'encryption contracts that are sound and that are not',
+  'v2.1': 'SPEKE 2.1: every preset, key periods with times, HLS method names',
+  contract: 'valid and invalid encryption contracts',
   schemes: 'every scheme with every DRM system',
-  systems: 'signalling of every combination of DRM systems, for every container',
+  systems: 'signalling of every combination of DRM systems and every container',
   encryption: 'content key encryption',
-  determinism: 'the same keys again, other keys for other kids',
-  iv: 'explicitIV: echoed, made, left out',
-  errors: 'the ten messages of SPEKE, word for word',
-  negative: 'documents that break CPIX or SPEKE in other ways',
-  robustness: 'unusual but right documents, and documents made to do harm',
-  'mediapackage-v2': 'what MediaPackage v2 expects beyond the specification',
+  determinism: 'the same keys for the same kids, other keys for other kids',
+  iv: 'explicitIV: returned, generated, omitted',
+  errors: 'the ten error messages of SPEKE, word for word',
+  negative: 'other documents that break CPIX or SPEKE',
+  robustness: 'unusual but valid documents, and attacks on the XML reader',
+  'mediapackage-v2': 'requirements of MediaPackage v2 beyond the specification',
 } as const
 export type CheckGroup = keyof typeof CHECK_GROUPS
 
 /** One request of a check. */
 export interface Step {
   readonly xml: string
-  /** What it is, and how its answer is judged. */
+  /** The version of the document, by which the rules check the answer. */
   readonly version: SpekeVersion
-  /** What X-Speke-Version says, where that is not `version`; null: there is none. */
+  /** The value of X-Speke-Version if it differs from `version`; null for no header. */
   readonly versionHeader?: string | null
-  /** More headers. */
+  /** Additional headers. */
   readonly headers?: Readonly<Record<string, string>>
-  /** Set: it must be refused. */
+  /** Set if the key provider must reject the request. */
   readonly refusal?: ExpectedRefusal
-  /** How its answer is related to that of the first step. */
+  /** The relation of its answer to that of the first step. */
   readonly relation?: { readonly relation: Relation; readonly how: string }
 }
 
-/** One thing to find out about a key provider, by one request or several. */
+/** One property of a key provider, checked with one or several requests. */
 export interface Check {
-  /** Its group, then what it sends: what `--only` picks by. */
+  /** The group and the request, such as `errors/2.0/schemes-mixed`: the values of `--only` and `--skip`. */
   readonly name: string
   readonly group: CheckGroup
-  /** What a key provider does when it passes. */
+  /** The behaviour of a key provider that passes, as a fact. */
   readonly title: string
   readonly steps: readonly Step[]
-  /** Whether the steps are sent at the same moment. */
+  /** Whether the steps are sent at the same time. */
   readonly atOnce?: true
+}
+
+/** The rejection that a step expects: with the SPEKE error message of `code`, if any. `of` is the kid or system ID as sent. */
+export function refused(code?: SpekeRefusal, of = ''): ExpectedRefusal {
+  const text = code === undefined ? undefined : SPEKE_REFUSALS[code].replace('$', () => of)
+  return { kind: 'wrong', message: code === undefined || text === undefined ? undefined : { of: code, text } }
 }

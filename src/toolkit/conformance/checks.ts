@@ -12,10 +12,10 @@ import { robustnessChecks } from './checks/robustness.ts'
 import { schemeChecks, systemChecks } from './checks/systems.ts'
 import { v1Checks } from './checks/v1.ts'
 
-/** The DRM systems that are checked where nothing else is said: those that SPEKE and MediaPackage document. */
+/** The default DRM systems: those that SPEKE and MediaPackage document. */
 export const USUAL_DRM: readonly string[] = ['widevine', 'playready', 'fairplay', 'aes-128']
 
-/** Every check that an encryptor's requests allow, group by group. */
+/** Returns every check that the requests of an encryptor allow, ordered by group. */
 export function checksFor(options: QuestionOptions): readonly Check[] {
   const ask = asker(options)
   const checks = [
@@ -38,7 +38,7 @@ export function checksFor(options: QuestionOptions): readonly Check[] {
   return checks.toSorted((a, b) => order.indexOf(a.group) - order.indexOf(b.group))
 }
 
-/** The checks that some patterns pick: the start of a name up to a slash, or a name with `*` for any text. */
+/** Returns the checks that match a pattern: a name, its start up to a slash, or a name with `*` for any text. */
 export function pickChecks(checks: readonly Check[], patterns: readonly string[]): readonly Check[] {
   if (patterns.length === 0) return checks
   const isPicked = (name: string): boolean =>

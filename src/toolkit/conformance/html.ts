@@ -1,5 +1,6 @@
 import { escapeAttribute, escapeText } from '../../formats/xml/escape.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
+import { clean } from './junit.ts'
 import {
   type ConformanceReport,
   type RuleSummary,
@@ -30,12 +31,12 @@ export function htmlReport(report: ConformanceReport): string {
 </head>
 <body>
 <h1>SPEKE conformance <span class="${verdict}">${verdict === 'passed' ? 'passed' : `${withErrors} with errors`}</span></h1>
-<p>${text(url)}, held to the demands of <b>${text(as)}</b>, ${text(startedAt)}, ${seconds.toFixed(1)} s, keyspring ${text(version)}.</p>
+<p>${text(url)}, checked as <b>${text(as)}</b>, ${text(startedAt)}, ${seconds.toFixed(1)} s, keyspring ${text(version)}.</p>
 <p>${checks} checks with ${requests} requests: ${passed} passed, ${withErrors} with errors, ${withWarnings} with warnings, ${withNotes} with notes.
-${showKeys ? '<b>This report holds content keys.</b>' : 'Content keys are removed from this report.'}</p>
-<table><tr><th>Group</th><th>About</th><th>Passed</th></tr>${groups.join('')}</table>
-<h2>What was found</h2>
-${summarizeRules(results).map(ruleSection).join('\n') || '<p>Nothing.</p>'}
+${showKeys ? '<b>This report contains content keys.</b>' : 'Content keys are removed from this report.'}</p>
+<table><tr><th>Group</th><th>Topic</th><th>Passed</th></tr>${groups.join('')}</table>
+<h2>Findings</h2>
+${summarizeRules(results).map(ruleSection).join('\n') || '<p>No findings.</p>'}
 <h2>Every check</h2>
 ${summarizeGroups(results)
   .map(
@@ -52,7 +53,7 @@ ${summarizeGroups(results)
 }
 
 function ruleSection({ rule, severity, failed, looked, first }: RuleSummary): string {
-  const told = RULE_BY_ID.get(rule)
+  const texts = RULE_BY_ID.get(rule)
   const shown = failed
     .slice(0, MAX_LINKS)
     .map(({ check }) => `<a href="#${id(check.name)}">${text(check.name)}</a>`)
@@ -60,8 +61,8 @@ function ruleSection({ rule, severity, failed, looked, first }: RuleSummary): st
   const more = failed.length > MAX_LINKS ? ` and ${failed.length - MAX_LINKS} more` : ''
   return `<section><h3><span class="${severity}">${severity}</span> ${text(rule)}</h3>
 <dl><dt>What</dt><dd>${text(first.what)}</dd>${whereOf(first)}
-<dt>Why</dt><dd>${text(told?.why ?? '')}</dd><dt>Fix</dt><dd>${text(told?.fix ?? '')}</dd>
-<dt>Source</dt><dd>${text(told?.clause ?? '')}</dd><dt>Checks</dt><dd>${failed.length} of ${looked}: ${shown}${more}</dd></dl></section>`
+<dt>Why</dt><dd>${text(texts?.why ?? '')}</dd><dt>Fix</dt><dd>${text(texts?.fix ?? '')}</dd>
+<dt>Source</dt><dd>${text(texts?.clause ?? '')}</dd><dt>Checks</dt><dd>${failed.length} of ${looked}: ${shown}${more}</dd></dl></section>`
 }
 
 const MAX_LINKS = 8
@@ -82,7 +83,7 @@ function exchangeSection(exchange: Exchange, showKeys: boolean): string {
   const outcome =
     'failure' in came
       ? `<p>No answer: ${text(came.failure)}</p>`
-      : `<p>Came: ${came.status} after ${came.milliseconds} ms</p><pre>${text(headersText(came.headers))}\n\n${text(came.body)}</pre>`
+      : `<p>Received: ${came.status} after ${came.milliseconds} ms</p><pre>${text(headersText(came.headers))}\n\n${text(came.body)}</pre>`
   return `<p>Sent:</p><pre>${text(headersText(sent.headers))}\n\n${text(sent.body)}</pre>${outcome}`
 }
 
@@ -103,7 +104,7 @@ function placeText({ place }: CheckFinding): string {
 }
 
 function text(value: string): string {
-  return escapeText(value.replaceAll(/[^\t\n\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '?'))
+  return escapeText(clean(value))
 }
 
 function id(name: string): string {

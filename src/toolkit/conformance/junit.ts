@@ -1,41 +1,60 @@
-import { escapeAttribute, escapeText } from '../../formats/xml/escape.ts'
+import { type Markup, writeMarkup } from '../../formats/xml/markup.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
 import { type ConformanceReport, summarizeGroups } from './report.ts'
 import type { CheckFinding, CheckResult } from './run.ts'
 
-/** The report as JUnit XML: groups are suites, checks are cases; an error fails its case, what is milder stands in its output. */
+/** Returns the report as JUnit XML. Groups are suites and checks are cases. An error fails its case; milder findings are its output. */
 export function junitReport({ url, as, results, startedAt, seconds }: ConformanceReport): string {
-  const failures = results.filter(({ worst }) => worst === 'error').length
-  const suites = summarizeGroups(results).map(({ group, checks }) => {
+  const suites = summarizeGroups(results).map(({ group, checks }): Markup => {
     const own = results.filter(({ check }) => check.group === group)
-    const failed = own.filter(({ worst }) => worst === 'error').length
-    const head = `<testsuite name="${group}" tests="${checks}" failures="${failed}" timestamp="${startedAt}">`
-    return [`  ${head}`, ...own.map(testCase), '  </testsuite>'].join('\n')
+    return {
+      name: 'testsuite',
+      attributes: [
+        ['name', group],
+        ['tests', String(checks)],
+        ['failures', String(countErrors(own))],
+        ['timestamp', startedAt],
+      ],
+      children: own.map(testCase),
+    }
   })
-  return [
-    '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="${attribute(`keyspring verify ${url} as ${as}`)}" tests="${results.length}" failures="${failures}" time="${seconds.toFixed(3)}">`,
-    ...suites,
-    '</testsuites>',
-    '',
-  ].join('\n')
+  const root: Markup = {
+    name: 'testsuites',
+    attributes: [
+      ['name', clean(`keyspring verify ${url} as ${as}`)],
+      ['tests', String(results.length)],
+      ['failures', String(countErrors(results))],
+      ['time', seconds.toFixed(3)],
+    ],
+    children: suites,
+  }
+  return `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(root)}`
 }
 
-function testCase({ check, exchanges, findings }: CheckResult): string {
+function testCase({ check, exchanges, findings }: CheckResult): Markup {
   const seconds = exchanges.reduce((sum, { reply }) => sum + (reply?.milliseconds ?? 0), 0) / 1000
-  const start = `    <testcase classname="${check.group}" name="${attribute(`${check.name}: ${check.title}`)}" time="${seconds.toFixed(3)}"`
-  if (findings.length === 0) return `${start}/>`
   const errors = findings.filter(({ severity }) => severity === 'error')
   const others = findings.filter(({ severity }) => severity !== 'error')
   const [first] = errors
-  return [
-    `${start}>`,
-    ...(first === undefined
-      ? []
-      : [`      <failure type="${first.rule}" message="${attribute(first.what)}">${textOf(errors)}</failure>`]),
-    ...(others.length === 0 ? [] : [`      <system-out>${textOf(others)}</system-out>`]),
-    '    </testcase>',
-  ].join('\n')
+  const children: Markup[] = []
+  if (first !== undefined) {
+    const attributes = [['type', first.rule] as const, ['message', clean(first.what)] as const]
+    children.push({ name: 'failure', attributes, text: textOf(errors) })
+  }
+  if (others.length > 0) children.push({ name: 'system-out', text: textOf(others) })
+  return {
+    name: 'testcase',
+    attributes: [
+      ['classname', check.group],
+      ['name', clean(`${check.name}: ${check.title}`)],
+      ['time', seconds.toFixed(3)],
+    ],
+    children,
+  }
+}
+
+function countErrors(results: readonly CheckResult[]): number {
+  return results.filter(({ worst }) => worst === 'error').length
 }
 
 function textOf(findings: readonly CheckFinding[]): string {
@@ -45,14 +64,10 @@ function textOf(findings: readonly CheckFinding[]): string {
     `  why: ${RULE_BY_ID.get(rule)?.why}`,
     `  fix: ${RULE_BY_ID.get(rule)?.fix}`,
   ])
-  return escapeText(clean(lines.join('\n')))
+  return clean(lines.join('\n'))
 }
 
-function attribute(text: string): string {
-  return escapeAttribute(clean(text))
-}
-
-/** What XML cannot hold, a refusal may. */
-function clean(text: string): string {
+/** Replaces the characters that XML does not allow, which the text of a key provider may contain. */
+export function clean(text: string): string {
   return text.replaceAll(/[^\t\n\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '?')
 }

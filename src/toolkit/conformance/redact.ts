@@ -5,8 +5,8 @@ import type { Exchange } from './run.ts'
 export const REDACTED = '[key removed]'
 
 /**
- * What came, as text for a report: without content keys, wherever they stand, unless they are asked for. What cannot be
- * read as a document is searched for keys all the same.
+ * Returns the body of a reply as text for a report. Without `showKeys`, it removes content keys in every encoding, also from a
+ * body that is not a readable document.
  */
 export function shownBody({ reply }: Exchange, showKeys: boolean): string {
   if (reply === undefined) return ''
@@ -20,7 +20,7 @@ export function shownBody({ reply }: Exchange, showKeys: boolean): string {
 
 const PLAIN_VALUE = /(<[^<>]*PlainValue[^<>]*>)[^<]*/g
 const BASE64 = /[A-Za-z0-9+/]{24,}={0,2}/g
-/** Base64 of an HLS line or fragment, which holds base64 of a box, which may hold text. */
+/** Levels of base64: an HLS line or fragment, the box in it, and the text in the box. */
 const DEPTH = 3
 
 function keysIn(bytes: Uint8Array, text: string): readonly Buffer[] {
@@ -42,7 +42,7 @@ function spellingsOf(key: Buffer): readonly string[] {
   return [key.toString('base64'), key.toString('base64url'), hex, hex.toUpperCase(), key.toString('latin1')]
 }
 
-/** Whether base64 holds a key: as bytes, as text, as UTF-16, or in base64 inside. */
+/** Whether base64 text contains a key as bytes, text, UTF-16 or nested base64. */
 function hides(base64: string, spellings: readonly string[], depth: number): boolean {
   if (spellings.length === 0) return false
   const bytes = Buffer.from(base64, 'base64')

@@ -5,7 +5,7 @@ import { CHECK_GROUPS, type CheckGroup } from './check.ts'
 import { shownBody } from './redact.ts'
 import type { CheckFinding, CheckResult, Exchange } from './run.ts'
 
-/** What a run found out, for every form of report. */
+/** The results of a run, for every report format. */
 export interface ConformanceReport {
   readonly url: string
   readonly as: EncryptorName
@@ -25,7 +25,7 @@ export interface GroupSummary {
   readonly passed: number
 }
 
-/** How each group fared, those without a check left out. */
+/** Returns the number of checks and passes for each group with checks. */
 export function summarizeGroups(results: readonly CheckResult[]): readonly GroupSummary[] {
   return (Object.keys(CHECK_GROUPS) as CheckGroup[]).flatMap((group) => {
     const own = results.filter(({ check }) => check.group === group)
@@ -35,17 +35,18 @@ export function summarizeGroups(results: readonly CheckResult[]): readonly Group
   })
 }
 
-/** A rule that was broken, and by which checks. */
+/** A broken rule, with the checks that found it. */
 export interface RuleSummary {
   readonly rule: string
   readonly severity: Severity
-  /** The checks that found it, those where it had something to look at. */
+  /** The checks with this finding. */
   readonly failed: readonly CheckResult[]
+  /** Number of checks to which the rule applied. */
   readonly looked: number
   readonly first: CheckFinding
 }
 
-/** What was found, rule by rule, the worst first. */
+/** Returns the findings by rule, the worst first. */
 export function summarizeRules(results: readonly CheckResult[]): readonly RuleSummary[] {
   const order: readonly string[] = [...RULE_BY_ID.keys()]
   const rank = { error: 0, warning: 1, note: 2 } as const
@@ -61,7 +62,7 @@ export function summarizeRules(results: readonly CheckResult[]): readonly RuleSu
     .toSorted((a, b) => rank[a.severity] - rank[b.severity] || order.indexOf(a.rule) - order.indexOf(b.rule))
 }
 
-/** How many of everything, in numbers. */
+/** Returns the number of checks, requests and results. */
 export function totals(results: readonly CheckResult[]) {
   return {
     checks: results.length,
@@ -73,7 +74,7 @@ export function totals(results: readonly CheckResult[]) {
   }
 }
 
-/** The report for machines: every check with its findings, what was sent and what came. */
+/** Returns the report as JSON: every check with its findings, requests and replies. */
 export function jsonReport(report: ConformanceReport): string {
   const { results, showKeys, ...head } = report
   const checks = results.map(({ check, exchanges, findings, rules, worst }) => ({
@@ -88,7 +89,7 @@ export function jsonReport(report: ConformanceReport): string {
   return `${JSON.stringify({ ...head, totals: totals(results), checks }, undefined, 2)}\n`
 }
 
-/** A finding with what its rule says. */
+/** Returns a finding with the texts of its rule. */
 export function explained(finding: CheckFinding): object {
   const rule = RULE_BY_ID.get(finding.rule)
   return { ...finding, clause: rule?.clause, why: rule?.why, fix: rule?.fix }
@@ -96,7 +97,7 @@ export function explained(finding: CheckFinding): object {
 
 const MAX_SHOWN = 64 * 1024
 
-/** An exchange as a report shows it. */
+/** Returns an exchange as a report shows it. */
 export function shownExchange(exchange: Exchange, showKeys: boolean) {
   const { step, reply, failure } = exchange
   const versionHeader = step.versionHeader === undefined ? step.version.header : step.versionHeader

@@ -9,15 +9,15 @@ import { SEVERITIES } from '../rules/rule.ts'
 import { readSide, type Side } from '../rules/side.ts'
 import type { Check, Step } from './check.ts'
 
-/** What was sent and what came. */
+/** A request and its reply. */
 export interface Exchange {
   readonly step: Step
-  /** Undefined: nothing came, `failure` says why. */
+  /** Undefined if no reply arrived; `failure` then has the reason. */
   readonly reply: (JudgedReply & { readonly milliseconds: number }) | undefined
   readonly failure: string | undefined
 }
 
-/** A finding of a check, and by which of its requests. */
+/** A finding of a check, with the index of its request. */
 export interface CheckFinding extends Finding {
   readonly step: number
 }
@@ -26,25 +26,25 @@ export interface CheckResult {
   readonly check: Check
   readonly exchanges: readonly Exchange[]
   readonly findings: readonly CheckFinding[]
-  /** The rules that had something to look at. */
+  /** The IDs of the rules that applied. */
   readonly rules: readonly string[]
-  /** The worst finding; undefined: it passed. */
+  /** The severity of the worst finding; undefined if the check passed. */
   readonly worst: Severity | undefined
 }
 
 export interface RunOptions {
   readonly as: EncryptorName
-  /** Connects with more headers. */
+  /** Connects with additional headers. */
   readonly connect: (headers: Readonly<Record<string, string>>) => Connection
   readonly privateKey: KeyObject
-  /** How many checks are under way at the same moment. */
+  /** Number of checks that run at the same time. */
   readonly concurrency: number
-  /** Told of each check as it ends. */
+  /** Called after each check. */
   readonly onResult: (result: CheckResult, done: number) => void
   readonly isStopped: () => boolean
 }
 
-/** Runs checks and judges what comes: the results in the order of the checks. */
+/** Runs the checks and returns the results in the order of the checks. */
 export async function runChecks(checks: readonly Check[], options: RunOptions): Promise<readonly CheckResult[]> {
   const connections = new Map<string, Connection>()
   const connectionFor = (headers: Readonly<Record<string, string>>): Connection => {
@@ -57,7 +57,7 @@ export async function runChecks(checks: readonly Check[], options: RunOptions): 
   const waiting = checks.entries()
   let done = 0
   const work = async (): Promise<void> => {
-    // Every worker takes the next check of one shared list.
+    // All workers take their checks from one shared iterator.
     for (const [i, check] of waiting) {
       if (options.isStopped()) return
       const result = await runCheck(check, connectionFor, options)
@@ -114,7 +114,7 @@ function relatedTo(first: Side | undefined, { relation }: Step): readonly Relate
 async function exchange(step: Step, connectionFor: ConnectionFor): Promise<Exchange> {
   const { version, versionHeader, headers = {} } = step
   const named = typeof versionHeader === 'string' ? { 'X-Speke-Version': versionHeader } : {}
-  // Under SPEKE 1.0 no header is sent but those given.
+  // As SPEKE 1.0, the client sends no version header of its own.
   const sentAs = versionHeader === undefined ? version : SPEKE_1_0
   try {
     const reply = await connectionFor({ ...headers, ...named }).send(step.xml, sentAs)

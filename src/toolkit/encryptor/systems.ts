@@ -3,11 +3,11 @@ import { type SystemId, toSystemId } from '../../formats/cenc.ts'
 import { DRM_SYSTEM_FACTS } from '../../formats/drm/facts.ts'
 import type { SlotsByMajor } from '../../formats/drm/system.ts'
 
-/** A DRM system as an encryptor asks for it. */
+/** A DRM system in a request. */
 export interface EncryptorSystem {
   readonly name: string
   readonly systemId: SystemId
-  /** What SPEKE 1.0 and SPEKE 2 ask of it; empty: this major does not know it. @see speke.md 5.2 */
+  /** The children of DRMSystem in SPEKE 1.0 and SPEKE 2. Empty if the version does not support the system. */
   readonly slots: SlotsByMajor
 }
 
@@ -16,22 +16,22 @@ const SYSTEMS: readonly EncryptorSystem[] = [...DRM_SYSTEM_FACTS.values()].flatM
     option === undefined || asks === undefined ? [] : [{ name: option, systemId, slots: asks }],
 )
 
-/** What a request asks of a system that is known by its ID only. */
+/** The children of DRMSystem for a system without a known name. */
 const UNKNOWN_SYSTEM_SLOTS: SlotsByMajor = { 1: ['PSSH'], 2: ['ContentProtectionData', 'PSSH'] }
 
-/** The names that `--drm` takes, beside any UUID. */
+/** The names that `--drm` accepts besides any UUID. */
 export const SYSTEM_NAMES: readonly string[] = [...new Set(SYSTEMS.map(({ name }) => name))]
 
-/** The systems of a list of names or UUIDs. Throws ERR_USAGE_INVALID for what is neither, or unknown to this major of SPEKE. */
+/** Returns the systems of a list of names or UUIDs. Throws ERR_USAGE_INVALID for an unknown name, a duplicate, or a system that the SPEKE version does not support. */
 export function systemsOf(names: readonly string[], major: 1 | 2): readonly EncryptorSystem[] {
   const systems = names.map((text) => systemOf(text.trim().toLowerCase(), major))
   const twice = systems.find(({ systemId }, i) => systems.findIndex((other) => other.systemId === systemId) !== i)
-  if (twice !== undefined) throw wrong(`the DRM system ${twice.name} stands twice`)
+  if (twice !== undefined) throw wrong(`the DRM system ${twice.name} occurs twice`)
   if (systems.length === 0) throw wrong('expected at least one DRM system')
   return systems
 }
 
-/** The name of a system id, or the id itself. */
+/** Returns the name of a system ID, or the ID itself. */
 export function systemName(systemId: SystemId): string {
   return SYSTEMS.find((one) => one.systemId === systemId)?.name ?? systemId
 }
@@ -44,7 +44,10 @@ function systemOf(text: string, major: 1 | 2): EncryptorSystem {
     return { name: systemId, systemId, slots: UNKNOWN_SYSTEM_SLOTS }
   }
   const fitting = known.find(({ slots }) => slots[major].length > 0)
-  if (fitting === undefined) throw wrong(`SPEKE ${major} does not know the DRM system ${text}`)
+  if (fitting === undefined)
+    throw wrong(
+      `SPEKE ${major} does not support the DRM system ${text}: remove it from --drm, or choose another --speke`,
+    )
   return fitting
 }
 

@@ -3,18 +3,18 @@ import type { ExpectedRefusal } from '../../rules/rule.ts'
 import { type Ask, V2 } from '../asking.ts'
 import { changed, content } from '../changes.ts'
 import type { Check, Step } from '../check.ts'
-import { refused } from '../refusing.ts'
+import { refused } from '../check.ts'
 
 const BARE_VIDEO = '<cpix:VideoFilter/>'
 const BARE_AUDIO = '<cpix:AudioFilter/>'
 
-/** A rule: which key (by number), track type, filters. */
+/** A rule: index of its key, track type and filters. */
 type ContractRule = readonly [key: number | undefined, trackType: string | undefined, filters: string]
 
 interface Contract {
   readonly name: string
   readonly rules: readonly ContractRule[]
-  /** Left out: it is sound. */
+  /** Undefined for a valid contract. */
   readonly refusal?: ExpectedRefusal
 }
 
@@ -25,7 +25,7 @@ const UNSUPPORTED: ExpectedRefusal = { ...refused('ERR_SPEKE_CONTRACT_UNSUPPORTE
 const video = (attributes: string): string => `<cpix:VideoFilter ${attributes}/>`
 const audio = (attributes: string): string => `<cpix:AudioFilter ${attributes}/>`
 
-/** Contracts over two keys, or one where only one is named. @see speke.md 6 */
+/** Contracts for two keys, or for one key if they name only one. */
 const CONTRACTS: readonly Contract[] = [
   { name: 'all', rules: [[0, 'ALL', BARE_AUDIO + BARE_VIDEO]] },
   {
@@ -248,7 +248,7 @@ const CONTRACTS: readonly Contract[] = [
 
 const STRANGER = '5a1ab1e0-0000-4000-8000-000000000009'
 
-/** Contracts that are sound and that are not, in both versions that have them. */
+/** Checks of valid and invalid contracts in SPEKE 2.0 and 2.1. */
 export function contractChecks(ask: Ask): readonly Check[] {
   return V2.flatMap((speke) =>
     CONTRACTS.flatMap(({ name, rules, refusal }): readonly Check[] => {
@@ -267,7 +267,8 @@ export function contractChecks(ask: Ask): readonly Check[] {
         ...(refusal !== undefined && { refusal }),
       }
       const words = name.replaceAll('-', ' ')
-      const title = refusal === undefined ? `the contract comes back: ${words}` : `the contract is refused: ${words}`
+      const title =
+        refusal === undefined ? `returns the contract "${words}" unchanged` : `rejects the contract "${words}"`
       return [{ name: `contract/${speke}/${name}`, group: 'contract', title, steps: [step] }]
     }),
   )

@@ -5,7 +5,7 @@ import type { BuiltRequest } from '../../encryptor/request/build.ts'
 import { type Ask, V2 } from '../asking.ts'
 import { attributes, type Change, changed, content, without } from '../changes.ts'
 import type { Check, Step } from '../check.ts'
-import { refused } from '../refusing.ts'
+import { refused } from '../check.ts'
 
 interface Case {
   readonly name: string
@@ -14,16 +14,16 @@ interface Case {
   readonly change?: Change
   readonly scheme?: string
   readonly drm?: readonly string[]
-  /** What X-Speke-Version says instead; null: nothing. */
+  /** Another value of X-Speke-Version; null for no header. */
   readonly versionHeader?: string | null
-  /** What the message names. */
+  /** The kid or system ID in the message. */
   readonly of?: (built: BuiltRequest) => string | undefined
 }
 
 const upper = (text: string): string => text.toUpperCase()
 const firstKid = (built: BuiltRequest): string | undefined => built.keys[0]?.kid
 
-/** The ten messages, each by the ways to earn it. @see speke.md 3 */
+/** The ten error messages of SPEKE, each with the requests that cause it. */
 const CASES: readonly Case[] = [
   {
     name: 'content-id-missing',
@@ -63,7 +63,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'scheme-missing',
-    title: 'a key without scheme',
+    title: 'a key without a scheme',
     code: 'ERR_SPEKE_SCHEME_MISSING',
     change: attributes('ContentKey', 'commonEncryptionScheme', undefined),
     of: firstKid,
@@ -77,14 +77,14 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'scheme-missing-on-second',
-    title: 'the second key without scheme',
+    title: 'the second key without a scheme',
     code: 'ERR_SPEKE_SCHEME_MISSING',
     change: attributes('ContentKey', 'commonEncryptionScheme', undefined, 1),
     of: (built) => built.keys[1]?.kid,
   },
   {
     name: 'schemes-mixed',
-    title: 'two schemes in a document',
+    title: 'two schemes in one document',
     code: 'ERR_SPEKE_SCHEME_COMBINATION',
     change: attributes('ContentKey', 'commonEncryptionScheme', 'cbcs', 1),
   },
@@ -120,7 +120,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'version-dropped',
-    title: 'a document of SPEKE 2 without X-Speke-Version',
+    title: 'a SPEKE 2 document without X-Speke-Version',
     code: 'ERR_SPEKE_VERSION_UNSUPPORTED',
     versionHeader: null,
   },
@@ -138,13 +138,13 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'contract-malformed',
-    title: 'a rule without filter',
+    title: 'a rule without a filter',
     code: 'ERR_SPEKE_CONTRACT_MALFORMED',
     change: content('ContentKeyUsageRule', '', 1),
   },
   {
     name: 'contract-malformed-first',
-    title: 'a scheme is looked at before the contract',
+    title: 'a wrong scheme and a wrong contract',
     code: 'ERR_SPEKE_SCHEME_COMBINATION',
     change: (document) => [
       ...attributes('ContentKey', 'commonEncryptionScheme', 'cbcs', 1)(document),
@@ -153,7 +153,7 @@ const CASES: readonly Case[] = [
   },
 ]
 
-/** The messages of SPEKE, word for word. */
+/** Checks of the SPEKE error messages, word for word. */
 export function errorChecks(ask: Ask): readonly Check[] {
   return V2.flatMap((speke) =>
     CASES.flatMap(({ name, title, code, change, versionHeader, of, ...asked }): readonly Check[] => {
@@ -162,25 +162,25 @@ export function errorChecks(ask: Ask): readonly Check[] {
       const refusal = refused(code, of?.(built))
       const step: Step = {
         xml: change === undefined ? built.xml : changed(built.xml, change),
-        // Without the header there is no version to name on the way back.
+        // Without the header, the reply has no version to return.
         version: versionHeader === null ? SPEKE_1_0 : built.version,
         refusal,
         ...(versionHeader !== undefined && { versionHeader }),
       }
-      const says = `refused with "${refusal.message?.text}": ${title}`
+      const says = `rejects with "${refusal.message?.text}": ${title}`
       return [{ name: `errors/${speke}/${name}`, group: 'errors', title: says, steps: [step] }]
     }),
   )
 }
 
-/** Documents of SPEKE 1.0 under a header of SPEKE 2. */
+/** Checks with SPEKE 1.0 documents and a SPEKE 2 header. */
 export function crossedVersionChecks(ask: Ask): readonly Check[] {
   const built = ask({ speke: '1.0', content: 'errors', drm: ['widevine'] })
   if (built === undefined) return []
   return V2.map((speke) => ({
     name: `errors/${speke}/document-of-1.0`,
     group: 'errors',
-    title: `a document of SPEKE 1.0 with X-Speke-Version ${speke} is refused`,
+    title: `rejects a SPEKE 1.0 document with X-Speke-Version ${speke}`,
     steps: [
       {
         xml: built.xml,

@@ -6,9 +6,9 @@ import { checkOf } from './presets.ts'
 
 const ALL_VERSIONS: readonly SpekeHeader[] = ['1.0', ...V2]
 const SCHEMES = ['cenc', 'cbcs', 'cbc1']
-const AGAIN = { relation: 'again', how: 'the same request was sent again' } as const
+const AGAIN = { relation: 'again', how: 'the same request was sent twice' } as const
 
-/** Content key encryption: opened, its MACs checked, and held against the keys in the clear. @see speke.md 9 */
+/** Checks of content key encryption: keys decrypt, MACs match, and the keys equal those in the clear. */
 export function encryptionChecks(ask: Ask): readonly Check[] {
   return ALL_VERSIONS.flatMap((speke) => {
     const asked: Asked = { speke, content: 'encryption', video: 'VIDEO-2', ...v1Systems(speke) }
@@ -16,27 +16,27 @@ export function encryptionChecks(ask: Ask): readonly Check[] {
     const encrypted = ask({ ...asked, encrypted: true })
     if (clear === undefined || encrypted === undefined) return []
     const step = stepOf(encrypted)
-    const how = 'it was asked for in the clear before'
+    const how = 'an earlier request asked for it in the clear'
     return [
-      check('encryption', `encryption/${speke}/opens`, 'keys are encrypted for the certificate and open', [step]),
-      check('encryption', `encryption/${speke}/same-keys`, 'encrypted keys are those in the clear', [
+      check('encryption', `encryption/${speke}/opens`, 'encrypts keys for the certificate', [step]),
+      check('encryption', `encryption/${speke}/same-keys`, 'encrypts the same keys that it returns in the clear', [
         stepOf(clear),
         { ...step, relation: { relation: 'encryption', how } },
       ]),
-      check('encryption', `encryption/${speke}/fresh`, 'every answer has a document key of its own', [
+      check('encryption', `encryption/${speke}/fresh`, 'uses a new document key in every answer', [
         step,
         { ...step, relation: AGAIN },
       ]),
       ...(speke === '1.0'
         ? []
-        : checkOf(ask, 'encryption', `encryption/${speke}/cbcs`, 'keys for cbcs are encrypted', {
+        : checkOf(ask, 'encryption', `encryption/${speke}/cbcs`, 'encrypts keys for cbcs', {
             ...asked,
             scheme: 'cbcs',
             encrypted: true,
           })),
       ...(speke === '1.0'
         ? []
-        : checkOf(ask, 'encryption', `encryption/${speke}/live`, 'keys of several periods are encrypted', {
+        : checkOf(ask, 'encryption', `encryption/${speke}/live`, 'encrypts keys of several periods', {
             ...asked,
             periods: 2,
             encrypted: true,
@@ -45,7 +45,7 @@ export function encryptionChecks(ask: Ask): readonly Check[] {
   })
 }
 
-/** The same keys for the same kids, other keys for others. @see speke.md 5.3, 8 */
+/** Checks that the same kids have the same keys, and other kids other keys. */
 export function determinismChecks(ask: Ask, drm: readonly string[], fresh: string): readonly Check[] {
   const again = ALL_VERSIONS.flatMap((speke) =>
     SCHEMES.flatMap((scheme) => {
@@ -54,7 +54,7 @@ export function determinismChecks(ask: Ask, drm: readonly string[], fresh: strin
       if (built === undefined) return []
       const name = `determinism/${speke}/again/${scheme}`
       const steps = [stepOf(built), { ...stepOf(built), relation: AGAIN }]
-      return [check('determinism', name, 'the same request is answered with the same keys', steps)]
+      return [check('determinism', name, 'answers the same request with the same keys', steps)]
     }),
   )
   return [
@@ -77,23 +77,23 @@ function otherwise(ask: Ask, speke: SpekeHeader, drm: readonly string[]): readon
   const one = single.length < 2 ? undefined : ask({ ...asked, drm: single.slice(0, 1) })
   const reversed = single.length < 2 ? undefined : ask({ ...asked, drm: single.toReversed() })
   const variants: readonly (readonly [name: string, how: string, xml: string | undefined])[] = [
-    ['upper-case', 'its kids were in upper case', changed(built.xml, ...upper)],
-    ['one-system', 'one DRM system was asked for alone', one?.xml],
-    ['system-order', 'the DRM systems were in another order', reversed?.xml],
+    ['upper-case', 'the second request has kids in upper case', changed(built.xml, ...upper)],
+    ['one-system', 'the second request asks for one DRM system', one?.xml],
+    ['system-order', 'the second request has the DRM systems in another order', reversed?.xml],
   ]
   return variants.flatMap(([name, how, xml]) => {
     if (xml === undefined) return []
     const steps: Step[] = [stepOf(built), { xml, version: built.version, relation: { relation: 'otherwise', how } }]
-    return [check('determinism', `determinism/${speke}/${name}`, `the same keys although ${how}`, steps)]
+    return [check('determinism', `determinism/${speke}/${name}`, `returns the same keys when ${how}`, steps)]
   })
 }
 
 function versions(ask: Ask): readonly Check[] {
   const [first, second] = V2.map((speke) => ask({ speke, content: 'versions' }))
   if (first === undefined || second === undefined) return []
-  const relation = { relation: 'otherwise', how: 'it was asked for by SPEKE 2.0' } as const
+  const relation = { relation: 'otherwise', how: 'the first request used SPEKE 2.0' } as const
   const steps = [stepOf(first), { ...stepOf(second), relation }]
-  return [check('determinism', 'determinism/2.0-and-2.1', 'SPEKE 2.0 and 2.1 give the same keys', steps)]
+  return [check('determinism', 'determinism/2.0-and-2.1', 'returns the same keys for SPEKE 2.0 and 2.1', steps)]
 }
 
 function others(ask: Ask): readonly Check[] {
@@ -110,7 +110,12 @@ function others(ask: Ask): readonly Check[] {
       if (before === undefined || after === undefined) return []
       const steps: Step[] = [stepOf(before), { ...stepOf(after), relation: { relation: 'other-kids', how } }]
       return [
-        check('determinism', `determinism/${speke}/other-${name}`, `other keys and signalling for kids ${how}`, steps),
+        check(
+          'determinism',
+          `determinism/${speke}/other-${name}`,
+          `returns other keys and signalling for kids ${how}`,
+          steps,
+        ),
       ]
     })
   })
@@ -118,30 +123,30 @@ function others(ask: Ask): readonly Check[] {
 
 const RACERS = 8
 
-/** First requests at the same moment must be given the same keys. */
+/** Checks that simultaneous first requests get the same keys. */
 function atOnce(ask: Ask, fresh: string): readonly Check[] {
   return V2.flatMap((speke) => {
     const built = ask({ speke, content: `at-once-${speke.replace('.', '-')}-${fresh}`, iv: 'none' })
     if (built === undefined) return []
-    const relation = { relation: 'again', how: 'both were asked for at the same moment, for the first time' } as const
+    const relation = { relation: 'again', how: 'both requests were sent at the same time, for a new content' } as const
     const steps = Array.from({ length: RACERS }, (_, i) => ({ ...stepOf(built), ...(i > 0 && { relation }) }))
-    const title = `${RACERS} first requests at the same moment give the same keys`
+    const title = `returns the same keys to ${RACERS} simultaneous first requests`
     return [{ ...check('determinism', `determinism/${speke}/at-once`, title, steps), atOnce: true }]
   })
 }
 
-/** explicitIV. @see speke.md 5.3 */
+/** Checks of explicitIV. */
 export function ivChecks(ask: Ask): readonly Check[] {
   return ALL_VERSIONS.flatMap((speke) =>
     SCHEMES.flatMap((scheme) => {
       if (speke === '1.0' && scheme !== 'cenc') return []
       const asked: Asked = { speke, scheme, video: 'VIDEO-2', content: `iv-${scheme}`, ...v1Systems(speke) }
       return [
-        ...checkOf(ask, 'iv', `iv/${speke}/asked/${scheme}`, `an explicitIV for ${scheme} comes back`, {
+        ...checkOf(ask, 'iv', `iv/${speke}/asked/${scheme}`, `returns the explicitIV of a ${scheme} request`, {
           ...asked,
           iv: 'new',
         }),
-        ...checkOf(ask, 'iv', `iv/${speke}/unasked/${scheme}`, `what ${scheme} needs of an explicitIV is made`, {
+        ...checkOf(ask, 'iv', `iv/${speke}/unasked/${scheme}`, `generates the explicitIV that ${scheme} requires`, {
           ...asked,
           iv: 'none',
         }),
@@ -150,7 +155,7 @@ export function ivChecks(ask: Ask): readonly Check[] {
   )
 }
 
-/** SPEKE 1.0 with what is simplest there. */
+/** One simple DRM system for SPEKE 1.0. */
 function v1Systems(speke: SpekeHeader): Pick<Asked, 'drm'> {
   return speke === '1.0' ? { drm: ['widevine'] } : {}
 }

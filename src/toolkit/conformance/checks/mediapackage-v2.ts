@@ -7,23 +7,30 @@ interface Case extends Omit<Asked, 'speke'> {
   readonly title: string
 }
 
-/** What MediaPackage v2 sends and expects, container by container. @see speke.md 5.3, 11.3 */
+/** Requests and requirements of MediaPackage v2 by container. */
 const CASES: readonly Case[] = [
-  { name: 'iv-cenc', title: 'an explicitIV comes back for cenc although none was sent', scheme: 'cenc', iv: 'none' },
-  { name: 'iv-cbcs', title: 'an explicitIV comes back for cbcs although none was sent', scheme: 'cbcs', iv: 'none' },
-  { name: 'iv-cbc1', title: 'an explicitIV comes back for AES-128 although none was sent', scheme: 'cbc1', iv: 'none' },
+  { name: 'iv-cenc', title: 'returns an explicitIV for cenc without a request for it', scheme: 'cenc', iv: 'none' },
+  { name: 'iv-cbcs', title: 'returns an explicitIV for cbcs without a request for it', scheme: 'cbcs', iv: 'none' },
+  { name: 'iv-cbc1', title: 'returns an explicitIV for AES-128 without a request for it', scheme: 'cbc1', iv: 'none' },
   {
     name: 'ts-fairplay',
-    title: 'TS with FairPlay',
+    title: 'answers TS with FairPlay',
     scheme: 'cbcs',
     drm: ['fairplay'],
     container: 'ts',
     video: 'SHARED',
   },
-  { name: 'ts-aes-128', title: 'TS with AES-128', scheme: 'cbc1', drm: ['aes-128'], container: 'ts', video: 'SHARED' },
+  {
+    name: 'ts-aes-128',
+    title: 'answers TS with AES-128',
+    scheme: 'cbc1',
+    drm: ['aes-128'],
+    container: 'ts',
+    video: 'SHARED',
+  },
   {
     name: 'cmaf-cbcs',
-    title: 'CMAF with every system, cbcs',
+    title: 'answers CMAF with every system, cbcs',
     scheme: 'cbcs',
     container: 'cmaf',
     video: 'VIDEO-8',
@@ -31,14 +38,14 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'cmaf-cenc',
-    title: 'CMAF with Widevine and PlayReady, cenc',
+    title: 'answers CMAF with Widevine and PlayReady, cenc',
     scheme: 'cenc',
     container: 'cmaf',
     video: 'VIDEO-5',
   },
   {
     name: 'mss',
-    title: 'Smooth Streaming with PlayReady, shared key',
+    title: 'answers Smooth Streaming with PlayReady and a shared key',
     scheme: 'cenc',
     drm: ['playready'],
     container: 'mss',
@@ -46,15 +53,15 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'fairplay-alone',
-    title: 'METHOD is SAMPLE-AES for FairPlay',
+    title: 'writes METHOD=SAMPLE-AES for FairPlay',
     scheme: 'cbcs',
     drm: ['fairplay'],
     video: 'VIDEO-2',
   },
-  { name: 'method-cenc', title: 'METHOD is SAMPLE-AES for cenc', scheme: 'cenc', video: 'VIDEO-1' },
+  { name: 'method-cenc', title: 'writes METHOD=SAMPLE-AES for cenc', scheme: 'cenc', video: 'VIDEO-1' },
 ]
 
-/** The profile of MediaPackage v2. */
+/** Checks of the requirements of MediaPackage v2. */
 export function mediaPackageChecks(ask: Ask): readonly Check[] {
   return V2.flatMap((speke) =>
     CASES.flatMap(({ name, title, ...asked }) =>

@@ -2,7 +2,7 @@ import type { BuiltRequest } from '../../encryptor/request/build.ts'
 import { type Ask, V2 } from '../asking.ts'
 import { appended, attributes, beforeLists, type Change, changed, content, twice, without } from '../changes.ts'
 import type { Check } from '../check.ts'
-import { refused } from '../refusing.ts'
+import { refused } from '../check.ts'
 
 const STRANGER = '5a1ab1e0-0000-4000-8000-000000000009'
 const NIL = '00000000-0000-0000-0000-000000000000'
@@ -17,7 +17,7 @@ function delivery(certificate: string): string {
   )
 }
 
-/** It begins as a certificate does, and ends too soon. */
+/** A truncated certificate. */
 const DAMAGED_CERTIFICATE =
   'MIIBfTCCASOgAwIBAgIUNotACertificateOfAnyoneXXXXXwCgYIKoZIzj0EAwIwFDESMBAGA1UEAwwJa2V5c3ByaW5n'
 
@@ -28,7 +28,7 @@ interface Case {
   readonly periods?: number
 }
 
-/** What breaks a document, beyond what has a message of SPEKE. @see speke.md 3, 4.2, 12 */
+/** Invalid documents for which SPEKE has no error message. */
 const CASES: readonly Case[] = [
   { name: 'no-content-keys', title: 'no ContentKeyList', change: without('ContentKeyList') },
   { name: 'empty-content-keys', title: 'an empty ContentKeyList', change: content('ContentKeyList', '') },
@@ -36,13 +36,13 @@ const CASES: readonly Case[] = [
   { name: 'empty-drm-systems', title: 'an empty DRMSystemList', change: content('DRMSystemList', '') },
   { name: 'kid-missing', title: 'a ContentKey without kid', change: attributes('ContentKey', 'kid', undefined, 0) },
   { name: 'kid-empty', title: 'a ContentKey with an empty kid', change: attributes('ContentKey', 'kid', '', 0) },
-  { name: 'kid-no-uuid', title: 'a kid that is no UUID', change: attributes('ContentKey', 'kid', 'my-kid', 0) },
+  { name: 'kid-no-uuid', title: 'a kid that is not a UUID', change: attributes('ContentKey', 'kid', 'my-kid', 0) },
   { name: 'kid-nil', title: 'a kid of zeros', change: attributes('ContentKey', 'kid', NIL, 0) },
-  { name: 'kid-twice', title: 'a kid that stands twice', change: twice('ContentKey') },
+  { name: 'kid-twice', title: 'a duplicate kid', change: twice('ContentKey') },
   { name: 'drm-kid-missing', title: 'a DRMSystem without kid', change: attributes('DRMSystem', 'kid', undefined, 0) },
   {
     name: 'drm-kid-unknown',
-    title: 'a DRMSystem of a kid that is no key',
+    title: 'a DRMSystem with the kid of no ContentKey',
     change: attributes('DRMSystem', 'kid', STRANGER, 0),
   },
   {
@@ -52,13 +52,13 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'system-id-no-uuid',
-    title: 'a systemId that is no UUID',
+    title: 'a systemId that is not a UUID',
     change: attributes('DRMSystem', 'systemId', 'widevine', 0),
   },
-  { name: 'drm-system-twice', title: 'a DRMSystem that stands twice', change: twice('DRMSystem') },
+  { name: 'drm-system-twice', title: 'a duplicate DRMSystem', change: twice('DRMSystem') },
   {
     name: 'scheme-unknown',
-    title: 'a scheme that there is not',
+    title: 'an unknown scheme',
     change: attributes('ContentKey', 'commonEncryptionScheme', 'aes256'),
   },
   { name: 'scheme-none', title: 'the scheme NONE', change: attributes('ContentKey', 'commonEncryptionScheme', 'NONE') },
@@ -70,14 +70,14 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'key-in-request',
-    title: 'a request that holds a key',
+    title: 'a request with a key',
     change: appended(
       'ContentKey',
       '<cpix:Data><pskc:Secret><pskc:PlainValue>AAECAwQFBgcICQoLDA0ODw==</pskc:PlainValue></pskc:Secret></cpix:Data>',
       0,
     ),
   },
-  { name: 'playlist-once', title: 'HLSSignalingData for media alone', change: without('HLSSignalingData', 1) },
+  { name: 'playlist-once', title: 'HLSSignalingData only for media', change: without('HLSSignalingData', 1) },
   {
     name: 'playlist-twice',
     title: 'HLSSignalingData for media twice',
@@ -88,16 +88,16 @@ const CASES: readonly Case[] = [
     title: 'HLSSignalingData for another playlist',
     change: attributes('HLSSignalingData', 'playlist', 'variant', 1),
   },
-  { name: 'certificate-no-der', title: 'a certificate that is none', change: beforeLists(delivery('AAAA')) },
+  { name: 'certificate-no-der', title: 'a certificate that is not X.509', change: beforeLists(delivery('AAAA')) },
   {
     name: 'certificate-damaged',
-    title: 'a certificate that is damaged',
+    title: 'a truncated certificate',
     change: beforeLists(delivery(DAMAGED_CERTIFICATE)),
   },
   { name: 'certificate-empty', title: 'an empty certificate', change: beforeLists(delivery('')) },
   {
     name: 'no-recipient',
-    title: 'a DeliveryDataList without recipient',
+    title: 'a DeliveryDataList without a recipient',
     change: beforeLists('<cpix:DeliveryDataList></cpix:DeliveryDataList>'),
   },
   {
@@ -115,7 +115,7 @@ const CASES: readonly Case[] = [
   { name: 'list-twice', title: 'two ContentKeyLists', change: twice('ContentKeyList') },
 ]
 
-/** Documents that must be refused, whatever the words. */
+/** Checks that the key provider rejects invalid documents with any message. */
 export function negativeChecks(ask: Ask): readonly Check[] {
   return V2.flatMap((speke) => {
     const requests = new Map<number, BuiltRequest | undefined>(
@@ -125,10 +125,10 @@ export function negativeChecks(ask: Ask): readonly Check[] {
       const built = requests.get(periods)
       if (built === undefined) return []
       const xml = changed(built.xml, change)
-      // A change that finds nothing to change (a system without HLS lines) checks nothing.
+      // A change without effect (a system without HLS lines) checks nothing.
       if (xml === built.xml) return []
       const step = { xml, version: built.version, refusal: refused() }
-      return [{ name: `negative/${speke}/${name}`, group: 'negative', title: `refused: ${title}`, steps: [step] }]
+      return [{ name: `negative/${speke}/${name}`, group: 'negative', title: `rejects ${title}`, steps: [step] }]
     })
   })
 }

@@ -2,7 +2,7 @@ import { AUDIO_PRESETS, VIDEO_PRESETS } from '../../../protocols/speke/tables/pr
 import type { Ask, Asked } from '../asking.ts'
 import type { Check, CheckGroup } from '../check.ts'
 
-/** The choices of presets that encryptors offer. @see speke.md 6, Presets */
+/** The choices of presets that encryptors offer. */
 const CHOICES: readonly { readonly video: string; readonly audio: string }[] = [
   ...Object.keys(VIDEO_PRESETS).flatMap((video) => Object.keys(AUDIO_PRESETS).map((audio) => ({ video, audio }))),
   { video: 'SHARED', audio: 'SHARED' },
@@ -45,7 +45,7 @@ const PERIOD_KINDS: readonly (Kind & { readonly how: string })[] = [
     speke: '2.1',
     periods: 1,
     timing: 'INDEX_ONLY',
-    title: 'a key period with index alone',
+    title: 'a key period with only an index',
   },
   {
     group: 'v2.1',
@@ -77,12 +77,12 @@ const PERIOD_KINDS: readonly (Kind & { readonly how: string })[] = [
   },
 ]
 
-/** Every choice of presets, live and VOD, and key periods of every form. */
+/** Checks of every choice of presets, live and VOD, and of every form of key periods. */
 export function presetChecks(ask: Ask): readonly Check[] {
   const presets = PRESET_KINDS.flatMap(({ group, path, title, ...kind }) =>
     CHOICES.flatMap((choice) => {
       const name = choice.video === 'SHARED' ? 'shared' : `${choice.video}+${choice.audio}`.toLowerCase()
-      return checkOf(ask, group, `${path}/${name}`, `${title}: ${name} is answered`, {
+      return checkOf(ask, group, `${path}/${name}`, `answers ${name} (${title})`, {
         ...kind,
         ...choice,
         scheme: 'cenc',
@@ -91,7 +91,7 @@ export function presetChecks(ask: Ask): readonly Check[] {
     }),
   )
   const periods = PERIOD_KINDS.flatMap(({ group, path, how, title, ...kind }) =>
-    checkOf(ask, group, `${path}/periods/${how}`, `${title} come back word for word`, {
+    checkOf(ask, group, `${path}/periods/${how}`, `returns ${title} unchanged`, {
       ...kind,
       video: 'VIDEO-2',
       content: `periods-${how}`,
@@ -100,7 +100,7 @@ export function presetChecks(ask: Ask): readonly Check[] {
   return [...presets, ...periods]
 }
 
-/** A check of one right request; none where the encryptor has no such request. */
+/** Returns a check with one valid request, or none if the encryptor has no such request. */
 export function checkOf(ask: Ask, group: CheckGroup, name: string, title: string, asked: Asked): readonly Check[] {
   const built = ask(asked)
   return built === undefined ? [] : [{ name, group, title, steps: [{ xml: built.xml, version: built.version }] }]

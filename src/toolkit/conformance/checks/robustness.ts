@@ -16,7 +16,7 @@ const changing =
   (xml: string): string =>
     changed(xml, ...changes)
 
-/** Documents that are right, as other writers than AWS's write them. @see speke.md 4; cpix.md 15 */
+/** Valid documents in the style of other writers than AWS. */
 const UNUSUAL: readonly Unusual[] = [
   { name: 'prefixes', title: 'other prefixes', write: (xml) => xml.replaceAll(/(<\/?|xmlns:)cpix\b/g, '$1c') },
   {
@@ -26,7 +26,7 @@ const UNUSUAL: readonly Unusual[] = [
   },
   {
     name: 'misspelt-pskc',
-    title: 'pskc under the prefix pksc',
+    title: 'the PSKC namespace with the prefix pksc',
     write: (xml) => xml.replace('xmlns:pskc=', 'xmlns:pksc='),
   },
   {
@@ -41,7 +41,7 @@ const UNUSUAL: readonly Unusual[] = [
     write: (xml) => xml.replaceAll(/="([^"']*)"/g, "='$1'"),
   },
   { name: 'one-line', title: 'no line breaks', write: (xml) => xml.replaceAll(/>\s+</g, '><') },
-  { name: 'windows-lines', title: 'line breaks of Windows', write: (xml) => xml.replaceAll('\n', '\r\n') },
+  { name: 'windows-lines', title: 'Windows line breaks', write: (xml) => xml.replaceAll('\n', '\r\n') },
   {
     name: 'comments',
     title: 'comments between elements',
@@ -61,12 +61,12 @@ const UNUSUAL: readonly Unusual[] = [
   },
   {
     name: 'unknown-attributes',
-    title: 'attributes that nobody knows',
+    title: 'unknown attributes',
     write: changing(attributes('ContentKey', 'vendor', 'a'), attributes('DRMSystem', 'name', 'b')),
   },
   {
     name: 'ids',
-    title: 'ids on lists and elements',
+    title: 'IDs on lists and elements',
     write: changing(attributes('ContentKeyList', 'id', 'keys'), attributes('DRMSystemList', 'id', 'systems')),
   },
   {
@@ -80,7 +80,7 @@ const UNUSUAL: readonly Unusual[] = [
   },
   {
     name: 'upper-case-system-ids',
-    title: 'system ids in upper case',
+    title: 'system IDs in upper case',
     write: changing(attributes('DRMSystem', 'systemId', (id) => id.toUpperCase())),
   },
   {
@@ -110,7 +110,7 @@ const UNUSUAL: readonly Unusual[] = [
   },
   {
     name: 'non-canonical-iv',
-    title: 'an explicitIV in base64 with stray bits, as AWS prints it',
+    title: 'an explicitIV in base64 with unused bits set, as in AWS samples',
     write: changing(attributes('ContentKey', 'explicitIV', 'L6jzdXrXAFbCJGBuMrrKrG==')),
   },
 ]
@@ -132,7 +132,7 @@ const withDoctype =
 const entityInContentId = (xml: string): string => xml.replace(/ (contentId|id)="[^"]*"/, ' $1="&e;"')
 const laughs = Array.from({ length: 9 }, (_, i) => `<!ENTITY l${i + 1} "${`&l${i};`.repeat(10)}">`).join('')
 
-/** Documents made to exhaust or trick a reader. `free` ones are well-formed and may be answered; the key provider must live. */
+/** Attacks on an XML reader. A `free` one is well-formed: the key provider may answer it, but must keep running. */
 const ATTACKS: readonly Attack[] = [
   { name: 'doctype', title: 'a DOCTYPE', kind: 'bomb', write: withDoctype('') },
   {
@@ -164,7 +164,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'billion-laughs',
-    title: 'entities that multiply',
+    title: 'nested entities that multiply',
     kind: 'bomb',
     write: withDoctype(`<!ENTITY l0 "ha">${laughs}<!ENTITY e "&l9;">`, entityInContentId),
   },
@@ -176,7 +176,7 @@ const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'many-attributes',
-    title: '10,000 attributes of one element',
+    title: '10,000 attributes on one element',
     kind: 'free',
     write: (xml) =>
       xml.replace(
@@ -235,7 +235,7 @@ const NO_DOCUMENTS: readonly NoDocument[] = [
   },
 ]
 
-/** What is unusual and right is answered, what does harm is refused, and the key provider answers afterwards. */
+/** Checks that the key provider answers unusual documents, rejects attacks, and keeps running after them. */
 export function robustnessChecks(ask: Ask): readonly Check[] {
   const asked = { content: 'robustness', periods: 0, video: 'SHARED' } as const
   const built = ask({ ...asked, speke: '2.0' }) ?? ask({ ...asked, speke: '1.0', drm: ['widevine'] })
@@ -245,14 +245,14 @@ export function robustnessChecks(ask: Ask): readonly Check[] {
   const noDocument = NO_DOCUMENTS.map(({ name, title, body }): Check => {
     const refusal = { kind: 'wrong', message: undefined } as const
     const steps: Step[] = [{ xml: body, version: SPEKE_2_0, refusal }, right]
-    return { name: `robustness/no-document/${name}`, group: 'robustness', title: `refused: ${title}`, steps }
+    return { name: `robustness/no-document/${name}`, group: 'robustness', title: `rejects ${title}`, steps }
   })
   return [
     ...UNUSUAL.map(
       ({ name, title, write }): Check => ({
         name: `robustness/unusual/${name}`,
         group: 'robustness',
-        title: `answered: ${title}`,
+        title: `answers a request with ${title}`,
         steps: [{ xml: write(built.xml, built), version }],
       }),
     ),
@@ -261,18 +261,18 @@ export function robustnessChecks(ask: Ask): readonly Check[] {
     ...ATTACKS.map(({ name, title, kind, write, entityText }): Check => {
       const refusal = { kind, message: undefined, ...(entityText !== undefined && { entityText }) }
       const steps: Step[] = [{ xml: write(built.xml, built), version, refusal }, right]
-      const says = kind === 'bomb' ? `refused: ${title}` : `survived: ${title}`
+      const says = kind === 'bomb' ? `rejects ${title}` : `keeps running after ${title}`
       return { name: `robustness/attack/${name}`, group: 'robustness', title: says, steps }
     }),
   ]
 }
 
-/** A document that was cut off on its way. */
+/** Checks with truncated documents. */
 function truncated(right: Step): readonly Check[] {
   return [0.25, 0.5, 0.9].map((share) => ({
     name: `robustness/truncated/${share * 100}`,
     group: 'robustness',
-    title: `refused: a document that ends after ${share * 100} %`,
+    title: `rejects a document that ends after ${share * 100} %`,
     steps: [
       {
         ...right,

@@ -2,10 +2,10 @@ import { SPEKE_VERSIONS } from '../../../protocols/speke/tables/versions.ts'
 import { type Ask, type SpekeHeader, V2 } from '../asking.ts'
 import { attributes, changed } from '../changes.ts'
 import type { Check } from '../check.ts'
-import { refused } from '../refusing.ts'
+import { refused } from '../check.ts'
 import { checkOf } from './presets.ts'
 
-/** The systems whose schemes SPEKE or an encryptor documents. @see speke.md 7 */
+/** The schemes that SPEKE or an encryptor documents for a system. */
 const TAKES: Readonly<Record<string, readonly string[]>> = {
   widevine: ['cenc', 'cbcs'],
   playready: ['cenc', 'cbcs'],
@@ -15,7 +15,7 @@ const TAKES: Readonly<Record<string, readonly string[]>> = {
   'common-pssh': ['cenc', 'cbcs'],
   clearkey: ['cenc', 'cbcs'],
 }
-/** Those of which it is documented that they take no others. */
+/** The systems that support no other schemes. */
 const STRICT: readonly string[] = ['widevine', 'playready', 'fairplay', 'aes-128', 'sample-aes']
 const SCHEMES = ['cenc', 'cens', 'cbc1', 'cbcs']
 const HLS_NAMES: Readonly<Record<string, string>> = {
@@ -24,7 +24,7 @@ const HLS_NAMES: Readonly<Record<string, string>> = {
   'SAMPLE-AES-CTR': 'cenc',
 }
 
-/** Every scheme with every system: answered where it takes it, refused where it does not. */
+/** Checks of every scheme with every system. */
 export function schemeChecks(ask: Ask, drm: readonly string[]): readonly Check[] {
   return V2.flatMap((speke) =>
     drm.flatMap((name) => [
@@ -41,11 +41,11 @@ function schemeCheck(ask: Ask, speke: SpekeHeader, drm: string, text: string, sc
   if (!takes && !STRICT.includes(drm)) return []
   const name = `schemes/${speke}/${drm}/${text.toLowerCase()}`
   const asked = { speke, drm: [drm], scheme: text, video: 'SHARED', content: `scheme-${drm}-${scheme}` } as const
-  if (takes) return checkOf(ask, 'schemes', name, `${drm} is answered with ${text}`, asked)
+  if (takes) return checkOf(ask, 'schemes', name, `answers ${drm} with ${text}`, asked)
   const built = ask(asked)
   if (built === undefined) return []
   const refusal = refused('ERR_SPEKE_SCHEME_DRM_SYSTEM', built.drmSystems[0]?.systemId)
-  const title = `${drm} is refused with ${text}`
+  const title = `rejects ${drm} with ${text}`
   return [{ name, group: 'schemes', title, steps: [{ xml: built.xml, version: built.version, refusal }] }]
 }
 
@@ -60,36 +60,30 @@ const MIXES: readonly { readonly scheme: string; readonly drm: readonly string[]
   { scheme: 'cenc', drm: ['common-pssh', 'clearkey'] },
 ]
 
-/** Signalling of every combination of systems, for everything and for each container. */
+/** Checks of the signalling of every combination of systems and for each container. */
 export function systemChecks(ask: Ask): readonly Check[] {
   const mixed = V2.flatMap((speke) =>
     MIXES.flatMap(({ drm, scheme }) => {
       const systems = drm.join('+')
-      return checkOf(
-        ask,
-        'systems',
-        `systems/${speke}/${systems}/${scheme}`,
-        `${systems} are signalled with ${scheme}`,
-        {
-          speke,
-          drm,
-          scheme,
-          video: 'VIDEO-2',
-          content: `systems-${scheme}`,
-        },
-      )
+      return checkOf(ask, 'systems', `systems/${speke}/${systems}/${scheme}`, `signals ${systems} with ${scheme}`, {
+        speke,
+        drm,
+        scheme,
+        video: 'VIDEO-2',
+        content: `systems-${scheme}`,
+      })
     }),
   )
   const contained = CONTAINERS.flatMap((container) =>
     ['cenc', 'cbcs'].flatMap((scheme) => {
-      // A system of which a container asks nothing is not in its requests.
+      // A request omits systems of which the container needs nothing.
       const drm = { ts: ['fairplay'], mss: ['playready'], dash: ['widevine', 'playready'] }[container]
       if (container === 'ts' && scheme === 'cenc') return []
       return checkOf(
         ask,
         'systems',
         `systems/2.0/container-${container}/${scheme}`,
-        `only what ${container} has is signalled`,
+        `signals only what ${container} uses`,
         {
           speke: '2.0',
           scheme,
@@ -114,7 +108,7 @@ function unknownSystem(ask: Ask): readonly Check[] {
       {
         name: `systems/${speke}/unknown`,
         group: 'systems' as const,
-        title: 'a DRM system that nobody knows is refused, not answered with nothing',
+        title: 'rejects an unknown DRM system',
         steps: [
           {
             xml: changed(built.xml, attributes('DRMSystem', 'systemId', NOBODY, -1)),
@@ -127,7 +121,7 @@ function unknownSystem(ask: Ask): readonly Check[] {
   })
 }
 
-/** Every set of some names but the empty one: a name is in those whose number has its bit. */
+/** All non-empty subsets: bit n of the number selects name n. */
 function subsets(names: readonly string[]): readonly (readonly string[])[] {
   return Array.from({ length: 2 ** names.length - 1 }, (_, i) =>
     names.filter((_name, bit) => ((i + 1) >> bit) % 2 === 1),

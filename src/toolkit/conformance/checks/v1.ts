@@ -1,7 +1,7 @@
 import type { Ask, Asked } from '../asking.ts'
 import { attributes, changed, twice, without } from '../changes.ts'
 import type { Check } from '../check.ts'
-import { refused } from '../refusing.ts'
+import { refused } from '../check.ts'
 import { checkOf } from './presets.ts'
 
 const SYSTEMS: readonly (readonly string[])[] = [
@@ -14,12 +14,12 @@ const SYSTEMS: readonly (readonly string[])[] = [
   ['widevine', 'playready', 'fairplay'],
 ]
 
-/** SPEKE 1.0: live and VOD, each combination of systems that encryptors send, and what breaks it. @see speke.md 4.1 */
+/** SPEKE 1.0 checks: live and VOD, each combination of systems that encryptors send, and invalid requests. */
 export function v1Checks(ask: Ask): readonly Check[] {
   const right = SYSTEMS.flatMap((drm) =>
     (['live', 'vod'] as const).flatMap((kind) => {
       const systems = drm.join('+')
-      return checkOf(ask, 'v1', `v1/${kind}/${systems}`, `SPEKE 1.0, ${kind}: ${systems} is answered`, {
+      return checkOf(ask, 'v1', `v1/${kind}/${systems}`, `answers ${systems} in SPEKE 1.0, ${kind}`, {
         speke: '1.0',
         drm,
         periods: kind === 'live' ? 1 : 0,
@@ -31,11 +31,11 @@ export function v1Checks(ask: Ask): readonly Check[] {
 }
 
 const BREAKS = [
-  ['no-id', 'a content without CPIX@id is refused', attributes('CPIX', 'id', undefined)],
-  ['no-keys', 'a request without ContentKeyList is refused', without('ContentKeyList')],
-  ['no-systems', 'a request without DRMSystemList is refused', without('DRMSystemList')],
-  ['kid', 'a kid that is no UUID is refused', attributes('ContentKey', 'kid', 'kid-1')],
-  ['same-kid', 'a kid that stands twice is refused', twice('ContentKey')],
+  ['no-id', 'rejects a request without CPIX@id', attributes('CPIX', 'id', undefined)],
+  ['no-keys', 'rejects a request without ContentKeyList', without('ContentKeyList')],
+  ['no-systems', 'rejects a request without DRMSystemList', without('DRMSystemList')],
+  ['kid', 'rejects a kid that is not a UUID', attributes('ContentKey', 'kid', 'kid-1')],
+  ['same-kid', 'rejects a duplicate kid', twice('ContentKey')],
 ] as const
 
 function wrong(ask: Ask): readonly Check[] {

@@ -105,11 +105,11 @@ test('verify writes reports without keys, and with them when asked', async () =>
 test('verify says when nothing is there, or nobody is let in', async () => {
   const gone = await run(['verify', 'http://127.0.0.1:9/copyProtection'])
   assert.equal(gone.code, 1)
-  assert.match(gone.stderr, /nothing listens there/)
+  assert.match(gone.stderr, /no program listens on this port/)
   const url = await serving('default')
   const wrongPath = await run(['verify', url.replace('copyProtection', 'nowhere')])
   assert.equal(wrongPath.code, 4)
-  assert.match(wrongPath.stderr, /there is no such path/)
+  assert.match(wrongPath.stderr, /the path does not exist/)
 })
 
 test('verify refuses what it cannot follow', async () => {
