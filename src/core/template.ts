@@ -1,3 +1,5 @@
+import { encodeUtf16le } from './utf16.ts'
+
 /**
  * Text with holes: what an answer looks like before its keys are known.
  *
@@ -58,8 +60,8 @@ export function utf8Bytes<F extends Filling>(part: Part<F>): Template<F> {
 export function utf16leBytes<F extends Filling>(part: Part<F>): Template<F> {
   const { text, holes } = typeof part === 'string' ? { text: part, holes: [] } : part
   return {
-    text: utf16le(text),
-    holes: holes.map(({ at, hole }) => ({ at: at * 2, hole: derivedHole(hole, hole.length * 2, utf16le) })),
+    text: utf16leText(text),
+    holes: holes.map(({ at, hole }) => ({ at: at * 2, hole: derivedHole(hole, hole.length * 2, utf16leText) })),
   }
 }
 
@@ -158,6 +160,6 @@ function piecesOf<F extends Filling>({ text, holes }: Template<F>): Part<F>[] {
   return pieces
 }
 
-function utf16le(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('latin1')
+function utf16leText(text: string): string {
+  return encodeUtf16le(text).toString('latin1')
 }

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { decodeUtf16le } from '../../core/utf16.ts'
 import { AMP, CR, isChar, LF, SPACE, TAB } from './characters.ts'
 import { malformed, type XmlError } from './error.ts'
 
@@ -79,7 +80,7 @@ function resolved(source: string, from: number, to: number, isValue: boolean): s
       write(isValue && (code === LF || code === TAB) ? SPACE : code)
     }
   }
-  return units.toString('utf16le', 0, length)
+  return decodeUtf16le(units.subarray(0, length))
 }
 
 function characterReference(source: string, from: number, semicolon: number): number {

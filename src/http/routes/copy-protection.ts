@@ -77,7 +77,10 @@ function versionHeader(call: Call): string | undefined {
 
 const XML_MEDIA_TYPES = ['application/xml', 'text/xml']
 
-/** XML in UTF-8, or no type at all: encryptors leave it out. */
+/** The charsets of a document; the document itself shows which of them it is in. @see RFC 7303, 3 */
+const CHARSETS = ['utf-8', 'utf-16', 'utf-16le', 'utf-16be']
+
+/** Throws ERR_MEDIA_TYPE_UNSUPPORTED for anything but XML. Encryptors may send no media type. */
 export function requireXml(contentType: string | undefined, mediaTypes: readonly string[] = XML_MEDIA_TYPES): void {
   if (contentType === undefined || contentType === 'application/xml') return
   const [mediaType = '', ...parameters] = contentType.toLowerCase().split(';')
@@ -86,8 +89,8 @@ export function requireXml(contentType: string | undefined, mediaTypes: readonly
   }
   for (const parameter of parameters) {
     const [name = '', value = ''] = parameter.split('=', 2)
-    if (name.trim() === 'charset' && value.trim().replace(/^"(.*)"$/, '$1') !== 'utf-8') {
-      throw new KeyProviderError('ERR_MEDIA_TYPE_UNSUPPORTED', 'Content-Type: expected the charset utf-8')
+    if (name.trim() === 'charset' && !CHARSETS.includes(value.trim().replace(/^"(.*)"$/, '$1'))) {
+      throw new KeyProviderError('ERR_MEDIA_TYPE_UNSUPPORTED', 'Content-Type: expected the charset utf-8 or utf-16')
     }
   }
 }

@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { decodeUtf16le } from '../../core/utf16.ts'
 import { readSide } from '../rules/side.ts'
 import type { Exchange } from './run.ts'
 
@@ -46,7 +47,7 @@ function spellingsOf(key: Buffer): readonly string[] {
 function hides(base64: string, spellings: readonly string[], depth: number): boolean {
   if (spellings.length === 0) return false
   const bytes = Buffer.from(base64, 'base64')
-  const texts = [bytes.toString('latin1'), bytes.toString('utf16le')]
+  const texts = [bytes.toString('latin1'), decodeUtf16le(bytes)]
   if (texts.some((text) => spellings.some((spelling) => text.includes(spelling)))) return true
   if (depth === 0) return false
   return [...(texts[0] ?? '').matchAll(BASE64)].some(([inner]) => hides(inner, spellings, depth - 1))

@@ -1,3 +1,4 @@
+import { encodeUtf16le } from '../../core/utf16.ts'
 import { toKid } from '../../formats/cenc.ts'
 import { decodeBase64, looksBase64 } from './base64.ts'
 import { toHex } from './byte-reader.ts'
@@ -196,7 +197,7 @@ function isPlayReadyObject(bytes: Uint8Array): boolean {
   if (bytes.length < 10) return false
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const [length, count, type] = [view.readUInt32LE(0), view.readUInt16LE(4), view.readUInt16LE(6)]
-  const isHeader = view.includes(Buffer.from('<WRMHEADER', 'utf16le'))
+  const isHeader = view.includes(encodeUtf16le('<WRMHEADER'))
   return count > 0 && count < 16 && type > 0 && type < 4 && (length === bytes.length || isHeader)
 }
 

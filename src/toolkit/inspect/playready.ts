@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { decodeUtf16le, encodeUtf16le } from '../../core/utf16.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
 import { readWrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
@@ -47,7 +48,7 @@ export function explainWrmHeader(text: string, context: Context): InspectNode[] 
     findings.push(error(`expected WRMHEADER of the namespace ${WRMHEADER_NAMESPACE}`))
   }
   try {
-    readWrmHeader(Buffer.from(text, 'utf16le'))
+    readWrmHeader(encodeUtf16le(text))
   } catch (problem) {
     if (!(problem instanceof KeyProviderError)) throw problem
     findings.push(warning(`players refuse it: ${problem.message}`))
@@ -79,7 +80,7 @@ const VERSIONS: ReadonlyMap<string, string> = new Map([
 function explainHeaderRecord(bytes: Uint8Array, context: Context): Partial<InspectNode> {
   if (bytes.length % 2 !== 0)
     return { findings: [error(`UTF-16 has an even number of bytes, this has ${bytes.length}`)], value: toHex(bytes) }
-  const text = new TextDecoder('utf-16le', { ignoreBOM: true }).decode(bytes)
+  const text = decodeUtf16le(bytes)
   const mark = text.startsWith('\ufeff')
   const findings = mark ? [warning('begins with a byte order mark, which players refuse')] : []
   return {

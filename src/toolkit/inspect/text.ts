@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { decodeUtf16be, decodeUtf16le } from '../../core/utf16.ts'
 
 /** The text that bytes hold, or undefined when they are not UTF-8 or hold control characters that no text has. */
 export function textOfBytes(bytes: Uint8Array): string | undefined {
@@ -18,11 +19,16 @@ export function firstNotText(bytes: Uint8Array): number {
 export function textOfUtf16(bytes: Uint8Array): string | undefined {
   const [first, second] = bytes
   if (bytes.length < 2 || bytes.length % 2 !== 0) return undefined
-  if ((first === 0xff && second === 0xfe) || (first === LESS_THAN && second === 0)) return UTF16LE.decode(bytes)
+  if ((first === 0xff && second === 0xfe) || (first === LESS_THAN && second === 0))
+    return withoutMark(decodeUtf16le(bytes))
   if ((first === 0xfe && second === 0xff) || (first === 0 && second === LESS_THAN)) {
-    return UTF16LE.decode(Buffer.from(bytes).swap16())
+    return withoutMark(decodeUtf16be(bytes))
   }
   return undefined
+}
+
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
 /** Text that a terminal shows and does not obey: control characters, and those that turn the direction, as \u escapes. */
@@ -46,5 +52,4 @@ const LESS_THAN = 0x3c
 /** Control characters that no text has. */
 const CONTROL = /[^\t\n\r\P{Cc}]/u
 const UTF8 = new TextDecoder('utf-8')
-const UTF16LE = new TextDecoder('utf-16le')
 const ESCAPED = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu

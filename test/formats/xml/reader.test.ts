@@ -68,12 +68,12 @@ const MALFORMED: readonly (readonly [string, string, RegExp?])[] = [
   [
     'a declared encoding of UTF-16',
     '<?xml version="1.0" encoding="UTF-16"?><a/>',
-    /an encoding other than UTF-8; send/,
+    /another encoding than that of the document; send/,
   ],
   [
     'a declared encoding of Latin 1',
     '<?xml version="1.0" encoding="ISO-8859-1"?><a/>',
-    /an encoding other than UTF-8; send/,
+    /another encoding than that of the document; send/,
   ],
   ['a DOCTYPE', '<!DOCTYPE a><a/>', /a DOCTYPE is not allowed$/],
   ['a DOCTYPE with entities', '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', /a DOCTYPE is not allowed$/],
@@ -248,22 +248,63 @@ describe('a well-formed document', () => {
 })
 
 describe('the encoding', () => {
-  const utf16 = /UTF-16 or UTF-32; send it in UTF-8$/
-  const utf16le = new Uint8Array(Buffer.from('<a/>', 'utf16le'))
+  const utf32 = /UTF-32; send it in UTF-8$/
+  const utf16le = (text: string): Buffer => Buffer.from(text, 'utf16le')
+  const utf16be = (text: string): Buffer => utf16le(text).swap16()
   const utf32le = Uint8Array.from([...'<a/>'].flatMap((c) => [c.charCodeAt(0), 0, 0, 0]))
   const WIDE: readonly (readonly [string, Uint8Array])[] = [
-    ['UTF-16LE', utf16le],
-    ['UTF-16BE', utf16le.slice().reverse()],
-    ['UTF-16LE with its mark', Uint8Array.of(0xff, 0xfe, ...utf16le)],
-    ['UTF-16BE with its mark', Uint8Array.of(0xfe, 0xff, 0, 0x3c)],
     ['UTF-32LE', utf32le],
     ['UTF-32LE with its mark', Uint8Array.of(0xff, 0xfe, 0, 0, ...utf32le)],
     ['UTF-32BE', utf32le.slice().reverse()],
     ['UTF-32BE with its mark', Uint8Array.of(0, 0, 0xfe, 0xff, 0, 0, 0, 0x3c)],
   ]
   for (const [name, bytes] of WIDE) {
-    test(`is refused: ${name}`, () => assert.throws(() => readXml(bytes), { ...refused, message: utf16 }))
+    test(`rejects ${name}`, () => assert.throws(() => readXml(bytes), { ...refused, message: utf32 }))
   }
+
+  const DECLARED = '<?xml version="1.0" encoding="UTF-16" standalone="yes"?>\n<a b="é🔑">€</a>'
+  for (const [name, encode] of [
+    ['UTF-16LE', utf16le],
+    ['UTF-16BE', utf16be],
+  ] as const) {
+    test(`reads ${name} as the same text in UTF-8, whose declaration says so`, () => {
+      const order = name.slice(-2)
+      for (const text of [DECLARED, DECLARED.replace('UTF-16', `utf-16${order}`), DECLARED.replaceAll('"', "'")]) {
+        for (const mark of ['\ufeff', '']) {
+          const { source, root } = readXml(encode(mark + text))
+          assert.deepEqual(source.split('\n')[1], text.split('\n')[1])
+          assert.equal(source.length, text.length)
+          assert.deepEqual(readXml(Buffer.from(source)).root.attributes[0]?.value, 'é🔑')
+          assert.equal(textOf({ source, root }, root), '€')
+        }
+      }
+      assert.equal(readXml(encode('<a/>')).source, '<a/>')
+      assert.equal(readXml(encode('\ufeff<a/>')).source, '<a/>')
+    })
+
+    test(`names the place of an error in ${name}`, () => {
+      assert.throws(() => readXml(encode(`${DECLARED}\n<b/>`)), { ...refused, line: 3, column: 1 })
+    })
+
+    test(`rejects ${name} that is cut, has half a character, or declares another encoding`, () => {
+      const bytes = encode(DECLARED)
+      assert.throws(() => readXml(bytes.subarray(0, -1)), { ...refused, message: /not valid UTF-16/ })
+      assert.throws(() => readXml(encode('<a>\ud83d</a>')), { ...refused, column: 4 })
+      const other = name === 'UTF-16LE' ? 'UTF-16BE' : 'UTF-16LE'
+      for (const encoding of [other, 'ISO-8859-1']) {
+        const text = DECLARED.replace('UTF-16', encoding)
+        assert.throws(() => readXml(encode(text)), { ...refused, message: /another encoding/ })
+      }
+    })
+  }
+
+  test('places an error after many replacement characters in under 50 ms', () => {
+    const bytes = Buffer.concat([Buffer.from(`<a>${'\ufffd'.repeat(330_000)}`), Buffer.of(0xff)])
+    const before = process.cpuUsage()
+    assert.throws(() => readXml(bytes), { ...refused, line: 1, column: 330_004 })
+    const { user, system } = process.cpuUsage(before)
+    assert.ok((user + system) / 1000 < 50, `${(user + system) / 1000} ms`)
+  })
 
   const INVALID: readonly (readonly [string, readonly number[]])[] = [
     ['a lone continuation byte', [0x80]],

@@ -46,7 +46,7 @@ const DIFFERENCES: readonly Difference[] = [
   {
     why: 'only UTF-8 and its subset US-ASCII are read; saxes is given text and believes any encoding',
     explains: (source, ours) =>
-      refuses(ours, 'the XML declaration names an encoding other than UTF-8; send the document in UTF-8') &&
+      refuses(ours, 'the XML declaration names another encoding than that of the document; send it in UTF-8') &&
       /^\ufeff?<\?xml[^>]*\sencoding/.test(source),
   },
   {

@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../../core/errors.ts'
+import { decodeUtf16le } from '../../../core/utf16.ts'
 import { guidBytes, type Kid, kidOfBytes } from '../../cenc.ts'
 import type { XmlDocument, XmlElement } from '../../xml/document.ts'
 import { attributeOf, childOf, childrenOf, readXml, textOf } from '../../xml/reader.ts'
@@ -41,11 +42,10 @@ export function readWrmHeader(value: Uint8Array): WrmHeader {
   }
 }
 
-const UTF16LE = new TextDecoder('utf-16le', { fatal: true, ignoreBOM: true })
-
 function readUtf16Xml(value: Uint8Array): XmlDocument {
   try {
-    const text = UTF16LE.decode(value)
+    const text = decodeUtf16le(value)
+    if (value.length % 2 !== 0 || !text.isWellFormed()) throw invalid('expected UTF-16LE')
     if (!text.startsWith('<WRMHEADER'))
       throw invalid('expected <WRMHEADER first: no byte order mark, no XML declaration')
     return readXml(Buffer.from(text))

@@ -1,3 +1,4 @@
+import { decodeUtf16le } from '../../../core/utf16.ts'
 import { uuidBytes } from '../../../formats/cenc.ts'
 import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
 import { FAIRPLAY } from '../../../formats/drm/facts.ts'
@@ -251,7 +252,7 @@ function readable(bytes: Buffer): string {
   const latin1 = bytes.toString('latin1')
   const inner = [...latin1.matchAll(/[A-Za-z0-9+/]{24,}={0,2}/g)].map(([text]) => {
     const decoded = Buffer.from(text, 'base64')
-    return decoded.toString('latin1') + decoded.toString('utf16le')
+    return decoded.toString('latin1') + decodeUtf16le(decoded)
   })
-  return [latin1, bytes.toString('utf16le'), bytes.subarray(1).toString('utf16le'), ...inner].join('\n')
+  return [latin1, decodeUtf16le(bytes), decodeUtf16le(bytes.subarray(1)), ...inner].join('\n')
 }
