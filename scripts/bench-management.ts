@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { openLocalRootKey } from '../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../src/adapters/store/sqlite/store.ts'
 import { systemIdOf, toKid } from '../src/formats/cenc.ts'
-import { createDataKeys } from '../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../src/keys/crypto/data-keys.ts'
 import { seal } from '../src/keys/crypto/seal.ts'
 import type { LedgerRecord } from '../src/keys/ports/ledger-store.ts'
 import { ask, getOf, load, type MakeRequest, postOf } from './bench/load.ts'
@@ -135,7 +135,7 @@ async function fill(): Promise<readonly string[]> {
   const store = openSqliteStore({ file: join(data, 'keyspring.db') })
   const rootKeyName = join(data, 'root.key')
   const { rootKey } = await openLocalRootKey({ file: rootKeyName, create: true })
-  const dataKeys = createDataKeys({ store, rootKey, rootKeyName, randomBytes })
+  const dataKeys = new DataKeyRing({ store, rootKey, rootKeyName, randomBytes })
   const dataKey = await dataKeys.current('default')
   const now = Date.now()
   /** What has expired was made, and asked for last, two days ago. */

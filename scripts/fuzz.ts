@@ -7,7 +7,7 @@ import { DRM_SYSTEMS } from '../src/formats/drm/facts.ts'
 import { readXml } from '../src/formats/xml/reader.ts'
 import type { Call } from '../src/http/call.ts'
 import { createHandler, routes } from '../src/http/routes/routes.ts'
-import { createContentKeys } from '../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../src/keys/content/content-keys.ts'
 import { openKeys } from '../src/keys/crypto/open-keys.ts'
 import type { RootKey } from '../src/keys/ports/root-key.ts'
 import { createAnswer } from '../src/protocols/speke/answer.ts'
@@ -55,7 +55,7 @@ const { callers, headersFor } = await fuzzedCallers()
 const handle = createHandler({
   routes: routes({
     answer: createAnswer({
-      contentKeys: createContentKeys({
+      contentKeys: new StoredContentKeys({
         store,
         dataKeys,
         policy: 'derived',

@@ -8,8 +8,8 @@ import { memoryStore } from '../src/adapters/store/memory/store.ts'
 import { migratePostgresStore, openPostgresStore } from '../src/adapters/store/postgres/store.ts'
 import { openSqliteStore } from '../src/adapters/store/sqlite/store.ts'
 import { toKid } from '../src/formats/cenc.ts'
-import { createContentKeys } from '../src/keys/content/content-keys.ts'
-import { createDataKeys } from '../src/keys/crypto/data-keys.ts'
+import { StoredContentKeys } from '../src/keys/content/content-keys.ts'
+import { DataKeyRing } from '../src/keys/crypto/data-keys.ts'
 import { seal } from '../src/keys/crypto/seal.ts'
 import { resealAll, rotateDataKeys } from '../src/keys/maintenance/rotate-data-keys.ts'
 import { startPostgres } from '../test/adapters/store/postgres/server.ts'
@@ -101,7 +101,7 @@ async function measureNodes(url: string, rootKeyFile: string): Promise<void> {
 
 async function measureRewrap(name: string, options: Parameters<typeof resealAll>[0], contents: number): Promise<void> {
   const { store } = options
-  const dataKeys = createDataKeys(options)
+  const dataKeys = new DataKeyRing(options)
   for (let at = 0; at < contents; at += 500) {
     await Promise.all(
       Array.from({ length: 500 }, async (_, n) => {
@@ -128,7 +128,7 @@ async function measureRewrap(name: string, options: Parameters<typeof resealAll>
 
 /** What a node takes that keeps so many contents in memory; by default it keeps fewer. */
 async function measureMemory(options: Omit<Parameters<typeof resealAll>[0], 'store'>, contents: number): Promise<void> {
-  const dataKeys = createDataKeys({ ...options, store: memoryStore() })
+  const dataKeys = new DataKeyRing({ ...options, store: memoryStore() })
   const dataKey = await dataKeys.current('default')
   const life = { createdAt: 0, expiresAt: undefined, hold: undefined, epoch: 0 }
   const nothing = { life, overrides: [], overridesComplete: true, kidOverrides: [], tombstone: undefined }
@@ -139,7 +139,7 @@ async function measureMemory(options: Omit<Parameters<typeof resealAll>[0], 'sto
       return { ...nothing, sealedSecret: seal(dataKey, { kind: 'content-secret', ref }, randomBytes(32), randomBytes) }
     },
   }
-  const keys = createContentKeys({
+  const keys = new StoredContentKeys({
     store,
     dataKeys,
     policy: 'derived',

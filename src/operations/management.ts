@@ -1,5 +1,5 @@
 import type { ContentKeys } from '../keys/content/content-key.ts'
-import type { RetentionOf } from '../keys/content/retention.ts'
+import type { RetentionOf } from '../keys/content/lifetime.ts'
 import type { DataKeys } from '../keys/crypto/data-keys.ts'
 import type { RandomBytes } from '../keys/crypto/seal.ts'
 import type { ContentRef, Tenant } from '../keys/ports/content-ref.ts'

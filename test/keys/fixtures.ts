@@ -5,8 +5,8 @@ import { KeyProviderError } from '../../src/core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../src/formats/cenc.ts'
 import { toKid } from '../../src/formats/cenc.ts'
 import type { ContentKeys, WantedKey } from '../../src/keys/content/content-key.ts'
-import { type ContentKeysOptions, createContentKeys } from '../../src/keys/content/content-keys.ts'
-import { createDataKeys, type DataKeys } from '../../src/keys/crypto/data-keys.ts'
+import { type ContentKeysOptions, StoredContentKeys } from '../../src/keys/content/content-keys.ts'
+import { DataKeyRing, type DataKeys } from '../../src/keys/crypto/data-keys.ts'
 import { seal, unseal } from '../../src/keys/crypto/seal.ts'
 import type { ContentRef } from '../../src/keys/ports/content-ref.ts'
 import type { Birth, ContentStore } from '../../src/keys/ports/content-store.ts'
@@ -71,10 +71,10 @@ export function keyringOf(options: Partial<ContentKeysOptions> = {}) {
   const flaky = flakyStore(memoryStore())
   const store = options.store === undefined ? flaky.store : (options.store as ContentStore & LifeStore)
   const dataKeys: DataKeys =
-    options.dataKeys ?? createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
+    options.dataKeys ?? new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
   const clock = { at: 1_000_000 }
   const stale: KeyProviderError[] = []
-  const keys = createContentKeys({
+  const keys = new StoredContentKeys({
     policy: 'derived',
     now: () => clock.at,
     time: () => clock.at,

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { memoryStore } from '../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../src/core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../src/formats/cenc.ts'
-import { createContentKeys } from '../../src/keys/content/content-keys.ts'
-import { createRenewals } from '../../src/keys/content/renewals.ts'
-import { FOREVER, type RetentionClass, type RetentionOf } from '../../src/keys/content/retention.ts'
-import { createDataKeys } from '../../src/keys/crypto/data-keys.ts'
+import { StoredContentKeys } from '../../src/keys/content/content-keys.ts'
+import { FOREVER, type RetentionClass, type RetentionOf } from '../../src/keys/content/lifetime.ts'
+import { Renewals } from '../../src/keys/content/renewals.ts'
+import { DataKeyRing } from '../../src/keys/crypto/data-keys.ts'
 import { rootSecretDerivation } from '../../src/keys/crypto/root-secret.ts'
 import type { LedgerKey, LedgerRecord } from '../../src/keys/ports/ledger-store.ts'
 import type { Management, Operator } from '../../src/operations/management.ts'
@@ -44,9 +44,9 @@ export function managing(options: ManagingOptions = {}) {
   const audit = { isAway: false }
   const retention: RetentionOf = (ref) => rules.of(ref)
   const now = (): number => clock.at
-  const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
-  const renewals = createRenewals({ store })
-  const contentKeys = createContentKeys({
+  const dataKeys = new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName: 'test', randomBytes })
+  const renewals = new Renewals({ store })
+  const contentKeys = new StoredContentKeys({
     store,
     dataKeys,
     policy: options.rootSecret === undefined ? 'derived' : 'derived-root',

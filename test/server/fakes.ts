@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { memoryStore } from '../../src/adapters/store/memory/store.ts'
 import type { ClientStore } from '../../src/auth/clients/store.ts'
-import { createContentKeys } from '../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../src/keys/content/content-keys.ts'
 import { callersFrom, type LoadCallers } from '../../src/server/assemble/callers.ts'
 import { type Operations, openOperations } from '../../src/server/assemble/operations.ts'
 import type { Config } from '../../src/server/config/config.ts'
@@ -28,7 +28,7 @@ export function keptOperations(config: Config): Promise<Operations> {
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
   const time = () => Date.now()
-  const contentKeys = createContentKeys({ store, dataKeys, policy: 'derived', now: time, time, randomBytes })
+  const contentKeys = new StoredContentKeys({ store, dataKeys, policy: 'derived', now: time, time, randomBytes })
   const { log } = keptLog()
   const { metrics } = keptMetrics()
   return openOperations({ config, store, dataKeys, contentKeys, rules: replaceableRules(config), log, metrics })

@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi'
 import type { Scope } from '../../auth/clients/client.ts'
 import type { ErrorCode } from '../../core/errors.ts'
-import type { RetentionClass } from '../../keys/content/retention.ts'
+import type { RetentionClass } from '../../keys/content/lifetime.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
 import type { Sweeper } from '../../operations/lifetime/sweep.ts'
 import type { Management } from '../../operations/management.ts'

@@ -3,58 +3,73 @@ import type { KidLabel } from '../crypto/derive.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
 import type { KidOverride } from '../ports/content-store.ts'
 
-/** A content key that a request asks for. */
+/** Identifies a content key within a content. */
 export interface WantedKey {
   readonly contentKeyClass: ContentKeyClass
   readonly kid: Kid
 }
 
-/** The keys of one answer, in the order they were wanted. */
+/** The keys of one answer, in the order of the wanted keys. */
 export interface IssuedKeys {
   readonly keys: readonly KeyAndIv[]
-  /** Whether this request created what the keys come from: the first issue of a content (or, under `random`, of a kid). */
+  /** Whether this request created the content's secret or, under the policy `random`, the key of a kid. */
   readonly first: boolean
 }
 
-/** Kids of a content's own making, in the order they were wanted. */
+/** Kids that a content derives, in the order of the requested parts. */
 export interface DerivedKids {
   readonly kids: readonly Kid[]
-  /** Whether this request created the secret that they come from. */
+  /** Whether this request created the content's secret. */
   readonly first: boolean
 }
 
-/** A content key that stands. */
+/** A key that exists already. */
 export interface FoundKeyAndIv {
   readonly contentKey: Uint8Array
   readonly explicitIv: Uint8Array | undefined
   readonly source: 'derived' | 'override'
 }
 
-/** A content as one request sees it: what is stored of it, read at one moment and at most 5 s old. */
+/** A content as one request sees it: its stored state, read in one transaction, at most 5 s old. */
 export interface OpenContent {
   readonly kidOverrides: readonly KidOverride[]
-  /** Changes whenever kid overrides or ready-made pssh boxes do; '' when there are none. An answer's layout depends on nothing else stored. */
+  /**
+   * Changes with the kid overrides and the ready-made pssh boxes; '' if there are none. The layout of an answer depends on no other
+   * stored value.
+   */
   readonly signalingRevision: string
   /** The ready-made pssh boxes of an override. */
   pssh(wanted: WantedKey): Readonly<Record<SystemId, Uint8Array>> | undefined
-  /** The keys, created if need be: durable before this resolves. Throws ERR_CONTENT_GONE, ERR_STORE_UNAVAILABLE, ERR_SEAL_BROKEN. */
+  /**
+   * The keys. Creates and durably stores what they come from, if needed. Throws ERR_CONTENT_GONE, ERR_STORE_UNAVAILABLE,
+   * ERR_SEAL_BROKEN.
+   */
   issue(wanted: readonly WantedKey[]): Promise<IssuedKeys>
   /**
-   * The content key that stands, or undefined where `issue` would have to create something: this creates nothing. The kid is
-   * one of those given to `open`. Throws ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED, ERR_SEAL_BROKEN.
+   * The content key; undefined if `issue` would have to create something. Creates nothing. The kid must be one of those passed to
+   * `open`. Throws ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED, ERR_SEAL_BROKEN.
    */
   find(wanted: WantedKey): Uint8Array | undefined
-  /** As `find`, with the IV; that is undefined for an override that brings none, of a content without a secret. */
+  /** As `find`, with the IV. The IV is undefined for an override without an IV in a content without a secret. */
   findWithIv(wanted: WantedKey): FoundKeyAndIv | undefined
   /**
-   * A kid for each list of parts, for callers that ask by something else than a kid: the same label and parts give the same kid
-   * for ever. Creates the content secret if need be. Throws as `issue` does.
+   * One kid for each list of parts. The same label and parts always give the same kid. Creates the content secret if needed. Throws
+   * as `issue` does.
    */
   deriveKids(label: KidLabel, parts: readonly (readonly string[])[]): Promise<DerivedKids>
 }
 
-/** The source of every content key. @see docs/architecture.md, "Content keys" */
+/** The source of every content key. */
 export interface ContentKeys {
-  /** Creates nothing. `kids` are those the caller means to ask for. */
+  /** Opens a content for one request, which may use the keys of `kids`. Creates nothing. */
   open(ref: ContentRef, kids: readonly Kid[]): Promise<OpenContent>
+}
+
+/** A string that identifies a content key within a content. */
+export function wantedId({ contentKeyClass, kid }: WantedKey): string {
+  return contentKeyClass + kid
+}
+
+export function kidsOf(wanted: readonly WantedKey[]): readonly Kid[] {
+  return wanted.map(({ kid }) => kid)
 }

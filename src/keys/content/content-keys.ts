@@ -1,307 +1,181 @@
 import type { KeyProviderError } from '../../core/errors.ts'
-import type { KeyAndIv } from '../../formats/cenc.ts'
-import { type DataKeys, withCurrentDataKey } from '../crypto/data-keys.ts'
-import { assertIvIsNotKey } from '../crypto/derive.ts'
+import type { Kid, SystemId } from '../../formats/cenc.ts'
+import type { DataKeys } from '../crypto/data-keys.ts'
+import type { KidLabel } from '../crypto/derive.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
-import { type RandomBytes, seal } from '../crypto/seal.ts'
+import type { RandomBytes } from '../crypto/seal.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
-import type { Birth, ContentStore, StoredOverride } from '../ports/content-store.ts'
+import type { ContentStore, KidOverride } from '../ports/content-store.ts'
 import type { LifeStore } from '../ports/lifetime-store.ts'
-import { type CachedContent, contentCacheId, createContentCache } from './cache.ts'
-import type { ContentKeys, FoundKeyAndIv, IssuedKeys, OpenContent, WantedKey } from './content-key.ts'
-import { contentChanged, keysVanished, refuseExpired, refuseGone } from './errors.ts'
-import { birthOf, isMortal, needsRenewal, phaseOf } from './lifetime.ts'
-import { createRenewals, type Renewals } from './renewals.ts'
-import { FOREVER, type RetentionOf } from './retention.ts'
-import { createRevival, type RevivalOptions, type Revived } from './revival.ts'
+import { type CachedContent, ContentCache, contentCacheId } from './cache.ts'
 import {
-  covers,
-  openOverride,
-  openOverrideKey,
-  openStandingOverride,
-  overrideContext,
-  type SealedOverride,
-  type Snapshot,
-  sameBytes,
+  type ContentKeys,
+  type DerivedKids,
+  type FoundKeyAndIv,
+  type IssuedKeys,
+  type OpenContent,
+  type WantedKey,
   wantedId,
-} from './snapshot.ts'
+} from './content-key.ts'
+import { type Creation, KeyCreator } from './create.ts'
+import { keysVanished, rejectDestroyed, rejectExpired } from './errors.ts'
+import { findAll, findKey, findKeyAndIv } from './find.ts'
+import { FOREVER, isMortal, type RetentionClass, type RetentionOf } from './lifetime.ts'
+import { Renewals } from './renewals.ts'
+import { Revival } from './revival.ts'
 
 export interface ContentKeysOptions {
   readonly store: Pick<
     ContentStore & LifeStore,
     'findContent' | 'putSecretIfAbsent' | 'putOverridesIfAbsent' | 'putExpiry' | 'putNextSecret' | 'destroyExpired'
   >
-  readonly dataKeys: DataKeys
+  readonly dataKeys: Pick<DataKeys, 'current' | 'find'>
   /**
-   * `derived`: a content key comes from the content's secret. `random`: each is drawn when first asked for and stored as an
-   * override; a content that already has a secret keeps the keys it derives, which are then stored likewise. `derived-root`: the
-   * secret of a content that has none stored is itself derived, and nothing is written.
+   * `derived`: keys are derived from the content's stored secret. `random`: each key is random, and is stored as an override when it
+   * is first requested; a content that has a secret already keeps the keys it derives. `derived-root`: a content without a stored
+   * secret derives its secret from the root secret, and nothing is written.
    */
   readonly policy: 'derived' | 'random' | 'derived-root'
-  /** What `derived-root` derives content secrets with. */
+  /** Required for `derived-root`. */
   readonly deriveContentSecret?: DeriveContentSecret | undefined
-  /** Milliseconds, of a clock that does not go back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now: () => number
   /** Milliseconds since 1970. */
   readonly time: () => number
-  /** What contents are kept by; without it all are kept for ever. */
+  /** Returns the retention class of a content. Default: contents never expire. */
   readonly retention?: RetentionOf
-  /** Takes the new expiry of contents that were asked for; it must be closed in the end. Without it they are written all the same. */
+  /** Writes the new expiry of requested contents; its owner closes it. Default: a queue of its own. */
   readonly renewals?: Pick<Renewals, 'renew'>
   readonly randomBytes: RandomBytes
-  /** How long a content is used before the store is asked again. */
+  /** How long a content is used before it is read again, in milliseconds. */
   readonly revalidateMs?: number
-  /** How many contents are kept in memory; each override counts as one more. */
+  /** How many contents without overrides are kept in memory; one with overrides needs more room. */
   readonly maxEntries?: number
-  /** Told when keys are issued from memory because the store does not confirm them. */
+  /** Called each time a content is opened. */
+  readonly onOpen?: () => void
+  /** Receives the error of the store when keys are issued without confirmation by the store. */
   readonly onStale?: (error: KeyProviderError) => void
-  /** Told of a content that a request destroyed because its time was up, so that it gets a new secret. Must not throw. */
-  readonly onExpired?: RevivalOptions['onExpired']
+  /** Receives each content that a request destroyed after its grace period, in order to regenerate it. Must not throw. */
+  readonly onExpired?: (ref: ContentRef, retention: RetentionClass) => void
 }
 
-/** What a creation left standing, and whether it was ours. */
-interface Creation {
-  readonly content: CachedContent
-  readonly first: boolean
-}
+/** The content keys of a store: derived or random, or overridden. A kid of a content always has the same key. */
+export class StoredContentKeys implements ContentKeys {
+  readonly #cache: ContentCache
+  readonly #parts: ContentParts
+  readonly #onOpen: () => void
 
-const SECRET_SIZE = 32
-const KEY_SIZE = 16
-
-/** The content keys of a store: derived or random, overridden where an override stands, the same for ever. */
-export function createContentKeys(options: ContentKeysOptions): ContentKeys {
-  const { store, dataKeys, policy, now, time, randomBytes, retention = () => FOREVER } = options
-  const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {}, onExpired } = options
-  const deriveSecret = policy === 'derived-root' ? options.deriveContentSecret : undefined
-  if (policy === 'derived-root' && deriveSecret === undefined) throw new TypeError('derived-root without a root secret')
-  const cache = createContentCache({
-    store,
-    dataKeys,
-    now,
-    time,
-    revalidateMs,
-    maxEntries,
-    onStale,
-    retention,
-    deriveSecret,
-  })
-  const creating = new Map<string, Promise<Creation>>()
-  const renewals = options.renewals ?? createRenewals({ store })
-  const renewed = new WeakSet<CachedContent>()
-  const revive = createRevival({ store, cache, withNewSecret, ...(onExpired && { onExpired }) })
-  const reviving = new Map<string, Promise<Revived>>()
-
-  return {
-    async open(ref, kids) {
-      return openContent(ref, cache.fresh(contentCacheId(ref), kids) ?? (await cache.load(ref, kids)))
-    },
-  }
-
-  function openContent(ref: ContentRef, content: CachedContent): OpenContent {
-    const { snapshot } = content
-    let at: number | undefined
-    // One look at the clock for all keys of a request.
-    const moment = (): number => {
-      at ??= time()
-      return at
-    }
-    return {
-      kidOverrides: snapshot.kidOverrides,
-      signalingRevision: snapshot.signalingRevision,
-      pssh(wanted) {
-        const pssh = snapshot.overrides.get(wantedId(wanted))?.pssh
-        return pssh !== undefined && Object.keys(pssh).length > 0 ? pssh : undefined
-      },
-      async issue(wanted) {
-        const revived = isAlive(ref, content, moment) ? undefined : await keepAlive(ref, content, moment())
-        const standing = revived?.content ?? content
-        const keys = keysOf(ref, standing, wanted)
-        if (keys !== undefined) return { keys, first: revived?.first ?? false }
-        const issued = await issueNew(ref, standing, wanted)
-        return { keys: issued.keys, first: issued.first || (revived?.first ?? false) }
-      },
-      find(wanted) {
-        if (isMortal(content)) refuseExpired(ref, content, moment())
-        return findKey(ref, snapshot, wanted)
-      },
-      findWithIv(wanted) {
-        if (isMortal(content)) refuseExpired(ref, content, moment())
-        return findKeyAndIv(ref, snapshot, wanted)
-      },
-      async deriveKids(label, parts) {
-        const revived = isAlive(ref, content, moment) ? undefined : await keepAlive(ref, content, moment())
-        const standing = revived?.content ?? content
-        refuseGone(ref, standing)
-        const lacksSecret = standing.snapshot.derivation === undefined
-        const secret = lacksSecret ? await createSecret(ref, []) : { content: standing, first: revived?.first ?? false }
-        refuseGone(ref, secret.content)
-        const from = secret.content.snapshot.derivation
-        if (from === undefined) throw keysVanished(ref)
-        return { kids: parts.map((part) => from.kid(label, part)), first: secret.first }
-      },
-    }
-  }
-
-  /** Whether keys can be issued of a content as it is. Sees to its renewal when that is due. */
-  function isAlive(ref: ContentRef, content: CachedContent, moment: () => number): boolean {
-    if (!isMortal(content)) return true
-    const at = moment()
-    if (phaseOf(content, at) !== 'alive') return false
-    if (needsRenewal(content, at) && !renewed.has(content)) {
-      renewed.add(content)
-      renewals.renew(ref, birthOf(content.retention, at).expiresAt)
-    }
-    return true
-  }
-
-  /** Each content is revived by one request at a time; the others take what stands then. */
-  async function keepAlive(ref: ContentRef, content: CachedContent, at: number): Promise<Revived> {
-    const id = contentCacheId(ref)
-    const running = reviving.get(id)
-    const reviver = running ?? revive(ref, content, at).finally(() => reviving.delete(id))
-    if (running === undefined) reviving.set(id, reviver)
-    const revived = await reviver
-    // What the answer looks like was decided by what was seen.
-    if (revived.content.snapshot.signalingRevision !== content.snapshot.signalingRevision) throw contentChanged(ref)
-    return running === undefined ? revived : { ...revived, first: false }
-  }
-
-  /** The keys as far as everything they need is at hand, else undefined. */
-  function keysOf(
-    ref: ContentRef,
-    content: CachedContent,
-    wanted: readonly WantedKey[],
-  ): readonly KeyAndIv[] | undefined {
-    refuseGone(ref, content)
-    const { snapshot } = content
-    if (snapshot.covered !== undefined && !covers(snapshot, kidsOf(wanted))) return undefined
-    const keys: KeyAndIv[] = []
-    for (const one of wanted) {
-      const keyAndIv = keyOf(ref, snapshot, one)
-      if (keyAndIv === undefined) return undefined
-      keys.push(keyAndIv)
-    }
-    return keys
-  }
-
-  function keyOf(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): KeyAndIv | undefined {
-    const override = snapshot.overrides.size > 0 ? snapshot.overrides.get(wantedId(wanted)) : undefined
-    if (override !== undefined) return openOverride(ref, override, snapshot.derivation)
-    return policy !== 'random' ? snapshot.derivation?.keyAndIv(wanted.contentKeyClass, wanted.kid) : undefined
-  }
-
-  /** Reads or creates what is lacking. Each content is created by one request at a time; the others take what it made. */
-  async function issueNew(ref: ContentRef, seen: CachedContent, wanted: readonly WantedKey[]): Promise<IssuedKeys> {
-    const id = contentCacheId(ref)
-    for (let running = creating.get(id); running !== undefined; running = creating.get(id)) await running
-    const before = cache.fresh(id, kidsOf(wanted)) ?? (await covering(ref, seen, wanted))
-    const keys = keysOf(ref, before, wanted)
-    if (keys !== undefined) return { keys, first: false }
-    if (creating.has(id)) return issueNew(ref, before, wanted)
-
-    const creation = create(ref, before, wanted).finally(() => creating.delete(id))
-    creating.set(id, creation)
-    const { content, first } = await creation
-    const created = keysOf(ref, content, wanted)
-    if (created === undefined) throw keysVanished(ref)
-    return { keys: created, first }
-  }
-
-  /** `seen`, or what the store says when `seen` does not know the overrides of every wanted kid. */
-  async function covering(ref: ContentRef, seen: CachedContent, wanted: readonly WantedKey[]): Promise<CachedContent> {
-    const kids = kidsOf(wanted)
-    return covers(seen.snapshot, kids) ? seen : cache.load(ref, kids)
-  }
-
-  /** Stores what the keys lack, unless another process is first, and tells what stands. */
-  async function create(ref: ContentRef, before: CachedContent, wanted: readonly WantedKey[]): Promise<Creation> {
-    const missing = wanted.filter((one) => !before.snapshot.overrides.has(wantedId(one)))
-    const overridden =
-      policy === 'random' && missing.length > 0
-        ? await createOverrides(ref, before.snapshot, missing)
-        : { content: before, first: false }
-    const content = await covering(ref, overridden.content, wanted)
-    // Derived keys come from the secret, and so does the IV of an override that brings none.
-    if (keysOf(ref, content, wanted) !== undefined) return { content, first: overridden.first }
-    const secret = await createSecret(ref, wanted)
-    return { content: secret.content, first: secret.first || overridden.first }
-  }
-
-  function createSecret(ref: ContentRef, wanted: readonly WantedKey[]): Promise<Creation> {
-    return withNewSecret(ref, async (sealed) => {
-      const stored = await store.putSecretIfAbsent(ref, sealed, kidsOf(wanted), birth(ref))
-      const content = await cache.enter(ref, stored, kidsOf(wanted))
-      return { content, first: sameBytes(stored.sealedSecret, sealed) }
+  constructor(options: ContentKeysOptions) {
+    const { store, dataKeys, policy, now, time, randomBytes, retention = () => FOREVER } = options
+    const { revalidateMs = 5_000, maxEntries = 100_000, onStale = () => {}, onExpired = () => {} } = options
+    const deriveSecret = policy === 'derived-root' ? options.deriveContentSecret : undefined
+    if (policy === 'derived-root' && deriveSecret === undefined) throw new TypeError('derived-root needs a root secret')
+    const derives = policy !== 'random'
+    const cache = new ContentCache({
+      store,
+      dataKeys,
+      now,
+      time,
+      revalidateMs,
+      maxEntries,
+      onStale,
+      retention,
+      deriveSecret,
     })
+    const creator = new KeyCreator({ store, dataKeys, cache, derives, retention, time, randomBytes })
+    const renewals = options.renewals ?? new Renewals({ store })
+    const revival = new Revival({ store, cache, creator, renewals, onExpired })
+    this.#cache = cache
+    this.#parts = { creator, revival, time, derives }
+    this.#onOpen = options.onOpen ?? (() => {})
   }
 
-  function birth(ref: ContentRef): Birth {
-    return birthOf(retention(ref), time())
-  }
-
-  async function withNewSecret<T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>): Promise<T> {
-    const secret = randomBytes(SECRET_SIZE)
-    try {
-      return await withCurrentDataKey(dataKeys, ref.tenant, (dataKey) =>
-        write(seal(dataKey, { kind: 'content-secret', ref }, secret, randomBytes)),
-      )
-    } finally {
-      secret.fill(0)
-    }
-  }
-
-  async function createOverrides(ref: ContentRef, before: Snapshot, missing: readonly WantedKey[]): Promise<Creation> {
-    const distinct = new Map(missing.map((one) => [wantedId(one), one]))
-    const clears = Array.from(distinct.values(), (one) => {
-      const { contentKey, explicitIv } =
-        before.derivation?.keyAndIv(one.contentKeyClass, one.kid) ?? randomKeyAndIv(randomBytes)
-      return { ...one, clear: Buffer.concat([contentKey, explicitIv]) }
-    })
-    try {
-      return await withCurrentDataKey(dataKeys, ref.tenant, async (dataKey) => {
-        const overrides = clears.map(({ clear, ...one }): StoredOverride => {
-          const sealed = seal(dataKey, overrideContext(ref, one), clear, randomBytes)
-          return { contentKeyClass: one.contentKeyClass, kid: one.kid, sealed, pssh: {} }
-        })
-        const stored = await store.putOverridesIfAbsent(ref, overrides, birth(ref))
-        const content = await cache.enter(ref, stored, kidsOf(missing))
-        const standing = content.snapshot.overrides
-        const first = overrides.some((one) => sameBytes(standing.get(wantedId(one))?.sealed, one.sealed))
-        return { content, first }
-      })
-    } finally {
-      for (const { clear } of clears) clear.fill(0)
-    }
+  async open(ref: ContentRef, kids: readonly Kid[]): Promise<OpenContent> {
+    this.#onOpen()
+    const content = this.#cache.fresh(contentCacheId(ref), kids) ?? (await this.#cache.load(ref, kids))
+    return new OpenedContent(this.#parts, ref, content)
   }
 }
 
-function randomKeyAndIv(randomBytes: RandomBytes): KeyAndIv {
-  const keyAndIv = { contentKey: randomBytes(KEY_SIZE), explicitIv: randomBytes(KEY_SIZE) }
-  assertIvIsNotKey(keyAndIv)
-  return keyAndIv
+/** What an open content issues keys with. */
+interface ContentParts {
+  readonly creator: KeyCreator
+  readonly revival: Revival
+  readonly time: () => number
+  readonly derives: boolean
 }
 
-/** What was issued, or would be without a write; under `random` too, for a secret gives the keys that are stored next. */
-function findKey(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): Uint8Array | undefined {
-  const override = findOverride(snapshot, wanted)
-  if (override !== undefined) return openOverrideKey(ref, override)
-  return snapshot.derivation?.contentKey(wanted.contentKeyClass, wanted.kid)
-}
+class OpenedContent implements OpenContent {
+  readonly #parts: ContentParts
+  readonly #ref: ContentRef
+  readonly #content: CachedContent
+  #openedAt: number | undefined
 
-function findKeyAndIv(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): FoundKeyAndIv | undefined {
-  const { derivation } = snapshot
-  const override = findOverride(snapshot, wanted)
-  if (override !== undefined) return { ...openStandingOverride(ref, override, derivation), source: 'override' }
-  if (derivation === undefined) return undefined
-  const { contentKey, explicitIv } = derivation.keyAndIv(wanted.contentKeyClass, wanted.kid)
-  return { contentKey, explicitIv, source: 'derived' }
-}
+  constructor(parts: ContentParts, ref: ContentRef, content: CachedContent) {
+    this.#parts = parts
+    this.#ref = ref
+    this.#content = content
+  }
 
-function findOverride(snapshot: Snapshot, wanted: WantedKey): SealedOverride | undefined {
-  if (!covers(snapshot, [wanted.kid])) throw new TypeError('find: expected a kid that was given to open')
-  return snapshot.overrides.get(wantedId(wanted))
-}
+  get kidOverrides(): readonly KidOverride[] {
+    return this.#content.snapshot.kidOverrides
+  }
 
-function kidsOf(wanted: readonly WantedKey[]) {
-  return wanted.map(({ kid }) => kid)
+  get signalingRevision(): string {
+    return this.#content.snapshot.signalingRevision
+  }
+
+  pssh(wanted: WantedKey): Readonly<Record<SystemId, Uint8Array>> | undefined {
+    const pssh = this.#content.snapshot.overrides.get(wantedId(wanted))?.pssh
+    return pssh !== undefined && Object.keys(pssh).length > 0 ? pssh : undefined
+  }
+
+  async issue(wanted: readonly WantedKey[]): Promise<IssuedKeys> {
+    const { creator, derives } = this.#parts
+    const alive = this.#alive()
+    const { content, first } = alive instanceof Promise ? await alive : alive
+    rejectDestroyed(this.#ref, content)
+    const keys = findAll(this.#ref, content.snapshot, wanted, derives)
+    if (keys !== undefined) return { keys, first }
+    const issued = await creator.issue(this.#ref, content, wanted)
+    return { keys: issued.keys, first: issued.first || first }
+  }
+
+  find(wanted: WantedKey): Uint8Array | undefined {
+    this.#rejectExpired()
+    return findKey(this.#ref, this.#content.snapshot, wanted)
+  }
+
+  findWithIv(wanted: WantedKey): FoundKeyAndIv | undefined {
+    this.#rejectExpired()
+    return findKeyAndIv(this.#ref, this.#content.snapshot, wanted)
+  }
+
+  async deriveKids(label: KidLabel, parts: readonly (readonly string[])[]): Promise<DerivedKids> {
+    const alive = await this.#alive()
+    rejectDestroyed(this.#ref, alive.content)
+    const lacksSecret = alive.content.snapshot.derivation === undefined
+    const { content, first } = lacksSecret ? await this.#parts.creator.createSecret(this.#ref, []) : alive
+    rejectDestroyed(this.#ref, content)
+    const { derivation } = content.snapshot
+    if (derivation === undefined) throw keysVanished(this.#ref)
+    return { kids: parts.map((part) => derivation.kid(label, part)), first }
+  }
+
+  /** The content, ready to issue keys from: renewed or regenerated if needed. Most contents need neither. */
+  #alive(): Creation | Promise<Creation> {
+    const { revival } = this.#parts
+    if (revival.isAlive(this.#ref, this.#content, () => this.#now())) return { content: this.#content, first: false }
+    return revival.revive(this.#ref, this.#content, this.#now())
+  }
+
+  #rejectExpired(): void {
+    if (isMortal(this.#content)) rejectExpired(this.#ref, this.#content, this.#now())
+  }
+
+  /** The time of the request in milliseconds since 1970. The clock is read once for all keys of a request. */
+  #now(): number {
+    this.#openedAt ??= this.#parts.time()
+    return this.#openedAt
+  }
 }

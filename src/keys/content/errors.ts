@@ -1,17 +1,17 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
-import { expiryOf, type Kept, phaseOf } from './lifetime.ts'
+import { expiryOf, type KeptContent, phaseOf } from './lifetime.ts'
 
-/** Refuses an encryptor a content that has no keys any more. */
-export function refuseGone(ref: ContentRef, { snapshot, retention }: Kept): void {
+/** Throws ERR_CONTENT_GONE for a request for the keys of a destroyed content. */
+export function rejectDestroyed(ref: ContentRef, { snapshot, retention }: KeptContent): void {
   const { tombstone } = snapshot
   if (tombstone === undefined) return
   const isLapsed = tombstone.cause === 'expired' && retention.afterwards === 'regenerate'
   throw isLapsed ? contentChanged(ref) : contentGone(ref, tombstone.at)
 }
 
-/** Refuses a player a content that expired or was destroyed. */
-export function refuseExpired(ref: ContentRef, content: Kept, now: number): void {
+/** Throws ERR_CONTENT_EXPIRED or ERR_CONTENT_GONE for a player's request for the keys of an expired or destroyed content. */
+export function rejectExpired(ref: ContentRef, content: KeptContent, now: number): void {
   const { tombstone } = content.snapshot
   const expiresAt = expiryOf(content)
   const phase = phaseOf(content, now)
@@ -23,51 +23,79 @@ export function refuseExpired(ref: ContentRef, content: Kept, now: number): void
   throw isOver ? contentGone(ref, expiresAt + content.retention.graceMs) : contentExpired(ref, expiresAt)
 }
 
-export function contentGone(ref: ContentRef, at: number): KeyProviderError {
+/** The error of every request that needs a destroyed content. `at` is when it was destroyed, in milliseconds since 1970. */
+export function contentGone(ref: ContentRef, at?: number): KeyProviderError {
+  const when = at === undefined ? '' : ` on ${new Date(at).toISOString()}`
   return new KeyProviderError(
     'ERR_CONTENT_GONE',
-    `${nameOf(ref)} was destroyed on ${new Date(at).toISOString()}; it never gets keys again: use another contentId`,
+    `${nameOf(ref)} was destroyed${when}. It never gets keys again. Use another contentId.`,
   )
 }
 
-/** The content became another between two steps of one request. */
+/** The error of every change that a legal hold forbids. `remedy` says how to lift the hold. */
+export function contentHeld(ref: ContentRef, hold: string, remedy: string): KeyProviderError {
+  return new KeyProviderError('ERR_CONTENT_HELD', `${nameOf(ref)} is under legal hold (${hold}). ${remedy}`)
+}
+
+/** The error of every change of keys that encryptors may hold already. `why` says what exists. */
+export function overrideExists(ref: ContentRef, why: string): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_OVERRIDE_EXISTS',
+    `${nameOf(ref)}: ${why}. Encryptors may hold these keys. To change them all the same, force the change and give a reason.`,
+  )
+}
+
+/** The error of kid overrides that give two keys of one request the same kid. */
+export function kidConflict(): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_KID_CONFLICT',
+    'the kid overrides of this content give two of the requested keys the same kid. ' +
+      'Make the overrides more specific; keyspring override list shows them.',
+  )
+}
+
+/** The content changed between two steps of one request. The caller can retry. */
 export function contentChanged(ref: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `${nameOf(ref)} had expired and was destroyed or given new keys at this moment: ask again`,
+    `${nameOf(ref)} expired and was destroyed or regenerated during this request. Retry the request.`,
   )
 }
 
+/** The store does not return keys that it just stored. */
 export function keysVanished(ref: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `the store does not return the keys just stored for ${nameOf(ref)}; ask again, and check the store when this stays`,
+    `the store does not return the keys just stored for ${nameOf(ref)}. Retry the request; if it fails again, check the store.`,
   )
 }
 
+/** The store lost keys that this process has read from it. */
 export function keysLost(ref: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `the store has lost the keys of ${nameOf(ref)}; they are issued from memory until this process ends: ` +
-      'restore the store from a backup',
+    `the store has lost the keys of ${nameOf(ref)}. Keyspring issues them from memory until this process ends. ` +
+      'Restore the store from a backup.',
   )
 }
 
+/** The store returned an earlier state of a content than before. */
 export function storeBehind(ref: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `the store gives an earlier state of ${nameOf(ref)} than it gave before: ` +
-      'check the replicas, and whether an old backup was restored',
+    `the store returned an earlier state of ${nameOf(ref)} than before. ` +
+      'Check the replicas, and whether an old backup was restored.',
   )
 }
 
 function contentExpired(ref: ContentRef, at: number): KeyProviderError {
   return new KeyProviderError(
     'ERR_CONTENT_EXPIRED',
-    `${nameOf(ref)} expired on ${new Date(at).toISOString()}: no encryptor has asked for its keys since`,
+    `${nameOf(ref)} expired on ${new Date(at).toISOString()}. No encryptor has requested its keys since. Request them again.`,
   )
 }
 
-function nameOf({ tenant, contentId }: ContentRef): string {
+/** How error messages name a content. */
+export function nameOf({ tenant, contentId }: ContentRef): string {
   return `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}`
 }

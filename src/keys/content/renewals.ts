@@ -2,23 +2,13 @@ import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
 import type { ContentStore } from '../ports/content-store.ts'
 
-/** The expiries of contents that were asked for, written late: no answer waits for them. */
-export interface Renewals {
-  /** Sets soon when a content expires. Never throws. */
-  renew(ref: ContentRef, expiresAt: number | undefined): void
-  /** Writes what waits. A failure goes to `onError`; what it leaves is kept for the next time. */
-  flush(): Promise<void>
-  /** Writes what is left. What cannot be written is lost, and counted. */
-  close(): Promise<void>
-}
-
 export interface RenewalsOptions {
   readonly store: Pick<ContentStore, 'putExpiry'>
-  /** How long a renewal waits at most before it is written. */
+  /** How long a renewal waits at most before it is written, in milliseconds. */
   readonly flushMs?: number
   /** How many contents may wait. */
   readonly maxWaiting?: number
-  /** Told how many renewals were lost. Such a content is renewed when it is asked for again. */
+  /** Receives the number of lost renewals. The next request for such a content renews it. */
   readonly onLoss?: (renewals: number) => void
   readonly onError?: (error: unknown) => void
   readonly schedule?: Schedule
@@ -26,29 +16,42 @@ export interface RenewalsOptions {
 
 type Renewal = Parameters<ContentStore['putExpiry']>[0][number]
 
-/** Renewals are written in batches of this size, so that other writes come between. */
+/** How many renewals one write holds, so that other writes can run in between. */
 const BATCH = 200
 
-export function createRenewals(options: RenewalsOptions): Renewals {
-  const { store, flushMs = 1_000, maxWaiting = 100_000 } = options
-  const { onLoss = () => {}, onError = () => {} } = options
-  const queue = new WriteQueue<Renewal>({
-    write: (renewals) => store.putExpiry(renewals),
-    delayMs: flushMs,
-    maxItems: maxWaiting,
-    maxBatch: BATCH,
-    nameOf: ({ tenant, contentId }) => JSON.stringify([tenant, contentId]),
-    onFailure(error, waiting) {
-      onError(error)
-      return waiting
-    },
-    onLoss: ({ length }) => onLoss(length),
-    schedule: options.schedule,
-  })
+/** Writes the new expiry of requested contents later: no answer waits for it. */
+export class Renewals {
+  readonly #queue: WriteQueue<Renewal>
 
-  return {
-    renew: ({ tenant, contentId }, expiresAt) => void queue.add({ tenant, contentId, expiresAt }),
-    flush: () => queue.flush(),
-    close: () => queue.close(),
+  constructor(options: RenewalsOptions) {
+    const { store, flushMs = 1_000, maxWaiting = 100_000, onLoss = () => {}, onError = () => {} } = options
+    this.#queue = new WriteQueue<Renewal>({
+      write: (renewals) => store.putExpiry(renewals),
+      delayMs: flushMs,
+      maxItems: maxWaiting,
+      maxBatch: BATCH,
+      nameOf: ({ tenant, contentId }) => JSON.stringify([tenant, contentId]),
+      onFailure(error, waiting) {
+        onError(error)
+        return waiting
+      },
+      onLoss: ({ length }) => onLoss(length),
+      schedule: options.schedule,
+    })
+  }
+
+  /** Sets when a content expires, within a second. Never throws. */
+  renew({ tenant, contentId }: ContentRef, expiresAt: number | undefined): void {
+    this.#queue.add({ tenant, contentId, expiresAt })
+  }
+
+  /** Writes what waits. If the write fails, the renewals wait for the next one. */
+  flush(): Promise<void> {
+    return this.#queue.flush()
+  }
+
+  /** Writes what is left, and reports what cannot be written. */
+  close(): Promise<void> {
+    return this.#queue.close()
   }
 }

@@ -1,10 +1,11 @@
 import type { ContentRef } from '../ports/content-ref.ts'
 import type { ContentStore } from '../ports/content-store.ts'
 import type { LifeStore } from '../ports/lifetime-store.ts'
-import type { CachedContent, ContentCache } from './cache.ts'
+import { type CachedContent, type ContentCache, contentCacheId } from './cache.ts'
+import type { Creation, KeyCreator } from './create.ts'
 import { contentChanged, contentGone, keysLost } from './errors.ts'
-import { birthOf, expiryOf, phaseOf } from './lifetime.ts'
-import type { RetentionClass } from './retention.ts'
+import { birthOf, expiryOf, isMortal, needsRenewal, phaseOf, type RetentionClass } from './lifetime.ts'
+import type { Renewals } from './renewals.ts'
 import { isLost, sameBytes } from './snapshot.ts'
 
 export interface RevivalOptions {
@@ -12,47 +13,63 @@ export interface RevivalOptions {
     ContentStore & LifeStore,
     'putExpiry' | 'putNextSecret' | 'putOverridesIfAbsent' | 'destroyExpired'
   >
-  readonly cache: Pick<ContentCache, 'enter' | 'isUnsettled'>
-  /** Writes a new content secret. */
-  readonly withNewSecret: <T>(ref: ContentRef, write: (sealed: Uint8Array) => Promise<T>) => Promise<T>
-  /** Told of a content that a request destroyed because its time was up, so that it gets a new secret. Must not throw. */
-  readonly onExpired?: (ref: ContentRef, retention: RetentionClass) => void
+  readonly cache: ContentCache
+  readonly creator: Pick<KeyCreator, 'withNewSecret'>
+  readonly renewals: Pick<Renewals, 'renew'>
+  /** Receives each content that a request destroyed after its grace period, in order to regenerate it. Must not throw. */
+  readonly onExpired: (ref: ContentRef, retention: RetentionClass) => void
 }
 
-/** A content that keys can be issued of. */
-export interface Revived {
-  readonly content: CachedContent
-  /** Whether it was given a new secret, by this request. */
-  readonly first: boolean
-}
-
-/** More steps than any content needs: others may be at work on it. */
+/** More steps than any content needs, unless other processes change it at the same time. */
 const MAX_STEPS = 8
-/** Why a content was destroyed that a late request asked for. */
-export const ASKED_TOO_LATE = 'its retention had passed when it was asked for again'
+/** The reason in the tombstone of a content that a request destroyed. */
+export const ASKED_TOO_LATE = 'its retention period had passed when it was requested again'
 
-/**
- * Keeps a content whose time is up, because an encryptor asks for it: durably, before it is answered. One whose grace has passed is
- * refused, or gets a new secret where its retention class says so; unless that is to be doubted: after the store was away,
- * for another node may have issued its keys from memory, or the clock was set. Then it is kept. Each step is a write that only one process can win, and goes on
- * with what stands after it; what memory says decides nothing.
- */
-export function createRevival({ store, cache, withNewSecret, onExpired = () => {} }: RevivalOptions) {
-  /** What stands, from where it is written. */
-  const standing = async (ref: ContentRef, seen: CachedContent, now: number): Promise<CachedContent> => {
-    const stored = await store.putOverridesIfAbsent(ref, [], birthOf(seen.retention, now))
-    if (isLost(seen.snapshot, stored)) throw keysLost(ref)
-    return cache.enter(ref, stored, [])
+/** Keeps contents alive that encryptors request. */
+export class Revival {
+  readonly #options: RevivalOptions
+  readonly #renewed = new WeakSet<CachedContent>()
+  readonly #reviving = new Map<string, Promise<Creation>>()
+
+  constructor(options: RevivalOptions) {
+    this.#options = options
   }
 
-  const nextSecret = (ref: ContentRef, { snapshot, retention }: CachedContent, now: number): Promise<Revived> =>
-    withNewSecret(ref, async (sealed) => {
-      const stored = await store.putNextSecret(ref, sealed, snapshot.epoch + 1, [], birthOf(retention, now))
-      return { content: await cache.enter(ref, stored, []), first: sameBytes(stored.sealedSecret, sealed) }
-    })
+  /** Whether keys of the content can be issued without a write before the answer. Renews the content later if that is due. */
+  isAlive(ref: ContentRef, content: CachedContent, at: () => number): boolean {
+    if (!isMortal(content)) return true
+    const now = at()
+    if (phaseOf(content, now) !== 'alive') return false
+    if (needsRenewal(content, now) && !this.#renewed.has(content)) {
+      this.#renewed.add(content)
+      this.#options.renewals.renew(ref, birthOf(content.retention, now).expiresAt)
+    }
+    return true
+  }
 
-  return async (ref: ContentRef, seen: CachedContent, now: number): Promise<Revived> => {
-    let revived: Revived = { content: seen, first: false }
+  /**
+   * Renews a content that expires, durably, or regenerates one that was destroyed after its grace period. One request at a time
+   * does so for a content; the others use its result. Throws ERR_CONTENT_GONE for a content whose class does not regenerate.
+   */
+  async revive(ref: ContentRef, content: CachedContent, now: number): Promise<Creation> {
+    const id = contentCacheId(ref)
+    const running = this.#reviving.get(id)
+    const reviving = running ?? this.#revive(ref, content, now).finally(() => this.#reviving.delete(id))
+    if (running === undefined) this.#reviving.set(id, reviving)
+    const revived = await reviving
+    // The layout of the answer depends on the signalling that the request saw.
+    if (revived.content.snapshot.signalingRevision !== content.snapshot.signalingRevision) throw contentChanged(ref)
+    return running === undefined ? revived : { ...revived, first: false }
+  }
+
+  /**
+   * Each step is a write that only one process can win, followed by a read of the primary: memory alone decides nothing. While
+   * stored expiry times may be stale (after an outage of the store, or after the clock was set), a content past its grace period is
+   * renewed instead of destroyed: another node may have issued its keys from memory.
+   */
+  async #revive(ref: ContentRef, seen: CachedContent, now: number): Promise<Creation> {
+    const { store, cache, onExpired } = this.#options
+    let revived: Creation = { content: seen, first: false }
     for (let step = 0; step < MAX_STEPS; step++) {
       const { content } = revived
       const { snapshot, retention } = content
@@ -60,7 +77,7 @@ export function createRevival({ store, cache, withNewSecret, onExpired = () => {
       if (phase === 'alive') return revived
       if (phase === 'destroyed') throw contentGone(ref, snapshot.tombstone?.at ?? now)
       if (phase === 'lapsed') {
-        revived = await nextSecret(ref, content, now)
+        revived = await this.#regenerate(ref, content, now)
         continue
       }
       if (phase === 'ending' || (phase === 'over' && cache.isUnsettled())) {
@@ -71,8 +88,23 @@ export function createRevival({ store, cache, withNewSecret, onExpired = () => {
         const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, ASKED_TOO_LATE)
         if (destroyed.length > 0) onExpired(ref, retention)
       }
-      revived = { content: await standing(ref, content, now), first: false }
+      revived = { content: await this.#readPrimary(ref, content, now), first: false }
     }
     throw contentChanged(ref)
+  }
+
+  async #readPrimary(ref: ContentRef, seen: CachedContent, now: number): Promise<CachedContent> {
+    const { store, cache } = this.#options
+    const stored = await store.putOverridesIfAbsent(ref, [], birthOf(seen.retention, now))
+    if (isLost(seen.snapshot, stored)) throw keysLost(ref)
+    return cache.enter(ref, stored, [])
+  }
+
+  #regenerate(ref: ContentRef, { snapshot, retention }: CachedContent, now: number): Promise<Creation> {
+    const { store, cache, creator } = this.#options
+    return creator.withNewSecret(ref, async (sealed) => {
+      const stored = await store.putNextSecret(ref, sealed, snapshot.epoch + 1, [], birthOf(retention, now))
+      return { content: await cache.enter(ref, stored, []), first: sameBytes(stored.sealedSecret, sealed) }
+    })
   }
 }

@@ -1,37 +1,39 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Tenant } from '../ports/content-ref.ts'
-import type { ContentStore } from '../ports/content-store.ts'
-import type { StoredDataKey } from '../ports/data-key-store.ts'
+import type { DataKeyStore, StoredDataKey } from '../ports/data-key-store.ts'
 import type { RootKey } from '../ports/root-key.ts'
-import { type DataKeyCaching, type OpenedDataKey, reopenLater } from './data-key-caching.ts'
+import { type DataKeyCaching, DataKeyReopening, type OpenedDataKey } from './data-key-caching.ts'
 import type { DataKey, RandomBytes } from './seal.ts'
 
-/** The open data keys of every tenant, kept in memory: the root key is asked once for each, and again when they are old. */
+/** The open data keys of every tenant. */
 export interface DataKeys {
-  /** The newest data key of a tenant. Creates the first. `removed` was the newest and is no more: the store is asked again. */
+  /**
+   * The newest data key of a tenant. Creates the first one. Pass `removed` to read the store again after a rotation removed that
+   * data key.
+   */
   current(tenant: Tenant, removed?: DataKey): Promise<DataKey>
-  /** The data key of a generation, or undefined when the store has none. */
+  /** The data key of a generation; undefined if the store has none. */
   find(tenant: Tenant, generation: number): Promise<KeyObject | undefined>
 }
 
 export interface DataKeysOptions {
-  readonly store: Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent'>
+  readonly store: Pick<DataKeyStore, 'findDataKeys' | 'putDataKeyIfAbsent'>
   readonly rootKey: RootKey
-  /** What a message calls the root key: the path of its file, the name of its KMS key. */
+  /** The name of the root key in messages: the path of its file, or the name of its KMS key. */
   readonly rootKeyName: string
   readonly randomBytes: RandomBytes
-  /** How long open data keys are used; without it as long as the process lives. */
+  /** How long open data keys are used. Default: while the process runs. */
   readonly caching?: DataKeyCaching
 }
 
-/** The data keys of a tenant as they were last looked at. */
+/** The data keys of a tenant, and when to read the store again. */
 interface TenantKeys {
   readonly keys: readonly OpenedDataKey[]
   readonly recheckAt: number
 }
 
-/** Writes with the newest data key of a tenant; once more when a rotation removed the one that was the newest here. */
+/** Calls `write` with the newest data key of a tenant. Retries once if a rotation removed that data key. */
 export async function withCurrentDataKey<T>(
   dataKeys: Pick<DataKeys, 'current'>,
   tenant: Tenant,
@@ -48,80 +50,87 @@ export async function withCurrentDataKey<T>(
 
 const SIZE = 32
 
-/** Finds, creates and opens data keys. Throws ERR_ROOT_KEY_FOREIGN for those that another root key wrapped. */
-export function createDataKeys(options: DataKeysOptions): DataKeys {
-  const { store, rootKey, rootKeyName, caching } = options
-  const now = caching?.now ?? (() => 0)
-  const reopen = reopenLater(caching, (stored) => openDataKey(rootKey, rootKeyName, stored))
-  const known = new Map<Tenant, TenantKeys>()
-  const reading = new Map<Tenant, Promise<readonly OpenedDataKey[]>>()
+/** Finds, creates and opens data keys, and keeps them in memory. Throws ERR_ROOT_KEY_FOREIGN for those of another root key. */
+export class DataKeyRing implements DataKeys {
+  readonly #options: DataKeysOptions
+  readonly #reopening: DataKeyReopening
+  readonly #known = new Map<Tenant, TenantKeys>()
+  readonly #reading = new Map<Tenant, Promise<readonly OpenedDataKey[]>>()
+  readonly #creating = new Map<Tenant, Promise<DataKey>>()
 
-  /** What the store has, opened as far as it is not open already. Nothing found is not remembered. */
-  const read = async (tenant: Tenant): Promise<readonly OpenedDataKey[]> => {
-    const before = known.get(tenant)?.keys ?? []
-    const keys = await readOr(before, async () => {
-      const stored = await store.findDataKeys(tenant)
-      const opened = await Promise.all(stored.map((one) => reopen(one, before)))
-      return opened.sort((a, b) => a.generation - b.generation)
-    })
-    if (keys.length > 0) known.set(tenant, { keys, recheckAt: now() + (caching?.recheckMs ?? Infinity) })
-    return keys
+  constructor(options: DataKeysOptions) {
+    const { rootKey, rootKeyName, caching } = options
+    this.#options = options
+    this.#reopening = new DataKeyReopening(caching, (stored) => openDataKey(rootKey, rootKeyName, stored))
   }
 
-  /** While the store is away the keys in memory go on. */
-  const readOr = async (before: readonly OpenedDataKey[], work: () => Promise<readonly OpenedDataKey[]>) => {
-    try {
-      return await work()
-    } catch (error) {
-      const isAway = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
-      if (isAway && before.length > 0) return before
-      throw error
+  async current(tenant: Tenant, removed?: DataKey): Promise<DataKey> {
+    if (removed !== undefined && this.#fresh(tenant)?.at(-1)?.generation === removed.generation) {
+      this.#known.delete(tenant)
     }
-  }
-
-  /** One reading at a time for each tenant. */
-  const readShared = (tenant: Tenant): Promise<readonly OpenedDataKey[]> => {
-    const running = reading.get(tenant) ?? read(tenant).finally(() => reading.delete(tenant))
-    reading.set(tenant, running)
+    const newest = (this.#fresh(tenant) ?? (await this.#readShared(tenant))).at(-1)
+    if (newest !== undefined) return newest
+    const running = this.#creating.get(tenant) ?? this.#create(tenant).finally(() => this.#creating.delete(tenant))
+    this.#creating.set(tenant, running)
     return running
   }
 
-  const fresh = (tenant: Tenant): readonly OpenedDataKey[] | undefined => {
-    const one = known.get(tenant)
-    return one !== undefined && now() < one.recheckAt ? one.keys : undefined
+  async find(tenant: Tenant, generation: number): Promise<KeyObject | undefined> {
+    const before = this.#fresh(tenant)
+    const found = before && ofGeneration(before, generation)
+    if (found !== undefined) return found
+    // Another process may have added the generation meanwhile, even after the start of a running read.
+    const isShared = this.#reading.has(tenant)
+    const read = ofGeneration(await this.#readShared(tenant), generation)
+    return read ?? (isShared ? ofGeneration(await this.#readShared(tenant), generation) : undefined)
   }
 
-  const create = async (tenant: Tenant): Promise<DataKey> => {
-    const standing = await createDataKey(options, tenant, 1)
-    const opened = await reopen(standing, [])
-    known.set(tenant, { keys: [opened], recheckAt: now() + (caching?.recheckMs ?? Infinity) })
+  #fresh(tenant: Tenant): readonly OpenedDataKey[] | undefined {
+    const known = this.#known.get(tenant)
+    return known !== undefined && this.#now() < known.recheckAt ? known.keys : undefined
+  }
+
+  /** One read at a time for each tenant. */
+  #readShared(tenant: Tenant): Promise<readonly OpenedDataKey[]> {
+    const running = this.#reading.get(tenant) ?? this.#read(tenant).finally(() => this.#reading.delete(tenant))
+    this.#reading.set(tenant, running)
+    return running
+  }
+
+  /** While the store is unavailable, the keys in memory stay in use. An empty result is not kept. */
+  async #read(tenant: Tenant): Promise<readonly OpenedDataKey[]> {
+    const before = this.#known.get(tenant)?.keys ?? []
+    let keys = before
+    try {
+      const stored = await this.#options.store.findDataKeys(tenant)
+      const opened = await Promise.all(stored.map((one) => this.#reopening.reopen(one, before)))
+      keys = opened.sort((a, b) => a.generation - b.generation)
+    } catch (error) {
+      const isUnavailable = error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
+      if (!isUnavailable || before.length === 0) throw error
+    }
+    if (keys.length > 0) this.#keep(tenant, keys)
+    return keys
+  }
+
+  async #create(tenant: Tenant): Promise<DataKey> {
+    const stored = await createDataKey(this.#options, tenant, 1)
+    const opened = await this.#reopening.reopen(stored, [])
+    this.#keep(tenant, [opened])
     return opened
   }
-  const creating = new Map<Tenant, Promise<DataKey>>()
 
-  return {
-    async current(tenant, removed) {
-      if (removed !== undefined && fresh(tenant)?.at(-1)?.generation === removed.generation) known.delete(tenant)
-      const newest = (fresh(tenant) ?? (await readShared(tenant))).at(-1)
-      if (newest !== undefined) return newest
-      const running = creating.get(tenant) ?? create(tenant).finally(() => creating.delete(tenant))
-      creating.set(tenant, running)
-      return running
-    },
+  #keep(tenant: Tenant, keys: readonly OpenedDataKey[]): void {
+    const recheckMs = this.#options.caching?.recheckMs ?? Number.POSITIVE_INFINITY
+    this.#known.set(tenant, { keys, recheckAt: this.#now() + recheckMs })
+  }
 
-    async find(tenant, generation) {
-      const before = fresh(tenant)
-      const found = before && ofGeneration(before, generation)
-      if (found !== undefined) return found
-      // Another process may have added a generation since, also since a reading that is under way.
-      const isShared = reading.has(tenant)
-      const read = ofGeneration(await readShared(tenant), generation)
-      return read ?? (isShared ? ofGeneration(await readShared(tenant), generation) : undefined)
-    },
+  #now(): number {
+    return this.#options.caching?.now() ?? 0
   }
 }
 
-/** Stores a new data key unless the generation is taken, and returns the one that stands. */
+/** Stores a new data key unless the generation is taken. Returns the stored one, which may be another process's. */
 export async function createDataKey(
   { store, rootKey, randomBytes }: Pick<DataKeysOptions, 'store' | 'rootKey' | 'randomBytes'>,
   tenant: Tenant,
@@ -133,7 +142,7 @@ export async function createDataKey(
   return store.putDataKeyIfAbsent({ tenant, generation, wrapped })
 }
 
-/** Opens a stored data key with the root key it must belong to. */
+/** Opens a stored data key. Throws ERR_ROOT_KEY_FOREIGN if another root key wrapped it. */
 export async function openDataKey(rootKey: RootKey, rootKeyName: string, stored: StoredDataKey): Promise<DataKey> {
   const clear = await rootKey.unwrap(stored.wrapped, dataKeyContext(stored))
   if (clear === undefined) throw foreignDataKey(rootKeyName, stored)
@@ -146,12 +155,12 @@ export async function openDataKey(rootKey: RootKey, rootKeyName: string, stored:
 export function foreignDataKey(rootKeyName: string, { tenant }: StoredDataKey): KeyProviderError {
   return new KeyProviderError(
     'ERR_ROOT_KEY_FOREIGN',
-    `the data key of tenant ${JSON.stringify(tenant)} was wrapped by another root key than ${rootKeyName}; ` +
-      'restore the root key that belongs to this store from its backup: without it these keys cannot be opened',
+    `the data key of tenant ${JSON.stringify(tenant)} was wrapped by another root key than ${rootKeyName}. ` +
+      'Restore the root key of this store from its backup. Without it, the keys of this store cannot be opened.',
   )
 }
 
-/** What a data key is wrapped with. */
+/** The context that a data key is wrapped with. */
 export function dataKeyContext({ tenant, generation }: Pick<StoredDataKey, 'tenant' | 'generation'>) {
   return { use: 'data-key', tenant, generation: String(generation) }
 }

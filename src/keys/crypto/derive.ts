@@ -4,18 +4,18 @@ import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import { type ContentKeyClass, type KeyAndIv, type Kid, kidOfBytes, uuidBytes } from '../../formats/cenc.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
 
-/** The byte that stands for a class in key derivation and in the context of a seal. It never changes. */
+/** The byte of a class in key derivation and in seal contexts. It never changes. */
 export const CLASS_BYTE: Readonly<Record<ContentKeyClass, number>> = { clear: 0x01, drm: 0x02 }
 
-/** What kids are derived for; each use has a label of its own, so that no two uses share a kid. */
+/** The uses that kids are derived for. Each use has its own label, so that no two uses share a kid. */
 export type KidLabel = 'keyspring/widevine-kid/v1'
 
 /** Derives the keys of one content from its secret. */
 export interface Derivation {
   keyAndIv(contentKeyClass: ContentKeyClass, kid: Kid): KeyAndIv
-  /** The key alone: players ask for nothing else. */
+  /** The key without its IV, for players. */
   contentKey(contentKeyClass: ContentKeyClass, kid: Kid): Uint8Array
-  /** The IV of an override that brings a key alone. */
+  /** The IV of an override without one. */
   explicitIv(contentKeyClass: ContentKeyClass, kid: Kid): Uint8Array
   /** HKDF-Expand(secret, label ‖ lp(tenant) ‖ lp(contentId) ‖ lp(part) …) to 16 bytes. */
   kid(label: KidLabel, parts: readonly string[]): Kid
@@ -27,8 +27,8 @@ const LABEL_SIZE = 24
 const LENGTH = 16
 
 /**
- * The derivation of `ref`: HKDF-Expand(secret, label ‖ class ‖ lp(tenant) ‖ lp(contentId) ‖ kid) to 16 bytes, which is one HMAC-SHA-256.
- * The secret is uniform already, so HKDF-Extract is not needed.
+ * The key derivation of a content: HKDF-Expand(secret, label ‖ class ‖ lp(tenant) ‖ lp(contentId) ‖ kid), 16 bytes, which is one
+ * HMAC-SHA-256. The secret is 32 uniform random bytes, so HKDF-Extract is not needed.
  *
  * @see RFC 5869, 2.3
  */
@@ -42,7 +42,7 @@ export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
       let derived: Uint8Array | undefined
       return {
         contentKey,
-        // Most encryptors bring their own IV or want none, and an HMAC is a third of what a key costs.
+        // Most encryptors send their own IV or need none, and this HMAC is a third of the cost of a key.
         get explicitIv() {
           if (derived !== undefined) return derived
           derived = expandLabeled(secret, EXPLICIT_IV, message)
@@ -58,17 +58,17 @@ export function derivation(secret: KeyObject, ref: ContentRef): Derivation {
   }
 }
 
-/** The first 16 bytes of HKDF-Expand; `message` is its info and the counter byte 0x01. @see RFC 5869, 2.3 */
+/** The first 16 bytes of HKDF-Expand; `message` is its info followed by the counter byte 0x01. @see RFC 5869, 2.3 */
 export function expand(secret: KeyObject, message: Uint8Array): Uint8Array {
   return createHmac('sha256', secret).update(message).digest().subarray(0, LENGTH)
 }
 
-/** Throws when an IV is the key itself: the IV is public, so the key would be too. */
+/** Throws ERR_SELF_TEST_FAILED if an IV equals its key: the IV is public, so the key would be public too. */
 export function assertIvIsNotKey({ contentKey, explicitIv }: KeyAndIv): void {
   if (Buffer.compare(contentKey, explicitIv) === 0) {
     throw new KeyProviderError(
       'ERR_SELF_TEST_FAILED',
-      'a content key and its IV came out equal; the answer is withheld, because an IV is public',
+      'a content key equals its IV. An IV is public, so the request is not answered. Report this as a fault of Keyspring.',
     )
   }
 }
@@ -79,8 +79,8 @@ function expandLabeled(secret: KeyObject, label: Uint8Array, message: Buffer): U
 }
 
 /**
- * Room for a label, then class ‖ lp(tenant) ‖ lp(contentId) ‖ kid ‖ 0x01. It is laid out anew for each key, in a quarter of a
- * microsecond: laid out once for each content it would be the largest part of a content in memory.
+ * Room for a label, then class ‖ lp(tenant) ‖ lp(contentId) ‖ kid ‖ 0x01. It is built for each key, in a quarter of a microsecond:
+ * kept per content, it would be the largest part of a content in memory.
  */
 function messageOf({ tenant, contentId }: ContentRef, contentKeyClass: ContentKeyClass, kid: Kid): Buffer {
   const tenantSize = Buffer.byteLength(tenant)

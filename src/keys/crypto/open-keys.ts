@@ -1,45 +1,33 @@
-import type { ContentStore } from '../ports/content-store.ts'
+import type { DataKeyStore } from '../ports/data-key-store.ts'
 import type { RootKey } from '../ports/root-key.ts'
-import type { DataKeyCaching } from './data-key-caching.ts'
-import { createDataKeys, type DataKeys, openDataKey } from './data-keys.ts'
-import type { RandomBytes } from './seal.ts'
+import { DataKeyRing, type DataKeys, type DataKeysOptions, openDataKey } from './data-keys.ts'
 
-export interface OpenKeysOptions {
-  readonly store: Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>
-  /** Opens the root key. It may be created only when `create` is true: for a store that holds no data keys yet. */
+export interface OpenKeysOptions extends Omit<DataKeysOptions, 'store' | 'rootKey'> {
+  readonly store: DataKeyStore
+  /** Opens the root key. May create it only if `create` is true: the store has no data keys yet. */
   readonly openRootKey: (create: boolean) => Promise<{ readonly rootKey: RootKey; readonly created: boolean }>
-  /** What a message calls the root key: the path of its file, the name of its KMS key. */
-  readonly rootKeyName: string
-  readonly randomBytes: RandomBytes
-  /** How long open data keys are used; without it as long as the process lives. */
-  readonly caching?: DataKeyCaching
 }
 
-/** A root key that was seen to belong to its store. */
+/** A root key that opens the data keys of its store. */
 export interface OpenKeys {
   readonly rootKey: RootKey
   readonly dataKeys: DataKeys
-  /** Whether the root key was created just now: its owner must be told to back it up. */
+  /** Whether the root key was created now. Its owner must back it up. */
   readonly created: boolean
 }
 
 /**
- * Opens the keys of a store at start. A lost root key is a refusal (ERR_ROOT_KEY_MISSING), never a new one, and a root key that
- * does not own a tenant's data keys is ERR_ROOT_KEY_FOREIGN.
+ * Opens the keys of a store at start. Throws ERR_ROOT_KEY_MISSING if a store with data keys has no root key: it never creates
+ * another one. Throws ERR_ROOT_KEY_FOREIGN if the root key does not open a tenant's data keys.
  */
-export async function openKeys(options: OpenKeysOptions): Promise<OpenKeys> {
-  const { store, openRootKey, rootKeyName, randomBytes, caching } = options
-  const sample = await store.sampleDataKeys()
+export async function openKeys({ openRootKey, ...options }: OpenKeysOptions): Promise<OpenKeys> {
+  const sample = await options.store.sampleDataKeys()
   const { rootKey, created } = await openRootKey(sample.length === 0)
   try {
-    for (const stored of sample) await openDataKey(rootKey, rootKeyName, stored)
+    for (const stored of sample) await openDataKey(rootKey, options.rootKeyName, stored)
   } catch (error) {
     await rootKey.close()
     throw error
   }
-  return {
-    rootKey,
-    created,
-    dataKeys: createDataKeys({ store, rootKey, rootKeyName, randomBytes, ...(caching && { caching }) }),
-  }
+  return { rootKey, created, dataKeys: new DataKeyRing({ ...options, rootKey }) }
 }

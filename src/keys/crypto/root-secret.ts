@@ -6,19 +6,26 @@ import { type Derivation, derivation } from './derive.ts'
 
 const SIZE = 32
 
-/** Derives the secret of a content instead of reading it. */
+/** Derives the secret of a content instead of reading it from a store. */
 export type DeriveContentSecret = (ref: ContentRef) => Derivation
 
 /**
- * Content secrets from one root secret: whoever has it gives the same keys, without a store between them. tenant root =
- * HKDF-Expand(root secret, label ‖ lp(tenant)), content secret = HKDF-Expand(tenant root, label ‖ lp(tenant) ‖ lp(contentId)), 32
- * bytes each, which is one HMAC-SHA-256 each.
+ * Derives content secrets from one root secret of 32 bytes, so that servers with the same root secret issue the same keys without a
+ * common store:
+ *
+ * - tenant root = HKDF-Expand(root secret, label ‖ lp(tenant)), 32 bytes
+ * - content secret = HKDF-Expand(tenant root, label ‖ lp(tenant) ‖ lp(contentId)), 32 bytes
+ *
+ * Throws ERR_CONFIG_INVALID for a root secret of another size.
  *
  * @see RFC 5869, 2.3
  */
 export function rootSecretDerivation(rootSecret: Uint8Array): DeriveContentSecret {
   if (rootSecret.length !== SIZE) {
-    throw new KeyProviderError('ERR_CONFIG_INVALID', `contentKeys.rootSecret: expected ${SIZE} bytes in base64`)
+    throw new KeyProviderError(
+      'ERR_CONFIG_INVALID',
+      `contentKeys.rootSecret: expected ${SIZE} bytes in base64, got ${rootSecret.length}.`,
+    )
   }
   const root = createSecretKey(rootSecret)
   return (ref) => {

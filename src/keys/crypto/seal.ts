@@ -43,13 +43,13 @@ export function seal(dataKey: DataKey, context: SealContext, clear: Uint8Array, 
   return new Uint8Array(Buffer.concat([header, nonce, ...ciphertext]))
 }
 
-/** The generation of the data key that sealed `blob`, or undefined when it is no seal of this version. */
+/** The generation of the data key that sealed `blob`; undefined if `blob` is not a sealed value of this version. */
 export function sealGeneration(blob: Uint8Array): number | undefined {
   if (blob.length < HEADER + NONCE + TAG || blob[0] !== VERSION) return undefined
   return new DataView(blob.buffer, blob.byteOffset, blob.length).getUint32(1)
 }
 
-/** What was sealed. Whatever is wrong (altered, cut, moved to another row, another data key) is one ERR_SEAL_BROKEN. */
+/** Opens a sealed value. Throws ERR_SEAL_BROKEN for every fault: altered, cut, moved to another row, another data key. */
 export function unseal(dataKey: KeyObject | undefined, context: SealContext, blob: Uint8Array): Buffer {
   if (dataKey === undefined || sealGeneration(blob) === undefined) throw sealBroken(context)
   const ciphertext = blob.subarray(HEADER + NONCE, blob.length - TAG)
@@ -65,12 +65,12 @@ export function unseal(dataKey: KeyObject | undefined, context: SealContext, blo
   return clear
 }
 
-/** The one error of everything sealed that does not open. */
+/** One error for every fault, so that it reveals nothing about the value. */
 function sealBroken(context: SealContext, cause?: unknown): KeyProviderError {
   return new KeyProviderError(
     'ERR_SEAL_BROKEN',
-    `the stored ${describe(context)} does not open: ` +
-      'it was altered, damaged or moved from another row; restore it from a backup of the store',
+    `the stored ${describe(context)} does not open. ` +
+      'It was altered, damaged or moved from another row. Restore it from a backup of the store.',
     { cause },
   )
 }

@@ -5,7 +5,7 @@ import { derivation } from './derive.ts'
 import { rootSecretDerivation } from './root-secret.ts'
 import { type SealContext, seal, unseal } from './seal.ts'
 
-/** The two keys of one content and kid, made by Python's hmac and hashlib (test/vectors/content-keys.json). They never change. */
+/** The two keys of one content and kid, computed with Python's hmac and hashlib (test/vectors/content-keys.json). They never change. */
 const SECRET = '000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f'
 const REF = { tenant: 'default', contentId: 'movie' }
 const KID = '0294b959-9d75-5de2-bbf0-fdca3fa5eab7'
@@ -22,21 +22,21 @@ const DERIVED: readonly { contentKeyClass: ContentKeyClass; contentKey: string; 
   },
 ]
 
-/** The kid of one track of that content, made likewise (test/vectors/derived-kids.json). */
+/** The kid of one track of that content, computed in the same way (test/vectors/derived-kids.json). */
 const DERIVED_KID = '1c3c6b44-d095-c0c5-b2e4-068fef75dae3'
 
-/** The content key of that content and kid where its secret comes from a root secret (test/vectors/derived-root.json). */
+/** The key of that content and kid if its secret is derived from a root secret (test/vectors/derived-root.json). */
 const ROOT_SECRET = '202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f'
 const FROM_ROOT_SECRET = '71e88f769e4151d7e8a998f66be88eab'
 
-/** The secret above, sealed by AESGCM of Python's cryptography (test/vectors/seal.json). */
+/** The secret above, sealed with AESGCM of Python's cryptography package (test/vectors/seal.json). */
 const DATA_KEY = '404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f'
 const GENERATION = 7
 const NONCE = 'a0a1a2a3a4a5a6a7a8a9aaab'
 const SEALED =
   '0100000007a0a1a2a3a4a5a6a7a8a9aaabd78e043ce6ee9a2a71664bf585b13ef9ff06e7d4f87a933afac5f481f5df60e7bd9ea5529dc6557534688d0ee44bd8a4'
 
-/** Throws ERR_SELF_TEST_FAILED unless derivation and sealing give what they always gave: an upgrade must not change a key. */
+/** Throws ERR_SELF_TEST_FAILED unless derivation and sealing give their published results: an upgrade must not change a key. */
 export function selfTestKeys(): void {
   const kid = toKid(KID)
   if (kid === undefined) throw failed('reading a kid')
@@ -61,8 +61,8 @@ export function selfTestKeys(): void {
 function failed(what: string): KeyProviderError {
   return new KeyProviderError(
     'ERR_SELF_TEST_FAILED',
-    `${what} does not give its known answer; keys would change, so nothing is issued: install this version again, ` +
-      'on a supported Node.js',
+    `${what} does not give its known answer. Keys would change, so Keyspring does not start. ` +
+      'Install this version again, on a supported Node.js.',
   )
 }
 

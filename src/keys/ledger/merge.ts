@@ -1,6 +1,6 @@
 import type { LedgerKey, LedgerRecord } from '../ports/ledger-store.ts'
 
-/** Two reports of the same key period as one: the later says what the period is, and nothing that was issued is forgotten. */
+/** Merges two records of the same key period. The later record describes the period; the keys are those of both. */
 export function mergeLedgerRecords(a: LedgerRecord, b: LedgerRecord): LedgerRecord {
   const [earlier, later] = a.lastAt <= b.lastAt ? [a, b] : [b, a]
   return {
@@ -12,7 +12,7 @@ export function mergeLedgerRecords(a: LedgerRecord, b: LedgerRecord): LedgerReco
   }
 }
 
-/** What names a key of the ledger within a content: a kid may be seen in both classes. */
+/** A string that identifies a key of the ledger within a content: a kid may be issued in both classes. */
 export function ledgerKeyId({ kid, contentKeyClass }: Pick<LedgerKey, 'kid' | 'contentKeyClass'>): string {
   return `${contentKeyClass}:${kid}`
 }

@@ -7,24 +7,24 @@ import type { StoreMaintenance } from '../ports/maintenance-store.ts'
 
 export interface DrillOptions {
   readonly store: Pick<ContentStore, 'findContent' | 'listOverrides'> & Pick<StoreMaintenance, 'listContents'>
-  readonly dataKeys: DataKeys
-  /** How many contents are opened, chosen evenly at random. */
+  readonly dataKeys: Pick<DataKeys, 'find'>
+  /** How many contents to open, chosen uniformly at random. */
   readonly sample: number
   /** From 0 to 1. */
   readonly random: () => number
 }
 
-/** What a drill has shown. */
+/** The result of a drill. */
 export interface DrillReport {
   readonly contents: number
   readonly opened: number
-  /** Secrets and overrides of those. */
+  /** The number of secrets and overrides that were opened. */
   readonly values: number
 }
 
 const PAGE = 1_000
 
-/** Opens what is sealed of a sample of contents: proof that store and root key belong together. Throws what the first failure is. */
+/** Opens the sealed values of a sample of contents, which proves that the root key belongs to the store. Throws the first failure. */
 export async function proveOpens({ store, dataKeys, sample, random }: DrillOptions): Promise<DrillReport> {
   const chosen: ContentRef[] = []
   let contents = 0
@@ -32,7 +32,7 @@ export async function proveOpens({ store, dataKeys, sample, random }: DrillOptio
     const page = await store.listContents(after, PAGE)
     for (const ref of page) {
       contents++
-      // Each content is in the sample with the same chance (reservoir).
+      // Reservoir sampling: every content has the same chance.
       const place = contents <= sample ? contents - 1 : Math.floor(random() * contents)
       if (place < sample) chosen[place] = ref
     }
@@ -44,7 +44,11 @@ export async function proveOpens({ store, dataKeys, sample, random }: DrillOptio
   return { contents, opened: chosen.length, values }
 }
 
-async function openContent(store: DrillOptions['store'], dataKeys: DataKeys, ref: ContentRef): Promise<number> {
+async function openContent(
+  store: DrillOptions['store'],
+  dataKeys: DrillOptions['dataKeys'],
+  ref: ContentRef,
+): Promise<number> {
   const stored = await store.findContent(ref, [])
   if (stored === undefined) return 0
   const overrides = stored.overridesComplete ? stored.overrides : await store.listOverrides(ref)

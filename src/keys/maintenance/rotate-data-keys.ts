@@ -1,13 +1,13 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { overrideContext } from '../content/snapshot.ts'
-import { createDataKey, createDataKeys, type DataKeys, dataKeyContext, foreignDataKey } from '../crypto/data-keys.ts'
+import { createDataKey, DataKeyRing, type DataKeys, dataKeyContext, foreignDataKey } from '../crypto/data-keys.ts'
 import { type RandomBytes, type SealContext, seal, sealGeneration, unseal } from '../crypto/seal.ts'
 import type { ContentRef, Tenant } from '../ports/content-ref.ts'
 import type { ContentStore } from '../ports/content-store.ts'
 import type { Reseal, StoreMaintenance } from '../ports/maintenance-store.ts'
 import type { RootKey } from '../ports/root-key.ts'
 
-/** What rotation works on, while servers go on answering. */
+/** Rotation works while servers answer requests. */
 export interface RotationOptions {
   readonly store: ContentStore & StoreMaintenance
   readonly rootKey: RootKey
@@ -15,20 +15,20 @@ export interface RotationOptions {
   readonly randomBytes: RandomBytes
 }
 
-/** One data key of a tenant, as people may see it. */
+/** A data key of a tenant, without the key. */
 export interface DataKeyStatus {
   readonly tenant: Tenant
   readonly generation: number
   readonly isNewest: boolean
-  /** Sealed values that need it. */
+  /** The number of values sealed with it. */
   readonly rows: number
-  /** What wrapped it: a generation of the root key. */
+  /** The name of the root key generation that wrapped it. */
   readonly wrappedBy: string
-  /** Whether that is the newest generation of the root key. */
+  /** Whether that generation is the newest. */
   readonly isWrappedByNewest: boolean
 }
 
-/** Every data key, how much is sealed with it and what wraps it. */
+/** The status of every data key. */
 export async function keyringStatus({
   store,
   rootKey,
@@ -48,14 +48,14 @@ export async function keyringStatus({
   })
 }
 
-/** A new generation of the data key of every tenant, which seals what is written from now on; how many were made. */
+/** Creates a new generation of every tenant's data key, which seals all later writes. Returns the number of new data keys. */
 export async function rotateDataKeys(options: RotationOptions): Promise<number> {
   const newest = newestGenerations(await options.store.listDataKeys())
   for (const [tenant, generation] of newest) await createDataKey(options, tenant, generation + 1)
   return newest.size
 }
 
-/** Wraps every data key with the newest generation of the root key; how many were wrapped anew. What is done already is left. */
+/** Wraps every data key with the newest generation of the root key. Returns the number of data keys that needed it. */
 export async function rewrapDataKeys({ store, rootKey, rootKeyName }: RotationOptions): Promise<number> {
   let rewrapped = 0
   for (const stored of await store.listDataKeys()) {
@@ -75,7 +75,7 @@ export async function rewrapDataKeys({ store, rootKey, rootKeyName }: RotationOp
   return rewrapped
 }
 
-/** How far sealing anew has come. */
+/** The progress of resealing. */
 export interface ResealProgress {
   readonly contents: number
   readonly resealed: number
@@ -86,10 +86,10 @@ export interface ResealOptions extends RotationOptions {
   readonly pageSize?: number
 }
 
-/** Seals everything with the newest data key of its tenant. Interrupted, it can be run again: what is done already is left. */
+/** Seals every value with the newest data key of its tenant. If interrupted, run it again: it skips what is done. */
 export async function resealAll(options: ResealOptions): Promise<ResealProgress> {
   const { store, onProgress = () => {}, pageSize = 200 } = options
-  const dataKeys = createDataKeys(options)
+  const dataKeys = new DataKeyRing(options)
   const newest = newestGenerations(await store.listDataKeys())
   let [contents, resealed] = [0, 0]
   for (let after: ContentRef | undefined; ; ) {
@@ -103,7 +103,7 @@ export async function resealAll(options: ResealOptions): Promise<ResealProgress>
   }
 }
 
-/** Removes the data keys that nothing needs any more, the newest of each tenant apart; how many. The store itself checks that. */
+/** Removes the data keys that no value needs, except the newest of each tenant. The store checks this. Returns their number. */
 export async function removeOldDataKeys({ store }: Pick<RotationOptions, 'store'>): Promise<number> {
   const dataKeys = await store.listDataKeys()
   const newest = newestGenerations(dataKeys)
@@ -114,7 +114,7 @@ export async function removeOldDataKeys({ store }: Pick<RotationOptions, 'store'
   return removed
 }
 
-/** The values of one content that an older data key sealed, sealed with the newest. */
+/** The values of one content that an older data key sealed, resealed with the newest. */
 async function resealContent(
   { store, randomBytes }: RotationOptions,
   dataKeys: DataKeys,
@@ -141,7 +141,7 @@ async function resealContent(
     )
     const current = await dataKeys.current(ref.tenant)
     const after = seal(current, context, clear, randomBytes)
-    // Checked before the old value goes: the new one must open.
+    // The new value must open before it replaces the old one.
     requireSame(unseal(current.key, context, after), clear)
     clear.fill(0)
     resealed.push({ ...ref, override, before, after })
@@ -155,7 +155,7 @@ function requireSame(opened: Buffer, clear: Buffer): void {
   if (!isSame)
     throw new KeyProviderError(
       'ERR_SELF_TEST_FAILED',
-      'a value sealed anew does not open as it was; nothing is changed',
+      'a resealed value does not open to the same bytes. Nothing was changed. Report this as a fault of Keyspring.',
     )
 }
 

@@ -1,5 +1,7 @@
 import type { WantedKey } from '../../keys/content/content-key.ts'
-import { openSnapshot, openStandingOverride, wantedId } from '../../keys/content/snapshot.ts'
+import { wantedId } from '../../keys/content/content-key.ts'
+import { openOverride } from '../../keys/content/find.ts'
+import { openSnapshot } from '../../keys/content/snapshot.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { inGroups } from '../in-groups.ts'
 import type { Management } from '../management.ts'
@@ -25,7 +27,7 @@ export async function standingKeys(
   const { overrides, derivation } = await openSnapshot(dataKeys, ref, stored, kids, undefined)
   return inGroups(wanted, (one) => {
     const override = overrides.get(wantedId(one))
-    if (override !== undefined) return openStandingOverride(ref, override, derivation)
+    if (override !== undefined) return openOverride(ref, override, derivation)
     return derivation?.keyAndIv(one.contentKeyClass, one.kid)
   })
 }

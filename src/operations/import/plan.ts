@@ -1,6 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { OpenContent } from '../../keys/content/content-key.ts'
-import { openSnapshot, openStandingOverride, type Snapshot, wantedId } from '../../keys/content/snapshot.ts'
+import { wantedId } from '../../keys/content/content-key.ts'
+import { openOverride } from '../../keys/content/find.ts'
+import { openSnapshot, type Snapshot } from '../../keys/content/snapshot.ts'
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { StoredOverride } from '../../keys/ports/content-store.ts'
 import { isIssuedUnstored } from '../contents/derived-issue.ts'
@@ -72,7 +74,7 @@ function planKey(
 ): PlannedKey {
   const override = snapshot?.overrides.get(wantedId(key))
   if (override !== undefined) {
-    const standing = openStandingOverride(ref, override, snapshot?.derivation)
+    const standing = openOverride(ref, override, snapshot?.derivation)
     if (isSame(key, standing)) return { ...key, status: 'same', refusal: undefined, standing: override }
     const refusal = force ? undefined : `another ${key.contentKeyClass} override stands for this kid`
     return { ...key, status: force ? 'stored' : 'refused', refusal, standing: override }

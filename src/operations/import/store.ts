@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { wantedId } from '../../keys/content/content-key.ts'
 import { birthOf } from '../../keys/content/lifetime.ts'
-import { overrideContext, sameBytes, wantedId } from '../../keys/content/snapshot.ts'
+import { overrideContext, sameBytes } from '../../keys/content/snapshot.ts'
 import { withCurrentDataKey } from '../../keys/crypto/data-keys.ts'
 import { type DataKey, seal } from '../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'

@@ -1,7 +1,7 @@
 import { BoundedCache } from '../../core/bounded-cache.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
-import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/retention.ts'
+import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
 /** How contents of one class are kept, as it is written. */

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { KeyProviderError } from '../../core/errors.ts'
-import { clockSteps } from '../../keys/content/clock-steps.ts'
+import { ClockSteps } from '../../keys/content/clock-steps.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Expiry } from '../../keys/ports/lifetime-store.ts'
 import { CLAIM_MS, claim, claimIdOf } from '../claim.ts'
@@ -64,7 +64,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   const { store, retention, now, emit } = management
   const { batch = 200, pauseMs = 20, adoptPerSweep = 2_000, shortestGraceMs = () => 0 } = options
   const { uptime = now } = options
-  const wasSet = clockSteps(now, uptime)
+  const clock = new ClockSteps(now, uptime)
   let running: Promise<SweepReport> | undefined
   let isStopped = false
   /** Up to when expired contents were looked at. */
@@ -160,7 +160,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 
   const sweep = async (): Promise<SweepReport> => {
     const at = now()
-    if (wasSet()) unsettledAt = uptime()
+    if (clock.wasSet()) unsettledAt = uptime()
     const report: Counts = { looked: 0, expired: 0, destroyed: 0, adopted: 0, kept: 0 }
     // The first sweep looks at everything: the rules may be others than those of the process before.
     const since = reviewedUntil === undefined ? undefined : { tenant: '', contentId: '', expiresAt: reviewedUntil }

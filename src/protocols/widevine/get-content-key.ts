@@ -1,9 +1,8 @@
-import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { WIDEVINE } from '../../formats/drm/facts.ts'
 import type { SignalingSettings } from '../../formats/drm/settings.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../keys/content/content-key.ts'
-import { overriddenKid } from '../../keys/content/kid-override.ts'
+import { overrideKids } from '../../keys/content/kid-overrides.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { readEnvelope, writeEnvelope } from './envelope.ts'
@@ -133,18 +132,11 @@ function signatureFailed(): WidevineRequestError {
 async function trackKids(content: OpenContent, tracks: readonly PeriodTrack[]) {
   const parts = tracks.map(({ type, cryptoPeriodIndex }) => [type, String(cryptoPeriodIndex ?? '')])
   const { kids: own, first } = await content.deriveKids(LABEL, parts)
-  const kids = own.map((kid, at): Kid => overriddenKid(content.kidOverrides, ruledKey(tracks[at])) ?? kid)
-  if (new Set(kids).size < kids.length) {
-    throw new KeyProviderError(
-      'ERR_KID_CONFLICT',
-      'the kid overrides of this content give two of the requested tracks one kid; make them more specific (keyspring override list shows them)',
-    )
-  }
-  return { kids, first }
-}
-
-function ruledKey(track: PeriodTrack | undefined) {
-  return { intendedTrackTypes: track === undefined ? [] : [track.type], periodIndexes: [track?.cryptoPeriodIndex] }
+  const keys = tracks.flatMap(({ type, cryptoPeriodIndex }, at) => {
+    const kid = own[at]
+    return kid === undefined ? [] : [{ kid, intendedTrackTypes: [type], periodIndexes: [cryptoPeriodIndex] }]
+  })
+  return { kids: overrideKids(keys, content.kidOverrides), first }
 }
 
 /** One record for each crypto period. */

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { DRM_SYSTEMS } from '../../formats/drm/facts.ts'
 import { selfTestSignaling } from '../../formats/drm/self-test.ts'
-import { createContentKeys } from '../../keys/content/content-keys.ts'
-import { createRenewals } from '../../keys/content/renewals.ts'
+import { StoredContentKeys } from '../../keys/content/content-keys.ts'
+import { Renewals } from '../../keys/content/renewals.ts'
 import { selfTestKeys } from '../../keys/crypto/self-test.ts'
-import { createLedger, type LedgerEntry } from '../../keys/ledger/ledger.ts'
+import { Ledger, type LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { AuditSink } from '../../operations/audit/sink.ts'
 import { createCpixTransfer } from '../../operations/transfer/transfer.ts'
 import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
@@ -13,8 +13,8 @@ import { getContentKey } from '../../protocols/widevine/get-content-key.ts'
 import type { Config } from '../config/config.ts'
 import { replaceableRules } from '../config/content-rules.ts'
 import { authenticateSigners } from '../config/widevine-signers.ts'
+import { countSignaling } from '../observe/count-signaling.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
-import { countSignaling, measuredContentKeys } from '../observe/measured-content-keys.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { answerSettings, profileFinder, recordAll } from './answering.ts'
 import { callersFrom } from './callers.ts'
@@ -46,13 +46,13 @@ export async function assemble(
   const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
     const rules = replaceableRules(config)
-    const renewals = createRenewals({
+    const renewals = new Renewals({
       store,
       onLoss: (lost) => log.warn({ lost }, 'expiries of contents were not written: they are with the next request'),
       onError: (error) => log.error({ error: toLoggedError(error) }, 'expiries of contents could not be written'),
     })
     let expired: Operations['expired'] = () => {}
-    const openedKeys = createContentKeys({
+    const contentKeys = new StoredContentKeys({
       store,
       dataKeys,
       ...keysAtRest.contentKeys,
@@ -62,14 +62,14 @@ export async function assemble(
       now: () => performance.now(),
       time: () => Date.now(),
       randomBytes,
+      onOpen: () => metrics.contentLookup(),
       onStale({ code, message }) {
         metrics.staleContent()
         log.warn({ code, problem: message }, 'store away, answering from memory')
       },
       onExpired: (ref, retention) => expired(ref, retention),
     })
-    const contentKeys = measuredContentKeys(openedKeys, metrics)
-    const ledger = createLedger({
+    const ledger = new Ledger({
       store,
       now: () => Date.now(),
       keepMs: rules.ledgerKeepMs,
@@ -85,7 +85,7 @@ export async function assemble(
       },
       onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),
     })
-    metrics.watchQueue('ledgerQueue', ledger.waiting)
+    metrics.watchQueue('ledgerQueue', () => ledger.waiting)
     const countSystems = countSignaling(metrics)
     const sinks = {
       log,

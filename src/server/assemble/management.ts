@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createContentKeys } from '../../keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../keys/content/content-keys.ts'
 import { openKeys } from '../../keys/crypto/open-keys.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
 import type { Management } from '../../operations/management.ts'
@@ -40,7 +40,7 @@ export async function openManagement(
     })
     const { retention, rotation, shortestGraceMs } = contentRules(config)
     const time = () => Date.now()
-    const contentKeys = createContentKeys({
+    const contentKeys = new StoredContentKeys({
       store,
       dataKeys,
       ...contentKeysPolicyOf(config),

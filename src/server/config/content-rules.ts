@@ -1,4 +1,4 @@
-import type { RetentionOf } from '../../keys/content/retention.ts'
+import type { RetentionOf } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { contentPattern, retentionRules, shortestGraceMs } from '../../operations/lifetime/retention.ts'
 import type { Management } from '../../operations/management.ts'

@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import { openAwsKms } from '../../../src/adapters/root-keys/aws-kms.ts'
 import { rootKeyChain } from '../../../src/adapters/root-keys/chain.ts'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
-import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { fakeRootKey } from '../../keys/fixtures.ts'
 import { startFakeKms } from './fake-kms.ts'
 import { rootKeyContract } from './root-key-contract.ts'
@@ -64,7 +64,7 @@ describe('a root key in AWS KMS', () => {
   test('is asked once for each tenant, not for each content', async () => {
     const rootKey = await open()
     const store = memoryStore()
-    const dataKeys = createDataKeys({ store, rootKey, rootKeyName: 'kms', randomBytes })
+    const dataKeys = new DataKeyRing({ store, rootKey, rootKeyName: 'kms', randomBytes })
     kms.calls.length = 0
     for (let n = 0; n < 50; n++) await dataKeys.current('a')
     assert.deepEqual(kms.calls, ['GenerateDataKey', 'Decrypt'])

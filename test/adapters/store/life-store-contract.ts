@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe } from 'node:test'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
-import type { RetentionOf } from '../../../src/keys/content/retention.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
+import type { RetentionOf } from '../../../src/keys/content/lifetime.ts'
 import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
 import type { ContentStore, StoredOverride } from '../../../src/keys/ports/content-store.ts'
 import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
@@ -265,7 +265,7 @@ export function lifeStoreContract(name: string, open: () => Promise<ContentStore
         const one = keyringOf({ store, policy, retention })
         const { clock, dataKeys } = one
         const node = () =>
-          createContentKeys({
+          new StoredContentKeys({
             store,
             dataKeys,
             policy,

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openLocalRootKey } from '../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { openKeys } from '../../../src/keys/crypto/open-keys.ts'
 import { issue, wantedOf } from '../../keys/fixtures.ts'
 
@@ -20,7 +20,7 @@ async function run(directory: string) {
   try {
     const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
     const { dataKeys, created } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
-    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const keys = new StoredContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     return { created, ...(await issue(keys, [wantedOf(1)])) }
   } finally {
     await store.close()

@@ -9,7 +9,7 @@ import type { Call, Handler } from '../../../src/http/call.ts'
 import { onlyLocalCalls } from '../../../src/http/listener/loopback.ts'
 import { apiRoutes } from '../../../src/http/routes/api.ts'
 import { createHandler } from '../../../src/http/routes/routes.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { retentionClasses, retentionRules } from '../../../src/operations/lifetime/retention.ts'
 import { createSweeper } from '../../../src/operations/lifetime/sweep.ts'
 import type { AuditEntry } from '../../../src/operations/ports/audit.ts'
@@ -59,7 +59,7 @@ export function apiWorld(store = memoryStore()) {
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
   const retention = retentionRules(RULES)
-  const contentKeys = createContentKeys({
+  const contentKeys = new StoredContentKeys({
     store,
     dataKeys,
     policy: 'derived',

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { addKidOverride, addOverride } from '../../../src/keys/content/overrides.ts'
 import { hex, issue, keyringOf, kidOf, REF, wantedOf } from '../fixtures.ts'
 
@@ -20,7 +20,7 @@ for (const policy of ['derived', 'random'] as const) {
       clock.at += 60_000
       assert.deepEqual((await issue(keys, BOTH)).keys, first)
       assert.deepEqual((await issue(keys, [...BOTH].reverse())).keys, [...first].reverse())
-      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
+      const other = new StoredContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       assert.deepEqual((await issue(other, BOTH)).keys, first)
     })
 
@@ -54,7 +54,7 @@ for (const policy of ['derived', 'random'] as const) {
 
     test('first requests of two processes agree', async () => {
       const { keys, store, dataKeys } = keyringOf({ policy })
-      const other = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
+      const other = new StoredContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       const [one, two] = await Promise.all([issue(keys, BOTH), issue(other, [...BOTH].reverse())])
       assert.deepEqual(one.keys, [...two.keys].reverse())
     })
@@ -152,7 +152,14 @@ describe('while the store is away', () => {
   test('a content not in memory is an error', async () => {
     const { keys, setAway, store, dataKeys } = keyringOf()
     await issue(keys, BOTH)
-    const other = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const other = new StoredContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now: () => 0,
+      randomBytes,
+      time: () => 0,
+    })
     setAway(true)
     await assert.rejects(issue(other, BOTH), away)
   })
@@ -254,7 +261,7 @@ test('swapped rows do not open', async () => {
   await issue(keys, BOTH)
   await issue(keys, BOTH, other)
   const swapped = { ...store, findContent: (_ref: unknown, kids: never) => store.findContent(other, kids) }
-  const reader = createContentKeys({
+  const reader = new StoredContentKeys({
     store: { ...store, ...swapped },
     dataKeys,
     policy: 'derived',
@@ -268,7 +275,7 @@ test('swapped rows do not open', async () => {
 test('under random, a content that has a secret keeps the keys it derived', async () => {
   const { keys, store, dataKeys } = keyringOf()
   const derived = await issue(keys, BOTH)
-  const later = createContentKeys({ store, dataKeys, policy: 'random', now: () => 0, randomBytes, time: () => 0 })
+  const later = new StoredContentKeys({ store, dataKeys, policy: 'random', now: () => 0, randomBytes, time: () => 0 })
   assert.deepEqual((await issue(later, BOTH)).keys, derived.keys)
 })
 
@@ -290,4 +297,12 @@ test('tenants with contents of the same name have keys of their own', async () =
     issue(keys, BOTH, { tenant: 'ab', contentId: 'c' }),
   ])
   assert.notDeepEqual(a.keys, b.keys)
+})
+
+test('reports each opening of a content', async () => {
+  let opened = 0
+  const { keys } = keyringOf({ onOpen: () => opened++ })
+  await keys.open(REF, [])
+  await keys.open(REF, [])
+  assert.equal(opened, 2)
 })

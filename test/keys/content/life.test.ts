@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import type { ContentKeysOptions } from '../../../src/keys/content/content-keys.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { FOREVER, type RetentionClass } from '../../../src/keys/content/lifetime.ts'
 import { addKidOverride, addOverride } from '../../../src/keys/content/overrides.ts'
-import { FOREVER, type RetentionClass } from '../../../src/keys/content/retention.ts'
 import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
 import type { ContentLife } from '../../../src/keys/ports/content-store.ts'
 import { BIRTH, flakyStore, hex, issue, keyringOf, kidOf, REF, wantedOf } from '../fixtures.ts'
@@ -30,7 +30,7 @@ function livingOf(given: Partial<ContentKeysOptions> & { readonly class?: Retent
   const keyring = keyringOf({ store, retention: () => kept.class, renewals, ...options })
   const { clock, dataKeys } = keyring
   const another = (over: Partial<ContentKeysOptions> = {}) =>
-    createContentKeys({
+    new StoredContentKeys({
       store,
       dataKeys,
       policy: 'derived',
@@ -61,7 +61,7 @@ for (const policy of ['derived', 'random'] as const) {
       clock.at = start + 8 * DAY
       await assert.rejects(find(), {
         ...EXPIRED,
-        message: `content "movie" of tenant "default" expired on ${new Date(start + 8 * DAY).toISOString()}: no encryptor has asked for its keys since`,
+        message: `content "movie" of tenant "default" expired on ${new Date(start + 8 * DAY).toISOString()}. No encryptor has requested its keys since. Request them again.`,
       })
       const open = await keys.open(REF, [kidOf(1)])
       assert.throws(() => open.findWithIv(wantedOf(1)), EXPIRED)
@@ -79,7 +79,7 @@ for (const policy of ['derived', 'random'] as const) {
       for (const node of [keys, another()]) {
         await assert.rejects(issue(node, BOTH), {
           ...GONE,
-          message: new RegExp(`was destroyed on ${new Date(clock.at).toISOString()}; it never gets keys again`),
+          message: new RegExp(`was destroyed on ${new Date(clock.at).toISOString()}. It never gets keys again`),
         })
         await assert.rejects(find(node), GONE)
       }
@@ -403,7 +403,7 @@ describe('a node that knows an earlier state', () => {
     )
     await issue(keys, BOTH)
     clock.at = start + 9 * DAY
-    await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /ask again/ })
+    await assert.rejects(issue(keys, BOTH), { ...AWAY, message: /Retry the request/ })
     assert.equal((await issue(keys, BOTH)).keys.length, 2)
   })
 })

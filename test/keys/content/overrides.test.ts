@@ -109,7 +109,7 @@ describe('an override', () => {
       },
     }
     const late = addOverride({ ...reader, store, randomBytes }, NEW)
-    await assert.rejects(late, { ...exists, message: /was given its keys at this moment/ })
+    await assert.rejects(late, { ...exists, message: /an encryptor requested the content during this change/ })
     await firstRequest()
     assert.deepEqual(written, [])
     assert.equal(new Set(issued).size, 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import { createRenewals, type RenewalsOptions } from '../../../src/keys/content/renewals.ts'
+import { Renewals, type RenewalsOptions } from '../../../src/keys/content/renewals.ts'
 import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
 
 const refOf = (number: number) => ({ tenant: 'default', contentId: `c${number}` })
@@ -18,7 +18,7 @@ function renewalsOf(options: Partial<RenewalsOptions> = {}) {
       for (const { contentId, expiresAt } of expiries) written.set(contentId, expiresAt)
     },
   }
-  const renewals = createRenewals({
+  const renewals = new Renewals({
     store,
     onError: (error) => seen.errors.push(error),
     onLoss: (lost) => {
@@ -75,7 +75,7 @@ describe('renewals', () => {
   test('that come while others are written are written next', async () => {
     const during = { renew: () => {} }
     const written: (number | undefined)[] = []
-    const renewals = createRenewals({
+    const renewals = new Renewals({
       store: {
         async putExpiry(expiries) {
           during.renew()

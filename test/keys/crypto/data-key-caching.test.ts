@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { fakeRootKey, flakyStore } from '../fixtures.ts'
 
 /** Data keys on a clock of their own, over a root key that can be away. */
@@ -20,7 +20,7 @@ function cached() {
   const clock = { at: 0 }
   const stale: number[] = []
   const flaky = flakyStore(memoryStore())
-  const dataKeys = createDataKeys({
+  const dataKeys = new DataKeyRing({
     store: flaky.store,
     rootKey,
     rootKeyName: 'test',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
-import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { openKeys } from '../../../src/keys/crypto/open-keys.ts'
 import type { RootKey } from '../../../src/keys/ports/root-key.ts'
 import { fakeRootKey, flakyStore } from '../fixtures.ts'
@@ -14,7 +14,7 @@ describe('data keys', () => {
   test('are made once for each tenant, whoever asks at the same moment', async () => {
     const store = memoryStore()
     const rootKey = fakeRootKey(1)
-    const processes = [0, 1, 2].map(() => createDataKeys({ store, rootKey, rootKeyName, randomBytes }))
+    const processes = [0, 1, 2].map(() => new DataKeyRing({ store, rootKey, rootKeyName, randomBytes }))
     const asked = processes.flatMap((dataKeys) => [dataKeys.current('a'), dataKeys.current('a')])
     const [first, ...rest] = (await Promise.all(asked)).map(({ key }) => key.export().toString('hex'))
     for (const other of rest) assert.equal(other, first)
@@ -24,7 +24,7 @@ describe('data keys', () => {
 
   test('are asked of the root key once', async () => {
     const rootKey = fakeRootKey(1)
-    const dataKeys = createDataKeys({ store: memoryStore(), rootKey, rootKeyName, randomBytes })
+    const dataKeys = new DataKeyRing({ store: memoryStore(), rootKey, rootKeyName, randomBytes })
     await dataKeys.current('a')
     const unwraps = rootKey.unwraps()
     await Promise.all(Array.from({ length: 10 }, () => dataKeys.find('a', 1)))
@@ -34,7 +34,7 @@ describe('data keys', () => {
   test('of another generation are found when another process has added it', async () => {
     const store = memoryStore()
     const rootKey = fakeRootKey(1)
-    const dataKeys = createDataKeys({ store, rootKey, rootKeyName, randomBytes })
+    const dataKeys = new DataKeyRing({ store, rootKey, rootKeyName, randomBytes })
     assert.equal((await dataKeys.current('a')).generation, 1)
     await store.putDataKeyIfAbsent({ tenant: 'a', generation: 2, wrapped: await rootKey.wrap(randomBytes(32), {}) })
     assert.ok(await dataKeys.find('a', 2))
@@ -44,7 +44,7 @@ describe('data keys', () => {
 
   test('that nobody made are not made by looking for them', async () => {
     const store = memoryStore()
-    const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes })
+    const dataKeys = new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes })
     assert.equal(await dataKeys.find('a', 1), undefined)
     assert.deepEqual(await store.findDataKeys('a'), [])
     assert.ok(await dataKeys.current('a'))
@@ -52,7 +52,7 @@ describe('data keys', () => {
 
   test('that the store could not give are asked for again', async () => {
     const { store, setAway } = flakyStore(memoryStore())
-    const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes })
+    const dataKeys = new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes })
     setAway(true)
     await assert.rejects(dataKeys.current('a'), { code: 'ERR_STORE_UNAVAILABLE' })
     setAway(false)
@@ -61,9 +61,9 @@ describe('data keys', () => {
 
   test('of another root key are refused, and the tenant and the root key are named', async () => {
     const store = memoryStore()
-    await createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes }).current('a')
-    const other = createDataKeys({ store, rootKey: fakeRootKey(2), rootKeyName, randomBytes })
-    await assert.rejects(other.current('a'), { ...foreign, message: /tenant "a" .* \/data\/root\.key; restore/ })
+    await new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName, randomBytes }).current('a')
+    const other = new DataKeyRing({ store, rootKey: fakeRootKey(2), rootKeyName, randomBytes })
+    await assert.rejects(other.current('a'), { ...foreign, message: /tenant "a" .* \/data\/root\.key\. Restore/ })
   })
 })
 

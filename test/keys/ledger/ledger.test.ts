@@ -3,7 +3,7 @@ import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import {
-  createLedger,
+  Ledger,
   type LedgerConflict,
   type LedgerEntry,
   type LedgerOptions,
@@ -47,7 +47,7 @@ function ledgerOf(options: Partial<LedgerOptions> = {}) {
       return memory.record(records)
     },
   }
-  const ledger = createLedger({
+  const ledger = new Ledger({
     store,
     now: () => clock.at,
     onLoss: (requests) => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { addOverride } from '../../../src/keys/content/overrides.ts'
-import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import {
   keyringStatus,
   removeOldDataKeys,
@@ -22,8 +22,8 @@ async function filled() {
   const rootKey = fakeRootKey(1)
   const options = { store, rootKey, rootKeyName: 'test', randomBytes }
   const issueAll = async () => {
-    const dataKeys = createDataKeys(options)
-    const keys = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const dataKeys = new DataKeyRing(options)
+    const keys = new StoredContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
     const issued: string[] = []
     for (let number = 0; number < 9; number++) {
       issued.push(...(await issue(keys, [wantedOf(1)], refOf(number))).keys)
@@ -34,7 +34,7 @@ async function filled() {
   }
   const key = randomBytes(16)
   await addOverride(
-    { store, dataKeys: createDataKeys(options), randomBytes, now: () => 0 },
+    { store, dataKeys: new DataKeyRing(options), randomBytes, now: () => 0 },
     { ref: REF, contentKeyClass: 'drm', kid: kidOf(1), key },
   )
   return { store, options, issueAll, before: await issueAll() }
@@ -85,7 +85,7 @@ describe('rotation', () => {
     const { store, options } = await filled()
     const clock = { at: 0 }
     const caching = { now: () => clock.at, recheckMs: 60, ttlMs: 900, maxStaleMs: 9_000, onStale: () => assert.fail() }
-    const dataKeys = createDataKeys({ ...options, caching })
+    const dataKeys = new DataKeyRing({ ...options, caching })
     assert.equal((await dataKeys.current('default')).generation, 1)
     await rotateDataKeys(options)
     assert.equal((await dataKeys.current('default')).generation, 1)
@@ -97,8 +97,8 @@ describe('rotation', () => {
   test('that removes the data key a server seals with is not noticed by who asks for keys', async () => {
     for (const policy of ['derived', 'random'] as const) {
       const { store, options } = await filled()
-      const dataKeys = createDataKeys(options)
-      const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
+      const dataKeys = new DataKeyRing(options)
+      const keys = new StoredContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes, time: () => 0 })
       await issue(keys, [wantedOf(1)], refOf(0))
       await rotateDataKeys(options)
       await resealAll(options)

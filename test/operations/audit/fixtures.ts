@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { listAuditFiles } from '../../../src/adapters/audit-files/reader.ts'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
-import { createDataKeys, type DataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing, type DataKeys } from '../../../src/keys/crypto/data-keys.ts'
 import type { RootKey } from '../../../src/keys/ports/root-key.ts'
 import { type AuditHeads, createAuditHeads } from '../../../src/operations/audit/heads.ts'
 import { type AuditReport, type VerifyAuditOptions, verifyAudit } from '../../../src/operations/audit/verify.ts'
@@ -42,7 +42,7 @@ export function headStore(): AuditHeadStore & { readonly rows: Map<string, Audit
 }
 
 export function dataKeysOf(rootKey: RootKey = fakeRootKey(1)): DataKeys {
-  return createDataKeys({ store: memoryStore(), rootKey, rootKeyName: 'root.key', randomBytes })
+  return new DataKeyRing({ store: memoryStore(), rootKey, rootKeyName: 'root.key', randomBytes })
 }
 
 export function headsOf(store: AuditHeadStore = headStore(), dataKeys = dataKeysOf()): AuditHeads {

@@ -16,7 +16,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import { openAuditFiles } from '../../../src/adapters/audit-files/files.ts'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
-import { createDataKey, createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { createDataKey, DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { sealGeneration } from '../../../src/keys/crypto/seal.ts'
 import { type AuditHeads, createAuditHeads, resealAuditHeads } from '../../../src/operations/audit/heads.ts'
 import { ChainedAuditLog } from '../../../src/operations/audit/log.ts'
@@ -90,11 +90,11 @@ describe('a log that nobody touched', () => {
 
   test('still holds when its heads were sealed with a newer data key', async () => {
     const options = { store: memoryStore(), rootKey: fakeRootKey(1), rootKeyName: 'root.key', randomBytes }
-    const own = { store: headStore(), dataKeys: createDataKeys(options), randomBytes }
+    const own = { store: headStore(), dataKeys: new DataKeyRing(options), randomBytes }
     const first = createAuditHeads(own)
     for (const head of await heads.list()) await first.put(await heads.open(head))
     await createDataKey(options, AUDIT_TENANT, 2)
-    const rotated = { ...own, dataKeys: createDataKeys(options) }
+    const rotated = { ...own, dataKeys: new DataKeyRing(options) }
     assert.deepEqual([await resealAuditHeads(rotated), await resealAuditHeads(rotated)], [6, 0])
     assert.deepEqual(new Set([...own.store.rows.values()].map(({ sealed }) => sealGeneration(sealed))), new Set([2]))
     assert.equal((await verify(sample, createAuditHeads(rotated))).problems, 0)
@@ -272,7 +272,7 @@ describe('a record that Keyspring did not write', () => {
 
 test('MACs verify after their data key was removed: the heads keep the keys of their chains', async () => {
   const options = { store: memoryStore(), rootKey: fakeRootKey(1), rootKeyName: 'root.key', randomBytes }
-  const own = { store: headStore(), dataKeys: createDataKeys(options), randomBytes }
+  const own = { store: headStore(), dataKeys: new DataKeyRing(options), randomBytes }
   const directory = mkdtempSync(join(scratch, 'removed-'))
   const sink = openAuditFiles({ directory, node: 'n1' })
   const log = new ChainedAuditLog({
@@ -285,8 +285,8 @@ test('MACs verify after their data key was removed: the heads keep the keys of t
   await log.write(entryOf(1))
   await log.close()
   await createDataKey(options, AUDIT_TENANT, 2)
-  await resealAuditHeads({ ...own, dataKeys: createDataKeys(options) })
-  const found = createDataKeys(options)
+  await resealAuditHeads({ ...own, dataKeys: new DataKeyRing(options) })
+  const found = new DataKeyRing(options)
   const dataKeys = {
     ...found,
     find: async (tenant: string, generation: number) => (generation === 1 ? undefined : found.find(tenant, generation)),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { FOREVER } from '../../../src/keys/content/retention.ts'
+import { FOREVER } from '../../../src/keys/content/lifetime.ts'
 import { deleteContent, holdContent, releaseContent } from '../../../src/operations/contents/changes.ts'
 import { listContents, showContent } from '../../../src/operations/contents/contents.ts'
 import { resolveKeys } from '../../../src/operations/resolve/resolve.ts'

@@ -5,7 +5,7 @@ import { ForbiddenError } from '../../../src/auth/failure.ts'
 import type { KeyProviderError } from '../../../src/core/errors.ts'
 import { openDocumentEncryption } from '../../../src/formats/cpix/encryption.ts'
 import { attributeOf, readXml, textOf } from '../../../src/formats/xml/reader.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { findKnownKeys } from '../../../src/operations/contents/known-keys.ts'
 import { exportKeys, type KeyExport } from '../../../src/operations/export/keys.ts'
 import { importKeys } from '../../../src/operations/import/keys.ts'
@@ -97,7 +97,7 @@ describe('exported keys', () => {
   test('are those that stand, not those of some seconds ago', async () => {
     const { management, clock } = await filmed()
     const { dataKeys, store, now } = management
-    const contentKeys = createContentKeys({
+    const contentKeys = new StoredContentKeys({
       store,
       dataKeys,
       policy: 'derived',

@@ -5,7 +5,7 @@ import { KeyProviderError } from '../../../src/core/errors.ts'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
 import { openDocumentEncryption } from '../../../src/formats/cpix/encryption.ts'
 import { attributeOf, textOf } from '../../../src/formats/xml/reader.ts'
-import { createContentKeys } from '../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { importKeys } from '../../../src/operations/import/keys.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 import { kidOf as numbered } from '../../keys/fixtures.ts'
@@ -273,7 +273,7 @@ describe('GET of a document', () => {
   test('holds the key that its ETag stands for, although another process changed it a moment ago', async () => {
     const { management, clock } = transferring()
     const { dataKeys, store, now } = management
-    const cached = createContentKeys({
+    const cached = new StoredContentKeys({
       store,
       dataKeys,
       policy: 'derived',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
-import { createDataKeys } from '../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { createAuditHeads } from '../../../src/operations/audit/heads.ts'
 import { type OpenAuditOptions, openAudit } from '../../../src/server/assemble/audit.ts'
 import { fakeRootKey } from '../../keys/fixtures.ts'
@@ -27,7 +27,7 @@ describe('the audit log of a configuration', () => {
   test('is written by the server and the command line at the same time, each under a name of its own', async () => {
     const directory = join(newDirectory(), 'audit')
     const store = openSqliteStore({ file: join(directory, '..', 'keys.db') })
-    const dataKeys = createDataKeys({ store, rootKey: fakeRootKey(1), rootKeyName: 'root.key', randomBytes })
+    const dataKeys = new DataKeyRing({ store, rootKey: fakeRootKey(1), rootKeyName: 'root.key', randomBytes })
     const options = { ...optionsOf(directory), store, dataKeys }
     const written: string[] = []
     const onWritten: OpenAuditOptions['onWritten'] = (action, outcome) => written.push(`${action} ${outcome}`)

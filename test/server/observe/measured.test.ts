@@ -8,7 +8,7 @@ import { KeyProviderError } from '../../../src/core/errors.ts'
 import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'
 import { reportCertificates } from '../../../src/server/observe/certificate-expiry.ts'
-import { countSignaling, measuredContentKeys } from '../../../src/server/observe/measured-content-keys.ts'
+import { countSignaling } from '../../../src/server/observe/count-signaling.ts'
 import { measuredDataKeys, measuredRootKey } from '../../../src/server/observe/measured-root-key.ts'
 import { measuredStore } from '../../../src/server/observe/measured-store.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
@@ -74,16 +74,13 @@ test('a root key is told of with its provider, and lacks what it lacked', async 
   ])
 })
 
-test('data keys and contents are counted when they are asked for', async () => {
+test('a request for a data key is counted', async () => {
   const { metrics, told } = keptMetrics()
   const key = createSecretKey(randomBytes(32))
   const dataKeys = measuredDataKeys({ current: async () => ({ generation: 1, key }), find: async () => key }, metrics)
   assert.equal((await dataKeys.current('studio')).key, key)
   assert.equal(await dataKeys.find('studio', 1), key)
-  const opened = new Error('opened')
-  const contentKeys = measuredContentKeys({ open: () => Promise.reject(opened) }, metrics)
-  await assert.rejects(contentKeys.open(REF, []), (error) => error === opened)
-  assert.deepEqual(told, [['dataKeyLookup'], ['dataKeyLookup'], ['contentLookup']])
+  assert.deepEqual(told, [['dataKeyLookup'], ['dataKeyLookup']])
 })
 
 test('signalled keys are counted by system; the systems of a configuration are `other`', () => {

@@ -3,7 +3,7 @@ import { removeLocalGenerations, rotateLocalRootKey } from '../../../adapters/ro
 import { resealClients } from '../../../auth/clients/reseal.ts'
 import type { ClientStore } from '../../../auth/clients/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
-import { createDataKeys } from '../../../keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../keys/crypto/data-keys.ts'
 import {
   type DataKeyStatus,
   keyringStatus,
@@ -64,9 +64,9 @@ export async function rewrap(options: KeysOptions & { readonly removeOld?: boole
     })
     line.end()
     print(`values sealed anew: ${resealed}, of ${contents} contents`)
-    const credentials = await resealClients({ ...keyring, dataKeys: createDataKeys(keyring) })
+    const credentials = await resealClients({ ...keyring, dataKeys: new DataKeyRing(keyring) })
     print(`credentials of clients sealed anew: ${credentials}`)
-    const heads = await resealAuditHeads({ ...keyring, dataKeys: createDataKeys(keyring) })
+    const heads = await resealAuditHeads({ ...keyring, dataKeys: new DataKeyRing(keyring) })
     print(`heads of audit logs sealed anew: ${heads}`)
     if (options.removeOld === true) {
       print(`old data keys removed: ${await removeOldDataKeys(keyring)}`)

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import type { RetentionClass } from '../../../keys/content/retention.ts'
+import type { RetentionClass } from '../../../keys/content/lifetime.ts'
 import { planSweep } from '../../../operations/lifetime/sweep-plan.ts'
 import { contentIdText, flag, time } from '../fields.ts'
 import { operation } from '../operation.ts'

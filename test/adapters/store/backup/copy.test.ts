@@ -9,7 +9,7 @@ import { openDynamoDbStore } from '../../../../src/adapters/store/dynamodb/store
 import { memoryStore } from '../../../../src/adapters/store/memory/store.ts'
 import { openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { startDynamoDb } from '../dynamodb/server.ts'
 import { recordOf } from '../ledger-store-contract.ts'
@@ -90,8 +90,9 @@ describe('store copy', () => {
       })
       assert.ok(progress.length > 3)
       assert.deepEqual(await copyStore({ from: store, to: target }), { ...report, written: 0 })
-      const [old, fresh] = [store, target].map((one) =>
-        createContentKeys({ store: one, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 }),
+      const [old, fresh] = [store, target].map(
+        (one) =>
+          new StoredContentKeys({ store: one, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 }),
       )
       assert.ok(old && fresh)
       for (let number = 0; number < CONTENTS; number++) {

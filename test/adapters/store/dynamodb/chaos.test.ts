@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 import { openDynamoDbStore } from '../../../../src/adapters/store/dynamodb/store.ts'
 import { KeyProviderError } from '../../../../src/core/errors.ts'
-import { createDataKeys } from '../../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing } from '../../../../src/keys/crypto/data-keys.ts'
 import { fakeRootKey, issue, keyringOf, kidOf, wantedOf } from '../../../keys/fixtures.ts'
 import { type Fault, startChaosProxy } from './chaos.ts'
 import { startDynamoDb } from './server.ts'
@@ -55,7 +55,7 @@ for (const policy of ['derived', 'random'] as const) {
         const rootKey = fakeRootKey(1)
         const keyringAt = async (endpoint: string) => {
           const store = await storeAt(table, endpoint)
-          const dataKeys = createDataKeys({ store, rootKey, rootKeyName: 'test', randomBytes })
+          const dataKeys = new DataKeyRing({ store, rootKey, rootKeyName: 'test', randomBytes })
           return { store, keys: keyringOf({ store, dataKeys, policy }).keys }
         }
         const contents = ['a', 'b', 'c'].map((contentId) => ({ tenant: 'default', contentId }))

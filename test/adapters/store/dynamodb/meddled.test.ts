@@ -5,7 +5,7 @@ import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { dataKeyKeyOf } from '../../../../src/adapters/store/dynamodb/items.ts'
 import { dynamoDbStore } from '../../../../src/adapters/store/dynamodb/store.ts'
 import { type DynamoDbTable, openDynamoDbTable } from '../../../../src/adapters/store/dynamodb/table.ts'
-import { createDataKeys, dataKeyContext } from '../../../../src/keys/crypto/data-keys.ts'
+import { DataKeyRing, dataKeyContext } from '../../../../src/keys/crypto/data-keys.ts'
 import { fakeRootKey, issue, keyringOf, wantedOf } from '../../../keys/fixtures.ts'
 import { startDynamoDb } from './server.ts'
 
@@ -94,7 +94,7 @@ test('a data key that another region wrote over opens nothing, and no second key
   const { store, table } = await opened()
   const rootKey = fakeRootKey(1)
   const keyring = () =>
-    keyringOf({ store, dataKeys: createDataKeys({ store, rootKey, rootKeyName: 'test', randomBytes }) }).keys
+    keyringOf({ store, dataKeys: new DataKeyRing({ store, rootKey, rootKeyName: 'test', randomBytes }) }).keys
   await issue(keyring(), [wantedOf(1)])
   const wrapped = await rootKey.wrap(randomBytes(32), dataKeyContext({ tenant: 'default', generation: 1 }))
   await table.update(dataKeyKeyOf('default', 1), { wrapped })

@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { openDynamoDbStore } from '../../../../src/adapters/store/dynamodb/store.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
 import { seal, unseal } from '../../../../src/keys/crypto/seal.ts'
 import type { RootKey } from '../../../../src/keys/ports/root-key.ts'
@@ -27,7 +27,7 @@ for (const policy of ['derived', 'random', 'derived', 'random'] as const) {
   const issued = await Promise.all(
     Array.from({ length: 16 }, () => {
       // Without a cache between them, as if each were a process of its own.
-      const alone = createContentKeys({
+      const alone = new StoredContentKeys({
         store,
         dataKeys,
         policy,

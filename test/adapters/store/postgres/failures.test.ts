@@ -12,7 +12,7 @@ import { POSTGRES_MIGRATIONS, POSTGRES_SCHEMA_VERSION } from '../../../../src/ad
 import { migratePostgresStore, openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
 import type { KeyProviderError } from '../../../../src/core/errors.ts'
 import { Secret } from '../../../../src/core/secret.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { seal } from '../../../../src/keys/crypto/seal.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { recordOf } from '../ledger-store-contract.ts'
@@ -147,7 +147,14 @@ describe('the postgres store in trouble', () => {
     await assert.rejects(issue(keys, [wantedOf(1)], refOf(2)), unavailable(/does not answer/))
     await postgres.start()
     assert.equal((await issue(keys, [wantedOf(1)], refOf(2))).first, true)
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const later = new StoredContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now: () => 0,
+      randomBytes,
+      time: () => 0,
+    })
     assert.deepEqual((await issue(later, [wantedOf(1), wantedOf(2)], refOf(1))).keys, [...known.keys, ...rotated.keys])
     await store.close()
   })
@@ -258,7 +265,14 @@ describe('the postgres store in trouble', () => {
       `UPDATE keyspring_content SET sealed_secret =
         (SELECT sealed_secret FROM keyspring_content WHERE content_id = 'c2') WHERE content_id = 'c1'`,
     )
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const later = new StoredContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now: () => 0,
+      randomBytes,
+      time: () => 0,
+    })
     await assert.rejects(issue(later, [wantedOf(1)], refOf(1)), { code: 'ERR_SEAL_BROKEN' })
     await store.close()
   })

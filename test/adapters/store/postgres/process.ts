@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
 import { Secret } from '../../../../src/core/secret.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
 import { issue, REF, wantedOf } from '../../../keys/fixtures.ts'
 
@@ -12,7 +12,7 @@ const { KEYSPRING_TEST_URL = '', KEYSPRING_TEST_ROOT_KEY = '', KEYSPRING_TEST_RO
 const store = await openPostgresStore({ url: new Secret(KEYSPRING_TEST_URL) })
 const openRootKey = (create: boolean) => openLocalRootKey({ file: KEYSPRING_TEST_ROOT_KEY, create })
 const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName: 'root key', randomBytes })
-const keys = createContentKeys({
+const keys = new StoredContentKeys({
   store,
   dataKeys,
   policy: 'derived',
@@ -27,7 +27,7 @@ for (let round = 0; round < Number(KEYSPRING_TEST_ROUNDS); round++) {
   const policy = round % 2 === 0 ? 'derived' : 'random'
   const asking = Array.from({ length: FIRST_REQUESTS }, () => {
     // Without a cache between them, as if each were a process of its own.
-    const alone = createContentKeys({
+    const alone = new StoredContentKeys({
       store,
       dataKeys,
       policy,

@@ -10,7 +10,7 @@ import { after, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { addOverride } from '../../../../src/keys/content/overrides.ts'
 import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
 import { BIRTH, hex, issue, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
@@ -103,7 +103,7 @@ for (const policy of ['derived', 'random'] as const) {
     const rootKeyName = join(directory, 'root.key')
     const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
     const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName, randomBytes: watched })
-    const keys = createContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes: watched, time: () => 0 })
+    const keys = new StoredContentKeys({ store, dataKeys, policy, now: () => 0, randomBytes: watched, time: () => 0 })
     for (let number = 0; number < 20; number++) {
       const ref = { ...REF, contentId: `c${number}` }
       const key = watched(16)

@@ -10,7 +10,7 @@ import { openSqliteQueue } from '../../../../src/adapters/store/sqlite/queue.ts'
 import { SQLITE_MIGRATIONS } from '../../../../src/adapters/store/sqlite/schema.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
 import type { KeyProviderError } from '../../../../src/core/errors.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { seal } from '../../../../src/keys/crypto/seal.ts'
 import { BIRTH, issue, keyringOf, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { recordOf } from '../ledger-store-contract.ts'
@@ -260,7 +260,14 @@ describe('the sqlite store in trouble', () => {
     other.exec(`UPDATE content SET sealed_secret = (SELECT sealed_secret FROM content WHERE content_id = 'c2')
       WHERE content_id = 'c1'`)
     other.close()
-    const later = createContentKeys({ store, dataKeys, policy: 'derived', now: () => 0, randomBytes, time: () => 0 })
+    const later = new StoredContentKeys({
+      store,
+      dataKeys,
+      policy: 'derived',
+      now: () => 0,
+      randomBytes,
+      time: () => 0,
+    })
     await assert.rejects(issue(later, [wantedOf(1)], refOf(1)), { code: 'ERR_SEAL_BROKEN' })
     assert.ok(await issue(later, [wantedOf(1)], refOf(2)))
     await store.close()

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
-import { createContentKeys } from '../../../../src/keys/content/content-keys.ts'
+import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
 import { BIRTH, hex, issue, REF, wantedOf } from '../../../keys/fixtures.ts'
 
@@ -15,7 +15,7 @@ if (mode === 'first-requests') {
   const rootKeyName = join(directory, 'root.key')
   const openRootKey = (create: boolean) => openLocalRootKey({ file: rootKeyName, create })
   const { dataKeys } = await openKeys({ store, openRootKey, rootKeyName, randomBytes })
-  const keys = createContentKeys({
+  const keys = new StoredContentKeys({
     store,
     dataKeys,
     policy: 'derived',

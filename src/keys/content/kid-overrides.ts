@@ -1,21 +1,32 @@
 import type { Kid } from '../../formats/cenc.ts'
 import type { KidOverride } from '../ports/content-store.ts'
+import { kidConflict } from './errors.ts'
 
-/** What a rule may match a content key by. */
+/** A requested key, with what a rule may match it by. */
 export interface RuledKey {
+  readonly kid: Kid
   readonly intendedTrackTypes: readonly string[]
-  /** The indexes of the key periods it is for. */
+  /** The indexes of its key periods. */
   readonly periodIndexes: readonly (number | undefined)[]
 }
 
-/**
- * The kid that the rules give a content key, or undefined when none matches. The most specific rule wins: track type and
- * period, then track type, then period, then neither. @see speke.md 10, A-21
- */
-export function overriddenKid(rules: readonly KidOverride[], key: RuledKey): Kid | undefined {
+/** The kid that each key gets in the answer, in the order of `keys`. Throws ERR_KID_CONFLICT if two keys would share a kid. */
+export function overrideKids(keys: readonly RuledKey[], rules: readonly KidOverride[]): readonly Kid[] {
+  if (rules.length === 0) return keys.map(({ kid }) => kid)
+  const seen = new Set<Kid>()
+  return keys.map((key) => {
+    const kid = overriddenKid(key, rules)
+    if (seen.has(kid)) throw kidConflict()
+    seen.add(kid)
+    return kid
+  })
+}
+
+/** The most specific rule wins: track type and period, then track type, then period, then neither. */
+function overriddenKid(key: RuledKey, rules: readonly KidOverride[]): Kid {
   let best: KidOverride | undefined
   for (const rule of rules) if (matches(rule, key) && (best === undefined || weight(rule) > weight(best))) best = rule
-  return best?.kid
+  return best?.kid ?? key.kid
 }
 
 function matches({ intendedTrackType, periodIndex }: KidOverride, key: RuledKey): boolean {

@@ -1,18 +1,6 @@
 import { DRM_SYSTEMS } from '../../formats/drm/facts.ts'
-import type { ContentKeys } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { Metrics } from './metrics.ts'
-
-/** The same content keys, counted each time a content is opened: what the store was asked for is counted there. */
-export function measuredContentKeys(contentKeys: ContentKeys, metrics: Metrics): ContentKeys {
-  return {
-    ...contentKeys,
-    open(...values) {
-      metrics.contentLookup()
-      return contentKeys.open(...values)
-    },
-  }
-}
 
 /** Counts the keys of an answer by the DRM systems they were signalled in, from what the ledger is told of it. */
 export function countSignaling(metrics: Metrics): (entries: readonly LedgerEntry[]) => void {
