@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
-import type { WrapContext } from '../../keys/ports/root-key.ts'
+import type { RootKey, WrapContext } from '../../keys/ports/root-key.ts'
 
 /** The first byte of a wrapped data key says which kind of root key wrapped it. It never changes. */
 export const WRAPPED_BY = { local: 1, awsKms: 2, vault: 3 } as const
@@ -49,4 +49,32 @@ export function wrappingBroken(cause?: unknown): KeyProviderError {
 /** A root key that cannot be asked just now. */
 export function rootKeyUnavailable(name: string, problem: string, cause: unknown): KeyProviderError {
   return new KeyProviderError('ERR_ROOT_KEY_UNAVAILABLE', `the root key ${name} cannot be used: ${problem}`, { cause })
+}
+
+/** Wraps with `current`; opens also what the `previous` root keys wrapped, until everything was wrapped anew. */
+export function rootKeyChain(current: RootKey, previous: readonly RootKey[]): RootKey {
+  const all = [current, ...previous]
+  return {
+    ...current,
+    async unwrap(wrapped, context) {
+      for (const one of all) {
+        const dataKey = await one.unwrap(wrapped, context)
+        if (dataKey !== undefined) return dataKey
+      }
+      return undefined
+    },
+    describe: (wrapped) => firstOf(all, (one) => one.describe?.(wrapped)),
+    isNewest: (wrapped) => current.describe?.(wrapped) !== undefined && current.isNewest?.(wrapped) !== false,
+    async close() {
+      for (const one of all) await one.close()
+    },
+  }
+}
+
+function firstOf<T>(all: readonly RootKey[], find: (one: RootKey) => T | undefined): T | undefined {
+  for (const one of all) {
+    const found = find(one)
+    if (found !== undefined) return found
+  }
+  return undefined
 }

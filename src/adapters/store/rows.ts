@@ -2,6 +2,8 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
 import type { ContentLife, KidOverride, StoredOverride, Tombstone } from '../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../keys/ports/data-key-store.ts'
+import type { KidQuery, LedgerRecord } from '../../keys/ports/ledger-store.ts'
+import type { AuditHead, ContentSummary, IdempotentWrite, StoredDocument } from '../../operations/ports/store.ts'
 
 /** A row as an engine gives it. Rows are checked as they come in: a database can be edited by others. */
 export type Row = Readonly<Record<string, unknown>>
@@ -90,4 +92,76 @@ export function damaged(expected: string): never {
     'ERR_STORE_UNAVAILABLE',
     `the store holds a row that keyspring did not write: expected ${expected}; restore the store from a backup`,
   )
+}
+
+/** A record of the ledger as it is kept beside its `keep_until`. */
+export function toLedgerJson({ keepUntil, ...record }: LedgerRecord): string {
+  return JSON.stringify(record)
+}
+
+export function toLedgerRecord(row: Row): LedgerRecord {
+  const { periodIndex, periodStart, periodEnd, ...record } = JSON.parse(toText(row.record)) as LedgerRecord
+  // JSON leaves out what is undefined.
+  return { ...record, periodIndex, periodStart, periodEnd, keepUntil: toNumber(row.keep_until) }
+}
+
+/** Periods of a kid that are read of a content and class, unless fewer are asked for. */
+export const PERIODS_OF_KID = 100
+/** About so many periods of a kid are read in all. */
+export const MAX_PERIODS_OF_KID = 1_000
+
+/** The order of periods. */
+export function newestFirst(a: LedgerRecord, b: LedgerRecord): number {
+  return b.lastAt - a.lastAt || b.firstAt - a.firstAt
+}
+
+/** Out of all periods of a kid those that are meant. */
+export function periodsOfKid(
+  records: readonly LedgerRecord[],
+  kid: Kid,
+  { contentId, periods = PERIODS_OF_KID }: KidQuery = {},
+): readonly LedgerRecord[] {
+  const taken = new Map<string, number>()
+  return records
+    .filter((record) => contentId === undefined || record.contentId === contentId)
+    .sort((a, b) => b.firstAt - a.firstAt)
+    .filter((record) => {
+      const places = record.keys.filter((key) => key.kid === kid).map((key) => key.contentKeyClass + record.contentId)
+      const isWanted = places.some((place) => (taken.get(place) ?? 0) < periods)
+      for (const place of isWanted ? places : []) taken.set(place, (taken.get(place) ?? 0) + 1)
+      return isWanted
+    })
+    .slice(0, MAX_PERIODS_OF_KID)
+    .sort(newestFirst)
+}
+
+export function toDocument(row: Row): StoredDocument {
+  return { xml: toText(row.xml), revision: toText(row.revision), at: Number(row.at) }
+}
+
+export function toSummary(row: Row): ContentSummary {
+  return {
+    contentId: toText(row.content_id),
+    ...toLife(row),
+    tombstone: toTombstone(row),
+    hasSecret: row.sealed_secret !== null,
+    overrides: Number(row.overrides),
+    kidOverrides: Number(row.rules),
+  }
+}
+
+export function toIdempotentWrite(row: Row): IdempotentWrite {
+  const status = toNumber(row.status)
+  return {
+    tenant: toText(row.tenant),
+    client: toText(row.client),
+    key: toText(row.key),
+    requestHash: toText(row.request_hash),
+    at: Number(row.at),
+    reply: status === undefined ? undefined : { status, body: toText(row.body) },
+  }
+}
+
+export function toAuditHead(row: Row): AuditHead {
+  return { chain: toText(row.chain), seq: Number(row.seq), sealed: toBytes(row.sealed) }
 }

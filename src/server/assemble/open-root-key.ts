@@ -23,7 +23,7 @@ export async function openRootKeyOf(settings: RootKeySettings, create: boolean):
   const { kind, previous } = settings.rootKey
   const { rootKey, created } = await KINDS[kind](settings, create)
   if (previous.length === 0) return { rootKey, created }
-  const { rootKeyChain } = await import('../../adapters/root-keys/chain.ts')
+  const { rootKeyChain } = await import('../../adapters/root-keys/wrapping.ts')
   const before = await Promise.all(previous.map(async (one) => (await KINDS[one](settings, false)).rootKey))
   return { rootKey: rootKeyChain(rootKey, before), created }
 }

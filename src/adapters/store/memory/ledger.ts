@@ -1,9 +1,13 @@
 import type { Kid } from '../../../formats/cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
-import { type RecentPeriods, toRecentPeriod } from '../../../keys/ports/ledger-store.ts'
-import { newestFirst, periodsOfKid } from '../ledger-periods.ts'
+import {
+  type LedgerRecord,
+  type LedgerStore,
+  type RecentPeriods,
+  toRecentPeriod,
+} from '../../../keys/ports/ledger-store.ts'
+import { newestFirst, periodsOfKid } from '../rows.ts'
 
 interface Content {
   readonly periods: Map<string, LedgerRecord>

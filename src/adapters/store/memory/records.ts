@@ -1,12 +1,19 @@
+import type { ClientStore } from '../../../auth/clients/store.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { Tenant } from '../../../keys/ports/content-ref.ts'
 import {
   AUDIT_TENANT,
   type AuditHead,
   type AuditHeadStore,
+  type ContentCatalogue,
+  type ContentSummary,
+  type DocumentStore,
   type IdempotencyStore,
   type IdempotentWrite,
 } from '../../../operations/ports/store.ts'
+import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
+import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from '../content.ts'
+import { byBytes, type MemoryContent, type MemoryContents } from './contents.ts'
 
 /** Writes with an idempotency key, and the heads of audit chains, in memory. */
 export function memoryRecordStore(): IdempotencyStore &
@@ -56,4 +63,73 @@ export function memoryRecordStore(): IdempotencyStore &
 
 function idOf({ tenant, client, key }: Pick<IdempotentWrite, 'tenant' | 'client' | 'key'>): string {
   return JSON.stringify([tenant, client, key])
+}
+
+/** Clients in memory. */
+export function memoryClientStore(): ClientStore & {
+  /** How many clients need a data key. */
+  readonly clientsSealedBy: (tenant: Tenant, generation: number) => number
+} {
+  const clients = new Map<string, string>()
+  const all = () => [...clients.keys()].sort().map((name) => fromClientJson(clients.get(name)))
+  return {
+    listClients: async () => all(),
+    async putClient(registered) {
+      clients.set(registered.client.name, toClientJson(registered))
+    },
+    removeClient: async (name) => clients.delete(name),
+    clientsSealedBy: (tenant, generation) =>
+      all()
+        .flatMap(dataKeysOf)
+        .filter((one) => one.tenant === tenant && one.generation === generation).length,
+  }
+}
+
+/** Documents and the list of contents, in memory. */
+export function memoryManageStore(
+  contents: MemoryContents,
+): Omit<DocumentStore, 'putDocumentWithKeys'> & ContentCatalogue {
+  return {
+    findDocument: async (ref) => contents.find(ref)?.document,
+
+    async putDocument(ref, { xml, revision, at }, before) {
+      const standing = contents.find(ref)
+      if (standing?.tombstone !== undefined) throw contentGone(ref)
+      if (standing?.document?.revision !== before) return false
+      contents.get(ref).document = { xml, revision, at }
+      return true
+    },
+
+    async searchContents(query) {
+      const { tenant, after, startsWith = '' } = query
+      const rows = contents
+        .all()
+        .filter(({ ref }) => ref.tenant === tenant && byBytes(ref.contentId, startsWith) >= 0)
+        .filter(({ ref }) => after === undefined || byBytes(ref.contentId, after) > 0)
+        .sort((a, b) => byBytes(a.ref.contentId, b.ref.contentId))
+        .slice(0, rowsToRead(query))
+      const { contentIds, next } = pageOf(
+        rows.map(({ ref }) => ref.contentId),
+        query,
+      )
+      const found = contentIds.flatMap((contentId) => contents.find({ tenant, contentId }) ?? [])
+      return { contents: found.map(summaryOf), next }
+    },
+
+    async findSummary(ref) {
+      const content = contents.find(ref)
+      return content && summaryOf(content)
+    },
+  }
+}
+
+function summaryOf({ ref, life, tombstone, sealedSecret, overrides, kidOverrides }: MemoryContent): ContentSummary {
+  return {
+    contentId: ref.contentId,
+    ...life,
+    tombstone,
+    hasSecret: sealedSecret !== undefined,
+    overrides: Math.min(overrides.size, COUNTED_OVERRIDES),
+    kidOverrides: kidOverrides.size,
+  }
 }

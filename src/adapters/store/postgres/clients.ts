@@ -1,7 +1,7 @@
 import type { ClientStore } from '../../../auth/clients/store.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
-import { escapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
+import { escapeName } from './reads.ts'
 import { unlessRemoved } from './writes.ts'
 
 const LIST = { name: 'keyspring-list-clients', text: 'SELECT registered FROM keyspring_client ORDER BY name' }

@@ -1,13 +1,25 @@
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { LedgerKey, LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
-import { MAX_PERIODS_OF_KID, PERIODS_OF_KID } from '../ledger-periods.ts'
-import { toLedgerJson, toLedgerRecord } from '../ledger-rows.ts'
-import { type Row, toClass, toStoredKid, toText } from '../rows.ts'
-import { escapeName, unescapeName } from './names.ts'
+import {
+  type LedgerKey,
+  type LedgerRecord,
+  type LedgerStore,
+  type RecentPeriods,
+  toRecentPeriod,
+} from '../../../keys/ports/ledger-store.ts'
+import {
+  MAX_PERIODS_OF_KID,
+  PERIODS_OF_KID,
+  type Row,
+  toClass,
+  toLedgerJson,
+  toLedgerRecord,
+  toStoredKid,
+  toText,
+} from '../rows.ts'
 import type { PostgresPool, Run } from './pool.ts'
-import { namesOf } from './reads.ts'
+import { escapeName, namesOf, unescapeName } from './reads.ts'
 
 const BY_KID = {
   name: 'keyspring-ledger-by-kid',
@@ -151,4 +163,28 @@ function columnsOf(rows: readonly (readonly unknown[])[], columns: number): unkn
 
 function columnsOfRecord(one: LedgerRecord): readonly unknown[] {
   return [one.firstAt, one.lastAt, one.keepUntil ?? null, toLedgerJson(one)]
+}
+
+/** The names are compared as bytes: how the database sorts texts may change with its system. */
+const RECENT = {
+  name: 'keyspring-ledger-recent',
+  text: `SELECT tenant, content_id, period_id, first_at, record, keep_until FROM keyspring_ledger_period
+    WHERE first_at >= $1 AND first_at < $5 AND period_id <> ''
+      AND (first_at, tenant COLLATE "C", content_id COLLATE "C", period_id COLLATE "C") > ($1, $2, $3, $4)
+    ORDER BY first_at, tenant COLLATE "C", content_id COLLATE "C", period_id COLLATE "C" LIMIT $6`,
+}
+
+/** The newest part of the ledger, in the order of its time. */
+export function postgresRecentPeriods(pool: PostgresPool): RecentPeriods {
+  return {
+    async listRecent({ since, until }, after, limit) {
+      const place: readonly unknown[] = after === undefined ? [since, '', '', ''] : JSON.parse(after)
+      const { rows } = await pool.run(RECENT, [...place, until, limit])
+      const last = rows.length < limit ? undefined : rows.at(-1)
+      return {
+        periods: rows.map((row) => toRecentPeriod(toLedgerRecord(row))),
+        next: last && JSON.stringify([Number(last.first_at), last.tenant, last.content_id, last.period_id]),
+      }
+    },
+  }
 }

@@ -2,9 +2,8 @@ import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentStore } from '../../../keys/ports/content-store.ts'
 import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import { type Row, toText } from '../rows.ts'
-import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool, Run } from './pool.ts'
-import { namesOf } from './reads.ts'
+import { escapeName, namesOf, unescapeName } from './reads.ts'
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 /** The rows are taken in one order, so that nodes that renew the same contents do not deadlock. */

@@ -2,9 +2,8 @@ import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { toText } from '../rows.ts'
 import { codeOf } from './error.ts'
-import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
-import { namesOf, toNamedDataKey } from './reads.ts'
+import { escapeName, namesOf, toNamedDataKey, unescapeName } from './reads.ts'
 
 const LIST = {
   name: 'keyspring-list-contents',

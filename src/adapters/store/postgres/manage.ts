@@ -9,11 +9,9 @@ import {
   type ManageStore,
 } from '../../../operations/ports/store.ts'
 import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from '../content.ts'
-import { toAuditHead, toDocument, toIdempotentWrite, toSummary } from '../manage-rows.ts'
-import { type Row, toText } from '../rows.ts'
-import { escapeName, unescapeName } from './names.ts'
+import { type Row, toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
 import type { PostgresPool } from './pool.ts'
-import { CONTENT_COLUMNS, namesOf, toNamedLife, toNamedTombstone } from './reads.ts'
+import { CONTENT_COLUMNS, escapeName, namesOf, toNamedLife, toNamedTombstone, unescapeName } from './reads.ts'
 import { PUT_ROW, putOverridesIn, unlessRemoved } from './writes.ts'
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'

@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg'
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { Secret } from '../../../core/secret.ts'
 import type { Row } from '../rows.ts'
-import { databaseUnavailable, isAnswered, isConnectionLoss, isContention } from './error.ts'
+import { databaseUnavailable, isAnswered, isConnectionLoss, isContention, REMEDIES } from './error.ts'
 
 /** A statement with a name: the server plans it once for each connection. */
 export interface Statement {
@@ -138,4 +138,16 @@ function databaseName(url: Secret<string>): string {
 
 function unavailable(name: string, problem: string): KeyProviderError {
   return new KeyProviderError('ERR_STORE_UNAVAILABLE', `the store ${name} does not answer: ${problem}`)
+}
+
+const READ_ONLY = {
+  name: 'keyspring-read-only',
+  text: `SELECT current_setting('transaction_read_only') AS read_only`,
+}
+
+/** Rejects with ERR_STORE_UNAVAILABLE for a database that takes no writes: a standby is one until it is promoted. */
+export async function checkPostgresWrites(pool: PostgresPool): Promise<void> {
+  const [row] = (await pool.run(READ_ONLY, [])).rows
+  if (row?.read_only !== 'on') return
+  throw new KeyProviderError('ERR_STORE_UNAVAILABLE', `the store ${pool.name} does not answer: ${REMEDIES['25006']}`)
 }

@@ -13,7 +13,6 @@ import {
   toText,
   toTombstone,
 } from '../rows.ts'
-import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool } from './pool.ts'
 
 export type PostgresReads = Pick<ContentStore, 'findContent' | 'listOverrides' | 'findDataKeys' | 'sampleDataKeys'>
@@ -122,4 +121,14 @@ function sorted(rows: readonly Row[]) {
 
 function ruleOrder(rule: { readonly intendedTrackType: string | undefined; readonly periodIndex: number | undefined }) {
   return JSON.stringify([rule.intendedTrackType ?? '', rule.periodIndex ?? ''])
+}
+
+/** A name as PostgreSQL can keep it: its text has no U+0000. Every other name but one with a backslash stays as it is. */
+export function escapeName(name: string): string {
+  return name.replaceAll('\\', '\\\\').replaceAll('\0', '\\0')
+}
+
+/** The name that was escaped. */
+export function unescapeName(text: string): string {
+  return text.replaceAll(/\\([\\0])/g, (_, escaped: string) => (escaped === '0' ? '\0' : '\\'))
 }

@@ -6,9 +6,8 @@ import { contentGone, contentHeld, dataKeyRemoved, NOTHING, rowGone } from '../c
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { codeOf } from './error.ts'
 import { removeParts } from './life.ts'
-import { escapeName, unescapeName } from './names.ts'
 import type { PostgresPool, Run } from './pool.ts'
-import { namesOf, type PostgresReads } from './reads.ts'
+import { escapeName, namesOf, type PostgresReads, unescapeName } from './reads.ts'
 
 export type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
 

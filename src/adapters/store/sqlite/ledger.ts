@@ -3,10 +3,13 @@ import type { Kid } from '../../../formats/cenc.ts'
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
 import { mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
-import type { KidQuery, LedgerRecord } from '../../../keys/ports/ledger-store.ts'
-import { MAX_PERIODS_OF_KID, newestFirst, PERIODS_OF_KID } from '../ledger-periods.ts'
-import { toLedgerJson, toLedgerRecord } from '../ledger-rows.ts'
-import { toText } from '../rows.ts'
+import {
+  type KidQuery,
+  type LedgerRecord,
+  type RecentPeriods,
+  toRecentPeriod,
+} from '../../../keys/ports/ledger-store.ts'
+import { MAX_PERIODS_OF_KID, newestFirst, PERIODS_OF_KID, toLedgerJson, toLedgerRecord, toText } from '../rows.ts'
 
 /** A kid that was issued in both classes. */
 
@@ -85,5 +88,26 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
   return {
     record: (records: readonly LedgerRecord[]) => records.flatMap(putRecord),
     prune: (now: number, limit: number) => Number(prune.run(now, limit).changes),
+  }
+}
+
+export type SqliteRecentReads = (
+  ...values: Parameters<RecentPeriods['listRecent']>
+) => Awaited<ReturnType<RecentPeriods['listRecent']>>
+
+/** The newest part of the ledger, in the order of its time. */
+export function sqliteRecentReads(db: DatabaseSync): SqliteRecentReads {
+  const select = db.prepare(
+    `SELECT id, first_at, record, keep_until FROM ledger_period
+     WHERE (first_at, id) > (?, ?) AND first_at < ? AND period_id <> '' ORDER BY first_at, id LIMIT ?`,
+  )
+  return ({ since, until }, after, limit) => {
+    const [time, id] = after === undefined ? [since, 0] : (JSON.parse(after) as [number, number])
+    const rows = select.all(time, id, until, limit)
+    const last = rows.length < limit ? undefined : rows.at(-1)
+    return {
+      periods: rows.map((row) => toRecentPeriod(toLedgerRecord(row))),
+      next: last && JSON.stringify([Number(last.first_at), Number(last.id)]),
+    }
   }
 }

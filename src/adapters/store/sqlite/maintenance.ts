@@ -1,4 +1,4 @@
-import type { DatabaseSync } from 'node:sqlite'
+import { backup, DatabaseSync } from 'node:sqlite'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
 import type { ContentLife } from '../../../keys/ports/content-store.ts'
@@ -6,6 +6,7 @@ import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { Reseal, SealCount } from '../../../keys/ports/maintenance-store.ts'
 import { AUDIT_TENANT } from '../../../operations/ports/store.ts'
 import { toDataKey, toText } from '../rows.ts'
+import { storeUnavailable, toEngineError } from './error.ts'
 
 /** The part of StoreMaintenance that reads, on one connection. */
 export interface SqliteMaintenanceReads {
@@ -114,4 +115,22 @@ function headOf(generation: number): Uint8Array {
   head.writeUInt8(1)
   head.writeUInt32BE(generation, 1)
   return head
+}
+
+/** Copies a SQLite store as it is at one moment, while servers go on writing to it. */
+export async function backupSqlite(file: string, target: string): Promise<void> {
+  try {
+    const db = new DatabaseSync(file, { readOnly: true })
+    try {
+      await backup(db, target)
+    } finally {
+      db.close()
+    }
+    // Whole in one file, for archives.
+    const copy = new DatabaseSync(target)
+    copy.exec('PRAGMA journal_mode = DELETE')
+    copy.close()
+  } catch (error) {
+    throw storeUnavailable(file, toEngineError(error), error)
+  }
 }

@@ -10,8 +10,7 @@ import {
   type StoredDocument,
 } from '../../../operations/ports/store.ts'
 import { COUNTED_OVERRIDES, contentGone, dataKeyRemoved, pageOf, rowsToRead } from '../content.ts'
-import { toAuditHead, toDocument, toIdempotentWrite, toSummary } from '../manage-rows.ts'
-import { toText } from '../rows.ts'
+import { toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
 import { removedDataKeys } from './maintenance.ts'
 import { CONTENT_COLUMNS } from './reads.ts'
 
