@@ -7,7 +7,7 @@ import type { Callers } from './assemble/callers.ts'
 import { type Handlers, handlersOf } from './assemble/handlers.ts'
 import type { KeyProvider } from './assemble/key-provider.ts'
 import type { Config } from './config/config.ts'
-import { readTls } from './config/tls-files.ts'
+import { readTls } from './config/files.ts'
 import { reportCertificates } from './observe/certificate-expiry.ts'
 import { type Log, toLoggedError } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -101,8 +101,8 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
     nextCallers.enforce()
     keyProvider.operations.replace(next)
     current = handlers
-    const [then, now] = [fixedAtStart(config), fixedAtStart(next)]
-    const settings = Object.keys(then).filter((name) => then[name] !== now[name])
+    const [before, after] = [config.fixedAtStart.reveal(), next.fixedAtStart.reveal()]
+    const settings = [...before.keys()].filter((path) => before.get(path) !== after.get(path))
     if (settings.length > 0) log.warn({ settings }, 'configuration reloaded, but these settings need a restart')
     else log.info({}, 'configuration reloaded')
   }
@@ -123,60 +123,6 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
       await Promise.all([listener.close(DRAIN_MS), admin?.close(DRAIN_MS)])
       await keyProvider.close()
     },
-  }
-}
-
-/** The settings that a reload cannot change, by their names. */
-function fixedAtStart(config: Config): Readonly<Record<string, unknown>> {
-  const {
-    host,
-    port,
-    data,
-    store,
-    rootKey,
-    logLevel,
-    contentKeys,
-    ledger,
-    limits,
-    tls,
-    admin,
-    audit,
-    events,
-    retention,
-    rotation,
-  } = config
-  return {
-    host,
-    port,
-    data,
-    // Compared, never printed: a URL holds a password.
-    store: `${store} ${config.postgres.url?.reveal()}`,
-    postgres: [JSON.stringify(config.postgres), ...config.postgres.replicas.map((url) => url.reveal())].join(),
-    dynamodb: JSON.stringify(config.dynamodb),
-    rootKey: [JSON.stringify(rootKey), rootKey.passphrase?.reveal(), rootKey.vault.token?.reveal()].join(),
-    'contentKeys.rootSecret': contentKeys.rootSecret?.reveal(),
-    logLevel,
-    'contentKeys.policy': contentKeys.policy,
-    'ledger.retentionDays': ledger.retentionDays,
-    'limits.bodyBytes': limits.bodyBytes,
-    tls: tls !== undefined,
-    'tls.clientCa': tls?.clientCa !== undefined,
-    'admin.host': admin?.host,
-    'admin.port': admin?.port,
-    'audit.directory': audit.directory,
-    'audit.node': audit.node,
-    'events.webhook': [JSON.stringify(events.webhook), events.webhook?.secret.reveal()].join(),
-    'events.eventBus': events.eventBus,
-    'events.file': events.file,
-    'events.types': events.types.join(),
-    'retention.sweepMinutes': retention.sweepMinutes,
-    'rotation.graceSeconds': rotation.graceSeconds,
-    'events.deadLetterFile': events.deadLetterFile,
-    'limits.connections': limits.connections,
-    'limits.requestsPerSocket': limits.requestsPerSocket,
-    'limits.cachedContents': limits.cachedContents,
-    'limits.headersTimeoutMs': limits.headersTimeoutMs,
-    'limits.requestTimeoutMs': limits.requestTimeoutMs,
   }
 }
 

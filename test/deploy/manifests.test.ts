@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { environmentName, SETTINGS } from '../../src/server/config/settings-table.ts'
+import { environmentName, SETTINGS } from '../../src/server/config/setting-list.ts'
 import { documentsIn, textOf, yamlOf } from './files.ts'
 import { PORTS, versionOf } from './package.ts'
 

@@ -7,48 +7,19 @@ import { parse } from 'yaml'
 import { PLACEHOLDERS } from '../../src/formats/drm/template/text.ts'
 import { DEFAULT_PROFILE } from '../../src/protocols/speke/profile.ts'
 import { readConfig } from '../../src/server/config/config.ts'
-import { readSection, SECTIONS, type SectionName, SIGNALING_PROFILE } from '../../src/server/config/schema.ts'
-import { environmentName, SETTINGS } from '../../src/server/config/settings-table.ts'
+import { settingTables } from '../../src/server/config/setting-docs.ts'
+import { SECTIONS } from '../../src/server/config/settings.ts'
+import { SIGNALING_PROFILE } from '../../src/server/config/shapes.ts'
 import { DRM_SYSTEM_EXAMPLES } from '../formats/drm/template/examples.ts'
 import { blocksOf, codeIn, PAGES, pageOf, rowsOf, sectionOf } from './pages.ts'
 
 const page = pageOf('docs/config.md')
-const settings = rowsOf(sectionOf(page, 'Settings'))
-const outside = settings.filter((cells) => cells.length === 5)
-const inFileOnly = settings.filter((cells) => cells.length === 3)
-
-const defaults = Object.fromEntries(
-  (Object.keys(SECTIONS) as SectionName[]).map((name) => [name, readSection(name, undefined).value]),
-)
 const shown = (value: unknown): string => (value === undefined ? 'not set' : `\`${printed(value)}\``)
 const printed = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
 
-test('docs/config.md has a row for each setting, with its variable and its default', () => {
-  const written = outside.map(([path, variable, , standard]) => [codeIn(path), codeIn(variable), standard])
-  const expected = SETTINGS.map(({ path }) => [path, environmentName(path), shown(at(defaults, path))])
-  assert.deepEqual(written, expected)
-})
-
-test('docs/config.md has a row for each setting that only the file can hold', () => {
-  const written = inFileOnly.map(([path, standard]) => [codeIn(path), standard])
-  const inFile = Object.keys(SECTIONS).flatMap((name) => {
-    if (!SETTINGS.some(({ path }) => path.split('.')[0] === name)) return [name]
-    const section = defaults[name]
-    const paths = typeof section === 'object' && !Array.isArray(section) ? leaves(section, `${name}.`) : []
-    return paths.filter((path) => !SETTINGS.some((one) => one.path === path || one.path.startsWith(`${path}.`)))
-  })
-  assert.deepEqual(
-    written,
-    inFile.map((path) => [path, shown(at(defaults, path))]),
-  )
-})
-
-test('every setting of the schema is one of these', () => {
-  const known = new Set([...SETTINGS.map(({ path }) => path), ...inFileOnly.map(([path]) => codeIn(path))])
-  for (const path of leaves(defaults)) {
-    const [name] = path.split('.')
-    const isSection = SETTINGS.some((one) => one.path.startsWith(`${path}.`))
-    assert.ok(isSection || known.has(path) || known.has(name), `${path} has no row in docs/config.md`)
+test('docs/config.md has the tables of settings.ts', () => {
+  for (const table of settingTables()) {
+    assert.ok(sectionOf(page, 'Settings').includes(table), 'run: node scripts/settings-page.ts')
   }
 })
 
@@ -108,14 +79,6 @@ describe('configurations in the documentation', () => {
 
 function at(tree: unknown, path: string): unknown {
   return path.split('.').reduce((place: unknown, step) => Object(place)[step], tree)
-}
-
-/** The paths of a tree whose values are no sections; an empty section is a value. */
-function leaves(tree: object, prefix = ''): readonly string[] {
-  return Object.entries(tree).flatMap(([name, value]) => {
-    const isSection = typeof value === 'object' && !Array.isArray(value) && Object.keys(value).length > 0
-    return isSection ? leaves(value, `${prefix}${name}.`) : [`${prefix}${name}`]
-  })
 }
 
 /** What a zod schema may have, by what is asked of it here. */

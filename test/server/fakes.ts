@@ -5,7 +5,7 @@ import { StoredContentKeys } from '../../src/keys/content/content-keys.ts'
 import { callersFrom, type LoadCallers } from '../../src/server/assemble/callers.ts'
 import { type Operations, openOperations } from '../../src/server/assemble/operations.ts'
 import type { Config } from '../../src/server/config/config.ts'
-import { replaceableRules } from '../../src/server/config/content-rules.ts'
+import { ContentRules } from '../../src/server/config/content-rules.ts'
 import type { Log, LogFields, LogLevel } from '../../src/server/observe/log.ts'
 import type { Metrics } from '../../src/server/observe/metrics.ts'
 
@@ -31,7 +31,7 @@ export function keptOperations(config: Config): Promise<Operations> {
   const contentKeys = new StoredContentKeys({ store, dataKeys, policy: 'derived', now: time, time, randomBytes })
   const { log } = keptLog()
   const { metrics } = keptMetrics()
-  return openOperations({ config, store, dataKeys, contentKeys, rules: replaceableRules(config), log, metrics })
+  return openOperations({ config, store, dataKeys, contentKeys, rules: new ContentRules(config), log, metrics })
 }
 
 /** A log that keeps its lines. */

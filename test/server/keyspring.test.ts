@@ -55,7 +55,7 @@ describe('a server that a program starts', () => {
     })
   })
 
-  test('does not listen for others while nobody has to authenticate', async () => {
+  test('does not listen for other machines without a client', async () => {
     const settings = {
       ...SETTINGS,
       host: '0.0.0.0',
@@ -64,7 +64,7 @@ describe('a server that a program starts', () => {
     }
     await assert.rejects(startKeyspring({ settings }), {
       code: 'ERR_CONFIG_INVALID',
-      message: /nobody has to authenticate/,
+      message: /without a credential/,
     })
   })
 })

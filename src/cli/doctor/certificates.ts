@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { readTls } from '../../server/config/tls-files.ts'
+import { readTls } from '../../server/config/files.ts'
 import { expiryFinding } from './expiry.ts'
 import { type Examination, fine, type HealthFinding } from './finding.ts'
 

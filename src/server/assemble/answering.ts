@@ -3,8 +3,7 @@ import type { AnswerOptions, AnswerWarning } from '../../protocols/speke/answer.
 import type { SignalingProfile } from '../../protocols/speke/profile.ts'
 import { playerUrls } from '../../protocols/speke/urls.ts'
 import type { Config } from '../config/config.ts'
-import { drmSystemFinder } from '../config/drm-systems.ts'
-import { profileChooser } from '../config/profiles.ts'
+import { drmSystemFinder, profileChooser } from '../config/signalling.ts'
 import type { Log } from '../observe/log.ts'
 import type { Callers } from './callers.ts'
 

@@ -11,13 +11,12 @@ import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
 import { createAnswer } from '../../protocols/speke/answer.ts'
 import { getContentKey } from '../../protocols/widevine/get-content-key.ts'
 import type { Config } from '../config/config.ts'
-import { replaceableRules } from '../config/content-rules.ts'
-import { authenticateSigners } from '../config/widevine-signers.ts'
+import { ContentRules } from '../config/content-rules.ts'
 import { countSignaling } from '../observe/count-signaling.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { answerSettings, profileFinder, recordAll } from './answering.ts'
-import { callersFrom } from './callers.ts'
+import { authenticateSigners, callersFrom } from './callers.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Operations, openOperations } from './operations.ts'
@@ -45,7 +44,7 @@ export async function assemble(
   const keysAtRest = await openKeysAtRest(config, log, metrics, options)
   const { store, rootKey, rootKeyName, dataKeys, created } = keysAtRest
   try {
-    const rules = replaceableRules(config)
+    const rules = new ContentRules(config)
     const renewals = new Renewals({
       store,
       onLoss: (lost) => log.warn({ lost }, 'expiries of contents were not written: they are with the next request'),

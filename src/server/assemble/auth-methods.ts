@@ -15,8 +15,8 @@ import { proxyAmong } from '../../http/listener/loopback.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
 import type { Config } from '../config/config.ts'
 import type { ReportProblem } from '../config/fields.ts'
-import { readText } from '../config/playback-config.ts'
-import { hashSecret } from './written-clients.ts'
+import { readText } from '../config/files.ts'
+import { hashSecret } from './configured-clients.ts'
 
 /** What methods check credentials with. */
 export interface AuthWorld {

@@ -5,7 +5,7 @@ import { createCredentialSecrets, openOnce } from '../../auth/clients/credential
 import { createClientDirectory } from '../../auth/clients/directory.ts'
 import type { ClientStore, RegisteredClient } from '../../auth/clients/store.ts'
 import { isValidAt, type SignerCredential } from '../../auth/credentials/credential.ts'
-import { AuthenticationError } from '../../auth/failure.ts'
+import { AuthenticationError, ForbiddenError } from '../../auth/failure.ts'
 import {
   aesSigner,
   decodeWidevineSigner,
@@ -22,10 +22,11 @@ import { clientAddress, isLocalCall, onlyLocalCalls, proxyAmong, wasInTheClear }
 import type { Caller } from '../../http/routes/copy-protection.ts'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import type { AuthenticateSigner } from '../../protocols/widevine/get-content-key.ts'
-import { NO_CALLERS } from '../config/caller-config.ts'
+import { NO_CALLERS } from '../config/callers.ts'
 import type { Config } from '../config/config.ts'
+import type { Signer } from '../config/signers.ts'
 import { authMethods } from './auth-methods.ts'
-import { toRegisteredClients } from './written-clients.ts'
+import { toRegisteredClients } from './configured-clients.ts'
 
 /** Who may call, under one configuration. */
 export interface Callers {
@@ -229,3 +230,24 @@ function problemsOf(registered: readonly RegisteredClient[], config: Config, has
   }
   return problems
 }
+
+/** Identifies the sender by `signers`; with `anyone` a signer of an unknown name is anonymous. */
+export function authenticateSigners(signers: readonly Signer[], anyone: boolean): AuthenticateSigner {
+  const byName = new Map(signers.map((signer) => [signer.name, signer]))
+  return (name, request, signature) => {
+    const known = byName.get(name)
+    if (known === undefined || !verifyWidevineRequest(known.signer.reveal(), request, signature)) {
+      return known === undefined && anyone ? ANONYMOUS_SIGNER : undefined
+    }
+    const { tenant, contentIds } = known
+    return {
+      tenant,
+      client: `signer ${name}`,
+      authorize: (contentId) => {
+        if (!contentIds.some((pattern) => matchesPattern(pattern, contentId))) throw new ForbiddenError('content')
+      },
+    }
+  }
+}
+
+const ANONYMOUS_SIGNER = { tenant: 'default', client: 'anonymous', authorize: () => {} }

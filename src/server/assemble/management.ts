@@ -4,7 +4,7 @@ import { openKeys } from '../../keys/crypto/open-keys.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
 import type { Management } from '../../operations/management.ts'
 import type { Config } from '../config/config.ts'
-import { contentRules } from '../config/content-rules.ts'
+import { ContentRules } from '../config/content-rules.ts'
 import { contentKeysPolicyOf } from './keys-at-rest.ts'
 import { openAuditOf, openEventsOf } from './open-operations.ts'
 import { openStore } from './open-store.ts'
@@ -38,7 +38,7 @@ export async function openManagement(
       rootKeyName,
       randomBytes,
     })
-    const { retention, rotation, shortestGraceMs } = contentRules(config)
+    const { retention, rotation, shortestGraceMs } = new ContentRules(config)
     const time = () => Date.now()
     const contentKeys = new StoredContentKeys({
       store,

@@ -17,7 +17,7 @@ import { createRotationWatcher } from '../../operations/rotation/missed.ts'
 import { type MissedRotation, missedRotationEvent } from '../../operations/rotation/overdue.ts'
 import { resumeWatching } from '../../operations/rotation/resume-watching.ts'
 import type { Config } from '../config/config.ts'
-import type { ReplaceableRules } from '../config/content-rules.ts'
+import type { ContentRules } from '../config/content-rules.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { createIssueEvents, NO_ISSUE_EVENTS } from './issue-events.ts'
@@ -52,7 +52,7 @@ export interface OperationsOptions {
   readonly store: Store
   readonly dataKeys: DataKeys
   readonly contentKeys: ContentKeys
-  readonly rules: ReplaceableRules
+  readonly rules: ContentRules
   readonly log: Log
   readonly metrics: Metrics
   /** Where the audit log goes unless a directory is set. */

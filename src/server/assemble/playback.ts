@@ -14,7 +14,7 @@ import { keyDelivery } from '../../protocols/playback/key-delivery.ts'
 import { playerKeys } from '../../protocols/playback/player-keys.ts'
 import { jwtAccess, signedUrlAccess } from '../../protocols/playback/token-access.ts'
 import type { Config } from '../config/config.ts'
-import type { AccessSettings } from '../config/playback-config.ts'
+import type { AccessSettings } from '../config/playback.ts'
 import { postDecision } from '../delivery/post-decision.ts'
 
 /** The keys that players are served from. */

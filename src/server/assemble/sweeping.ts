@@ -1,6 +1,6 @@
 import { createSweeper, type Sweeper, type SweepReport } from '../../operations/lifetime/sweep.ts'
 import type { Management } from '../../operations/management.ts'
-import type { ReplaceableRules } from '../config/content-rules.ts'
+import type { ContentRules } from '../config/content-rules.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics, SweepOutcome } from '../observe/metrics.ts'
 
@@ -14,7 +14,7 @@ export interface Sweeping extends Sweeper {
 
 export interface SweepingOptions {
   readonly management: Management
-  readonly rules: Pick<ReplaceableRules, 'shortestGraceMs'>
+  readonly rules: Pick<ContentRules, 'shortestGraceMs'>
   readonly log: Log
   readonly metrics: Metrics
   /** From 0 to 1. */

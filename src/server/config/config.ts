@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { Secret } from '../../core/secret.ts'
 import { type SystemId, systemIdOf } from '../../formats/cenc.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
 import { isLoopbackAddress } from '../../http/listener/loopback.ts'
@@ -11,29 +12,31 @@ import {
   mayHoldClients,
   NO_CALLERS,
   reportUncheckable,
-  type TlsSettings,
   toAdmin,
   toAuth,
   toTls,
-} from './caller-config.ts'
-import { toDrmSystems } from './drm-systems.ts'
+} from './callers.ts'
+import type { ReportProblem } from './fields.ts'
+import type { TlsSettings } from './files.ts'
+import { type KeysAtRest, toKeysAtRest } from './keys-at-rest.ts'
 import {
   type ApiSettings,
   type AuditSettings,
   type EventsSettings,
+  type Retention,
   toApi,
   toAudit,
   toEvents,
-} from './operations-config.ts'
-import { type Playback, toPlayback } from './playback-config.ts'
-import { type ContentRule, toProfiles } from './profiles.ts'
-import { type Retention, toRetention } from './retention-config.ts'
-import { readSection, SECTIONS, type SectionName, type Sections } from './schema.ts'
+  toRetention,
+} from './operations.ts'
+import { type Playback, toPlayback } from './playback.ts'
+import { ALL_SETTINGS, readSection, type Sections, unknownSetting } from './setting-list.ts'
+import { SECTIONS, type SectionName } from './settings.ts'
+import { type ContentRule, toDrmSystems, toProfiles } from './signalling.ts'
+import { type Signer, toSigners } from './signers.ts'
 import { type ConfigSources, gatherSettings } from './sources.ts'
-import { type KeysAtRest, toKeysAtRest } from './store-config.ts'
-import { type Signer, toSigners } from './widevine-signers.ts'
 
-/** Everything that can be set, checked and frozen. @see docs/config.md */
+/** The whole configuration, checked and frozen. docs/config.md describes each setting. */
 export interface Config
   extends KeysAtRest,
     Readonly<
@@ -56,14 +59,14 @@ export interface Config
       >
     > {
   readonly speke: Readonly<Omit<Sections['speke'], 'hlsAes128SystemIds'>>
-  /** The systems that answers can signal: those of this build, those described, and the other ids of HLS AES-128. */
+  /** The DRM systems that answers can signal: built in, by template, and the further IDs of HLS AES-128. */
   readonly drmSystems: ReadonlyMap<SystemId, DrmSystem>
   readonly signalingProfiles: ReadonlyMap<string, SignalingProfile>
   readonly contents: readonly ContentRule[]
   readonly auth: Auth
   /** Undefined: HTTP without TLS. */
   readonly tls: TlsSettings | undefined
-  /** Undefined: no listener of its own. */
+  /** Undefined: there is no second listener. */
   readonly admin: AdminSettings | undefined
   readonly playback: Playback
   readonly widevine: { readonly signers: readonly Signer[] }
@@ -71,31 +74,37 @@ export interface Config
   readonly audit: AuditSettings
   readonly events: EventsSettings
   readonly api: ApiSettings
-  /** Without a trailing slash; undefined: the address that is listened on, which only the listener knows. */
+  /** Without a trailing slash; undefined: the address of the listener. */
   readonly publicUrl: string | undefined
-  /** Whether only this machine can reach the address that is listened on. */
+  /** Whether `host` is a loopback address. */
   readonly loopback: boolean
   /** The file that was read, if any. */
   readonly file: string | undefined
+  /** The settings that only a restart changes, by their path. Some are secrets: compare them, never print them. */
+  readonly fixedAtStart: Secret<ReadonlyMap<string, string>>
 }
 
 /**
- * Reads the configuration and reports every problem together, by the name it has where it was given and never by its
- * value: a value may be a secret.
+ * Reads the configuration. Throws ERR_CONFIG_INVALID with every problem, each with the name of the setting in its source
+ * and never with its value: a value may be a secret.
  */
 export function readConfig(sources: ConfigSources): Config {
   const { tree, names, file, problems: unread } = gatherSettings(sources)
   const problems = [...unread]
-  const report = (path: string, problem: string): void => {
+  const report: ReportProblem = (path, problem) => {
     problems.push(`${nameOf(path, names)}: ${problem}`)
   }
 
   const section = <Name extends SectionName>(name: Name): Sections[Name] => {
     const { value, problems: found } = readSection(name, tree[name])
     for (const { path, problem } of found) report(path, problem)
+    sections[name] = value
     return value
   }
-  for (const name of Object.keys(tree)) if (!Object.hasOwn(SECTIONS, name)) report(name, 'unknown setting')
+  const sections: Record<string, unknown> = {}
+  for (const name of Object.keys(tree)) {
+    if (!Object.hasOwn(SECTIONS, name)) report(name, unknownSetting(name).problem)
+  }
 
   const { hlsAes128SystemIds, ...speke } = section('speke')
   const written = section('signalingProfiles')
@@ -104,7 +113,7 @@ export function readConfig(sources: ConfigSources): Config {
   const isFunction = sources.runsAs === 'function'
   const loopback = isLoopbackAddress(host) && !isFunction
   const allowAnonymous = section('allowAnonymous')
-  const openUnsaid = loopback || allowAnonymous || sources.serves === false
+  const isOpenByDefault = loopback || allowAnonymous || sources.serves === false
   const keysAtRest = toKeysAtRest(
     {
       store: section('store'),
@@ -138,7 +147,7 @@ export function readConfig(sources: ConfigSources): Config {
     auth,
     tls: toTls(section('tls'), report),
     admin: toAdmin(section('admin')),
-    playback: toPlayback(section('playback'), openUnsaid, report),
+    playback: toPlayback(section('playback'), isOpenByDefault, report),
     widevine: { signers: toSigners(section('widevine').signers, report) },
     retention: toRetention(section('retention'), keysAtRest.contentKeys.policy, report),
     rotation: section('rotation'),
@@ -147,6 +156,7 @@ export function readConfig(sources: ConfigSources): Config {
     api: toApi(section('api'), report),
     loopback,
     file,
+    fixedAtStart: new Secret(fixedIn(sections)),
   }
 
   const profileNames = new Set([...config.signalingProfiles.keys(), ...Object.keys(Object(tree.signalingProfiles))])
@@ -163,10 +173,9 @@ export function readConfig(sources: ConfigSources): Config {
   if (isFunction) reportFleeting(config, report)
   if (config.store === 'dynamodb') reportErased(config, report)
   if (sources.serves !== false && !config.loopback) {
-    // Whether the store holds clients is seen when it is open.
     if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
     if (tree.publicUrl === undefined && !isFunction) {
-      report('publicUrl', 'is not set: key URLs in answers need the address that players reach this server by')
+      report('publicUrl', 'is not set: key URLs in answers need the address at which players reach this server')
     }
   }
 
@@ -174,30 +183,40 @@ export function readConfig(sources: ConfigSources): Config {
   return deepFreeze(config)
 }
 
-/** What a function keeps on its own is lost with its instance, and each instance has its own. */
-function reportFleeting({ store, rootKey }: Config, report: (path: string, problem: string) => void): void {
+/** The files and memory of a function are lost with its instance. */
+function reportFleeting({ store, rootKey }: Config, report: ReportProblem): void {
   if (store === 'sqlite' || store === 'memory') {
-    report('store', 'expected dynamodb or a postgres:// URL: what a function keeps itself is lost with its instance')
+    report('store', 'expected dynamodb or a postgres:// URL: the files of a function are lost with its instance')
   }
   if (rootKey.kind === 'local' && rootKey.file === undefined) {
-    report('rootKey.kind', 'expected aws-kms or vault: a root key that a function makes is lost with its instance')
+    report('rootKey.kind', 'expected aws-kms or vault: a root key file of a function is lost with its instance')
   }
 }
 
-/** DynamoDB erases by itself: nothing whose grace is not over. */
-function reportErased({ dynamodb, retention }: Config, report: (path: string, problem: string) => void): void {
+/** DynamoDB erases content on its own: never before its grace period is over. */
+function reportErased({ dynamodb, retention }: Config, report: ReportProblem): void {
   for (const [name, { grace }] of Object.entries(retention.classes)) {
     if ((parseDuration(grace) ?? 0) < dynamodb.eraseAfterDays * DAY_MS) continue
-    const problem = `retention.classes.${name}.grace is not shorter: contents would be erased before their grace is over`
+    const problem = `retention.classes.${name}.grace is not shorter: DynamoDB would erase contents during their grace period`
     report('dynamodb.eraseAfterDays', problem)
   }
 }
 
 const DAY_MS = 86_400_000
 
-/** What the setting at `path`, or the list it is in, was called where it was given. */
+/** The name of the setting at `path`, or of its list, in its source. */
 function nameOf(path: string, names: ReadonlyMap<string, string>): string {
   return names.get(path) ?? names.get(path.replace(/\.\d+$/, '')) ?? path
+}
+
+/** The values of the settings that only a restart changes, as text to compare. */
+function fixedIn(sections: Readonly<Record<string, unknown>>): ReadonlyMap<string, string> {
+  const fixed = ALL_SETTINGS.flatMap(({ path, restart }): readonly [string, string][] => {
+    if (restart === undefined) return []
+    const value = path.split('.').reduce((place: unknown, step) => Object(place)[step], sections)
+    return [[path, restart === 'presence' ? String(value !== undefined) : (JSON.stringify(value) ?? '')]]
+  })
+  return new Map(fixed)
 }
 
 function deepFreeze<T>(value: T): T {

@@ -1,65 +1,54 @@
-import type { RetentionOf } from '../../keys/content/lifetime.ts'
+import type { RetentionClass, RetentionOf } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { contentPattern, retentionRules, shortestGraceMs } from '../../operations/lifetime/retention.ts'
-import type { Management } from '../../operations/management.ts'
 import type { Config } from './config.ts'
 
-/** What the configuration says of contents by their patterns. */
-export interface ContentRules {
-  readonly retention: RetentionOf
-  readonly rotation: NonNullable<Management['rotation']>
-  /** The longest interval of any content; 0 where none is written. */
-  readonly longestIntervalMs: number
-  /** How long the ledger keeps what was issued of a content; undefined: for ever. */
-  readonly ledgerKeepMs: (ref: ContentRef) => number | undefined
-  readonly shortestGraceMs: number
-}
+type RuleSettings = Pick<Config, 'retention' | 'rotation' | 'ledger'>
 
 const DAY_MS = 86_400_000
 
-/** The rules of a configuration. */
-export function contentRules({ retention: written, rotation, ledger }: RuleSettings): ContentRules {
-  const retention = retentionRules(written)
-  const ledgerMs = ledger.retentionDays * DAY_MS
-  const intervals = rotation.contents.map(({ contentId, seconds }) => {
-    return { fits: contentPattern(contentId), intervalMs: seconds * 1_000 }
-  })
-  return {
-    retention,
-    rotation: (ref) => intervals.find(({ fits }) => fits(ref))?.intervalMs,
-    longestIntervalMs: Math.max(0, ...intervals.map(({ intervalMs }) => intervalMs)),
-    ledgerKeepMs(ref) {
-      const { keepMs, graceMs, held } = retention(ref)
-      if (held) return undefined
-      // When a content was last asked for says when it expires: until it is destroyed, that must be known.
-      return keepMs === undefined ? ledgerMs : Math.max(ledgerMs, keepMs + graceMs)
-    },
-    shortestGraceMs: shortestGraceMs(written),
+/** The rules of a configuration for contents by pattern, until a reload replaces them. */
+export class ContentRules {
+  #settings: RuleSettings
+  #retention: RetentionOf
+  #intervals: readonly { readonly fits: (ref: ContentRef) => boolean; readonly intervalMs: number }[] = []
+
+  constructor(settings: RuleSettings) {
+    this.#settings = settings
+    this.#retention = retentionRules(settings.retention)
+    this.replace(settings)
   }
-}
 
-export type RuleSettings = Pick<Config, 'retention' | 'rotation' | 'ledger'>
+  replace(settings: RuleSettings): void {
+    this.#settings = settings
+    this.#retention = retentionRules(settings.retention)
+    this.#intervals = settings.rotation.contents.map(({ contentId, seconds }) => ({
+      fits: contentPattern(contentId),
+      intervalMs: seconds * 1_000,
+    }))
+  }
 
-/** Rules that can be replaced while others hold them. */
-export interface ReplaceableRules extends ContentRules {
-  replace(settings: RuleSettings): void
-}
+  readonly retention = (ref: ContentRef): RetentionClass => this.#retention(ref)
 
-/** The rules of a configuration, until a reload brings others. */
-export function replaceableRules(settings: RuleSettings): ReplaceableRules {
-  let current = contentRules(settings)
-  return {
-    retention: (ref) => current.retention(ref),
-    rotation: (ref) => current.rotation(ref),
-    ledgerKeepMs: (ref) => current.ledgerKeepMs(ref),
-    get longestIntervalMs() {
-      return current.longestIntervalMs
-    },
-    get shortestGraceMs() {
-      return current.shortestGraceMs
-    },
-    replace(next) {
-      current = contentRules(next)
-    },
+  /** How often a content changes its keys, in milliseconds; undefined where no rule matches. */
+  readonly rotation = (ref: ContentRef): number | undefined => this.#intervals.find(({ fits }) => fits(ref))?.intervalMs
+
+  /** How long the ledger keeps the records of a content, in milliseconds; undefined: it never deletes them. */
+  readonly ledgerKeepMs = (ref: ContentRef): number | undefined => {
+    const ledgerMs = this.#settings.ledger.retentionDays * DAY_MS
+    const { keepMs, graceMs, held } = this.#retention(ref)
+    if (held) return undefined
+    // The last request for a content decides when it expires: the record must last until the content is destroyed.
+    return keepMs === undefined ? ledgerMs : Math.max(ledgerMs, keepMs + graceMs)
+  }
+
+  /** The longest rotation interval of any content, in milliseconds; 0 if there is no rule. */
+  get longestIntervalMs(): number {
+    return Math.max(0, ...this.#intervals.map(({ intervalMs }) => intervalMs))
+  }
+
+  /** The shortest time that any class leaves between expiry and destruction, in milliseconds. */
+  get shortestGraceMs(): number {
+    return shortestGraceMs(this.#settings.retention)
   }
 }

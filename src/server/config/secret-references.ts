@@ -1,12 +1,12 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import { environmentName, SETTINGS } from './settings-table.ts'
+import { environmentName, SETTINGS } from './setting-list.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Fetches one value of a service. Rejects with what the service says. */
+/** Fetches one value from a service. Rejects with the error of the service. */
 type Fetch = (reference: string) => Promise<string | undefined>
 
-/** A service that keeps values, and what makes a variable name one of them. To add one, add a line to `SERVICES`. */
+/** A service that keeps secrets, and the variables that refer to it. To add a service, add an entry to `SERVICES`. */
 interface SecretService {
   readonly suffix: string
   readonly arn: RegExp
@@ -15,7 +15,7 @@ interface SecretService {
 }
 
 const TIMEOUT_MS = 5_000
-/** The text of the configuration file, which may be kept so too. */
+/** The text of the configuration file, which a service may keep too. */
 const CONFIG_TEXT = 'KEYSPRING_CONFIG_YAML'
 
 const SERVICES: readonly SecretService[] = [
@@ -47,20 +47,20 @@ const SERVICES: readonly SecretService[] = [
   },
 ]
 
-/** A setting and what its value stands for. */
+/** A setting and the reference to its value. */
 interface Reference {
   /** The setting's own variable. */
   readonly name: string
-  /** The variable that was given. */
+  /** The variable that holds the reference. */
   readonly variable: string
   readonly service: SecretService
   readonly reference: string
 }
 
 /**
- * The environment with the values that `NAME_SECRET` (AWS Secrets Manager) and `NAME_PARAMETER` (SSM Parameter Store) stand for, and
- * `NAME_FILE` and `KEYSPRING_CONFIG` where they are an ARN. Each is fetched once. Rejects with ERR_CONFIG_INVALID and every
- * problem, by name and never by value.
+ * The environment, with `NAME_SECRET` (AWS Secrets Manager) and `NAME_PARAMETER` (SSM Parameter Store) replaced by the values they
+ * refer to. `NAME_FILE` and `KEYSPRING_CONFIG` may hold an ARN too. Each value is fetched once. Rejects with ERR_CONFIG_INVALID
+ * and every problem, by name and never by value.
  */
 export async function resolveSecretReferences(environment: Environment): Promise<Environment> {
   const resolved: Record<string, string | undefined> = { ...environment }
@@ -72,7 +72,7 @@ export async function resolveSecretReferences(environment: Environment): Promise
     openedBy.set(service, opened)
     try {
       const value = await (await opened)(reference)
-      if (value === undefined || value === '') problems.push(`${variable}: holds nothing`)
+      if (value === undefined || value === '') problems.push(`${variable}: the secret is empty`)
       else resolved[name] = value.replace(/\r?\n$/, '')
     } catch (error) {
       problems.push(`${variable}: cannot be read (${error instanceof Error ? error.name : 'unknown reason'})`)
@@ -101,7 +101,7 @@ function referencesIn(environment: Environment): readonly Reference[] {
     names.flatMap((name): readonly Reference[] => {
       const variable = name + service.suffix
       const reference = environment[variable]
-      // What is a setting by its whole name is no reference.
+      // A variable that is itself a setting is no reference.
       return reference === undefined || settings.has(variable) ? [] : [{ name, variable, service, reference }]
     }),
   )

@@ -1,18 +1,21 @@
 import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { LineCounter, parseDocument } from 'yaml'
-import { environmentName, fromText, SETTINGS, type Setting } from './settings-table.ts'
+import { nearestName } from '../../core/nearest.ts'
+import { systemCodeOf } from './files.ts'
+import { environmentName, fromText, resolveFileNames, SETTINGS } from './setting-list.ts'
 
-/** Where settings come from; a flag wins over the environment, the environment over the file, the file over the default. */
+/** Where settings come from. A flag wins over the environment, the environment over the file, the file over the default. */
 export interface ConfigSources {
-  /** The YAML file that `--config` names; without it KEYSPRING_CONFIG may name one. */
+  /** The YAML file of `--config`; without it KEYSPRING_CONFIG may name one. */
   readonly file?: string | undefined
-  /** What a file would hold, in its place. */
+  /** The content of a file, instead of a file. */
   readonly settings?: Readonly<Record<string, unknown>> | undefined
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly flags?: ConfigFlags
-  /** Whether a server is to listen by it, which needs more to be right. Default true. */
+  /** Whether a server listens with this configuration, which requires more settings. Default true. */
   readonly serves?: boolean
-  /** A function has no listener: its gateway ends TLS, and is where it is reached. */
+  /** A function has no listener: its gateway ends TLS and has the public address. */
   readonly runsAs?: 'function'
 }
 
@@ -26,17 +29,21 @@ export interface ConfigFlags {
   readonly logRequests?: boolean | undefined
 }
 
-/** All settings as one tree that nobody has checked yet. */
-export interface RawConfig {
+/** All settings as one tree, before the schema checks it. */
+interface RawConfig {
   readonly tree: Readonly<Record<string, unknown>>
-  /** What a setting was called where it was given: `KEYSPRING_PORT`, `--port`; by its path. */
+  /** The name of a setting in its source (`KEYSPRING_PORT`, `--port`), by its path. */
   readonly names: ReadonlyMap<string, string>
   /** The file that was read, if any. */
   readonly file: string | undefined
   readonly problems: readonly string[]
 }
 
-/** Gathers the settings of all sources. What cannot be read is a problem, by name and never by value. */
+const FILE_VARIABLE = 'KEYSPRING_CONFIG'
+/** The text of a configuration file, for a place without a disk. */
+const TEXT_VARIABLE = 'KEYSPRING_CONFIG_YAML'
+
+/** Gathers the settings of all sources. A problem names the setting, never its value. */
 export function gatherSettings({ file: given, settings, environment, flags = {} }: ConfigSources): RawConfig {
   const problems: string[] = []
   const names = new Map<string, string>()
@@ -65,24 +72,24 @@ export function gatherSettings({ file: given, settings, environment, flags = {} 
 
   for (const [path, value] of Object.entries(flags)) {
     if (value === undefined) continue
-    put(tree, path, typeof value === 'string' ? fromText(kindOf(path), value) : value)
-    names.set(path, flagName(path))
+    const kind = SETTINGS.find((setting) => setting.path === path)?.kind ?? 'text'
+    put(tree, path, typeof value === 'string' ? fromText(kind, value) : value)
+    names.set(path, `--${path.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`)
   }
   return { tree, names, file, problems }
 }
 
-/** References are resolved before settings are gathered, where they are. */
+/** References to AWS secrets are resolved before settings are gathered, by the commands that support them. */
 function whyUnknown(name: string, known: ReadonlySet<string>): string {
   const setting = name.replace(/_(?:SECRET|PARAMETER)$/, '')
-  if (setting === name || !known.has(setting)) return 'unknown setting'
-  return `names a secret of AWS, which keyspring serve and functions alone read: give ${setting} itself, or ${setting}_FILE`
+  if (setting !== name && known.has(setting)) {
+    return `names a secret of AWS, which only keyspring serve and functions read: set ${setting} itself, or ${setting}_FILE`
+  }
+  const meant = nearestName(name, known)
+  return `unknown setting${meant === undefined ? '' : `. Did you mean ${meant}?`}`
 }
 
-const FILE_VARIABLE = 'KEYSPRING_CONFIG'
-/** The text of such a file, where there is no disk to put one on. */
-const TEXT_VARIABLE = 'KEYSPRING_CONFIG_YAML'
-
-/** The variable, or the content of the file that its `_FILE` twin names, without the line end editors put there. */
+/** The variable, or the content of the file that its `_FILE` twin names, without the line end that editors add. */
 function readVariable(environment: ConfigSources['environment'], name: string, problems: string[]): string | undefined {
   const twin = `${name}_FILE`
   const file = environment[twin]
@@ -91,17 +98,19 @@ function readVariable(environment: ConfigSources['environment'], name: string, p
     problems.push(`${twin}: ${name} is set too: expected one of the two`)
     return undefined
   }
-  return readText(twin, file, problems)?.replace(/\r?\n$/, '')
+  return readFile(twin, file, problems)?.replace(/\r?\n$/, '')
 }
 
+/** The settings of a file. The relative paths in it start at its directory. */
 function readYaml(file: string, problems: string[]): Record<string, unknown> {
-  return parseYaml('config file', readText(`config file ${file}`, file, problems), problems)
+  const tree = parseYaml('config file', readFile(`config file ${file}`, file, problems), problems)
+  return resolveFileNames(tree, dirname(resolve(file)))
 }
 
 function parseYaml(name: string, text: string | undefined, problems: string[]): Record<string, unknown> {
   if (text === undefined) return {}
   const lineCounter = new LineCounter()
-  // The library's own messages quote the line, which may hold a secret.
+  // The messages of the library quote the line, which may hold a secret.
   const document = parseDocument(text, { lineCounter, prettyErrors: false, stringKeys: true })
   for (const { code, pos } of document.errors) {
     const { line, col } = lineCounter.linePos(pos[0])
@@ -115,17 +124,16 @@ function parseYaml(name: string, text: string | undefined, problems: string[]): 
   return {}
 }
 
-function readText(name: string, file: string, problems: string[]): string | undefined {
+function readFile(name: string, file: string, problems: string[]): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
-    problems.push(`${name}: cannot be read (${reason})`)
+    problems.push(`${name}: cannot be read (${systemCodeOf(error)})`)
     return undefined
   }
 }
 
-/** Puts `value` where `path` says. What stands in the way and is no section is left: the schema reports it. */
+/** Sets the value at `path`. Leaves a value that is no section in its place: the schema reports it. */
 function put(tree: Record<string, unknown>, path: string, value: unknown): void {
   const steps = path.split('.')
   const last = steps.pop() ?? ''
@@ -141,12 +149,4 @@ function put(tree: Record<string, unknown>, path: string, value: unknown): void 
 
 function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function kindOf(path: string): Setting['kind'] {
-  return SETTINGS.find((setting) => setting.path === path)?.kind ?? 'text'
-}
-
-function flagName(path: string): string {
-  return `--${path.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }

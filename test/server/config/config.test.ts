@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { type Config, readConfig } from '../../../src/server/config/config.ts'
-import { environmentName, SETTINGS } from '../../../src/server/config/settings-table.ts'
+import { environmentName, SETTINGS } from '../../../src/server/config/setting-list.ts'
 import type { ConfigSources } from '../../../src/server/config/sources.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'keyspring-config-'))
@@ -66,7 +66,7 @@ test('KEYSPRING_CONFIG names the file, and --config another', () => {
   assert.equal(read({ environment, file: fileOf('port: 2\n') }).port, 2)
 })
 
-test('a file without settings is as no file', () => {
+test('a file without settings gives the defaults', () => {
   assert.equal(fromYaml('').port, 8080)
   assert.equal(fromYaml('# nothing\n').port, 8080)
 })
@@ -106,13 +106,13 @@ test('a _FILE twin gives the setting, without the line end of an editor', () => 
   assert.equal(read({ environment: { KEYSPRING_PORT_FILE: fileOf('9\n') } }).port, 9)
 })
 
-test('a setting and its _FILE twin together are refused', () => {
+test('rejects a setting together with its _FILE twin', () => {
   assert.deepEqual(problemsOf({ environment: { KEYSPRING_PORT: '1', KEYSPRING_PORT_FILE: fileOf('2') } }), [
     'KEYSPRING_PORT_FILE: KEYSPRING_PORT is set too: expected one of the two',
   ])
 })
 
-test('a _FILE twin whose file is not there is refused by name', () => {
+test('rejects a _FILE twin whose file does not exist, by name', () => {
   assert.deepEqual(problemsOf({ environment: { KEYSPRING_PORT_FILE: join(directory, 'none') } }), [
     'KEYSPRING_PORT_FILE: cannot be read (ENOENT)',
   ])
@@ -122,8 +122,12 @@ const CANARY = 'hunter2'
 const wrong: readonly [string, string, readonly RegExp[]][] = [
   ['a port that is none', `port: ${CANARY}`, [/^port: expected a whole number from 0 to 65535$/]],
   ['a port too high', 'port: 70000', [/^port: expected/]],
-  ['an unknown setting', `${'prot'}: ${CANARY}`, [/^prot: unknown setting$/]],
-  ['an unknown setting inside a section', `limits: { depht: ${CANARY} }`, [/^limits\.depht: unknown setting$/]],
+  ['an unknown setting', `${'prot'}: ${CANARY}`, [/^prot: unknown setting\. Did you mean port\?$/]],
+  [
+    'an unknown setting inside a section',
+    `limits: { depht: ${CANARY} }`,
+    [/^limits\.depht: unknown setting\. Did you mean limits\.depth\?$/],
+  ],
   ['a section that is a value', `limits: ${CANARY}`, [/^limits: expected a section of settings$/]],
   ['a list that is a value', `trustProxy: ${CANARY}`, [/^trustProxy: expected a list$/]],
   ['a proxy that is a name', `trustProxy: [${CANARY}]`, [/^trustProxy\.0: expected an IP address$/]],
@@ -169,7 +173,7 @@ const wrong: readonly [string, string, readonly RegExp[]][] = [
   [
     'a described system with the id of another',
     'drmSystems: [{ name: Mine, systemId: edef8ba9-79d6-4ace-a3c8-27dcd51d21ed, commonEncryptionSchemes: [cenc] }]',
-    [/^drmSystems\.0\.systemId: is the id of Widevine already$/],
+    [/^drmSystems\.0\.systemId: is the ID of Widevine already$/],
   ],
   [
     'a described system that could not be signalled',
@@ -188,8 +192,27 @@ const wrong: readonly [string, string, readonly RegExp[]][] = [
     [/^config file, line 2, column 1: not valid YAML \(duplicate key\)$/],
   ],
 ]
+test('a name that resembles no setting gets no suggestion', () => {
+  assert.deepEqual(problemsOf({ settings: { colour: 1 } }), ['colour: unknown setting'])
+  assert.deepEqual(problemsOf({ environment: { KEYSPRING_LIMITS_DEPHT: '1' } }), [
+    'KEYSPRING_LIMITS_DEPHT: unknown setting. Did you mean KEYSPRING_LIMITS_DEPTH?',
+  ])
+})
+
+test('a relative path in a file starts at the directory of the file, elsewhere at the working directory', () => {
+  const file = fileOf(
+    'data: keys\nrootKey: { file: ../root.key }\nauth: { gateway: { secretFiles: [a, /b] } }\ntrustProxy: [10.0.0.1]\n',
+  )
+  const { data, rootKey, auth } = read({ file })
+  assert.deepEqual([data, rootKey.file], [join(directory, 'keys'), join(directory, '../root.key')])
+  assert.deepEqual(auth.gateway?.secretFiles, [join(directory, 'a'), '/b'])
+  assert.equal(read({ file: fileOf('port: 1\n') }).data, join(directory, 'data'))
+  assert.equal(read({ file, flags: { data: 'keys' } }).data, 'keys')
+  assert.equal(read({ file, environment: { KEYSPRING_DATA: './there' } }).data, './there')
+})
+
 for (const [what, yaml, expected] of wrong) {
-  test(`refuses ${what}, by name and not by value`, () => {
+  test(`rejects ${what}, by name and not by value`, () => {
     const problems = problemsOf({ file: fileOf(yaml) })
     for (const [i, pattern] of expected.entries()) assert.match(problems[i] ?? '', pattern)
     if (!what.includes('YAML')) assert.equal(problems.length, expected.length, problems.join('\n'))
@@ -197,7 +220,7 @@ for (const [what, yaml, expected] of wrong) {
   })
 }
 
-test('every problem of every source is reported, by the name it has there', () => {
+test('reports every problem of every source, by its name in that source', () => {
   const problems = problemsOf({
     file: fileOf('limits: { depth: 1 }\nlogLevel: loud\n'),
     environment: { KEYSPRING_STORE: 'x', KEYSPRING_PROT: '1', PATH: '/bin' },
@@ -215,12 +238,12 @@ test('every problem of every source is reported, by the name it has there', () =
   ])
 })
 
-test('a file that is not there is refused', () => {
+test('rejects a file that does not exist', () => {
   const file = join(directory, 'none.yaml')
   assert.deepEqual(problemsOf({ file }), [`config file ${file}: cannot be read (ENOENT)`])
 })
 
-test('other addresses than loopback need --allow-anonymous and a public URL', () => {
+test('an address other than loopback requires --allow-anonymous and a public URL', () => {
   const problems = problemsOf({ flags: { host: '0.0.0.0' } })
   assert.equal(problems.length, 3)
   assert.match(problems[0] ?? '', /^playback\.access: is not set/)
@@ -232,7 +255,7 @@ test('other addresses than loopback need --allow-anonymous and a public URL', ()
   assert.deepEqual({ loopback, publicUrl }, { loopback: false, publicUrl: 'https://keys.example.com' })
 })
 
-test('what only opens the keys need not be reachable', () => {
+test('a command that only opens the keys requires no public URL', () => {
   assert.equal(read({ flags: { host: '0.0.0.0' }, serves: false }).loopback, false)
 })
 

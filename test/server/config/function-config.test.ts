@@ -21,7 +21,7 @@ const problemsOf = (environment: Record<string, string>, runsAs?: 'function'): r
 }
 
 describe('the configuration of a function', () => {
-  test('needs no address, no certificate and no public URL of its own', () => {
+  test('requires no address, no certificate and no public URL of its own', () => {
     const { loopback, publicUrl } = readConfig({ environment: ENVIRONMENT, runsAs: 'function' })
     assert.deepEqual([loopback, publicUrl], [false, undefined])
   })
@@ -57,9 +57,9 @@ describe('the configuration of a function', () => {
 })
 
 describe('a store in DynamoDB', () => {
-  test('needs its table', () => {
+  test('requires its table', () => {
     const [problem] = problemsOf({ KEYSPRING_STORE: 'dynamodb' })
-    assert.equal(problem, 'dynamodb.table: is not set: store dynamodb needs it')
+    assert.equal(problem, 'dynamodb.table: is not set: store dynamodb requires it')
   })
 
   test('does not erase what a request could still revive', () => {
@@ -67,7 +67,7 @@ describe('a store in DynamoDB', () => {
       'store: dynamodb\ndynamodb: { table: keys }\nretention: { classes: { vod: { keep: 30d, grace: 120d } } }\n'
     const yaml = { KEYSPRING_CONFIG_YAML: retention }
     assert.deepEqual(problemsOf(yaml), [
-      'dynamodb.eraseAfterDays: retention.classes.vod.grace is not shorter: contents would be erased before their grace is over',
+      'dynamodb.eraseAfterDays: retention.classes.vod.grace is not shorter: DynamoDB would erase contents during their grace period',
     ])
     assert.deepEqual(problemsOf({ ...yaml, KEYSPRING_DYNAMODB_ERASE_AFTER_DAYS: '121' }), [])
   })
@@ -91,7 +91,7 @@ describe('callers that a gateway names', () => {
 
   test('need a gateway that proves itself, and TLS in front of a node', () => {
     const callers = { KEYSPRING_AUTH_GATEWAY_CALLERS: '111122223333' }
-    assert.match(problemsOf(callers)[0] ?? '', /^KEYSPRING_AUTH_GATEWAY_CALLERS: no gateway is known/)
+    assert.match(problemsOf(callers)[0] ?? '', /^KEYSPRING_AUTH_GATEWAY_CALLERS: no gateway is configured/)
     const proven = { ...callers, KEYSPRING_AUTH_GATEWAY_SECRET_SHA256: HASH }
     assert.match(problemsOf(proven)[0] ?? '', /KEYSPRING_AUTH_GATEWAY_SECRET_SHA256: neither tls nor trustProxy is set/)
     assert.match(problemsOf({ KEYSPRING_AUTH_GATEWAY_CALLERS: 'somebody' })[0] ?? '', /expected an account number/)

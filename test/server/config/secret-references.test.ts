@@ -61,13 +61,13 @@ describe('a setting that names a secret', () => {
     assert.deepEqual(fake.asked, [])
   })
 
-  test('is told from an unknown setting where it is not resolved', () => {
+  test('differs from an unknown setting where references are not resolved', () => {
     const environment = { KEYSPRING_STORE_SECRET: 'keys', KEYSPRING_NOTHING_SECRET: 'keys' }
     assert.throws(() => readConfig({ environment }), {
       code: 'ERR_CONFIG_INVALID',
       message:
-        'KEYSPRING_STORE_SECRET: names a secret of AWS, which keyspring serve and functions alone read: ' +
-        'give KEYSPRING_STORE itself, or KEYSPRING_STORE_FILE\nKEYSPRING_NOTHING_SECRET: unknown setting',
+        'KEYSPRING_STORE_SECRET: names a secret of AWS, which only keyspring serve and functions read: ' +
+        'set KEYSPRING_STORE itself, or KEYSPRING_STORE_FILE\nKEYSPRING_NOTHING_SECRET: unknown setting',
     })
   })
 
@@ -83,7 +83,7 @@ describe('a setting that names a secret', () => {
       assert.equal(error.code, 'ERR_CONFIG_INVALID')
       assert.deepEqual(error.message.split('\n'), [
         'KEYSPRING_PLAYBACK_JWT_SECRET_SECRET: cannot be read (ResourceNotFoundException)',
-        'KEYSPRING_PLAYBACK_SIGNED_URL_SECRET_SECRET: holds nothing',
+        'KEYSPRING_PLAYBACK_SIGNED_URL_SECRET_SECRET: the secret is empty',
         'KEYSPRING_ROOT_KEY_VAULT_TOKEN_SECRET: KEYSPRING_ROOT_KEY_VAULT_TOKEN is set too: expected one of the two',
         'KEYSPRING_STORE_PARAMETER: cannot be read (ParameterNotFound)',
       ])

@@ -6,7 +6,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
 import { playerUrls } from '../../../protocols/speke/urls.ts'
 import { type Config, readConfig } from '../../../server/config/config.ts'
-import { readKeySetFile, signingKeys } from '../../../server/config/key-set-file.ts'
+import { readKeySetFile, signingKeys } from '../../../server/config/key-sets.ts'
 
 /** The options that both commands take. */
 interface TokenOptions {

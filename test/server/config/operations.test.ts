@@ -7,7 +7,7 @@ import { inspect } from 'node:util'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { retentionRules } from '../../../src/operations/lifetime/retention.ts'
 import { type Config, readConfig } from '../../../src/server/config/config.ts'
-import { auditDirectoryOf } from '../../../src/server/config/operations-config.ts'
+import { auditDirectoryOf } from '../../../src/server/config/operations.ts'
 import { temporaryDirectory } from '../../cli/run.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 
@@ -66,7 +66,7 @@ test('the first rule that fits names the class of a content', () => {
   assert.equal(of('movie').name, 'forever')
 })
 
-test('every problem of retention is told at once', () => {
+test('reports every problem of retention at once', () => {
   const problems = problemsOf({
     retention: {
       default: 'vod',
@@ -87,7 +87,7 @@ test('a policy that stores no secrets takes no class that ends', () => {
   const contentKeys = { policy: 'derived-root', rootSecret: Buffer.alloc(32, 1).toString('base64') }
   const classes = { live: { keep: '7d' }, vod: { keep: 'forever' } }
   assert.deepEqual(problemsOf({ contentKeys, retention: { classes } }), [
-    'retention.classes.live.keep: contentKeys.policy derived-root stores no secret that could be destroyed: expected forever',
+    'retention.classes.live.keep: expected forever: contentKeys.policy derived-root stores no secret that could be destroyed',
   ])
 })
 
@@ -100,7 +100,7 @@ test('the audit log is below the data, and nowhere beside a store in memory', ()
 
 test('records that must be written need a place', () => {
   assert.deepEqual(problemsOf({ store: 'memory', audit: { issue: 'require' } }), [
-    'audit.directory: is not set: audit.issue require needs it beside a store in memory',
+    'audit.directory: is not set: audit.issue require needs it with a store in memory',
   ])
 })
 
@@ -111,7 +111,7 @@ test('a webhook has a secret, which is printed nowhere', () => {
   assert.equal(config.events.webhook?.secret.reveal(), secret)
   for (const printed of [inspect(config, { depth: 9 }), JSON.stringify(config)]) assert.doesNotMatch(printed, /hunter2/)
   assert.deepEqual(problemsOf({ events: { webhook: { url } } }), [
-    'events.webhook.secret: is not set: whoever receives events needs it to know them for ours',
+    'events.webhook.secret: is not set: the receiver needs it to verify events',
   ])
   assert.deepEqual(problemsOf({}, { KEYSPRING_EVENTS_WEBHOOK_SECRET: 'hunter2' }), [
     'KEYSPRING_EVENTS_WEBHOOK_SECRET: expected a secret of 32 to 4096 characters, one line',

@@ -5,37 +5,32 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import { readWebhookSecret } from '../../operations/events/sign.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
+import { parseDuration, type RetentionSettings, retentionProblems } from '../../operations/lifetime/retention.ts'
 import type { EventType } from '../../operations/ports/events.ts'
 import { webhookUrlProblem } from '../delivery/post-event.ts'
 import type { ReportProblem } from './fields.ts'
-import { readText } from './playback-config.ts'
-import type { Sections } from './schema.ts'
-import type { KeysAtRest } from './store-config.ts'
+import { readText } from './files.ts'
+import type { KeysAtRest } from './keys-at-rest.ts'
+import type { Sections } from './setting-list.ts'
 
-/** Where who did what is written down. */
+/** The audit log. */
 export interface AuditSettings {
-  /** Undefined: below `data`, where anything there lasts. */
+  /** Undefined: `audit` in `data`, if files there last. */
   readonly directory: string | undefined
-  /** Whether it does: not beside a store in memory, nor in a function, whose files end with its instance. */
+  /** False beside a store in memory, and in a function, whose files end with its instance. */
   readonly lasts: boolean
   readonly node: string
-  /** What becomes of records of issued keys: none, written soon, or written before the answer leaves. */
+  /** When records of issued keys are written. */
   readonly issue: Sections['audit']['issue']
 }
 
-/** Who is told of what happens. */
+/** The receivers of events. */
 export interface EventsSettings {
-  readonly webhook: WebhookSettings | undefined
+  readonly webhook: { readonly url: string; readonly secret: Secret<string>; readonly timeoutMs: number } | undefined
   readonly eventBus: string | undefined
   readonly file: string | undefined
   readonly types: readonly EventType[]
   readonly deadLetterFile: string | undefined
-}
-
-export interface WebhookSettings {
-  readonly url: string
-  readonly secret: Secret<string>
-  readonly timeoutMs: number
 }
 
 export function toAudit(
@@ -45,12 +40,12 @@ export function toAudit(
 ): AuditSettings {
   const lasts = store !== 'memory' && !isFunction
   if (directory === undefined && store === 'memory' && issue === 'require') {
-    report('audit.directory', 'is not set: audit.issue require needs it beside a store in memory')
+    report('audit.directory', 'is not set: audit.issue require needs it with a store in memory')
   }
   return { directory, lasts, node: node ?? nodeOf(hostname()), issue }
 }
 
-/** The directory of the audit log; undefined where there is none. */
+/** The directory of the audit log; undefined if there is no audit log in files. */
 export function auditDirectoryOf({
   audit,
   data,
@@ -61,7 +56,7 @@ export function auditDirectoryOf({
   return audit.directory ?? (audit.lasts ? join(data, 'audit') : undefined)
 }
 
-/** A host name as far as it can be the name of a file. */
+/** A host name, reduced to what the name of a file can hold. */
 function nodeOf(name: string): string {
   const fit = name
     .replaceAll(/[^\w.-]/g, '-')
@@ -74,13 +69,14 @@ export function toEvents(written: Sections['events'], report: ReportProblem): Ev
   const { webhook, eventBus, file, types, deadLetterFile } = written
   const { url, secret, timeoutMs } = webhook
   if (url !== undefined && secret === undefined) {
-    report('events.webhook.secret', 'is not set: whoever receives events needs it to know them for ours')
+    report('events.webhook.secret', 'is not set: the receiver needs it to verify events')
   }
-  if (url === undefined && secret !== undefined) report('events.webhook.url', 'is not set: nobody is told of events')
+  if (url === undefined && secret !== undefined)
+    report('events.webhook.url', 'is not set: there is no receiver for events')
   const problem = url === undefined ? undefined : webhookUrlProblem(url)
   if (problem !== undefined) report('events.webhook.url', problem)
   if (secret !== undefined && !isWebhookSecret(secret)) {
-    report('events.webhook.secret', 'expected base64 of 24 bytes or more behind whsec_')
+    report('events.webhook.secret', 'expected base64 of 24 bytes or more after whsec_')
   }
   return {
     webhook: url === undefined || secret === undefined ? undefined : { url, secret: new Secret(secret), timeoutMs },
@@ -104,7 +100,7 @@ function isWebhookSecret(secret: string): boolean {
 /** The management API. */
 export interface ApiSettings {
   readonly enabled: boolean
-  /** What opens keys that others encrypted for us; undefined: only keys in the clear are imported. */
+  /** Decrypts keys that others encrypted for this server; undefined: Keyspring imports only keys in the clear. */
   readonly importKey: Secret<ImportKey> | undefined
 }
 
@@ -124,4 +120,28 @@ function toImportKey(pem: string, report: ReportProblem): Secret<ImportKey> | un
     report('api.importKeyFile', 'expected a private key in PEM, without a passphrase, and its certificate')
   }
   return undefined
+}
+
+/** How long contents live. */
+export interface Retention extends RetentionSettings {
+  /** Minutes between two sweeps of this node; 0: it does not sweep. */
+  readonly sweepMinutes: number
+}
+
+/** The retention classes and rules; reports their problems. */
+export function toRetention(
+  written: Sections['retention'],
+  policy: Sections['contentKeys']['policy'],
+  report: ReportProblem,
+): Retention {
+  for (const { path, problem } of retentionProblems(written)) report(`retention.${path}`, problem)
+  if (policy !== 'derived-root') return written
+  for (const [name, { keep }] of Object.entries(written.classes)) {
+    if (parseDuration(keep) === Number.POSITIVE_INFINITY) continue
+    report(
+      `retention.classes.${name}.keep`,
+      'expected forever: contentKeys.policy derived-root stores no secret that could be destroyed',
+    )
+  }
+  return written
 }

@@ -41,18 +41,18 @@ test('a store that is none is refused without its text', () => {
   }
 })
 
-test('a kind of root key tells everything that it lacks', () => {
+test('reports every setting that a kind of root key lacks', () => {
   assert.deepEqual(problemsOf({ KEYSPRING_ROOT_KEY_KIND: 'vault', KEYSPRING_ROOT_KEY_PREVIOUS: 'local,aws-kms' }), [
-    'rootKey.vault.url: is not set: rootKey.kind vault needs it',
-    'rootKey.vault.key: is not set: rootKey.kind vault needs it',
-    'rootKey.vault.token: is not set: rootKey.kind vault needs it',
-    'rootKey.awsKms.keyId: is not set: rootKey.kind aws-kms needs it',
+    'rootKey.vault.url: is not set: rootKey.kind vault requires it',
+    'rootKey.vault.key: is not set: rootKey.kind vault requires it',
+    'rootKey.vault.token: is not set: rootKey.kind vault requires it',
+    'rootKey.awsKms.keyId: is not set: rootKey.kind aws-kms requires it',
   ])
 })
 
-test('derived-root needs its root secret', () => {
+test('derived-root requires its root secret', () => {
   assert.deepEqual(problemsOf({ KEYSPRING_CONTENT_KEYS_POLICY: 'derived-root' }), [
-    'contentKeys.rootSecret: is not set: contentKeys.policy derived-root needs it',
+    'contentKeys.rootSecret: is not set: contentKeys.policy derived-root requires it',
   ])
   const problems = problemsOf({ KEYSPRING_CONTENT_KEYS_ROOT_SECRET: 'hunter2' })
   assert.deepEqual(problems, ['KEYSPRING_CONTENT_KEYS_ROOT_SECRET: expected 32 bytes in base64'])

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
 import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import { DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE } from '../../../src/protocols/speke/profile.ts'
-import { profileChooser, toProfiles } from '../../../src/server/config/profiles.ts'
+import { profileChooser, toProfiles } from '../../../src/server/config/signalling.ts'
 
 const WIDEVINE = systemIdOf('edef8ba9-79d6-4ace-a3c8-27dcd51d21ed')
 const systems = [...DRM_SYSTEMS.values()]

@@ -1,24 +1,29 @@
+import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import { type SystemId, toSystemId } from '../../formats/cenc.ts'
+import { DRM_SYSTEMS, HLS_AES_128, HLS_AES_128_OF_AWS, hlsAes128V1 } from '../../formats/drm/facts.ts'
 import { problemsOfSettings } from '../../formats/drm/settings-problems.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
+import { type DrmSystemTemplate, drmSystemFromTemplate } from '../../formats/drm/template/system.ts'
 import { DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE, type SignalingProfile } from '../../protocols/speke/profile.ts'
-import type { WrittenSignalingProfile } from './schema.ts'
+import type { FindDrmSystem } from '../../protocols/speke/schemes.ts'
+import type { ReportProblem } from './fields.ts'
+import type { WrittenSignalingProfile } from './shapes.ts'
 
 /** The profiles that need no configuration. */
-export const SHIPPED_PROFILES: readonly SignalingProfile[] = [DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE]
+const SHIPPED_PROFILES: readonly SignalingProfile[] = [DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE]
 
-/** A rule that gives the contents whose id fits `contentId`, where `*` stands for any text, a profile. */
+/** Gives a profile to the contents whose ID matches `contentId`; `*` is any text. */
 export interface ContentRule {
   readonly contentId: string
   readonly signalingProfile: string
 }
 
-/** The shipped profiles and the written ones. A written one changes what it names in the shipped one of its name, or in `default`. */
+/** The shipped and the configured profiles. A configured one changes members of the shipped one of its name, or of `default`. */
 export function toProfiles(
   written: Readonly<Record<string, WrittenSignalingProfile>>,
   systems: readonly DrmSystem[],
-  report: (path: string, problem: string) => void,
+  report: ReportProblem,
 ): ReadonlyMap<string, SignalingProfile> {
   const profiles = new Map(SHIPPED_PROFILES.map((profile) => [profile.name, profile]))
   for (const [name, changes] of Object.entries(written)) {
@@ -54,29 +59,59 @@ export function toProfiles(
   return profiles
 }
 
-/** Chooses the profile of a content: that of the first rule it fits, else `fallback`. */
+/** Chooses the profile of a content: that of the first rule that matches, else `standard`. */
 export function profileChooser(
   profiles: ReadonlyMap<string, SignalingProfile>,
-  fallback: string,
+  standard: string,
   rules: readonly ContentRule[],
 ): (contentId: string) => SignalingProfile {
   const named = (name: string): SignalingProfile => profiles.get(name) ?? DEFAULT_PROFILE
-  const chosen = named(fallback)
-  if (rules.length === 0) return () => chosen
-  const compiled = rules.map(({ contentId, signalingProfile }) => ({
-    pattern: contentId,
-    profile: named(signalingProfile),
-  }))
-  return (contentId) => compiled.find(({ pattern }) => matchesPattern(pattern, contentId))?.profile ?? chosen
+  return (contentId) =>
+    named(rules.find((rule) => matchesPattern(rule.contentId, contentId))?.signalingProfile ?? standard)
 }
 
 type Given<T> = { [K in keyof T]: Exclude<T[K], undefined> }
 
-/** The members that are there: a member left out must not hide the one it would change. */
+/** The members that are set: a missing member must not replace the one of the base. */
 function given<T extends object>(changes: T | undefined): Given<T> {
   return Object.fromEntries(Object.entries(changes ?? {}).filter(([, value]) => value !== undefined)) as Given<T>
 }
 
 function mapValues<T, U>(values: Readonly<Record<string, T>> = {}, map: (value: T) => U): Record<string, U> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
+}
+
+/** The built-in DRM systems, those described by template, and HLS AES-128 under further IDs for SPEKE 1.0. */
+export function toDrmSystems(
+  described: readonly DrmSystemTemplate[],
+  hlsAes128SystemIds: readonly SystemId[],
+  report: ReportProblem,
+): ReadonlyMap<SystemId, DrmSystem> {
+  const systems = new Map(DRM_SYSTEMS)
+  const add = (path: string, system: DrmSystem): void => {
+    if (systems.has(system.systemId)) report(path, `is the ID of ${systems.get(system.systemId)?.name} already`)
+    else systems.set(system.systemId, system)
+  }
+  for (const [i, template] of described.entries()) {
+    try {
+      add(`drmSystems.${i}.systemId`, drmSystemFromTemplate(template))
+    } catch (error) {
+      if (!(error instanceof KeyProviderError && error.code === 'ERR_CONFIG_INVALID')) throw error
+      report(`drmSystems.${i}`, error.message)
+    }
+  }
+  for (const [i, systemId] of hlsAes128SystemIds.entries()) {
+    // These are built in.
+    if (systemId === HLS_AES_128_OF_AWS || systemId === HLS_AES_128) continue
+    add(`speke.hlsAes128SystemIds.${i}`, hlsAes128V1(systemId))
+  }
+  return systems
+}
+
+/** Finds a system by its ID among those that a major version of SPEKE may name. */
+export function drmSystemFinder(systems: ReadonlyMap<SystemId, DrmSystem>): FindDrmSystem {
+  return (systemId, major) => {
+    const system = systems.get(systemId)
+    return system?.spekeMajors.includes(major) ? system : undefined
+  }
 }

@@ -2,20 +2,20 @@ import { createPrivateKey, createPublicKey, createSecretKey, type JsonWebKey, ty
 import type { PlayerTokenAlgorithm, PlayerTokenKey } from '../../auth/players/token.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 
-/** A key of a key set that player tokens may be signed with. */
-export interface KeySetKey {
+/** A key of a key set that may sign player tokens. */
+interface KeySetKey {
   readonly id: string
   readonly algorithm: PlayerTokenAlgorithm
   readonly jwk: JsonWebKey
 }
 
-/** The keys of a key set in JSON; those of other algorithms are left out. Throws ERR_CONFIG_INVALID. @see RFC 7517, 5 */
+/** The keys of a key set in JSON, without those of other algorithms. Throws ERR_CONFIG_INVALID. @see RFC 7517, 5 */
 export function readKeySetFile(text: string): readonly KeySetKey[] {
   let set: unknown
   try {
     set = JSON.parse(text)
   } catch {
-    // What JSON.parse says quotes the text, which may hold a secret.
+    // The message of JSON.parse quotes the text, which may hold a secret.
     throw invalid('expected JSON')
   }
   const { keys } = Object(set) as { readonly keys?: unknown }
@@ -25,7 +25,7 @@ export function readKeySetFile(text: string): readonly KeySetKey[] {
   return usable
 }
 
-/** What tokens are checked with: of a private key the public part. */
+/** The keys that verify tokens: of a private key, its public part. */
 export function checkingKeys(keys: readonly KeySetKey[]): readonly PlayerTokenKey[] {
   return keys.map(({ id, algorithm, jwk }) => ({
     id,
@@ -34,7 +34,7 @@ export function checkingKeys(keys: readonly KeySetKey[]): readonly PlayerTokenKe
   }))
 }
 
-/** What tokens can be signed with: the secrets and the private keys. */
+/** The keys that can sign tokens: secrets and private keys. */
 export function signingKeys(keys: readonly KeySetKey[]): readonly PlayerTokenKey[] {
   return keys
     .filter(({ algorithm, jwk }) => algorithm === 'HS256' || jwk.d !== undefined)

@@ -1,23 +1,22 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import type { z } from 'zod'
 import { remoteKeySet } from '../../auth/credentials/remote-key-set.ts'
 import { createPlayerTokens, type PlayerTokenKey } from '../../auth/players/token.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import type { AllowedOrigins } from '../../protocols/playback/cors.ts'
-import type { ReportProblem } from './fields.ts'
-import { checkingKeys, readKeySetFile } from './key-set-file.ts'
-import { MIN_SECRET_BYTES, type PLAYBACK } from './playback-settings.ts'
+import { MIN_SECRET_BYTES, type ReportProblem } from './fields.ts'
+import { readText } from './files.ts'
+import { checkingKeys, readKeySetFile } from './key-sets.ts'
+import type { Sections } from './setting-list.ts'
 
-/** What players get, and how they prove that they may. */
+/** What players get, and how they prove that they may have it. */
 export interface Playback extends Pick<WrittenPlayback, 'serveDrmKeys' | 'urlQuery' | 'rateLimit' | 'token'> {
   readonly access: AccessSettings
   readonly origins: AllowedOrigins
 }
-export type WrittenPlayback = Readonly<z.infer<typeof PLAYBACK>>
+type WrittenPlayback = Readonly<Sections['playback']>
 
-/** One way of access control with what it needs. */
+/** One kind of access control with its settings. */
 export type AccessSettings =
   | { readonly kind: 'open' }
   | {
@@ -34,16 +33,16 @@ export type AccessSettings =
       readonly maxTtlSeconds: number
     }
 
-/** The ids of the secrets that are settings of their own. */
-export const SECRET_ID = 'secret'
+/** The ID of a secret that is a setting, not a file. */
+const SECRET_ID = 'secret'
 
-/** The access control that is set, or open where that is `permitted` unsaid. Its key files are read here. */
-export function toPlayback(written: WrittenPlayback, permitted: boolean, report: ReportProblem): Playback {
+/** The configured access control with the keys from its files; `open` if none is set and `isOpenByDefault`. */
+export function toPlayback(written: WrittenPlayback, isOpenByDefault: boolean, report: ReportProblem): Playback {
   const { serveDrmKeys, urlQuery, rateLimit, token } = written
-  if (written.access === undefined && !permitted) {
+  if (written.access === undefined && !isOpenByDefault) {
     report(
       'playback.access',
-      'is not set: other machines could ask for keys: expected jwt, signed-url, callback, or open to serve every player',
+      'is not set, and other machines can ask for keys: expected jwt, signed-url, callback, or open to serve every player',
     )
   }
   return {
@@ -68,7 +67,7 @@ const ACCESS: Readonly<Record<AccessKind, (written: WrittenPlayback, report: Rep
       ...(jwks === undefined || isUrl ? [] : readChecked('playback.jwt.jwks', jwks, report)),
     ]
     if (keys.length === 0 && jwks === undefined) {
-      report('playback.jwt', 'expected secret or jwks: tokens are checked with their keys')
+      report('playback.jwt', 'expected secret or jwks: their keys verify tokens')
     }
     checking('playback.jwt.jwks', report, () => {
       createPlayerTokens({ keys, now: () => 0 })
@@ -87,11 +86,11 @@ const ACCESS: Readonly<Record<AccessKind, (written: WrittenPlayback, report: Rep
       if (text === undefined) continue
       if (Buffer.byteLength(text) < MIN_SECRET_BYTES) {
         report(path, `expected a file with a secret of ${MIN_SECRET_BYTES} bytes or more`)
-      } else if (keys.has(id)) report(path, 'another key has this id')
+      } else if (keys.has(id)) report(path, 'another key has this ID')
       else keys.set(id, secretKey(text))
     }
     if (secret === undefined && keyFiles.length === 0) {
-      report('playback.signedUrl', 'expected secret or keyFiles: URLs are signed with their keys')
+      report('playback.signedUrl', 'expected secret or keyFiles: their keys sign URLs')
     }
     return { kind: 'signed-url', keys: new Secret(keys) }
   },
@@ -108,7 +107,7 @@ function toOrigins(origins: readonly string[], report: ReportProblem): AllowedOr
   return '*'
 }
 
-/** Of tokens that name no key, too: issuers with one secret leave `kid` out. */
+/** Also for tokens that name no key: issuers with one secret omit `kid`. */
 function secretKeys(text: string): readonly PlayerTokenKey[] {
   const key = secretKey(text)
   return [SECRET_ID, ''].map((id) => ({ id, algorithm: 'HS256', key }))
@@ -128,25 +127,12 @@ function readChecked(path: string, file: string, report: ReportProblem): readonl
   return keys
 }
 
-/** Reports what `check` refuses. */
+/** Reports the problem for which `check` throws. */
 function checking(path: string, report: ReportProblem, check: () => void): void {
   try {
     check()
   } catch (error) {
     if (!(error instanceof KeyProviderError && error.code === 'ERR_CONFIG_INVALID')) throw error
     report(path, error.message)
-  }
-}
-
-/** The text of a file that a setting names, or a problem by the name of the setting. */
-export function readText(path: string, file: string, report: ReportProblem): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    report(
-      path,
-      `the file cannot be read (${error instanceof Error && 'code' in error ? error.code : 'unknown reason'})`,
-    )
-    return undefined
   }
 }
