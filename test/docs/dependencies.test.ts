@@ -6,7 +6,7 @@ import { PACKAGE } from '../cli/run.ts'
 import { pageOf, rowsOf } from './pages.ts'
 
 const page = pageOf('docs/dependencies.md')
-const [used, forDevelopment] = [page.text.split('## What we did not take')[0], page.text.split('## For development')[1]]
+const [used, forDevelopment] = [page.text.split('## Packages not used')[0], page.text.split('## For development')[1]]
 
 /** The packages that the first cells of tables name. */
 const namesIn = (text = ''): readonly string[] =>
