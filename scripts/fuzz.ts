@@ -10,9 +10,9 @@ import { createHandler, routes } from '../src/http/routes/routes.ts'
 import { StoredContentKeys } from '../src/keys/content/content-keys.ts'
 import { openKeys } from '../src/keys/crypto/open-keys.ts'
 import type { RootKey } from '../src/keys/ports/root-key.ts'
-import { createAnswer } from '../src/protocols/speke/answer.ts'
+import { SpekeAnswerer } from '../src/protocols/speke/answer.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../src/protocols/speke/profile.ts'
-import { playerUrls } from '../src/protocols/speke/urls.ts'
+import { PlayerUrls } from '../src/protocols/speke/urls.ts'
 import { requestOf } from './bench/documents.ts'
 import { fuzzedCallers } from './fuzz/credentials.ts'
 import { grow } from './fuzz/grammar.ts'
@@ -54,7 +54,7 @@ const { dataKeys } = await openKeys({
 const { callers, headersFor } = await fuzzedCallers()
 const handle = createHandler({
   routes: routes({
-    answer: createAnswer({
+    speke: new SpekeAnswerer({
       contentKeys: new StoredContentKeys({
         store,
         dataKeys,
@@ -71,7 +71,7 @@ const handle = createHandler({
       profileFor: () => DEFAULT_PROFILE,
       policy: DEFAULT_POLICY,
       xmlLimits: {},
-      urls: playerUrls('https://keys.example.com'),
+      urls: new PlayerUrls('https://keys.example.com'),
       record: () => undefined,
       warn: () => undefined,
       now: () => Date.now(),

@@ -4,7 +4,7 @@ import { onlyLocalCalls } from '../../src/http/listener/loopback.ts'
 import type { Issued } from '../../src/http/route.ts'
 import type { AdmitOperator } from '../../src/http/routes/metrics.ts'
 import { createHandler, routes } from '../../src/http/routes/routes.ts'
-import type { AnswerSpeke } from '../../src/protocols/speke/answer.ts'
+import type { SpekeAnswerer } from '../../src/protocols/speke/answer.ts'
 
 /** A call as the listener would make it, local and without a body unless `overrides` says otherwise. */
 export function callOf(method: string, rawPath: string, overrides: Partial<Call> = {}): Call {
@@ -25,8 +25,10 @@ export function callOf(method: string, rawPath: string, overrides: Partial<Call>
 export const DOCUMENT = Buffer.from('<CPIX/>')
 
 /** Answers with the request's own bytes, as content `movie`. */
-export const echo: AnswerSpeke = async ({ bytes }) => ({
+export const echo: SpekeAnswerer['answer'] = async ({ bytes, tenant, client }) => ({
   body: bytes,
+  tenant,
+  client,
   contentId: 'movie',
   spekeVersion: '1.0',
   keys: 2,
@@ -34,8 +36,8 @@ export const echo: AnswerSpeke = async ({ bytes }) => ({
   records: [],
 })
 
-/** An `AnswerSpeke` that refuses with `code`. */
-export function refusing(code: KeyProviderError['code'], message: string): AnswerSpeke {
+/** An answer to SPEKE requests that rejects with `code`. */
+export function refusing(code: KeyProviderError['code'], message: string): SpekeAnswerer['answer'] {
   return () => Promise.reject(new KeyProviderError(code, message))
 }
 
@@ -48,7 +50,7 @@ export interface Observed {
 
 /** The handler of all routes over `answer`, and what it told of each call. */
 export function handlerOf(
-  answer: AnswerSpeke,
+  answer: SpekeAnswerer['answer'],
   options: {
     basePaths?: string[]
     isReady?: () => Promise<boolean>
@@ -59,7 +61,7 @@ export function handlerOf(
   const observed: Observed[] = []
   const handler = createHandler({
     routes: routes({
-      answer,
+      speke: { answer },
       identify: () => ({ tenant: 'default', client: 'anonymous', method: 'anonymous', authorize: () => undefined }),
       userAgent: 'keyspring/9.9.9',
       basePaths: options.basePaths ?? [],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openAccess } from '../../src/protocols/playback/access.ts'
 import { corsOf } from '../../src/protocols/playback/cors.ts'
+import type { SpekeAnswer } from '../../src/protocols/speke/answer.ts'
 import type { KeyProvider } from '../../src/server/assemble/key-provider.ts'
 import type { PlayerRouteOptions } from '../../src/server/assemble/playback.ts'
 import { type Config, readConfig } from '../../src/server/config/config.ts'
@@ -25,19 +26,23 @@ const nobody = (): never => assert.fail('nobody exchanges documents')
 const NO_TRANSFER = { post: nobody, get: nobody, put: nobody, delete: nobody }
 const OPERATIONS = await keptOperations(configOf({ KEYSPRING_STORE: 'memory' }))
 
+const ANSWER: SpekeAnswer = {
+  body: Buffer.alloc(1),
+  tenant: 'default',
+  client: 'test',
+  contentId: 'movie',
+  spekeVersion: '2.0',
+  keys: 1,
+  first: false,
+  records: [],
+}
+
 /** Answers with the profile's name and the public URL. */
 function keyProviderOf(changes: Partial<KeyProvider> = {}): KeyProvider {
   return {
-    answerWith: (config, publicUrl) => async () => {
-      return {
-        body: Buffer.from(`${config.signalingProfile} ${publicUrl}`),
-        contentId: 'movie',
-        spekeVersion: '2.0' as const,
-        keys: 1,
-        first: false,
-        records: [],
-      }
-    },
+    answerWith: (config, publicUrl) => ({
+      answer: async () => ({ ...ANSWER, body: Buffer.from(`${config.signalingProfile} ${publicUrl}`) }),
+    }),
     transferWith: () => NO_TRANSFER,
     operations: OPERATIONS,
     loadCallers: keptCallers(),
@@ -124,19 +129,14 @@ test('the keys are closed after the last answer', async () => {
   const { server } = await startWith(
     configOf(),
     keyProviderOf({
-      answerWith: () => async () => {
-        asked.resolve()
-        await go.promise
-        order.push('answered')
-        return {
-          body: Buffer.alloc(1),
-          contentId: 'movie',
-          spekeVersion: '2.0' as const,
-          keys: 1,
-          first: false,
-          records: [],
-        }
-      },
+      answerWith: () => ({
+        async answer() {
+          asked.resolve()
+          await go.promise
+          order.push('answered')
+          return ANSWER
+        },
+      }),
       close: async () => void order.push('closed'),
     }),
   )

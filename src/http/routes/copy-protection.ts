@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { AnswerSpeke, AuthorizeContent } from '../../protocols/speke/answer.ts'
+import type { AuthorizeContent, IssuedAnswer, SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import type { Call } from '../call.ts'
 import type { Route, RouteReply } from '../route.ts'
 
@@ -14,7 +14,11 @@ export interface Caller {
 }
 
 export interface CopyProtectionOptions {
-  readonly answer: AnswerSpeke
+  readonly speke: Pick<SpekeAnswerer, 'answer'>
+  /** Records issued keys in the audit log before the answer leaves. Rejects with ERR_AUDIT_UNAVAILABLE. */
+  readonly audit?:
+    | ((call: Call, issued: IssuedAnswer & Pick<Caller, 'method'>) => Promise<void> | undefined)
+    | undefined
   /** Who is calling; throws for a call that is not let in. */
   readonly identify: (call: Call) => Caller | Promise<Caller>
   /** What the user agent headers say, such as `keyspring/1.0.0`. */
@@ -26,7 +30,7 @@ export interface CopyProtectionOptions {
  * @see https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html
  */
 export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'name' | 'method' | 'headers' | 'handle'> {
-  const { answer, identify, userAgent } = options
+  const { speke, audit, identify, userAgent } = options
   const headers = (call: Call): Record<string, string> => spekeHeaders(versionHeader(call), userAgent)
 
   return {
@@ -40,19 +44,19 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
       if (call.bytes.length === 0) {
         throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
       }
-      const { body, contentId, spekeVersion, keys, first, records } = await answer({
+      const { body, contentId, spekeVersion, keys, first } = await speke.answer({
         versionHeader: versionHeader(call),
         bytes: call.bytes,
         tenant,
         client,
         authorize,
+        ...(audit && { audit: (issued) => audit(call, { ...issued, method }) }),
       })
       // Exactly application/xml: the type of the encoding is in the XML declaration.
       const lost = versionHeader(call) === undefined && spekeVersion !== '1.0'
       const replyHeaders = lost ? spekeHeaders(spekeVersion, userAgent) : headers(call)
       replyHeaders['content-type'] = 'application/xml'
-      const issued = { tenant, client, method, contentId, keys, first, records }
-      return { status: 200, headers: replyHeaders, body, issued }
+      return { status: 200, headers: replyHeaders, body, issued: { tenant, client, contentId, keys, first } }
     },
   }
 }

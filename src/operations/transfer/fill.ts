@@ -7,14 +7,13 @@ import { readXml } from '../../formats/xml/reader.ts'
 import type { IssuedKeys, WantedKey } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import { type AnswerOptions, refuseInvalidCertificates } from '../../protocols/speke/answer.ts'
-import { describeAnswer, ledgerEntries } from '../../protocols/speke/describe.ts'
+import { type AnswerOptions, rejectInvalidCertificates } from '../../protocols/speke/answer.ts'
+import { answeredKids, describeAnswer, ledgerEntries } from '../../protocols/speke/describe.ts'
 import { SpekeError } from '../../protocols/speke/error.ts'
-import { type AnsweredRecipient, toFilling } from '../../protocols/speke/filling.ts'
-import { answeredKids } from '../../protocols/speke/kid-overrides.ts'
+import { type AnsweredRecipient, toFilling } from '../../protocols/speke/fill.ts'
 import { type AnsweredKey, type AnswerFilling, layoutAnswer, wantedKeys } from '../../protocols/speke/layout.ts'
 import type { SpekeDocument } from '../../protocols/speke/request.ts'
-import { createSignaler } from '../../protocols/speke/signaler.ts'
+import { Signaler } from '../../protocols/speke/signaler.ts'
 import { readTransferDocument } from '../../protocols/transfer/document.ts'
 import { standingKeys } from '../export/stored-keys.ts'
 import type { Management } from '../management.ts'
@@ -64,7 +63,7 @@ export function createPrepare(
   options: FillOptions,
 ): PrepareDocument {
   const { findDrmSystem, policy, urls, warn, xmlLimits, profileFor } = options
-  const signal = createSignaler(urls, warn)
+  const signaler = new Signaler(urls, warn)
 
   return async (ref, bytes, client, certificates) => {
     const readOwn = (text: string): SpekeDocument =>
@@ -81,14 +80,14 @@ export function createPrepare(
     if (document.drmSystems.some(isEmptySystem)) {
       const keys = answered(document)
       refuseUnfitSystems(document, keys)
-      document = readOwn(expandEmptySystems(document, keys, signal(ref, keys, profile, content)))
+      document = readOwn(expandEmptySystems(document, keys, signaler.systemsOf(ref, keys, profile, content)))
     }
     const keys = answered(document)
     refuseUnfitSystems(document, keys)
-    const layout = layoutAnswer(document, keys, signal(ref, keys, profile, content), profile)
+    const layout = layoutAnswer(document, keys, signaler.systemsOf(ref, keys, profile, content), profile)
     const wanted = wantedKeys(keys)
     const recipients = document.recipients
-    refuseInvalidCertificates(recipients, { policy, now, warn })
+    rejectInvalidCertificates(recipients, { policy, now, warn })
     return {
       document,
       keys,

@@ -7,7 +7,7 @@ import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { applyEdits, type Edit, removeAttribute, removeElement, setContent } from '../../formats/xml/edits.ts'
 import { attributeOf, childrenOf } from '../../formats/xml/reader.ts'
-import { refuseTooMany } from '../../protocols/speke/request.ts'
+import { rejectTooMany } from '../../protocols/speke/request.ts'
 import { holdsKey } from '../import/cpix.ts'
 import { isDeliveryFor } from '../import/cpix-encryption.ts'
 import type { ImportedKey } from '../import/draft.ts'
@@ -62,7 +62,7 @@ const MAX_RECIPIENTS = 64
 function deliveryParts(cpix: Cpix, importKey: ImportKey | undefined): readonly XmlElement[] {
   const list = cpix.lists.DeliveryDataList
   const deliveries = entriesOf(list, 'DeliveryData')
-  refuseTooMany(deliveries, MAX_RECIPIENTS, 'recipients')
+  rejectTooMany(deliveries, MAX_RECIPIENTS, 'recipients')
   const isOurs = (delivery: XmlElement): boolean => importKey !== undefined && isDeliveryFor(cpix, delivery, importKey)
   const others = deliveries.filter((delivery) => !isOurs(delivery))
   if (list !== undefined && deliveries.length > 0 && others.length === 0) return [list]

@@ -1,26 +1,21 @@
-import { hash } from 'node:crypto'
-import { BoundedCache } from '../../core/bounded-cache.ts'
-import { fillOnce, fillSkeleton, type Skeleton, type Template, toSkeleton } from '../../core/template.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { type Recipient, recipientError, validityProblem } from '../../formats/cpix/delivery-data.ts'
 import type { XmlLimits } from '../../formats/xml/limits.ts'
 import { readXml } from '../../formats/xml/reader.ts'
-import type { ContentKeys, OpenContent, WantedKey } from '../../keys/content/content-key.ts'
+import type { ContentKeys, OpenContent } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
-import { describeAnswer, ledgerEntries } from './describe.ts'
-import { type AnsweredRecipient, toFilling } from './filling.ts'
-import { answeredKids } from './kid-overrides.ts'
-import { type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
+import { type AnsweredRecipient, fillAnswer } from './fill.ts'
+import { isCurrent, type PreparedAnswer, PreparedAnswers, prepareAnswer, prepareId } from './prepare.ts'
 import type { SignalingProfile, SpekePolicy } from './profile.ts'
 import { readSpekeDocument, type SpekeDocument } from './request.ts'
 import type { FindDrmSystem } from './schemes.ts'
-import { createSignaler, type SignalingWarning } from './signaler.ts'
+import { Signaler, type SignalingWarning } from './signaler.ts'
 import type { SpekeVersion } from './tables/versions.ts'
 import type { PlayerUrls } from './urls.ts'
-import { readSpekeVersion } from './versions.ts'
+import { readSpekeVersion } from './version.ts'
 
-/** A SPEKE request as it came in. */
+/** A SPEKE request and its caller. */
 export interface SpekeRequest {
   /** The X-Speke-Version header as sent. */
   readonly versionHeader: string | undefined
@@ -28,43 +23,47 @@ export interface SpekeRequest {
   readonly tenant: Tenant
   /** The name of the authenticated caller, for the ledger. */
   readonly client: string
-  /** Asked before any key is made; undefined where every caller may have everything. */
+  /** Checks the caller's permissions before any key is created; undefined: the caller may request every content. */
   readonly authorize?: AuthorizeContent | undefined
+  /** Records issued keys in the audit log before the answer leaves; undefined: no record. */
+  readonly audit?: AuditIssued | undefined
 }
 
-/** Throws for a content that the caller may not have, or recipients (SHA-256 of their certificates, in hex) that it must not encrypt for. */
+/** Throws ERR_FORBIDDEN for a content or recipients that the caller has no permission for. Fingerprints are SHA-256 in hex. */
 export type AuthorizeContent = (contentId: string, recipientFingerprints?: readonly string[]) => void
 
-/** An answer document and what the log wants to know of it. */
-export interface SpekeAnswer {
-  readonly body: Uint8Array
-  readonly contentId: string
-  /** The version it was answered as: without a header that is not always 1.0. @see speke.md A-02 */
-  readonly spekeVersion: SpekeVersion['header']
-  /** How many content keys it holds. */
+/**
+ * Records issued keys in the audit log. Undefined: the answer need not wait. Rejects with ERR_AUDIT_UNAVAILABLE, and then nothing
+ * is answered.
+ */
+export type AuditIssued = (issued: IssuedAnswer) => Promise<void> | undefined
+
+/** What an answer issued, without its keys. */
+export interface IssuedAnswer extends ContentRef {
+  readonly client: string
+  /** The number of content keys in the answer. */
   readonly keys: number
-  /** Whether this request created the keys' source. */
+  /** Whether this request created the content's secret or first keys. */
   readonly first: boolean
-  /** What the ledger was told of it: the same object each time the same answer is given. */
+  /** The same object each time the same answer is given. */
   readonly records: readonly LedgerEntry[]
 }
 
-/** Answers a CPIX request document with a CPIX response document; throws KeyProviderError for what it refuses. */
-export type AnswerSpeke = (request: SpekeRequest) => Promise<SpekeAnswer>
+/** An answer document. */
+export interface SpekeAnswer extends IssuedAnswer {
+  readonly body: Uint8Array
+  /** The version of the answer. Without a request header, this is not always 1.0. */
+  readonly spekeVersion: SpekeVersion['header']
+}
 
-/** What an answer needs of the world. */
 export interface AnswerOptions {
   readonly contentKeys: ContentKeys
   readonly findDrmSystem: FindDrmSystem
-  readonly profileFor: (caller: {
-    readonly tenant: Tenant
-    readonly client: string
-    readonly contentId: string
-  }) => SignalingProfile
+  readonly profileFor: (caller: ContentRef & { readonly client: string }) => SignalingProfile
   readonly policy: SpekePolicy
   readonly xmlLimits: Partial<XmlLimits>
   readonly urls: PlayerUrls
-  /** Told of each answer; must return at once. */
+  /** Records each answer in the ledger. Must return at once. */
   readonly record: (entries: readonly LedgerEntry[]) => void
   readonly warn: (warning: AnswerWarning) => void
   /** Milliseconds since 1970. */
@@ -72,129 +71,86 @@ export interface AnswerOptions {
   readonly randomBytes: (size: number) => Uint8Array
 }
 
-/** Something an operator should know of a request that was answered. */
+/** A problem of an answered request that an operator should know. */
 export type AnswerWarning =
   | SignalingWarning
   | { readonly kind: 'certificate-validity'; readonly path: string; readonly problem: string }
 
-/** An answer as far as it is known without its keys. It holds no key and nothing computed from one. */
-interface PreparedAnswer {
+/** A request that was read and checked, or that is known from an earlier time. */
+interface ReadRequest {
   readonly ref: ContentRef
-  readonly spekeVersion: SpekeVersion['header']
   readonly kids: readonly Kid[]
-  readonly wanted: readonly WantedKey[]
-  /** Without their elements, which would keep the whole document. */
-  readonly recipients: readonly AnsweredRecipient[] | undefined
-  readonly ledgerEntries: readonly LedgerEntry[]
-  /** What of the stored content the layout depends on. */
-  readonly signalingRevision: string
-  readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
+  readonly recipients: readonly Pick<Recipient, 'fingerprint'>[] | undefined
 }
-
-const MAX_PREPARED_BYTES = 24 * 1024 * 1024
-/** About 20,000 hashes. */
-const MAX_SEEN_ONCE_BYTES = 4 * 1024 * 1024
 
 /**
- * Makes the function that answers SPEKE requests. Prepared answers are kept by a hash of the request, so that an encryptor
- * which repeats itself costs a hash, its keys and a copy; a request is kept the second time it is seen.
+ * Answers SPEKE requests. A repeated request is prepared once: it costs a hash, its keys and a copy of the answer.
+ * @see https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html
  */
-export function createAnswer(options: AnswerOptions): AnswerSpeke {
-  const prepared = new BoundedCache<PreparedAnswer>({ maxBytes: MAX_PREPARED_BYTES, sizeOf: sizeOfPrepared })
-  const seenOnce = new BoundedCache<true>({ maxBytes: MAX_SEEN_ONCE_BYTES, sizeOf: () => 0 })
-  const signal = createSignaler(options.urls, options.warn)
+export class SpekeAnswerer {
+  readonly #options: AnswerOptions
+  readonly #prepared = new PreparedAnswers()
+  readonly #signaler: Signaler
 
-  async function prepare(request: SpekeRequest, open?: OpenContent): Promise<[PreparedAnswer, OpenContent]> {
-    const document = readSpekeDocument(
-      request.versionHeader,
-      readXml(request.bytes, options.xmlLimits),
-      options.findDrmSystem,
-      options.policy,
-    )
-    authorize(request, document)
-    const ref = { tenant: request.tenant, contentId: document.contentId }
-    const kids = document.contentKeys.map(({ kid }) => kid)
-    const content = open ?? (await options.contentKeys.open(ref, kids))
-    return [prepareAnswer(document, request.client, content, ref, kids), content]
+  constructor(options: AnswerOptions) {
+    this.#options = options
+    this.#signaler = new Signaler(options.urls, options.warn)
   }
 
-  function prepareAnswer(
-    document: SpekeDocument,
-    client: string,
-    content: OpenContent,
-    ref: ContentRef,
-    kids: readonly Kid[],
-  ): PreparedAnswer {
-    const { tenant } = ref
-    const profile = options.profileFor({ ...ref, client })
-    const keys = describeAnswer(document, answeredKids(document.contentKeys, content.kidOverrides), profile)
-    return {
-      ref,
-      spekeVersion: document.version.header,
-      kids,
-      wanted: wantedKeys(keys),
-      recipients: document.recipients?.map(({ path, publicKey, fingerprint, validFrom, validTo }) => ({
-        path,
-        publicKey,
-        fingerprint,
-        validFrom,
-        validTo,
-      })),
-      ledgerEntries: ledgerEntries(document, keys, { tenant, client }),
-      signalingRevision: content.signalingRevision,
-      layout: layoutAnswer(document, keys, signal(ref, keys, profile, content), profile),
-    }
-  }
+  /** Answers a CPIX request document with a CPIX response document. Throws KeyProviderError for a request it rejects. */
+  async answer(request: SpekeRequest): Promise<SpekeAnswer> {
+    const { contentKeys, record, randomBytes } = this.#options
 
-  function keep(cacheKey: string, answer: PreparedAnswer): PreparedAnswer {
-    const kept = 'text' in answer.layout ? { ...answer, layout: toSkeleton(answer.layout) } : answer
-    prepared.set(cacheKey, kept)
-    return kept
-  }
-
-  return async (request) => {
     readSpekeVersion(request.versionHeader)
-    const cacheKey = cacheKeyOf(request)
-    let answer = prepared.get(cacheKey)
-    let content: OpenContent
-    if (answer === undefined) {
-      ;[answer, content] = await prepare(request)
-      if (seenOnce.get(cacheKey)) answer = keep(cacheKey, answer)
-      else seenOnce.set(cacheKey, true)
-    } else {
-      authorize(request, { contentId: answer.ref.contentId, recipients: answer.recipients })
-      content = await options.contentKeys.open(answer.ref, answer.kids)
-      if (content.signalingRevision !== answer.signalingRevision) {
-        ;[answer] = await prepare(request, content)
-        answer = keep(cacheKey, answer)
-      }
+    const id = prepareId(request)
+    const known = this.#prepared.find(id)
+    const read = known ?? this.#parseAndCheck(request)
+    authorize(request, read)
+    const content = await contentKeys.open(read.ref, read.kids)
+    const prepared = isCurrent(known, content) ? known : this.#prepare(id, request, read, content)
+    rejectInvalidCertificates(prepared.recipients, this.#options)
+    const { keys, first } = await content.issue(prepared.wanted)
+    const body = fillAnswer(prepared, keys, randomBytes)
+    const issued = {
+      ...prepared.ref,
+      client: request.client,
+      keys: keys.length,
+      first,
+      records: prepared.ledgerEntries,
     }
+    await request.audit?.(issued)
+    record(issued.records)
+    return { ...issued, body, spekeVersion: prepared.spekeVersion }
+  }
 
-    refuseInvalidCertificates(answer.recipients, options)
-    const { keys, first } = await content.issue(answer.wanted)
-    const filling = toFilling(answer, keys, options.randomBytes)
-    const body = 'text' in answer.layout ? fillOnce(answer.layout, filling) : fillSkeleton(answer.layout, filling)
-    options.record(answer.ledgerEntries)
-    const { ref, spekeVersion } = answer
-    return { body, contentId: ref.contentId, spekeVersion, keys: keys.length, first, records: answer.ledgerEntries }
+  #parseAndCheck({ versionHeader, bytes, tenant }: SpekeRequest): ReadRequest & { readonly document: SpekeDocument } {
+    const { xmlLimits, findDrmSystem, policy } = this.#options
+    const document = readSpekeDocument(versionHeader, readXml(bytes, xmlLimits), findDrmSystem, policy)
+    const { contentId, contentKeys, recipients } = document
+    return { ref: { tenant, contentId }, kids: contentKeys.map(({ kid }) => kid), recipients, document }
+  }
+
+  /** Lays out the answer to a request that is new, or whose signalling has changed since. */
+  #prepare(
+    id: string,
+    request: SpekeRequest,
+    read: PreparedAnswer | { readonly document: SpekeDocument },
+    content: OpenContent,
+  ): PreparedAnswer {
+    const { document } = 'document' in read ? read : this.#parseAndCheck(request)
+    const ref = { tenant: request.tenant, contentId: document.contentId }
+    const profile = this.#options.profileFor({ ...ref, client: request.client })
+    const prepared = prepareAnswer(document, { ...ref, client: request.client }, content, profile, this.#signaler)
+    return this.#prepared.keep(id, prepared)
   }
 }
 
-function authorize(
-  request: SpekeRequest,
-  of: { readonly contentId: string; readonly recipients: readonly Pick<Recipient, 'fingerprint'>[] | undefined },
-): void {
-  request.authorize?.(of.contentId, of.recipients?.map(({ fingerprint }) => fingerprint) ?? [])
+function authorize(request: SpekeRequest, { ref, recipients }: ReadRequest): void {
+  request.authorize?.(ref.contentId, recipients?.map(({ fingerprint }) => fingerprint) ?? [])
 }
 
-/** What names a request: no two that could be answered differently share it, whatever their callers are called. */
-function cacheKeyOf({ tenant, client, versionHeader = '', bytes }: SpekeRequest): string {
-  const caller = `${tenant.length}:${tenant}${client.length}:${client}`
-  return `${caller}${versionHeader}\n${hash('sha256', bytes, 'base64')}`
-}
-
-/** A certificate may expire while its request is remembered, so its time is looked at for every answer. */
-export function refuseInvalidCertificates(
+/** Checks certificates in every answer: one may expire while its request is known. Throws ERR_RECIPIENT_INVALID. */
+export function rejectInvalidCertificates(
   recipients: readonly AnsweredRecipient[] | undefined,
   { policy, now, warn }: Pick<AnswerOptions, 'policy' | 'now' | 'warn'>,
 ): void {
@@ -204,11 +160,4 @@ export function refuseInvalidCertificates(
     if (policy.certificateValidity === 'reject') throw recipientError(recipient.path, problem)
     warn({ kind: 'certificate-validity', path: recipient.path, problem })
   }
-}
-
-/** The bytes of a prepared answer in memory. A recipient keeps a public key of OpenSSL. */
-function sizeOfPrepared({ layout, kids, recipients = [], ledgerEntries }: PreparedAnswer): number {
-  const text = 'text' in layout ? layout.text.length : layout.bytes.length
-  const recorded = ledgerEntries.reduce((sum, { keys }) => sum + 600 + 400 * keys.length, 0)
-  return 1_000 + text + 200 * layout.holes.length + 250 * kids.length + 4_096 * recipients.length + recorded
 }

@@ -7,11 +7,11 @@ import { attributeOf, pathOf } from '../../formats/xml/reader.ts'
 import { SpekeError } from './error.ts'
 import type { SpekePolicy } from './profile.ts'
 
-/** The attributes a filter may carry, and the pairs of which the first must not exceed the second. */
+/** The attributes of a filter, and the pairs whose first value must not exceed the second. */
 interface FilterShape {
   readonly attributes: Readonly<Record<string, FieldType<unknown>>>
   readonly ranges: readonly (readonly [min: string, max: string])[]
-  /** Echoed and not looked at, unless the contract is strict. @see speke.md A-07 */
+  /** Echoed without a check, unless the policy is strict. */
   readonly ignored: readonly string[]
 }
 
@@ -29,11 +29,11 @@ const AUDIO_FILTER: FilterShape = {
   ignored: [],
 }
 
-/** The reserved track type: one key for every track. */
+/** The reserved track type of a key for all tracks. */
 const ALL = 'ALL'
-/** 1920 × 1080: what lies above is UHD. */
+/** 1920 × 1080 pixels; video with more is UHD. */
 const MAX_HD_PIXELS = 2073600
-/** The ledger keeps track types; real ones have 30 characters at most. */
+/** A limit, because the ledger stores track types. Real ones have at most 30 characters. */
 const MAX_TRACK_TYPE = 256
 
 export interface EncryptionContract {
@@ -42,95 +42,99 @@ export interface EncryptionContract {
   readonly periods: readonly ContentKeyPeriod[]
 }
 
-/** Refuses a document in which no rule names a track. @see speke.md 3, E10 */
-export function refuseMissingContract(rules: readonly ContentKeyUsageRule[]): void {
+/** Throws ERR_SPEKE_CONTRACT_MISSING for a document whose rules have no filter. */
+export function rejectMissingContract(rules: readonly ContentKeyUsageRule[]): void {
   if (!rules.some(({ videoFilters, audioFilters }) => videoFilters.length + audioFilters.length > 0)) {
     throw new SpekeError('ERR_SPEKE_CONTRACT_MISSING')
   }
 }
 
-/** Refuses a contract that is not well-formed. @see speke.md 6; 3, E8 */
-export function refuseMalformedContract(contract: EncryptionContract, { strictContract }: SpekePolicy): void {
+/** Throws ERR_SPEKE_CONTRACT_MALFORMED for rules that do not describe the tracks of each key. */
+export function rejectMalformedContract(contract: EncryptionContract, { strictContract }: SpekePolicy): void {
   const kids = new Set(contract.kids)
   const periodIds = new Set(contract.periods.map(({ id }) => id))
-  for (const rule of contract.rules) refuseMalformedRule(rule, kids, periodIds, strictContract)
-  refuseSharedTrackTypes(contract.rules)
+  for (const rule of contract.rules) rejectMalformedRule(rule, kids, periodIds, strictContract)
+  rejectSharedTrackTypes(contract.rules)
   const covered = new Set(contract.rules.map(({ kid }) => kid))
   for (const kid of contract.kids)
-    if (!covered.has(kid)) throw malformed(`the ContentKey ${kid} has no ContentKeyUsageRule`)
+    if (!covered.has(kid)) throw malformed(`the ContentKey ${kid} has no ContentKeyUsageRule. Add a rule for it.`)
 }
 
-/** Refuses one key over tracks that the policy keeps apart. @see speke.md 3, E9; A-27 */
-export function refuseUnsupportedContract({ rules, kids }: EncryptionContract, { contract }: SpekePolicy): void {
-  const refuse = (detail: string): never => {
+/** Throws ERR_SPEKE_CONTRACT_UNSUPPORTED for one key over tracks that the policy separates. */
+export function rejectUnsupportedContract({ rules, kids }: EncryptionContract, { contract }: SpekePolicy): void {
+  const reject = (detail: string): never => {
     throw new SpekeError('ERR_SPEKE_CONTRACT_UNSUPPORTED', { detail })
   }
   if (contract.allKey === 'refuse' && rules.some(({ intendedTrackType }) => intendedTrackType === ALL)) {
-    refuse('this server is configured to refuse one key for all tracks')
+    reject('the setting speke.contract.allKey forbids one key for all tracks.')
   }
   if (contract.audioWithUhd === 'allow') return
   const byKid = Map.groupBy(rules, ({ kid }) => kid)
   for (const kid of kids) {
     const own = byKid.get(kid)?.filter(({ intendedTrackType }) => intendedTrackType !== ALL) ?? []
     if (own.some(({ audioFilters }) => audioFilters.length > 0) && own.some(namesUhd)) {
-      refuse(`the key ${kid} is for audio and for UHD video`)
+      reject(`the key ${kid} is for audio and for UHD video. Use separate keys, or set speke.contract.audioWithUhd.`)
     }
   }
 }
 
-function refuseMalformedRule(
+function rejectMalformedRule(
   rule: ContentKeyUsageRule,
   kids: ReadonlySet<Kid>,
   periodIds: ReadonlySet<string>,
   strict: boolean,
 ): void {
   const at = (problem: string): SpekeError => malformed(`${pathOf(rule.element)}: ${problem}`)
-  if (rule.kid === undefined || !kids.has(rule.kid)) throw at('its kid is no ContentKey')
-  if (!rule.intendedTrackType) throw at('intendedTrackType is missing')
+  if (rule.kid === undefined || !kids.has(rule.kid)) throw at('no ContentKey has this kid.')
+  if (!rule.intendedTrackType) throw at('intendedTrackType is missing or empty.')
   if (rule.intendedTrackType.length > MAX_TRACK_TYPE)
-    throw at(`intendedTrackType is longer than ${MAX_TRACK_TYPE} characters`)
+    throw at(`intendedTrackType: expected at most ${MAX_TRACK_TYPE} characters.`)
   const [unknown] = rule.unknown
-  if (unknown !== undefined) throw at(`${unknown.local} is not supported`)
-  if (strict && rule.bitrateFilters.length > 0) throw at('BitrateFilter is not supported')
+  if (unknown !== undefined) throw at(`${unknown.local} is not supported. Remove it.`)
+  if (strict && rule.bitrateFilters.length > 0)
+    throw at('BitrateFilter is not supported while speke.strictContract is set. Remove it.')
   for (const id of rule.periodIds)
-    if (id === undefined || !periodIds.has(id)) throw at('a periodId is no ContentKeyPeriod')
-  for (const filter of rule.videoFilters) refuseMalformedFilter(filter, VIDEO_FILTER, strict)
-  for (const filter of rule.audioFilters) refuseMalformedFilter(filter, AUDIO_FILTER, strict)
+    if (id === undefined || !periodIds.has(id)) throw at('no ContentKeyPeriod has this periodId.')
+  for (const filter of rule.videoFilters) rejectMalformedFilter(filter, VIDEO_FILTER, strict)
+  for (const filter of rule.audioFilters) rejectMalformedFilter(filter, AUDIO_FILTER, strict)
 
   const components = rule.intendedTrackType.split('+')
   const filters = rule.videoFilters.length + rule.audioFilters.length
-  if (components.includes('')) throw at('intendedTrackType has an empty part')
+  if (components.includes('')) throw at('intendedTrackType has an empty part.')
   if (components.includes(ALL)) {
     const bare = [...rule.videoFilters, ...rule.audioFilters].every((filter) => isBare(filter))
     const pair = rule.videoFilters.length === 1 && rule.audioFilters.length === 1
     if (components.length > 1 || !pair || !bare)
-      throw at('ALL stands alone, with one bare VideoFilter and one bare AudioFilter')
+      throw at('the intendedTrackType ALL needs exactly one VideoFilter and one AudioFilter, both without attributes.')
   } else if (filters !== components.length && filters !== 1) {
-    // One merged filter for several parts is what AWS's own presets 7 and 8 send (speke.md A-16).
-    throw at(`${components.length} track types need ${components.length} filters or one merged filter, not ${filters}`)
+    // The AWS presets VIDEO-7 and VIDEO-8 send one merged filter for several track types.
+    throw at(
+      `expected ${components.length} filters or one merged filter for ${components.length} track types, got ${filters}.`,
+    )
   }
 }
 
-function refuseMalformedFilter(filter: XmlElement, shape: FilterShape, strict: boolean): void {
+function rejectMalformedFilter(filter: XmlElement, shape: FilterShape, strict: boolean): void {
   const at = (problem: string): SpekeError => malformed(`${pathOf(filter)}: ${problem}`)
-  // What stands in it would narrow the filter, and so the key, in a way nobody here knows.
-  if (filter.children.length > 0) throw at('a filter has no children')
+  // An unknown child could narrow the filter, and so the tracks of the key.
+  if (filter.children.length > 0) throw at('a filter must not have child elements. Remove them.')
   const values: Record<string, unknown> = {}
   for (const { name, local, prefix, value } of filter.attributes) {
     if (name === 'xmlns' || prefix === 'xmlns') continue
     if (!strict && prefix === '' && shape.ignored.includes(local)) continue
     const type = prefix === '' && Object.hasOwn(shape.attributes, local) ? shape.attributes[local] : undefined
-    if (type === undefined) throw at(`the attribute ${name} is not supported`)
+    if (type === undefined) throw at(`the attribute ${name} is not supported. Remove it.`)
     values[local] = type.read(value)
-    if (values[local] === undefined) throw at(`${local} must be ${type.expected}`)
+    if (values[local] === undefined) throw at(`${local}: expected ${type.expected}.`)
   }
   for (const [min, max] of shape.ranges) {
-    if (Number(values[min] ?? 0) > Number(values[max] ?? Number.POSITIVE_INFINITY)) throw at(`${min} exceeds ${max}`)
+    if (Number(values[min] ?? 0) > Number(values[max] ?? Number.POSITIVE_INFINITY))
+      throw at(`${min} is greater than ${max}.`)
   }
 }
 
-/** A track type stands once, and ALL beside no other, within a key period. A rule without periods holds in each. @see speke.md A-17 */
-function refuseSharedTrackTypes(rules: readonly ContentKeyUsageRule[]): void {
+/** Within a key period, a track type occurs once, and ALL is the only one. A rule without periods applies to every period. */
+function rejectSharedTrackTypes(rules: readonly ContentKeyUsageRule[]): void {
   const EVERY_PERIOD = ''
   const byPeriod = new Map<string, string[]>([[EVERY_PERIOD, []]])
   for (const { intendedTrackType = '', periodIds } of rules) {
@@ -144,11 +148,11 @@ function refuseSharedTrackTypes(rules: readonly ContentKeyUsageRule[]): void {
   for (const [period, types] of byPeriod) {
     const isEvery = period === EVERY_PERIOD
     if (new Set(types).size < types.length || (!isEvery && types.some((type) => everywhere.has(type)))) {
-      throw malformed('an intendedTrackType stands twice in one key period')
+      throw malformed('an intendedTrackType occurs twice in one key period. Remove one of the rules.')
     }
     const count = types.length + (isEvery ? 0 : everywhere.size)
     if (count > 1 && (types.includes(ALL) || everywhere.has(ALL)))
-      throw malformed('ALL stands beside another intendedTrackType')
+      throw malformed('the intendedTrackType ALL occurs with others in one key period. Remove ALL or the others.')
   }
 }
 

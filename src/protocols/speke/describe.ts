@@ -1,16 +1,43 @@
 import { detached } from '../../core/detached.ts'
 import type { CommonEncryptionScheme, Kid } from '../../formats/cenc.ts'
+import { overrideKids } from '../../keys/content/kid-overrides.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
+import type { KidOverride } from '../../keys/ports/content-store.ts'
 import type { LedgerKey } from '../../keys/ports/ledger-store.ts'
 import type { AnsweredKey } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
 
+/** The kid of each requested key in the answer, by its kid in the request. Throws ERR_KID_CONFLICT. */
+export function answeredKids(keys: readonly RequestedKey[], rules: readonly KidOverride[]): ReadonlyMap<Kid, Kid> {
+  const ruled = keys.map(({ kid, intendedTrackTypes, periods }) => {
+    return { kid, intendedTrackTypes, periodIndexes: periods.map(({ index }) => index) }
+  })
+  const kids = overrideKids(ruled, rules)
+  return new Map(keys.map(({ kid }, at) => [kid, kids[at] ?? kid]))
+}
+
 /**
- * The scheme of a key. A SPEKE 1.0 document names none: it is what one of its systems implies for all, else the profile's,
- * else, where no system of the key takes that one, theirs. @see drm-signaling.md 12
+ * The requested keys with what the answer says about each. A key without a requested IV gets one only if its scheme has a constant
+ * IV: in counter mode, packagers would start the counter from it, and two renditions would share a key stream.
  */
-export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
+export function describeAnswer(
+  request: SpekeDocument,
+  kids: ReadonlyMap<Kid, Kid>,
+  profile: SignalingProfile,
+): readonly AnsweredKey[] {
+  return request.contentKeys.map((key) => {
+    const scheme = schemeOf(request, key, profile)
+    const unrequested = profile.explicitIv === 'always' || scheme === 'cbcs' ? 'derived' : undefined
+    return { ...key, scheme, answeredKid: kids.get(key.kid) ?? key.kid, answeredIv: key.explicitIv ?? unrequested }
+  })
+}
+
+/**
+ * The scheme of a key. A SPEKE 1.0 document names none. Its scheme is the one that a requested system implies, else that of the
+ * profile, else the first that the key's systems support.
+ */
+function schemeOf(request: SpekeDocument, key: RequestedKey, profile: SignalingProfile): CommonEncryptionScheme {
   if (key.scheme !== undefined) return key.scheme
   const implied = request.drmSystems.find(({ system }) => system.impliedScheme)?.system.impliedScheme
   if (implied !== undefined) return implied
@@ -20,23 +47,7 @@ export function schemeOf(request: SpekeDocument, key: RequestedKey, profile: Sig
   return schemes.includes(profile.v1.scheme) ? profile.v1.scheme : (schemes[0] ?? profile.v1.scheme)
 }
 
-/**
- * The requested keys with what the answer says of each. An unasked IV goes only where the scheme has a constant one: in
- * counter mode packagers would start the counter from it, and two renditions would share a keystream. @see speke.md 5.3
- */
-export function describeAnswer(
-  request: SpekeDocument,
-  kids: ReadonlyMap<Kid, Kid>,
-  profile: SignalingProfile,
-): readonly AnsweredKey[] {
-  return request.contentKeys.map((key) => {
-    const scheme = schemeOf(request, key, profile)
-    const unasked = profile.explicitIv === 'always' || scheme === 'cbcs' ? 'derived' : undefined
-    return { ...key, scheme, answeredKid: kids.get(key.kid) ?? key.kid, answeredIv: key.explicitIv ?? unasked }
-  })
-}
-
-/** What the ledger is told of an answer, one entry for each key period. */
+/** The ledger entries of an answer, one for each key period. */
 export function ledgerEntries(
   request: SpekeDocument,
   keys: readonly AnsweredKey[],
@@ -55,7 +66,7 @@ export function ledgerEntries(
     periodIndex: period?.index,
     periodStart: period?.start && detached(period.start),
     periodEnd: period?.end && detached(period.end),
-    // A key whose rules name no period holds in each.
+    // A key whose rules name no period is valid in every period.
     keys: entries
       .filter((key) => period === undefined || key.periods.size === 0 || key.periods.has(period))
       .map(({ entry }) => entry),
@@ -68,7 +79,7 @@ function ledgerKey({ version }: SpekeDocument, key: AnsweredKey, systems: readon
   return {
     kid: key.answeredKid,
     contentKeyClass: key.contentKeyClass,
-    // SPEKE 1.0 has no scheme: whatever stands in the attribute there was never looked at.
+    // SPEKE 1.0 has no scheme, so the attribute was not checked there.
     commonEncryptionScheme: version.major === 1 ? key.scheme : detached(key.commonEncryptionScheme ?? key.scheme),
     intendedTrackTypes: key.intendedTrackTypes.map(detached),
     systemIds: systems.map(({ system }) => system.systemId),

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { SPEKE_REFUSALS, type SpekeRefusal } from './tables/refusals.ts'
 
-/** A refusal in SPEKE's own words. `detail` says why and where, for the log: the message itself is fixed. */
+/** An error in SPEKE's own words. The message is fixed; `detail` says why and where, for the log. */
 export class SpekeError extends KeyProviderError {
   override readonly name = 'SpekeError'
   readonly detail: string | undefined

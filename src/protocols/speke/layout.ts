@@ -23,25 +23,25 @@ import type { WantedKey } from '../../keys/content/content-key.ts'
 import { type SignalingProfile, settingFor } from './profile.ts'
 import type { RequestedKey, RequestedSystem, SpekeDocument } from './request.ts'
 
-/** What an answer is filled from: its keys, and what encrypts them when the request asked for that. */
+/** The values for the holes of a layout: keys, and encrypted keys if the request names recipients. */
 export interface AnswerFilling extends KeyFilling {
   wrappedFor(recipient: number): WrappedKeys
   encrypted(kid: Kid): EncryptedValue
 }
 
-/** A requested key with everything the answer says of it but the key. */
+/** A requested key with everything the answer says about it except the key. */
 export interface AnsweredKey extends RequestedKey {
   readonly scheme: CommonEncryptionScheme
-  /** The kid in the answer: the request's own unless overridden. */
+  /** The kid in the answer: that of the request unless a kid override replaces it. */
   readonly answeredKid: Kid
-  /** Text to echo, `derived` with the key, or none. @see speke.md 5.3 */
+  /** The text of the request, `derived` together with the key, or no IV. */
   readonly answeredIv: string | 'derived' | undefined
 }
 
-/** Signals one DRM system of the request for its key. */
+/** Returns the signalling of one DRM system of the request. */
 export type SignalSystem = (request: RequestedSystem, key: AnsweredKey) => SignalingElements
 
-/** Which signalling goes into which element. The elements of SPEKE 1.0 are in no answer of SPEKE 2. */
+/** The signalling of each element. Answers of SPEKE 2 do not have the elements of SPEKE 1.0. */
 const SLOT_VALUES: readonly {
   readonly slot: DrmSystemSlot
   readonly value: keyof SignalingElements
@@ -58,7 +58,7 @@ const SLOT_VALUES: readonly {
 
 const KEY_BASE64_LENGTH = 24
 
-/** The answer to a request, with holes where its keys go: the request's own text and the edits that fill it. */
+/** The answer to a request: the text of the request with its elements filled, and holes for the keys. */
 export function layoutAnswer(
   request: SpekeDocument,
   keys: readonly AnsweredKey[],
@@ -88,12 +88,12 @@ export function layoutAnswer(
   return applyEdits(request.cpix.document.source, edits)
 }
 
-/** The keys an answer is filled from, in document order. */
+/** The keys of an answer, in document order. */
 export function wantedKeys(keys: readonly AnsweredKey[]): readonly WantedKey[] {
   return keys.map(({ answeredKid, contentKeyClass }) => ({ kid: answeredKid, contentKeyClass }))
 }
 
-/** Signatures would be broken; CPIX@id and everything of SPEKE 1.0 has no place in an answer of SPEKE 2. @see speke.md 4.2 */
+/** Removes signatures, which the edits break, and from an answer of SPEKE 2 also CPIX/@id and the elements of SPEKE 1.0. */
 function removeUnsupported(
   { version, cpix }: SpekeDocument,
   replaced: readonly XmlElement[],
@@ -194,7 +194,7 @@ function fillDrmSystem(
 
   function fillOrEmpty(target: XmlElement, value: Template<KeyFilling> | undefined): void {
     if (value !== undefined) edits.push(setContent(document, target, value))
-    // What does not apply stays the empty element it came as; stale text in it would be taken for signalling.
+    // An element that does not apply stays empty. Old text in it would be mistaken for signalling.
     else if (target.hasText && textOf(document, target).trim() !== '') edits.push(setContent(document, target, ''))
   }
 }
@@ -203,7 +203,7 @@ function robustnessFor({ robustness }: SignalingProfile, systemId: SystemId, key
   return settingFor(robustness[systemId] ?? {}, key.intendedTrackTypes)
 }
 
-/** The request's spelling of a kid survives unless the kid itself is another. */
+/** Keeps the spelling of a kid unless the kid changes. */
 function setKid(element: XmlElement, key: AnsweredKey | undefined, edits: Edit<AnswerFilling>[]): void {
   if (key !== undefined && key.answeredKid !== key.kid && attributeOf(element, 'kid') !== undefined) {
     edits.push(setAttribute(element, 'kid', key.answeredKid))

@@ -1,17 +1,17 @@
 import type { SystemId } from '../../formats/cenc.ts'
 import { DEFAULT_SETTINGS, type SignalingSettings } from '../../formats/drm/settings.ts'
 
-/** What answers look like for one kind of encryptor. @see docs/config.md, "signalingProfiles" */
+/** The form of answers for one kind of encryptor. @see docs/config.md, "signalingProfiles" */
 export interface SignalingProfile {
   readonly name: string
   readonly settings: SignalingSettings
-  /** `by-scheme`: unasked only where the scheme has a constant IV (speke.md 5.3); `always`: for every key. */
+  /** Which keys without a requested IV get one. `by-scheme`: those whose scheme has a constant IV; `always`: every key. */
   readonly explicitIv: 'by-scheme' | 'always'
   readonly v1: {
-    /** The scheme of a SPEKE 1.0 document that names no system which implies one. */
+    /** The scheme of a SPEKE 1.0 document, unless one of its systems implies another. */
     readonly scheme: 'cenc' | 'cbcs'
   }
-  /** SPEKE 2.1, by intendedTrackType or `*`. */
+  /** By intendedTrackType or `*`; SPEKE 2.1 only. */
   readonly hdcp: ByTrackType<{ readonly level?: string; readonly version?: string }>
   readonly robustness: Readonly<Record<SystemId, ByTrackType<string>>>
   readonly allowedCpc: Readonly<Record<SystemId, string>>
@@ -29,7 +29,7 @@ export const DEFAULT_PROFILE: SignalingProfile = {
   allowedCpc: {},
 }
 
-/** What MediaPackage v2 is known to expect beyond the specification. @see speke.md 5.3, A-12 */
+/** What MediaPackage v2 expects beyond the specification. */
 export const MEDIAPACKAGE_V2_PROFILE: SignalingProfile = {
   ...DEFAULT_PROFILE,
   name: 'mediapackage-v2',
@@ -37,21 +37,21 @@ export const MEDIAPACKAGE_V2_PROFILE: SignalingProfile = {
   explicitIv: 'always',
 }
 
-/** The setting for a key: that of its first track type which has one, else the one for `*`. */
+/** The setting for a key: that of its first track type that has one, else that of `*`. */
 export function settingFor<T>(settings: ByTrackType<T>, trackTypes: readonly string[]): T | undefined {
   const named = trackTypes.find((trackType) => Object.hasOwn(settings, trackType))
   return settings[named ?? '*']
 }
 
-/** What a request may ask for beyond what the specification settles. */
+/** Choices where the specification leaves one. */
 export interface SpekePolicy {
-  /** What a v2 document without X-Speke-Version gets. @see speke.md A-02 */
+  /** Whether a SPEKE 2 document without X-Speke-Version is rejected or answered as 2.0. */
   readonly missingVersionHeader: 'refuse' | 'assume-2.0'
-  /** Whether BitrateFilter and VideoFilter@wcg are refused rather than ignored. @see speke.md A-07 */
+  /** Whether BitrateFilter and VideoFilter/@wcg are rejected instead of ignored. */
   readonly strictContract: boolean
-  /** One key for every track, and one for audio and UHD video. @see speke.md A-27 */
+  /** Whether one key may encrypt all tracks, and one key both audio and UHD video. */
   readonly contract: { readonly allKey: 'allow' | 'refuse'; readonly audioWithUhd: 'allow' | 'refuse' }
-  /** What a recipient's certificate that is expired or not yet valid gets. */
+  /** Whether a recipient's certificate that is expired or not yet valid is rejected or logged. */
   readonly certificateValidity: 'reject' | 'warn'
   readonly limits: { readonly contentKeys: number; readonly drmSystems: number; readonly recipients: number }
 }

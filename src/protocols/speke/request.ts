@@ -9,14 +9,14 @@ import { type DrmSystemRequest, readDrmSystems } from '../../formats/cpix/drm-sy
 import { CpixError, elementError } from '../../formats/cpix/error.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
-import { refuseMalformedContract, refuseMissingContract, refuseUnsupportedContract } from './contract.ts'
+import { rejectMalformedContract, rejectMissingContract, rejectUnsupportedContract } from './contract.ts'
 import { SpekeError } from './error.ts'
 import type { SpekePolicy } from './profile.ts'
-import { type FindDrmSystem, refuseMixedSchemes, refuseUnsupportedSystems, schemesOf } from './schemes.ts'
+import { type FindDrmSystem, rejectMixedSchemes, rejectUnsupportedSystems, schemesOf } from './schemes.ts'
 import type { SpekeVersion } from './tables/versions.ts'
-import { agreeOnVersion } from './versions.ts'
+import { agreeOnVersion } from './version.ts'
 
-/** A request that SPEKE allows: everything an answer needs but keys. */
+/** A checked request: everything that an answer needs except keys. */
 export interface SpekeDocument {
   readonly version: SpekeVersion
   readonly cpix: Cpix
@@ -24,18 +24,18 @@ export interface SpekeDocument {
   readonly contentKeys: readonly RequestedKey[]
   readonly drmSystems: readonly RequestedSystem[]
   readonly periods: readonly ContentKeyPeriod[]
-  /** Usage rules by the element whose kid attribute an override changes. */
+  /** The usage rules. A kid override changes their kid attributes too. */
   readonly rules: readonly ContentKeyUsageRule[]
-  /** Whom the answer is encrypted for; undefined when encryption was not asked for. */
+  /** The recipients that the answer is encrypted for; undefined if the request does not ask for encryption. */
   readonly recipients: readonly Recipient[] | undefined
 }
 
 export interface RequestedKey extends ContentKey {
-  /** Undefined in SPEKE 1.0 until the profile says. */
+  /** Undefined in SPEKE 1.0, where the profile decides. */
   readonly scheme: CommonEncryptionScheme | undefined
   readonly contentKeyClass: ContentKeyClass
   readonly intendedTrackTypes: readonly string[]
-  /** Its key periods; empty when the rules name none. */
+  /** Its key periods; empty if its rules name none. */
   readonly periods: readonly ContentKeyPeriod[]
 }
 
@@ -43,7 +43,7 @@ export interface RequestedSystem extends DrmSystemRequest {
   readonly system: DrmSystem
 }
 
-/** Checks a document in the order of speke.md 3 and returns its typed view. */
+/** Checks a document, in the order that SPEKE's error messages imply, and returns its typed view. */
 export function readSpekeDocument(
   versionHeader: string | undefined,
   document: XmlDocument,
@@ -56,26 +56,26 @@ export function readSpekeDocument(
 
   const keyElements = requiredEntries(cpix, 'ContentKeyList', 'ContentKey')
   const systemElements = requiredEntries(cpix, 'DRMSystemList', 'DRMSystem')
-  refuseTooMany(keyElements, policy.limits.contentKeys, 'content keys')
-  refuseTooMany(systemElements, policy.limits.drmSystems, 'DRM systems')
+  rejectTooMany(keyElements, policy.limits.contentKeys, 'content keys')
+  rejectTooMany(systemElements, policy.limits.drmSystems, 'DRM systems')
   const keys = readContentKeys(keyElements)
   const kids = keys.map(({ kid }) => kid)
   const systems = readDrmSystems(systemElements, new Set(kids))
-  for (const system of systems) refuseUnsoundPlaylists(version, system)
+  for (const system of systems) rejectUnsoundPlaylists(version, system)
   const periods = readPeriods(version, cpix, policy.limits.contentKeys)
 
   const schemes = schemesOf(version, keys)
-  if (version.major === 2) refuseMixedSchemes(keys)
+  if (version.major === 2) rejectMixedSchemes(keys)
   const rules = entriesOf(cpix.lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule').map(readContentKeyUsageRule)
   const contract = { rules, kids, periods }
   if (version.major === 2) {
-    refuseMissingContract(rules)
-    refuseMalformedContract(contract, policy)
+    rejectMissingContract(rules)
+    rejectMalformedContract(contract, policy)
   } else {
-    refuseSeveralKeys(keyElements, periods)
+    rejectSeveralKeys(keyElements, periods)
   }
-  const drmSystems = refuseUnsupportedSystems(version, systems, schemes, findDrmSystem)
-  if (version.major === 2) refuseUnsupportedContract(contract, policy)
+  const drmSystems = rejectUnsupportedSystems(version, systems, schemes, findDrmSystem)
+  if (version.major === 2) rejectUnsupportedContract(contract, policy)
   const recipients = readRecipientList(cpix, policy.limits.recipients)
 
   const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
@@ -89,78 +89,92 @@ function readContentId(version: SpekeVersion, cpix: Cpix): string {
   const path = `CPIX/@${version.contentIdAttribute}`
   if (!contentId) {
     if (version.major === 2) throw new SpekeError('ERR_SPEKE_CONTENT_ID_MISSING')
-    throw new CpixError(path, 'SPEKE 1.0 names the content here; it is missing or empty')
+    throw new CpixError(path, 'missing or empty. SPEKE 1.0 identifies the content by this attribute. Add it.')
   }
   if (contentId.length > MAX_CONTENT_ID && [...contentId].length > MAX_CONTENT_ID)
-    throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters`)
+    throw new CpixError(path, `expected at most ${MAX_CONTENT_ID} characters. Use a shorter content ID.`)
   return detached(contentId)
 }
 
-/** Refuses more elements than a limit. */
-export function refuseTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
+/** Throws for more elements than a limit allows. */
+export function rejectTooMany(elements: readonly XmlElement[], limit: number, what: string): void {
   const beyond = elements[limit]
   if (beyond !== undefined)
-    throw elementError(beyond, `a request may name ${limit} ${what}, this one names ${elements.length}`)
+    throw elementError(
+      beyond,
+      `expected at most ${limit} ${what}, got ${elements.length}. Split the request, or raise the limit in the configuration.`,
+    )
 }
 
-/** Two playlists or none: an encryptor needs both lines. @see speke.md 4.2 */
-function refuseUnsoundPlaylists(version: SpekeVersion, { element, hlsSignalingData }: DrmSystemRequest): void {
+/** HLSSignalingData comes in pairs, one for each playlist: an encryptor needs both lines. */
+function rejectUnsoundPlaylists(version: SpekeVersion, { element, hlsSignalingData }: DrmSystemRequest): void {
   if (version.major === 1 || hlsSignalingData.length === 0) return
   const known = Object.keys(version.playlists).join(', ')
   const playlists = hlsSignalingData.map(({ element: data, playlist }) => {
     const slot =
       playlist !== undefined && Object.hasOwn(version.playlists, playlist) ? version.playlists[playlist] : undefined
-    if (slot === undefined) throw elementError(data, `expected @playlist to be one of ${known}`)
+    if (slot === undefined) throw elementError(data, `@playlist: expected one of ${known}. Correct the attribute.`)
     return slot
   })
   if (playlists.length !== 2 || playlists[0] === playlists[1]) {
-    throw elementError(element, 'expected one HLSSignalingData for the media playlist and one for the master playlist')
+    throw elementError(
+      element,
+      'expected one HLSSignalingData for the media playlist and one for the master playlist. Add the missing one.',
+    )
   }
 }
 
-/** A key has a key period, so there need be no more of these than of those. */
+/** Reads the key periods. A document has at most as many key periods as content keys. */
 function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly ContentKeyPeriod[] {
   const elements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
-  refuseTooMany(elements, limit, 'key periods')
+  rejectTooMany(elements, limit, 'key periods')
   const periods = readContentKeyPeriods(elements)
   for (const [i, { index, start }] of periods.entries()) {
     const bounded = index !== undefined || (version.periodBounds === 'index-or-interval' && start !== undefined)
     const element = elements[i]
     if (bounded || version.periodBounds === 'any' || element === undefined) continue
     const expected = version.periodBounds === 'index' ? 'index' : 'index, start and end, or startOffset and endOffset'
-    throw elementError(element, `expected ${expected}`)
+    throw elementError(element, `expected ${expected}. Add the attributes.`)
   }
   return periods
 }
 
 /**
- * Whom to encrypt for. A DeliveryDataList asks for encryption even when it is empty, and so does what only looks like one:
- * an answer in the clear would be a disclosure.
+ * The recipients to encrypt for; undefined without a DeliveryDataList. Throws for an empty or misplaced list: the sender wants
+ * encryption, so an answer in the clear would disclose the keys.
  */
 export function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
   const list = cpix.lists.DeliveryDataList
   const stray = cpix.element.children.find((child) => child !== list && LOOKS_LIKE_DELIVERY_DATA.test(child.local))
-  if (stray !== undefined) throw elementError(stray, 'expected DeliveryData in one DeliveryDataList, both of CPIX')
+  if (stray !== undefined)
+    throw elementError(
+      stray,
+      'expected DeliveryData only inside CPIX/DeliveryDataList, in the CPIX namespace. Move it there.',
+    )
   if (list === undefined) return undefined
   const elements = entriesOf(list, 'DeliveryData')
   if (elements.length === 0)
-    throw elementError(list, 'expected at least one DeliveryData: the keys would be for nobody')
-  refuseTooMany(elements, limit, 'recipients')
+    throw elementError(
+      list,
+      'expected at least one DeliveryData. Add a recipient, or remove the list to get keys in the clear.',
+    )
+  rejectTooMany(elements, limit, 'recipients')
   const other = list.children.find((child) => !elements.includes(child))
-  if (other !== undefined) throw elementError(other, 'expected nothing but DeliveryData of CPIX')
+  if (other !== undefined)
+    throw elementError(other, 'expected only DeliveryData in the CPIX namespace. Remove this element.')
   return readRecipients(cpix.document, elements)
 }
 
 const LOOKS_LIKE_DELIVERY_DATA = /^deliverydata/i
 
-/** SPEKE 1.0 has one key for a content, or one for each of its key periods. @see speke.md 1 */
-function refuseSeveralKeys(keys: readonly XmlElement[], periods: readonly ContentKeyPeriod[]): void {
+/** SPEKE 1.0 has one key per content, or one per key period. */
+function rejectSeveralKeys(keys: readonly XmlElement[], periods: readonly ContentKeyPeriod[]): void {
   const beyond = keys[Math.max(1, periods.length)]
   if (beyond !== undefined)
-    throw elementError(beyond, 'SPEKE 1.0 has one content key for each key period; use SPEKE 2.0 for several')
+    throw elementError(beyond, 'SPEKE 1.0 allows one content key per key period. Use SPEKE 2.0 for several keys.')
 }
 
-/** The keys of a document with what its systems, rules and periods say of each. */
+/** The keys of a document with their DRM systems, rules and periods. */
 export function describeKeys(
   { major }: SpekeVersion,
   keys: readonly ContentKey[],
@@ -181,7 +195,7 @@ export function describeKeys(
       ...key,
       scheme: schemes.get(key.kid),
       contentKeyClass: clear ? 'clear' : 'drm',
-      // Of SPEKE 1.0's rules only the key periods are looked at (speke.md 4.1).
+      // SPEKE 1.0 uses only the key periods of rules.
       intendedTrackTypes: major === 1 ? [] : ownRules.flatMap(({ intendedTrackType }) => intendedTrackType ?? []),
       periods: [...periodIds].flatMap((id) => (id === undefined ? [] : (periodOf.get(id) ?? []))),
     }

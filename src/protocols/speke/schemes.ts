@@ -7,13 +7,15 @@ import { pathOf } from '../../formats/xml/reader.ts'
 import { SpekeError } from './error.ts'
 import type { SpekeVersion } from './tables/versions.ts'
 
-/** The system of an id in a SPEKE major, or undefined when this server cannot signal it. */
+/** Returns the DRM system of an id in a major version of SPEKE; undefined if this server cannot signal it. */
 export type FindDrmSystem = (systemId: SystemId, major: 1 | 2) => DrmSystem | undefined
 
-/** What a message may quote: too short for a key in hex or base64. */
+/** The texts that a message may quote: too short for a key in hex or base64. */
 const SHOWN = /^[A-Za-z0-9_-]{1,16}$/
 
-/** The scheme of each key. SPEKE 1.0 names none. @see speke.md 3 (E4), 4.3 */
+/**
+ * The scheme of each key. SPEKE 1.0 documents name none. Throws ERR_SPEKE_SCHEME_MISSING, ERR_SPEKE_SCHEME_UNKNOWN.
+ */
 export function schemesOf(
   version: SpekeVersion,
   keys: readonly ContentKey[],
@@ -26,12 +28,12 @@ export function schemesOf(
   for (const { kid, commonEncryptionScheme: name = '', element } of keys) {
     const scheme = Object.hasOwn(version.schemes, name) ? version.schemes[name] : undefined
     if (scheme === undefined) {
-      const got = SHOWN.test(name) ? `, not ${name}` : ''
+      const got = SHOWN.test(name) ? `, got ${name}` : ''
       const expected = Object.keys(version.schemes).join(', ')
       const where = `${pathOf(element)}/@commonEncryptionScheme`
       throw new KeyProviderError(
         'ERR_SPEKE_SCHEME_UNKNOWN',
-        `${where}: SPEKE ${version.header} takes ${expected}${got}`,
+        `${where}: expected one of ${expected} for SPEKE ${version.header}${got}. Change the scheme in the encryptor.`,
       )
     }
     schemes.set(kid, scheme)
@@ -39,15 +41,15 @@ export function schemesOf(
   return schemes
 }
 
-/** One document, one scheme. @see speke.md 3, E5 */
-export function refuseMixedSchemes(keys: readonly ContentKey[]): void {
+/** Throws ERR_SPEKE_SCHEME_COMBINATION: all keys of a SPEKE 2 document have one scheme. */
+export function rejectMixedSchemes(keys: readonly ContentKey[]): void {
   if (new Set(keys.map(({ commonEncryptionScheme }) => commonEncryptionScheme)).size > 1) {
     throw new SpekeError('ERR_SPEKE_SCHEME_COMBINATION')
   }
 }
 
-/** The systems that signal for the request. Refuses one that is unknown or cannot take its key's scheme. @see speke.md 7; 3, E6 */
-export function refuseUnsupportedSystems(
+/** The DRM systems of a request. Throws ERR_DRM_SYSTEM_UNKNOWN, and ERR_SPEKE_SCHEME_DRM_SYSTEM for a key's unsupported scheme. */
+export function rejectUnsupportedSystems(
   version: SpekeVersion,
   requests: readonly DrmSystemRequest[],
   schemes: ReadonlyMap<Kid, CommonEncryptionScheme>,
@@ -58,7 +60,7 @@ export function refuseUnsupportedSystems(
     if (system === undefined) {
       throw new KeyProviderError(
         'ERR_DRM_SYSTEM_UNKNOWN',
-        `${pathOf(request.element)}/@systemId: this server cannot signal the DRM system ${request.systemIdText}; a template for it can be configured as drmSystems`,
+        `${pathOf(request.element)}/@systemId: this server cannot signal the DRM system ${request.systemIdText}. Remove it from the request, or configure a template for it in drmSystems.`,
       )
     }
     const scheme = schemes.get(request.kid)
@@ -70,5 +72,5 @@ export function refuseUnsupportedSystems(
 }
 
 function describe({ name, commonEncryptionSchemes }: DrmSystem): string {
-  return `${name} takes ${commonEncryptionSchemes.join(', ')}`
+  return `${name} supports ${commonEncryptionSchemes.join(', ')}.`
 }

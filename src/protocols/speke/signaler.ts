@@ -1,14 +1,14 @@
 import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { type SignalingElements, signalElements } from '../../formats/drm/elements.ts'
-import type { DrmSystem, SignalInput } from '../../formats/drm/system.ts'
+import type { DrmSystem } from '../../formats/drm/system.ts'
 import type { OpenContent } from '../../keys/content/content-key.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { AnsweredKey, SignalSystem } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { PlayerUrls } from './urls.ts'
 
-/** Signalling that works on paper but not on devices. */
+/** A URI that is valid but longer than devices accept. */
 export interface SignalingWarning extends ContentRef {
   readonly kind: 'uri-too-long'
   readonly system: string
@@ -16,55 +16,63 @@ export interface SignalingWarning extends ContentRef {
   readonly bytes: number
 }
 
-/** Makes the signalling of one request's DRM systems. */
-export type Signaler = (
-  ref: ContentRef,
-  keys: readonly AnsweredKey[],
-  profile: SignalingProfile,
-  content: OpenContent,
-) => SignalSystem
-
 const MAX_MEMO_BYTES = 16 * 1024 * 1024
 
-/** Signalling is made once for a kid and kept; nothing in it is computed from a key, and what would be is a hole. */
-export function createSignaler(urls: PlayerUrls, warn: (warning: SignalingWarning) => void): Signaler {
-  const memo = new BoundedCache<SignalingElements>({ maxBytes: MAX_MEMO_BYTES, sizeOf: lengthOf })
+/** Makes the signalling of DRM systems, and keeps it in memory by kid. It holds no key: a value computed from a key is a hole. */
+export class Signaler {
+  readonly #memo = new BoundedCache<SignalingElements>({ maxBytes: MAX_MEMO_BYTES, sizeOf: lengthOf })
+  readonly #urls: PlayerUrls
+  readonly #warn: (warning: SignalingWarning) => void
 
-  return (ref, keys, profile, content) => {
+  constructor(urls: PlayerUrls, warn: (warning: SignalingWarning) => void) {
+    this.#urls = urls
+    this.#warn = warn
+  }
+
+  /** The signalling of the DRM systems of one request. */
+  systemsOf(
+    ref: ContentRef,
+    keys: readonly AnsweredKey[],
+    profile: SignalingProfile,
+    content: Pick<OpenContent, 'pssh'>,
+  ): SignalSystem {
     const documentKids = keys.map(({ answeredKid }) => answeredKid)
-    const clearKeyLicenseUrl = urls.clearKeyLicenseUrl(ref)
+    const clearKeyLicenseUrl = this.#urls.clearKeyLicenseUrl(ref)
     const prefix = `${profile.name}\n${ref.tenant.length}:${ref.tenant}${ref.contentId.length}:${ref.contentId}`
 
     return ({ system, systemId }, key) => {
       const kid = key.answeredKid
-      const ready = content.pssh({ kid, contentKeyClass: key.contentKeyClass })?.[systemId]
+      const pssh = content.pssh({ kid, contentKeyClass: key.contentKeyClass })?.[systemId]
       const others = otherKids(system, key, keys, documentKids, profile)
       const memoKey = `${prefix}${systemId}${kid}${key.scheme}${key.answeredIv ?? ''}${others.join('')}`
-      const known = ready === undefined ? memo.get(memoKey) : undefined
+      const known = pssh === undefined ? this.#memo.get(memoKey) : undefined
       if (known !== undefined) return known
-      const input: SignalInput = {
+      const elements = signalElements(system, {
         kid,
         contentId: ref.contentId,
         commonEncryptionScheme: key.scheme,
         explicitIv: key.answeredIv,
         periodKids: [kid, ...others],
         documentKids: [kid, ...others],
-        keyUrl: urls.keyUrl(ref, kid),
+        keyUrl: this.#urls.keyUrl(ref, kid),
         clearKeyLicenseUrl,
-        pssh: ready,
+        pssh,
         settings: profile.settings,
-      }
-      const elements = signalElements(system, input)
-      if (ready === undefined) memo.set(memoKey, elements)
-      const bytes = elements.uriExtXKey === undefined ? 0 : decodedLength(elements.uriExtXKey.text)
-      if (bytes > (system.maxUriBytes ?? Number.POSITIVE_INFINITY))
-        warn({ kind: 'uri-too-long', system: system.name, ...ref, kid, bytes })
+      })
+      if (pssh === undefined) this.#memo.set(memoKey, elements)
+      this.#warnOfLongUri(ref, system, kid, elements)
       return elements
     }
   }
+
+  #warnOfLongUri(ref: ContentRef, { name, maxUriBytes }: DrmSystem, kid: Kid, { uriExtXKey }: SignalingElements): void {
+    if (maxUriBytes === undefined || uriExtXKey === undefined) return
+    const bytes = Buffer.byteLength(uriExtXKey.text, 'base64')
+    if (bytes > maxUriBytes) this.#warn({ kind: 'uri-too-long', system: name, ...ref, kid, bytes })
+  }
 }
 
-/** The kids beside its own that a system's signalling lists. */
+/** The kids that a system's signalling lists in addition to the key's own. */
 function otherKids(
   system: DrmSystem,
   key: AnsweredKey,
@@ -83,8 +91,4 @@ function otherKids(
 
 function lengthOf(elements: SignalingElements): number {
   return Object.values(elements).reduce((sum, template) => sum + (template?.text.length ?? 0), 0)
-}
-
-function decodedLength(base64: string): number {
-  return Buffer.byteLength(base64, 'base64')
 }

@@ -1,32 +1,36 @@
 import type { Kid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
-/** The URLs of this server that answers carry. `{content}` is the contentId, or `~` and its base64url form. @see docs/architecture.md */
-export interface PlayerUrls {
-  keyUrl(ref: ContentRef, kid: Kid): string
-  clearKeyLicenseUrl(ref: ContentRef): string
-}
-
 /**
- * URLs under a public base URL, which has no trailing slash. They never come from a Host header. `query` stands behind each as
- * it is: a placeholder for whoever signs the URLs of manifests.
+ * The URLs of this server in answers. They start with the configured public URL, never with a Host header. A contentId that is not
+ * safe as a path segment is written as `~` and its base64url form.
  */
-export function playerUrls(publicUrl: string, query?: string): PlayerUrls {
-  const behind = query === undefined ? '' : `?${query}`
-  return {
-    keyUrl: ({ tenant, contentId }, kid) =>
-      `${publicUrl}/keys/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}/${kid}${behind}`,
-    clearKeyLicenseUrl: ({ tenant, contentId }) =>
-      `${publicUrl}/license/clearkey/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}${behind}`,
+export class PlayerUrls {
+  readonly #publicUrl: string
+  readonly #query: string
+
+  /** `publicUrl` has no trailing slash. `query` is appended to each URL: a placeholder for the system that signs URLs. */
+  constructor(publicUrl: string, query?: string) {
+    this.#publicUrl = publicUrl
+    this.#query = query === undefined ? '' : `?${query}`
+  }
+
+  /** Where a player fetches the 16 bytes of a key. */
+  keyUrl({ tenant, contentId }: ContentRef, kid: Kid): string {
+    return `${this.#publicUrl}/keys/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}/${kid}${this.#query}`
+  }
+
+  clearKeyLicenseUrl({ tenant, contentId }: ContentRef): string {
+    return `${this.#publicUrl}/license/clearkey/${toUrlSegment(tenant)}/${toUrlSegment(contentId)}${this.#query}`
   }
 }
 
-/** An opaque id as one path segment that no URL parser changes: `.` and `..` collapse, percent-encoded too. */
+/** An id as one path segment that no URL parser changes. Parsers collapse `.` and `..`, even if they are percent-encoded. */
 export function toUrlSegment(id: string): string {
   return /^[A-Za-z0-9_-]+$/.test(id) ? id : `~${Buffer.from(id).toString('base64url')}`
 }
 
-/** The id that a path segment stands for, or undefined when it stands for none. */
+/** The id of a path segment; undefined if no id is written so. */
 export function fromUrlSegment(segment: string): string | undefined {
   if (/^[A-Za-z0-9_-]+$/.test(segment)) return segment
   const id = /^~[A-Za-z0-9_-]+$/.test(segment) ? Buffer.from(segment.slice(1), 'base64url').toString() : ''

@@ -8,8 +8,8 @@ import { attributeError, elementError } from '../../formats/cpix/error.ts'
 import type { XmlDocument } from '../../formats/xml/document.ts'
 import { attributeOf } from '../../formats/xml/reader.ts'
 import type { SpekePolicy } from '../speke/profile.ts'
-import { describeKeys, readRecipientList, refuseTooMany, type SpekeDocument } from '../speke/request.ts'
-import { type FindDrmSystem, refuseUnsupportedSystems, schemesOf } from '../speke/schemes.ts'
+import { describeKeys, readRecipientList, rejectTooMany, type SpekeDocument } from '../speke/request.ts'
+import { type FindDrmSystem, rejectUnsupportedSystems, schemesOf } from '../speke/schemes.ts'
 import { CPIX_EXCHANGE, CPIX_EXCHANGE_2_4, type SpekeVersion } from '../speke/tables/versions.ts'
 
 /**
@@ -29,9 +29,9 @@ export function readTransferDocument(
   const systemElements = entriesOf(cpix.lists.DRMSystemList, 'DRMSystem')
   const periodElements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
   const ruleElements = entriesOf(cpix.lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule')
-  refuseTooMany(keyElements, limits.contentKeys, 'content keys')
-  refuseTooMany(systemElements, limits.drmSystems, 'DRM systems')
-  refuseTooMany(periodElements, limits.contentKeys, 'key periods')
+  rejectTooMany(keyElements, limits.contentKeys, 'content keys')
+  rejectTooMany(systemElements, limits.drmSystems, 'DRM systems')
+  rejectTooMany(periodElements, limits.contentKeys, 'key periods')
   refuseOtherContents(cpix, contentId)
 
   const keys = readContentKeys(keyElements)
@@ -42,7 +42,7 @@ export function readTransferDocument(
     version,
     keys.filter(({ commonEncryptionScheme }) => commonEncryptionScheme),
   )
-  const drmSystems = refuseUnsupportedSystems(version, readDrmSystems(systemElements, kids), schemes, findAny)
+  const drmSystems = rejectUnsupportedSystems(version, readDrmSystems(systemElements, kids), schemes, findAny)
   const periods = readContentKeyPeriods(periodElements)
   const rules = ruleElements.map(readContentKeyUsageRule)
   refuseUnknownReferences(rules, kids, new Set(periods.map(({ id }) => id)))

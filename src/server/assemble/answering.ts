@@ -1,7 +1,7 @@
 import type { Ledger, LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { AnswerOptions, AnswerWarning } from '../../protocols/speke/answer.ts'
 import type { SignalingProfile } from '../../protocols/speke/profile.ts'
-import { playerUrls } from '../../protocols/speke/urls.ts'
+import { PlayerUrls } from '../../protocols/speke/urls.ts'
 import type { Config } from '../config/config.ts'
 import { drmSystemFinder, profileChooser } from '../config/signalling.ts'
 import type { Log } from '../observe/log.ts'
@@ -36,7 +36,7 @@ export function answerSettings(
       limits: { contentKeys, drmSystems, recipients },
     },
     xmlLimits: { bytes: bodyBytes, depth, elements },
-    urls: playerUrls(publicUrl, settings.playback.urlQuery),
+    urls: new PlayerUrls(publicUrl, settings.playback.urlQuery),
     record,
     warn: (warning) => logWarning(log, warning),
   }

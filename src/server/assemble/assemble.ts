@@ -8,7 +8,7 @@ import { Ledger, type LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { AuditSink } from '../../operations/audit/sink.ts'
 import { createCpixTransfer } from '../../operations/transfer/transfer.ts'
 import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
-import { createAnswer } from '../../protocols/speke/answer.ts'
+import { SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import { getContentKey } from '../../protocols/widevine/get-content-key.ts'
 import type { Config } from '../config/config.ts'
 import { ContentRules } from '../config/content-rules.ts'
@@ -113,7 +113,7 @@ export async function assemble(
     return {
       loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
       answerWith: (settings, publicUrl, callers) =>
-        createAnswer({
+        new SpekeAnswerer({
           ...answerSettings(settings, publicUrl, callers, sinks),
           contentKeys,
           now: () => Date.now(),

@@ -49,7 +49,8 @@ export function handlersOf(options: HandlersOptions): Handlers {
   const main = createHandler({
     ...observed,
     routes: routes({
-      answer: keyProvider.answerWith(config, publicUrl, callers),
+      speke: keyProvider.answerWith(config, publicUrl, callers),
+      audit: operations.issues.issued,
       identify: callers.identify,
       userAgent: `keyspring/${version}`,
       basePaths: config.speke.basePaths,

@@ -1,6 +1,6 @@
 import type { WidevineRouteOptions } from '../../http/routes/widevine.ts'
 import type { CpixTransfer } from '../../operations/transfer/transfer.ts'
-import type { AnswerSpeke } from '../../protocols/speke/answer.ts'
+import type { SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import type { Config } from '../config/config.ts'
 import type { Callers, LoadCallers } from './callers.ts'
 import type { Operations } from './operations.ts'
@@ -9,7 +9,7 @@ import type { PlayerRouteOptions } from './playback.ts'
 /** The keys and what answers with them: everything of the server but HTTP. */
 export interface KeyProvider {
   /** Answers under `config`; made anew when the configuration is reloaded, over the same keys. */
-  answerWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): AnswerSpeke
+  answerWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): Pick<SpekeAnswerer, 'answer'>
   /** Exchanges CPIX documents under `config`. */
   transferWith(config: Config, publicUrl: string, callers: Pick<Callers, 'profileOf'>): CpixTransfer
   /** What players are served from under `config`. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
+import { copyProtection } from '../../../src/http/routes/copy-protection.ts'
 import { callOf, DOCUMENT, echo, handlerOf, refusing } from '../calls.ts'
 
 const post = (headers: Record<string, string> = {}, bytes = DOCUMENT, path = '/copyProtection') =>
@@ -25,14 +26,32 @@ test('answers with the document, exactly application/xml, no charset', async () 
       issued: {
         tenant: 'default',
         client: 'anonymous',
-        method: 'anonymous',
         contentId: 'movie',
         keys: 2,
         first: true,
-        records: [],
       },
     },
   ])
+})
+
+test('an answer carries its audit record: the keys, the caller and how the caller was authenticated', async () => {
+  const audited: unknown[] = []
+  const route = copyProtection({
+    speke: {
+      async answer(request) {
+        const answer = await echo(request)
+        const { body: _body, spekeVersion: _version, ...issued } = answer
+        await request.audit?.(issued)
+        return answer
+      },
+    },
+    audit: async (call, issued) => void audited.push([call.requestId, issued]),
+    identify: () => ({ tenant: 'studio', client: 'encoder', method: 'token', authorize: () => undefined }),
+    userAgent: 'keyspring/9.9.9',
+  })
+  await route.handle(post(), [])
+  const issued = { tenant: 'studio', client: 'encoder', contentId: 'movie', keys: 2, first: true, records: [] }
+  assert.deepEqual(audited, [['test-1', { ...issued, method: 'token' }]])
 })
 
 const userAgents: readonly [string | undefined, string, string | undefined][] = [

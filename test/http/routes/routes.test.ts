@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ForbiddenError } from '../../../src/auth/failure.ts'
-import type { AnswerSpeke } from '../../../src/protocols/speke/answer.ts'
+import type { SpekeAnswerer } from '../../../src/protocols/speke/answer.ts'
 import { callOf, DOCUMENT, echo, handlerOf } from '../calls.ts'
 
 const SPEKE_BASES = ['', '/speke/v1.0', '/speke/v2.0', '/speke/v2.1', '/EkeStage', '/tenant/a', '/b']
@@ -70,7 +70,7 @@ test('metrics are for whom the operator lets in', async () => {
 
 test('a call beyond those that may be under way is told to come back, but operations are not', async () => {
   const go = Promise.withResolvers<void>()
-  const slow: AnswerSpeke = async (request) => {
+  const slow: SpekeAnswerer['answer'] = async (request) => {
     await go.promise
     return echo(request)
   }

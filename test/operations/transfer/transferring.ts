@@ -13,7 +13,7 @@ import {
   type TransferredDocument,
 } from '../../../src/operations/transfer/transfer.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE } from '../../../src/protocols/speke/profile.ts'
-import { playerUrls } from '../../../src/protocols/speke/urls.ts'
+import { PlayerUrls } from '../../../src/protocols/speke/urls.ts'
 import { findBuiltIn } from '../../protocols/speke/answering.ts'
 import { type ManagingOptions, managing, OPERATOR } from '../managing.ts'
 
@@ -45,7 +45,7 @@ export function transferring(options: ManagingOptions & Partial<CpixTransferOpti
     profileFor: () => DEFAULT_PROFILE,
     policy: DEFAULT_POLICY,
     xmlLimits: {},
-    urls: playerUrls('https://keys.example.com'),
+    urls: new PlayerUrls('https://keys.example.com'),
     record: (entries) => recorded.push(...entries),
     warn: () => undefined,
     ...options,

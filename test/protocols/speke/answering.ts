@@ -8,9 +8,9 @@ import type { XmlDocument, XmlElement } from '../../../src/formats/xml/document.
 import { attributeOf, readXml, textOf } from '../../../src/formats/xml/reader.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../../src/keys/content/content-key.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'
-import { type AnswerOptions, type AnswerWarning, createAnswer } from '../../../src/protocols/speke/answer.ts'
+import { type AnswerOptions, type AnswerWarning, SpekeAnswerer } from '../../../src/protocols/speke/answer.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE, type SpekePolicy } from '../../../src/protocols/speke/profile.ts'
-import { playerUrls } from '../../../src/protocols/speke/urls.ts'
+import { PlayerUrls } from '../../../src/protocols/speke/urls.ts'
 
 /** The DASH-IF ClearKey sample pair: the vectors of DRM signalling are made with it. */
 export const VECTOR_KID = '9eb4050d-e44b-4802-932e-27d75083e266'
@@ -64,13 +64,13 @@ export function answering(setup: Setup = {}) {
     },
   })
   const contentKeys: ContentKeys = setup.contentKeys ?? { open: async () => content }
-  const answer = createAnswer({
+  const answerer = new SpekeAnswerer({
     contentKeys,
     findDrmSystem: setup.findDrmSystem ?? findBuiltIn,
     profileFor: () => ({ ...DEFAULT_PROFILE, ...setup.profile }),
     policy: { ...DEFAULT_POLICY, ...setup.policy },
     xmlLimits: setup.xmlLimits ?? {},
-    urls: setup.urls ?? playerUrls('https://keys.example.com'),
+    urls: setup.urls ?? new PlayerUrls('https://keys.example.com'),
     record: (added) => records.push(...added),
     warn: (warning) => warnings.push(warning),
     now: setup.now ?? (() => NOW),
@@ -82,7 +82,7 @@ export function answering(setup: Setup = {}) {
     { tenant = 'default', client = 'test' }: Caller = {},
   ): Promise<Outcome> => {
     for (const list of [warnings, records, issued]) list.length = 0
-    const { body } = await answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
+    const { body } = await answerer.answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
     const text = Buffer.from(body).toString()
     const document = readXml(body, ANSWER_LIMITS)
     return { xml: text, document, warnings: [...warnings], records: [...records], issued: [...issued] }

@@ -12,8 +12,8 @@ import { describeAnswer } from '../../../src/protocols/speke/describe.ts'
 import { layoutAnswer } from '../../../src/protocols/speke/layout.ts'
 import { DEFAULT_POLICY, DEFAULT_PROFILE, MEDIAPACKAGE_V2_PROFILE } from '../../../src/protocols/speke/profile.ts'
 import { readSpekeDocument } from '../../../src/protocols/speke/request.ts'
-import { createSignaler } from '../../../src/protocols/speke/signaler.ts'
-import { playerUrls } from '../../../src/protocols/speke/urls.ts'
+import { Signaler } from '../../../src/protocols/speke/signaler.ts'
+import { PlayerUrls } from '../../../src/protocols/speke/urls.ts'
 import { answering, elementsOf, findBuiltIn, kidOf, openContentOf, plainKeys, refusalOf, testKey } from './answering.ts'
 import {
   CLEARKEY_DASH,
@@ -278,7 +278,12 @@ describe('what is kept of an answer', () => {
         const keys = describeAnswer(document, kids, profile)
         const content = openContentOf({ issue: () => assert.fail('keys are not asked for') })
         const ref = { tenant: 'default', contentId: document.contentId }
-        const signal = createSignaler(playerUrls('https://keys.example.com'), () => {})(ref, keys, profile, content)
+        const signal = new Signaler(new PlayerUrls('https://keys.example.com'), () => {}).systemsOf(
+          ref,
+          keys,
+          profile,
+          content,
+        )
         const { bytes, holes } = toSkeleton(layoutAnswer(document, keys, signal, profile))
         assert.ok(holes.length >= keys.length)
         assert.ok(bytes.includes('PlainValue>AAAAAAAAAAAAAAAAAAAAAAAA<'), 'a hole is blank until it is filled')

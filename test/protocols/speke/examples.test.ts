@@ -9,7 +9,7 @@ import { DEFAULT_SETTINGS } from '../../../src/formats/drm/settings.ts'
 import type { XmlDocument, XmlElement } from '../../../src/formats/xml/document.ts'
 import { attributeOf, readXml, textOf } from '../../../src/formats/xml/reader.ts'
 import type { SignalingProfile } from '../../../src/protocols/speke/profile.ts'
-import { playerUrls } from '../../../src/protocols/speke/urls.ts'
+import { PlayerUrls } from '../../../src/protocols/speke/urls.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 import { answering, elementsOf, openContentOf, plainKeys } from './answering.ts'
 import { FAIRPLAY, KID, KID_2, PLAYREADY, rule, WIDEVINE } from './documents.ts'
@@ -74,11 +74,11 @@ function machineFor(example: XmlDocument, profile: Partial<SignalingProfile>) {
         }),
       }),
   }
-  const urls = {
-    ...playerUrls('https://keys.example.com'),
-    keyUrl: ({ contentId }: { contentId: string }, kid: string) =>
-      `https://keys.example.com/client/${contentId}/${kid}`,
-  }
+  const urls = new (class extends PlayerUrls {
+    override keyUrl({ contentId }: { contentId: string }, kid: string): string {
+      return `https://keys.example.com/client/${contentId}/${kid}`
+    }
+  })('https://keys.example.com')
   return answering({ contentKeys, urls, profile: { settings, ...profile } })
 }
 

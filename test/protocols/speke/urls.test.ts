@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { fromUrlSegment, playerUrls, toUrlSegment } from '../../../src/protocols/speke/urls.ts'
+import { fromUrlSegment, PlayerUrls, toUrlSegment } from '../../../src/protocols/speke/urls.ts'
 import { kidOf } from './answering.ts'
 import { KID } from './documents.ts'
 
@@ -39,7 +39,7 @@ describe('an id as one segment of a path', () => {
 })
 
 test('URLs stand under the public one', () => {
-  const urls = playerUrls('https://keys.example.com/base')
+  const urls = new PlayerUrls('https://keys.example.com/base')
   const ref = { tenant: 'default', contentId: 'a/b' }
   assert.equal(urls.keyUrl(ref, kidOf(KID)), `https://keys.example.com/base/keys/default/~YS9i/${KID}`)
   assert.equal(urls.clearKeyLicenseUrl(ref), 'https://keys.example.com/base/license/clearkey/default/~YS9i')

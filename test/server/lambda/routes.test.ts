@@ -16,7 +16,7 @@ const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
 /** All routes, over answers that show what they were given. */
 const answering: Handler = createHandler({
   routes: routes({
-    answer: echo,
+    speke: { answer: echo },
     identify: () => ({ tenant: 'default', client: 'test', method: 'none', authorize: () => undefined }),
     userAgent: 'keyspring/9.9.9',
     basePaths: [],

@@ -5,7 +5,7 @@ import { KeyProviderError } from '../../../src/core/errors.ts'
 import { toReply } from '../../../src/http/errors.ts'
 import { MEDIAPACKAGE_V2_PROFILE } from '../../../src/protocols/speke/profile.ts'
 import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
-import { playerUrls } from '../../../src/protocols/speke/urls.ts'
+import { PlayerUrls } from '../../../src/protocols/speke/urls.ts'
 import { SHAPES } from '../../../src/toolkit/encryptor/request/shapes.ts'
 import { connect } from '../../../src/toolkit/encryptor/send.ts'
 import type { JudgedReply } from '../../../src/toolkit/rules/rule.ts'
@@ -29,7 +29,7 @@ export interface Provider {
 export async function startProvider(damage: Damage = (reply) => reply, as: EncryptorName = 'spec'): Promise<Provider> {
   const profile = as === 'mediapackage-v2' ? MEDIAPACKAGE_V2_PROFILE : {}
   // Of now: its certificates are of now.
-  const answer = answering({ profile, urls: playerUrls('https://keys.example.com'), now: () => Date.now() })
+  const answer = answering({ profile, urls: new PlayerUrls('https://keys.example.com'), now: () => Date.now() })
   const reply = async ({ body, version }: Received): Promise<JudgedReply> => {
     const headers = {
       [version === undefined ? 'speke-user-agent' : 'x-speke-user-agent']: 'broken/1',

@@ -4,7 +4,7 @@ import { signUrl } from '../../../auth/players/signed-url.ts'
 import { mintPlayerToken, type PlayerTokenKey } from '../../../auth/players/token.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
-import { playerUrls } from '../../../protocols/speke/urls.ts'
+import { PlayerUrls } from '../../../protocols/speke/urls.ts'
 import { type Config, readConfig } from '../../../server/config/config.ts'
 import { readKeySetFile, signingKeys } from '../../../server/config/key-sets.ts'
 
@@ -46,7 +46,7 @@ export function signedUrl(options: SignUrlOptions): void {
   if ((kid === undefined) !== license) throw wrongUsage('expected --kid for the URL of a key, or --license')
   const config = readTokenConfig(options)
   const ref = { tenant, contentId }
-  const urls = playerUrls(config.publicUrl ?? `http://${config.host}:${config.port}`)
+  const urls = new PlayerUrls(config.publicUrl ?? `http://${config.host}:${config.port}`)
   const target = kid === undefined ? ref : { ...ref, kid: readKid(kid) }
   const url = target === ref ? urls.clearKeyLicenseUrl(ref) : urls.keyUrl(ref, readKid(kid ?? ''))
   print(`${url}?${signUrl(signingKey(config, options), target, Date.now() + readTtl(options))}`)

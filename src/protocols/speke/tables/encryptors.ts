@@ -1,4 +1,4 @@
-/** The encryptors whose habits are known, by the name they have everywhere; `spec` is what the specifications say and nobody's habits. */
+/** The encryptors with known habits. `spec` is an encryptor that does only what the specifications say. */
 export const ENCRYPTORS = [
   'spec',
   'mediapackage-v1',

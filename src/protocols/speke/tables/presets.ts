@@ -10,13 +10,16 @@ export interface PresetFilter {
   readonly attributes: Readonly<Record<string, number>>
 }
 
-/** The highest number of pixels of a class; the next class starts one above. @see speke.md 6 */
+/** The highest number of pixels of a class. The next class starts one above. */
 const SD = 1024 * 576
 const HD1 = 1280 * 720
 const HD = 1920 * 1080
 const UHD1 = 4096 * 2160
 
-/** The presets for video of AWS encryptors: which tracks share a key. @see speke.md 6, Presets */
+/**
+ * The video presets of AWS encryptors: which tracks share a key.
+ * @see AWS Elemental MediaPackage API, EncryptionContractConfiguration
+ */
 export const VIDEO_PRESETS = {
   'VIDEO-1': [video('VIDEO')],
   'VIDEO-2': [video('SD', undefined, SD), video('HD', SD)],
@@ -34,7 +37,7 @@ export const VIDEO_PRESETS = {
   'VIDEO-8': [video('SD+HD1', undefined, HD1), video('HD2', HD1, HD), video('UHD1', HD, UHD1), video('UHD2', UHD1)],
 } as const satisfies Record<string, readonly PresetTrack[]>
 
-/** The presets for audio. @see speke.md 6, Presets */
+/** The audio presets of AWS encryptors. */
 export const AUDIO_PRESETS = {
   'AUDIO-1': [audio('AUDIO')],
   'AUDIO-2': [audio('STEREO_AUDIO', undefined, 2), audio('MULTICHANNEL_AUDIO', 3)],
@@ -45,7 +48,7 @@ export const AUDIO_PRESETS = {
   ],
 } as const satisfies Record<string, readonly PresetTrack[]>
 
-/** SHARED: one key for every track, which is the track type ALL. */
+/** SHARED: one key for all tracks, with the track type ALL. */
 export const SHARED_PRESET: readonly PresetTrack[] = [
   {
     intendedTrackType: 'ALL',

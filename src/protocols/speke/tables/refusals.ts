@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../../../core/errors.ts'
 
 /**
- * The ten refusals of SPEKE, word for word: encryptors and test suites compare them. `$` stands for the kid or system id as
- * the request spells it. @see speke.md 3
+ * The ten error messages of SPEKE, word for word: encryptors and test suites compare them. `$` is the kid or system ID as the request
+ * spells it.
+ * @see https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html
  */
 export const SPEKE_REFUSALS = {
   ERR_SPEKE_CONTENT_ID_MISSING: 'Missing CPIX@contentId',

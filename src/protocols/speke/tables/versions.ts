@@ -1,7 +1,7 @@
 import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme } from '../../../formats/cenc.ts'
 import type { DeliveryDataForm } from '../../../formats/cpix/fill.ts'
 
-/** The METHOD names of HLS that SPEKE 2.1 takes as a scheme, and the scheme each stands for. `NONE` is none. @see speke.md 4.3, 7 */
+/** The METHOD names of HLS that SPEKE 2.1 accepts as a scheme, and their schemes. `NONE` is not accepted. */
 export const HLS_METHODS = {
   'AES-128': 'cbc1',
   'SAMPLE-AES': 'cbcs',
@@ -10,26 +10,26 @@ export const HLS_METHODS = {
 
 const FOUR_CHARACTER_CODES = Object.fromEntries(COMMON_ENCRYPTION_SCHEMES.map((scheme) => [scheme, scheme]))
 
-/** One version of SPEKE. @see speke.md 1, the dispatch table */
+/** One version of SPEKE. */
 export interface SpekeVersion {
   readonly major: 1 | 2
   /** The value of X-Speke-Version. */
   readonly header: '1.0' | '2.0' | '2.1'
-  /** The value of CPIX@version that goes with it; SPEKE 1.0 has none. */
+  /** The value of CPIX/@version; undefined in SPEKE 1.0. */
   readonly cpixVersion: string | undefined
-  /** The attribute of CPIX that names the content. */
+  /** The attribute of CPIX that identifies the content. */
   readonly contentIdAttribute: 'id' | 'contentId'
-  /** The values of ContentKey@commonEncryptionScheme and the scheme each means. */
+  /** The values of ContentKey/@commonEncryptionScheme, and their schemes. */
   readonly schemes: Readonly<Record<string, CommonEncryptionScheme>>
-  /** The values of HLSSignalingData@playlist and the playlist each means. */
+  /** The values of HLSSignalingData/@playlist, and their playlists. */
   readonly playlists: Readonly<Record<string, 'media' | 'master'>>
-  /** Whether a ContentKeyPeriod must have an index, may have start and end instead, or may have neither. */
+  /** Whether a ContentKeyPeriod needs an index, an index or an interval, or neither. */
   readonly periodBounds: 'index' | 'index-or-interval' | 'any'
-  /** Whether HDCPData, robustness and HLSAllowedCPC may be returned. */
+  /** Whether answers have HDCPData, robustness and HLSAllowedCPC. */
   readonly returnsProtectionLevels: boolean
-  /** Whether what SPEKE 2 removes (CPIX@id, URIExtXKey, the elements of SPEKE 1.0) is kept and filled: in CPIX itself. */
+  /** Whether answers keep and fill what SPEKE 2 removes: CPIX/@id, URIExtXKey and the elements of SPEKE 1.0. */
   readonly keepsElementsOfV1?: boolean
-  /** How DeliveryData is filled; as SPEKE documents it if not said. @see cpix.md 5.4 */
+  /** The form of filled DeliveryData. Default: as SPEKE documents it. */
   readonly deliveryDataForm?: DeliveryDataForm
 }
 
@@ -60,16 +60,16 @@ export const SPEKE_2_1: SpekeVersion = {
   header: '2.1',
   cpixVersion: '2.4',
   schemes: { ...FOUR_CHARACTER_CODES, ...HLS_METHODS },
-  // CPIX 2.4 renamed `master`; SPEKE 2.1 still writes it: both are one slot, echoed as sent (speke.md A-10).
+  // CPIX 2.4 renamed `master`, and SPEKE 2.1 still writes it. Both are one playlist, echoed as sent.
   playlists: { media: 'media', master: 'master', multiVariant: 'master' },
   periodBounds: 'index-or-interval',
   returnsProtectionLevels: true,
 }
 
-/** CPIX between parties that agreed on nothing else: no header names it, every edition is taken. @see cpix.md 12, 13 */
+/** CPIX without SPEKE: no header names a version, and every edition is accepted. */
 export const CPIX_EXCHANGE: SpekeVersion = {
   ...SPEKE_2_1,
-  // Editions named the playlists differently, and one line without a name is for the media playlist.
+  // The editions name the playlists differently. A line without a name is for the media playlist.
   playlists: { media: 'media', variant: 'media', '': 'media', master: 'master', multiVariant: 'master' },
   periodBounds: 'any',
   returnsProtectionLevels: false,
@@ -77,7 +77,7 @@ export const CPIX_EXCHANGE: SpekeVersion = {
   deliveryDataForm: 'cpix-2.3',
 }
 
-/** What CPIX 2.4 adds to that, and takes away. */
+/** CPIX 2.4 without SPEKE. */
 export const CPIX_EXCHANGE_2_4: SpekeVersion = {
   ...CPIX_EXCHANGE,
   returnsProtectionLevels: true,
