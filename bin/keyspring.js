@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=16
-// The flag keeps the memory of short-lived garbage to 48 MB: V8 would let it grow to 128 and more.
+// The flag limits the memory for short-lived objects to 48 MB: V8 would let it grow to 128 MB and more.
 //
-// Plain old JavaScript: an old Node must be able to read it, to say that it is too old.
+// Old JavaScript on purpose: an old Node must be able to read it, to report that it is too old.
 var major = Number(process.versions.node.split('.')[0])
 
 if (major < 24) {
@@ -12,10 +12,12 @@ if (major < 24) {
 }
 
 function start() {
+  // Without a listener, SIGHUP ends the process. A server that still starts has nothing to reload yet.
+  if (process.argv[2] === 'serve') process.on('SIGHUP', () => {})
   Promise.all([import('node:module'), import('node:fs')]).then((modules) => {
     modules[0].enableCompileCache()
-    var built = new URL('../dist/cli/main.js', import.meta.url)
-    var source = new URL('../src/cli/main.ts', import.meta.url)
+    var built = new URL('../dist/cli/process.js', import.meta.url)
+    var source = new URL('../src/cli/process.ts', import.meta.url)
     return import((modules[1].existsSync(built) ? built : source).href)
   })
 }

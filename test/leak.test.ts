@@ -3,7 +3,7 @@ import { createCipheriv, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { type Running, run, start, temporaryDirectory } from './cli/run.ts'
+import { type Running, run, startProcess, temporaryDirectory } from './cli/run.ts'
 import { KIDS, PLAYREADY, requestFor, WIDEVINE } from './protocols/speke/documents.ts'
 
 /** Everything the product writes or says, but for the answers themselves, is searched for every key it handled. */
@@ -67,7 +67,7 @@ test('no key reaches the data directory, the output, the log, the metrics or an 
   assert.equal(added.code, 0, added.stderr)
   const listed = await run(['override', 'list', '--content-id', 'imported', '--data', data, '--json'])
 
-  const server = start(['serve', '--port', '0', '--data', data, '--log-requests'], {
+  const server = startProcess(['serve', '--port', '0', '--data', data, '--log-requests'], {
     environment: { KEYSPRING_LOG_LEVEL: 'debug' },
   })
   running.push(server)
@@ -151,7 +151,7 @@ test('no key reaches the data directory, the output, the log, the metrics or an 
 })
 
 test('an IV is never a key, for any content key of the answers', async () => {
-  const server = start(['serve', '--port', '0', '--data', join(directory, 'ivs')], {
+  const server = startProcess(['serve', '--port', '0', '--data', join(directory, 'ivs')], {
     environment: { KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' },
   })
   running.push(server)

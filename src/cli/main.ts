@@ -1,151 +1,115 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { packageVersion } from '../server/version.ts'
-import { addAuditCommand } from './commands/audit/command.ts'
-import { addClientCommand } from './commands/client/command.ts'
-import { addCompletionsCommand } from './commands/completions/command.ts'
-import { addContentsCommand } from './commands/contents/command.ts'
-import { addInspectCommand } from './commands/inspect/command.ts'
-import { addKeysCommand } from './commands/keys/command.ts'
-import { addKidsCommand } from './commands/kids/command.ts'
-import { addLintCommand } from './commands/lint/command.ts'
-import { addOverrideCommand } from './commands/override/command.ts'
-import { addRequestCommand } from './commands/request/command.ts'
-import { addServerCommand } from './commands/server/command.ts'
-import { addVerifyCommand } from './commands/verify/command.ts'
-import { ENCRYPTOR_NAMES } from './shared/encryptor-names.ts'
-import { addExamples } from './shared/examples.ts'
-import { EXIT, exitCodeOf } from './shared/exit-codes.ts'
-import { describeError } from './shared/report.ts'
+import { describeError, EXIT, exitCodeOf } from './shared/errors.ts'
+import { examples } from './shared/options.ts'
+import type { World } from './shared/world.ts'
 
-const program = new Command('keyspring')
-  .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
-  .version(packageVersion(), '-V, --version')
-  .showHelpAfterError('hint: keyspring --help')
-  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'keyspring: ')) })
-  .exitOverride()
-  .addHelpText(
-    'after',
-    `
-Examples:
-  keyspring serve                                            try it on http://127.0.0.1:8080
-  keyspring config init --encryptor mediapackage-v2 --out keyspring.yaml
-  keyspring serve --config keyspring.yaml
-  keyspring config check --config keyspring.yaml
-  keyspring request http://127.0.0.1:8080/copyProtection     ask it, or any other key provider, for keys
-  keyspring verify http://127.0.0.1:8080/copyProtection      check it, or any other key provider
+/** Adds the arguments, options, sub-commands and action of a command. */
+type Define = (command: Command, world: World) => void
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 refused by what is stored
-or by the key provider that was asked, 5 its answer cannot be used, 6, 7, 8 errors, warnings, notes found.`,
-  )
-
-program
-  .command('serve')
-  .description('answer SPEKE requests until stopped')
-  .option('--host <host>', 'address to listen on (default 127.0.0.1)')
-  .option('--port <port>', 'port to listen on, 0 for any free one (default 8080)')
-  .option('--data <dir>', 'directory of the store and the root key (default ./data)')
-  .option('--config <file>', 'YAML file of settings')
-  .option('--public-url <url>', 'where players reach this server, for key URLs in answers')
-  .option('--allow-anonymous', 'serve whoever asks, on any address: every caller gets keys')
-  .option('--log-requests', 'log a line for each request')
-  .option('--migrate', 'bring the schema of PostgreSQL up to date first')
-  .action(async (options) => (await import('./commands/server/serve.ts')).serve(options))
-
-const config = program.command('config').description('settings')
-config
-  .command('check')
-  .description('report every problem of the configuration')
-  .option('--config <file>', 'YAML file of settings')
-  .option('--host <host>', 'as for serve')
-  .option('--public-url <url>', 'as for serve')
-  .option('--allow-anonymous', 'as for serve')
-  .action(async (options) => (await import('./commands/config/check.ts')).configCheck(options))
-config
-  .command('init')
-  .description('write a first configuration')
-  .addOption(new Option('--encryptor <name>', 'what will ask for keys').choices(ENCRYPTOR_NAMES).makeOptionMandatory())
-  .option('--out <file>', 'file to write, which must not exist (default: standard output)')
-  .action(async (options) => (await import('./commands/config/init.ts')).configInit(options))
-
-addOverrideCommand(program)
-
-const token = program.command('token').description('what players prove with that they may have keys')
-const ofPlayers = (command: Command): Command =>
-  command
-    .option('--tenant <tenant>', 'its tenant', 'default')
-    .option('--ttl <time>', 'how long it is valid: 30s, 10m, 6h, 1d', '1h')
-    .option('--key-id <id>', 'which key to sign with')
-    .option('--config <file>', 'as for serve')
-ofPlayers(token.command('mint').description('print a player token (JWT)'))
-  .requiredOption('--content-id <pattern...>', 'the contents it opens; * stands for any text')
-  .option('--kid <kid...>', 'these keys of them alone')
-  .option('--subject <name>', 'whom to count its requests for')
-  .option('--key-file <file>', 'a private key in PEM, or a key set (default: playback.jwt.secret)')
-  .action(async (options) => (await import('./commands/token/token.ts')).mint(options))
-ofPlayers(token.command('sign-url').description('print the signed URL of a key or of licences'))
-  .requiredOption('--content-id <id>', 'the content')
-  .option('--kid <kid>', 'the kid of the key')
-  .option('--license', 'of its ClearKey licences instead')
-  .action(async (options) => (await import('./commands/token/token.ts')).signedUrl(options))
-
-addRequestCommand(program)
-addVerifyCommand(program)
-addLintCommand(program)
-addInspectCommand(program)
-addClientCommand(program)
-addServerCommand(program)
-addKeysCommand(program)
-addContentsCommand(program)
-addKidsCommand(program)
-addAuditCommand(program)
-
-const onKeys = (command: Command): Command =>
-  command.option('--data <dir>', 'as for serve').option('--config <file>', 'as for serve')
-const passphraseFile = ['--passphrase-file <file>', 'the passphrase of the archive; - for standard input'] as const
-
-const store = program.command('store').description('where keys are stored')
-onKeys(store.command('migrate').description('bring the schema up to date')).action(async (options) =>
-  (await import('./commands/store/store.ts')).migrate(options),
-)
-store
-  .command('copy')
-  .description('copy a store into another, and compare; each is sqlite:DIRECTORY, config:FILE or url-file:FILE')
-  .requiredOption('--from <store>', 'the store to copy')
-  .requiredOption('--to <store>', 'the store to copy into; one that is not there is made')
-  .action(async ({ from, to }) => (await import('./commands/store/store.ts')).copy(from, to))
-onKeys(store.command('backup').description('write an encrypted archive while servers go on'))
-  .requiredOption('--out <file>', 'the archive, which must not exist')
-  .requiredOption(...passphraseFile)
-  .action(async (options) => (await import('./commands/store/store.ts')).backup(options))
-onKeys(store.command('restore').description('restore an archive as the SQLite store of the data directory'))
-  .requiredOption('--from <file>', 'the archive')
-  .requiredOption(...passphraseFile)
-  .option('--drill', 'only prove that its keys open')
-  .option('--sample <contents>', 'how many contents to open', '1000')
-  .action(async (options) => (await import('./commands/store/store.ts')).restore(options))
-
-const keyring = program.command('keyring').description('root keys and data keys')
-onKeys(keyring.command('status').description('print data keys, how much is sealed with each and what wraps them'))
-  .option('--json', 'as JSON')
-  .action(async (options) => (await import('./commands/keyring/keyring.ts')).status(options))
-onKeys(keyring.command('rotate').description('add a generation of the local root key'))
-  .option('--data-keys', 'of the data keys of every tenant instead')
-  .action(async (options) => (await import('./commands/keyring/keyring.ts')).rotate(options))
-onKeys(keyring.command('rewrap').description('move everything to the newest generations, while servers go on'))
-  .option('--remove-old', 'then remove those that nothing needs')
-  .action(async (options) => (await import('./commands/keyring/keyring.ts')).rewrap(options))
-
-addCompletionsCommand(program)
-addExamples(program)
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has printed it; its own code is 1 for every wrong usage.
-    process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
-  } else {
-    process.stderr.write(`${describeError(error)}\n`)
-    process.exitCode = exitCodeOf(error)
-  }
+/** The commands, in the order of the help. Only the file of the command that runs is loaded. */
+const COMMANDS: Readonly<Record<string, readonly [description: string, load: () => Promise<Define>]>> = {
+  serve: ['answer SPEKE requests until stopped', async () => (await import('./commands/serve.ts')).defineServe],
+  config: ['write and check configurations', async () => (await import('./commands/config/config.ts')).defineConfig],
+  server: ['check and reload a server', async () => (await import('./commands/server.ts')).defineServer],
+  request: [
+    'request keys from a key provider, as an encryptor does',
+    async () => (await import('./commands/request/request.ts')).defineRequest,
+  ],
+  verify: [
+    'check a key provider: send every request that encryptors send, valid and invalid, and check the answers',
+    async () => (await import('./commands/verify/verify.ts')).defineVerify,
+  ],
+  lint: [
+    'check a CPIX request or answer, or an answer together with its request',
+    async () => (await import('./commands/lint.ts')).defineLint,
+  ],
+  inspect: [
+    'explain keys and signalling; writes nothing and sends nothing',
+    async () => (await import('./commands/inspect.ts')).defineInspect,
+  ],
+  client: [
+    'clients in the store, and their credentials',
+    async () => (await import('./commands/client/client.ts')).defineClient,
+  ],
+  contents: [
+    'list, hold, release and destroy contents',
+    async () => (await import('./commands/contents.ts')).defineContents,
+  ],
+  keys: [
+    'list, import, export and delete content keys',
+    async () => (await import('./commands/keys/keys.ts')).defineKeys,
+  ],
+  kids: ['look up kids', async () => (await import('./commands/kids.ts')).defineKids],
+  override: [
+    'set keys and kids by hand instead of deriving them',
+    async () => (await import('./commands/override/override.ts')).defineOverride,
+  ],
+  token: ['mint tokens and sign URLs for players', async () => (await import('./commands/token.ts')).defineToken],
+  audit: ['verify the audit log', async () => (await import('./commands/audit.ts')).defineAudit],
+  store: [
+    'migrate, copy, back up and restore the store',
+    async () => (await import('./commands/store/store.ts')).defineStore,
+  ],
+  keyring: ['rotate root keys and data keys', async () => (await import('./commands/keyring.ts')).defineKeyring],
+  completions: [
+    'print a script that completes commands in a shell',
+    async () => (await import('./commands/completions/completions.ts')).defineCompletions,
+  ],
+  man: ['print the manual page', async () => (await import('./commands/completions/completions.ts')).defineMan],
 }
+
+/** Commands that describe all the others. */
+const DESCRIBE_ALL: readonly unknown[] = ['completions', 'man']
+
+/** Runs a command line, without the name of the program, to its end. The exit code is in `world.exitCode`. Never throws. */
+export async function main(argv: readonly string[], world: World): Promise<void> {
+  try {
+    const program = await programFor(argv[0] === 'help' ? argv[1] : argv[0], world)
+    await program.parseAsync(argv, { from: 'user' })
+    await world.stdout.flushed()
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed the message. Its own exit code is 1 for every wrong usage.
+      world.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
+    } else {
+      world.stderr.write(`${describeError(error)}\n`)
+      world.exitCode = exitCodeOf(error)
+    }
+  }
+  await world.stderr.flushed().catch(() => undefined)
+}
+
+async function programFor(name: string | undefined, world: World): Promise<Command> {
+  const program = new Command('keyspring')
+    .description('The open SPEKE and CPIX key provider: content keys and DRM signalling for encryptors.')
+    .version(packageVersion(), '-V, --version')
+    .showHelpAfterError('hint: keyspring --help')
+    .configureOutput({
+      writeOut: (text) => world.stdout.write(text),
+      writeErr: (text) => world.stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'keyspring: ')),
+      getOutHelpWidth: () => (world.stdout.isTerminal ? world.stdout.columns : 80),
+      getErrHelpWidth: () => (world.stderr.isTerminal ? world.stderr.columns : 80),
+    })
+    .exitOverride()
+    .addHelpText('after', `${HELP}\n\n${EXIT_CODES}`)
+  for (const [each, [description, load]] of Object.entries(COMMANDS)) {
+    const command = program.command(each).description(description)
+    if (each === name || DESCRIBE_ALL.includes(name)) (await load())(command, world)
+  }
+  return program
+}
+
+const HELP = examples(
+  'keyspring serve                                            start on http://127.0.0.1:8080 to try it',
+  'keyspring config init --encryptor mediapackage-v2 --out keyspring.yaml',
+  'keyspring config check --config keyspring.yaml',
+  'keyspring serve --config keyspring.yaml',
+  'keyspring request http://127.0.0.1:8080/copyProtection     request keys from it, or from any key provider',
+  'keyspring verify http://127.0.0.1:8080/copyProtection      check it, or any key provider',
+)
+
+const EXIT_CODES = `Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 store or root key unusable, 4 rejected because of
+what is stored or by the key provider that was asked, 5 unusable answer of that key provider, 6, 7, 8 errors, warnings,
+notes found.`

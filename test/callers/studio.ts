@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { exportJWK, SignJWT } from 'jose'
 import { stringify } from 'yaml'
-import { type Running, start, temporaryDirectory } from '../cli/run.ts'
+import { type Running, startProcess, temporaryDirectory } from '../cli/run.ts'
 import { issuerOf } from './certificates.ts'
 
 export const ARN = 'arn:aws:iam::123456789012:role/SpekeAccess'
@@ -130,7 +130,7 @@ export async function serve(
   configFile: string,
   args: readonly string[] = [],
 ): Promise<{ readonly process: Running; readonly url: string }> {
-  const process = start(['serve', '--config', configFile, ...args])
+  const process = startProcess(['serve', '--config', configFile, ...args])
   running.push(process)
   const [, url = ''] = await process.stderr(/listens on (\S+),/)
   return { process, url }

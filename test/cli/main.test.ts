@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { PACKAGE, run } from './run.ts'
+import { PACKAGE, run, runProcess } from './run.ts'
 
 test('--help lists the commands, examples and exit codes on standard output', async () => {
   const { code, stdout, stderr } = await run(['--help'])
@@ -37,7 +37,7 @@ for (const args of [
 
 test('an older Node is told so in one line', async () => {
   const pretend = "Object.defineProperty(process, 'versions', { value: { node: '22.1.0' } })"
-  const { code, stdout, stderr } = await run(['--version'], {
+  const { code, stdout, stderr } = await runProcess(['--version'], {
     nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`],
   })
   assert.deepEqual(

@@ -3,14 +3,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { readXml } from '../../src/formats/xml/reader.ts'
-import { PACKAGE, start } from '../cli/run.ts'
+import { PACKAGE, startProcess } from '../cli/run.ts'
 import { blocksOf, PAGES, pageOf } from './pages.ts'
 
 const EXAMPLES = 'docs/examples'
 /** The request that `keyspring serve` prints, and the README shows the answer to. */
 const SAMPLE = `${EXAMPLES}/widevine-playready-cenc.xml`
 
-const server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+const server = startProcess(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
 const url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
 
 after(async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { ENCRYPTOR_NAMES } from '../../src/cli/shared/encryptor-names.ts'
+import { ENCRYPTOR_NAMES } from '../../src/cli/commands/config/first-configuration.ts'
 import { PACKAGE, run } from '../cli/run.ts'
 import { blocksOf, PAGES, pageOf, proseOf } from './pages.ts'
 

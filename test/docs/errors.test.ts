@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { EXIT, exitCodeOf } from '../../src/cli/shared/exit-codes.ts'
+import { EXIT, exitCodeOf } from '../../src/cli/shared/errors.ts'
 import { type ErrorCode, KeyProviderError } from '../../src/core/errors.ts'
 import { STATUS } from '../../src/http/errors.ts'
 import { SpekeError } from '../../src/protocols/speke/error.ts'

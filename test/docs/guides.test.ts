@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { PACKAGE, type Run, type Running, start, temporaryDirectory } from '../cli/run.ts'
+import { PACKAGE, type Run, type Running, startProcess, temporaryDirectory } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
 /** A guide whose commands are run as they stand, one block after the other, in a directory of its own. */
@@ -81,7 +81,7 @@ function shell(lines: string, cwd: string): Promise<Run> {
 
 async function serve(cwd: string): Promise<{ readonly server: Running; readonly url: string }> {
   const args = ['serve', '--port', '0', '--data', join(cwd, 'data'), '--config', join(cwd, 'keyspring.yaml')]
-  const server = start(args)
+  const server = startProcess(args)
   running.push(server)
   return { server, url: (await server.stderr(/listens on (http:\S+?),/))[1] ?? '' }
 }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { OPERATIONS } from '../../src/http/api/operations/operations.ts'
-import { start } from '../cli/run.ts'
+import { startProcess } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
 const page = pageOf('docs/guides/management-api.md')
 
-const server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+const server = startProcess(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
 const url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
 
 after(async () => {

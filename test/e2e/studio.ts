@@ -11,7 +11,7 @@ import { makeClip } from '../../src/demo/clip.ts'
 import { type ClipEncryption, packageCmaf } from '../../src/demo/cmaf.ts'
 import { type ClipKey, requestKeys, type TrackKey } from '../../src/demo/speke.ts'
 import { PLAYERS, serveWeb } from '../../src/demo/web.ts'
-import { start } from '../cli/run.ts'
+import { startProcess } from '../cli/run.ts'
 
 const SECRET = randomBytes(32).toString('hex')
 const PAGE = fileURLToPath(new URL('page', import.meta.url))
@@ -53,7 +53,7 @@ export async function openStudio() {
   }
   const configFile = join(folder, 'keyspring.yaml')
   await writeFile(configFile, JSON.stringify(config), { mode: 0o600 })
-  const keyspring = start(['serve', '--config', configFile])
+  const keyspring = startProcess(['serve', '--config', configFile])
   const closeRest = async (): Promise<void> => {
     await web.close()
     await licenses.close()

@@ -1,35 +1,52 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Examination, fine, type HealthFinding, type HeardTime } from './finding.ts'
+import type { World } from '../shared/world.ts'
+import { type Examination, fine, type HealthFinding, type RemoteTime } from './finding.ts'
 
 const WARN_MS = 30_000
-/** AWS Signature Version 4 and Digest are taken this far apart and no farther. */
+/** AWS Signature Version 4 and Digest accept a difference of 5 minutes. */
 const FAIL_MS = 300_000
 /** A Date header has whole seconds. */
 const GRAIN_MS = 1_000
 
-/** Whether the clock agrees with those of the machines that were reached, and has not gone back behind its own files. */
-export async function examineClock({ config, now, heard }: Examination): Promise<readonly HealthFinding[]> {
+/**
+ * Checks whether the clock agrees with the machines that answered, or if none did, whether the system reports it as
+ * synchronised; and whether the clock is behind its own files.
+ */
+export async function examineClock({
+  config,
+  world,
+  now,
+  remoteTimes,
+}: Examination): Promise<readonly HealthFinding[]> {
   const check = 'clock'
-  const mend = 'synchronise it (chrony, systemd-timesyncd): signatures, tokens and expiry go by it'
-  const findings = heard.map((one): HealthFinding => {
+  const fix = 'synchronise it (chrony, systemd-timesyncd): signatures, tokens and expiry depend on it'
+  const findings = remoteTimes.map((one): HealthFinding => {
     const ms = differenceOf(one)
     if (Math.abs(ms) < WARN_MS) return fine(check, `agrees with ${one.from}`)
     const found = `is ${Math.round(Math.abs(ms) / 1_000)} s ${ms > 0 ? 'behind' : 'ahead of'} ${one.from}`
-    return { check, health: Math.abs(ms) >= FAIL_MS ? 'error' : 'warning', found, mend }
+    return { check, health: Math.abs(ms) >= FAIL_MS ? 'error' : 'warning', found, fix }
   })
+  const time = new Date(now()).toISOString()
   const written = lastWritten(config.data)
   if (written !== undefined && written - now() > WARN_MS) {
-    const found = `was later once: the store was written on ${new Date(written).toISOString()}, and it is ${new Date(now()).toISOString()}`
-    findings.push({ check, health: 'error', found, mend })
+    const found = `is ${time}, but the store was written later, on ${new Date(written).toISOString()}`
+    findings.push({ check, health: 'error', found, fix })
   }
-  if (findings.length === 0)
-    findings.push(fine(check, `is ${new Date(now()).toISOString()}; nobody was reached to compare it with`))
-  return findings
+  if (findings.length > 0) return findings
+  switch (isSynchronised(world)) {
+    case true:
+      return [fine(check, `is ${time}; the system reports that it is synchronised`)]
+    case false:
+      return [{ check, health: 'warning', found: `is ${time}; the system reports that it is not synchronised`, fix }]
+    case undefined:
+      return [fine(check, `is ${time}; not compared: no other machine answered, and the system reports nothing`)]
+  }
 }
 
-/** How far the other clock is ahead, as far as that can be told: it was read at some time while the answer was awaited. */
-function differenceOf({ at, askedAt, answeredAt }: HeardTime): number {
+/** How far the other clock is ahead, in ms. It was read at an unknown time between the request and the answer. */
+function differenceOf({ at, askedAt, answeredAt }: RemoteTime): number {
   if (at + GRAIN_MS < askedAt) return at + GRAIN_MS - askedAt
   return at > answeredAt ? at - answeredAt : 0
 }
@@ -37,4 +54,16 @@ function differenceOf({ at, askedAt, answeredAt }: HeardTime): number {
 function lastWritten(data: string): number | undefined {
   const files = ['keyspring.db', 'keyspring.db-wal'].map((name) => join(data, name)).filter((file) => existsSync(file))
   return files.length === 0 ? undefined : Math.max(...files.map((file) => statSync(file).mtimeMs))
+}
+
+/** Whether systemd reports a synchronised clock; undefined on a system without systemd. */
+function isSynchronised({ env }: World): boolean | undefined {
+  const { stdout, status } = spawnSync('timedatectl', ['show', '--property=NTPSynchronized', '--value'], {
+    encoding: 'utf8',
+    env,
+    timeout: 2_000,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  if (status !== 0) return undefined
+  return { yes: true, no: false }[stdout.trim()]
 }

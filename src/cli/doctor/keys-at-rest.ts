@@ -1,26 +1,25 @@
 import { existsSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import type { RegisteredClient } from '../../auth/clients/store.ts'
 import { proveOpens } from '../../keys/maintenance/drill.ts'
 import { keyringStatus } from '../../keys/maintenance/rotate-data-keys.ts'
 import type { Store } from '../../server/assemble/open-store.ts'
 import type { Config } from '../../server/config/config.ts'
-import { withOpenedKeys } from '../shared/opened-keys.ts'
-import { expiryFinding } from './expiry.ts'
-import { type Examination, fine, type HealthFinding } from './finding.ts'
+import { withOpenedKeys } from '../shared/stored.ts'
+import { type Examination, expiryFinding, fine, type HealthFinding } from './finding.ts'
 
-/** How many contents are opened. */
+/** How many contents the check opens. */
 const SAMPLE = 200
 
-/** Whether the store opens, the root key is the one that belongs to it, and what is sealed opens with it. It writes nothing. */
+/** Checks whether the store opens, its data keys unwrap with the root key, and a sample of contents opens. Writes nothing. */
 export async function examineKeysAtRest({ config, now }: Examination): Promise<readonly HealthFinding[]> {
-  if (config.store === 'memory') return [fine('store', 'in memory: its keys end with the server')]
+  if (config.store === 'memory') return [fine('store', 'in memory: its keys are lost when the server stops')]
   if (config.store === 'sqlite' && !existsSync(storeFile(config))) {
     return [
       {
         check: 'store',
         health: 'note',
-        found: `there is no store at ${storeFile(config)} yet: the first start makes it`,
+        found: `there is no store at ${storeFile(config)} yet: the first start creates it`,
       },
     ]
   }
@@ -39,7 +38,7 @@ export async function examineKeysAtRest({ config, now }: Examination): Promise<r
 }
 
 function storeFile({ data }: Config): string {
-  return join(resolve(data), 'keyspring.db')
+  return join(data, 'keyspring.db')
 }
 
 function nameOf(config: Config): string {
@@ -50,27 +49,28 @@ function unfinishedRotation(count: number): HealthFinding {
   return {
     check: 'root key',
     health: 'warning',
-    found: `${count} data keys are old, or wrapped by an old root key, and still needed`,
-    mend: '`keyspring keyring rewrap --remove-old` ends the rotation',
+    found: `${count} data keys are old or wrapped by an old root key, and still in use`,
+    fix: 'run `keyspring keyring rewrap --remove-old` to complete the rotation',
   }
 }
 
-/** The credentials of stored clients that expire. */
+/** The credentials of stored clients that expire soon. */
 async function examineCredentials(store: Pick<Store, 'listClients'>, now: number): Promise<readonly HealthFinding[]> {
   const clients = await store.listClients()
   return clients.flatMap((one) => expiringCredentials(one, now))
 }
 
-/** What expires soon of a client, unless it has another credential of the kind that lasts. */
-export function expiringCredentials({ client, credentials }: RegisteredClient, now: number): readonly HealthFinding[] {
+/** The credentials of a client that expire soon, unless it has another credential of the same method that is valid longer. */
+function expiringCredentials({ client, credentials }: RegisteredClient, now: number): readonly HealthFinding[] {
   return credentials.flatMap(({ method, notAfter }) => {
     if (notAfter === undefined) return []
-    const lasting = credentials.some(
+    const hasSuccessor = credentials.some(
       (other) => other.method === method && (other.notAfter ?? Number.POSITIVE_INFINITY) > notAfter,
     )
-    if (lasting) return []
+    if (hasSuccessor) return []
     const what = `the ${method} credential of client ${JSON.stringify(client.name)}`
-    const mend = `\`keyspring client rotate --name ${client.name}\` gives it a new one beside the old`
-    return expiryFinding({ check: 'clients', what, notAfter, now, mend, quiet: true })
+    const fix = `run \`keyspring client rotate --name ${client.name} --method ${method}\`: the old credential stays valid during an overlap`
+    const finding = expiryFinding({ check: 'clients', what, notAfter, now, fix })
+    return finding.health === 'ok' ? [] : [finding]
   })
 }

@@ -4,31 +4,39 @@ import { type Examination, fine, type HealthFinding } from './finding.ts'
 
 const TIMEOUT_MS = 2_000
 
-/** Who listens where the server would: itself, and whether it is ready, another program, or nobody. */
+/** Checks the port of the server: whether the server itself has it and is ready, another program has it, or it is free. */
 export async function examineListener({ config }: Examination): Promise<readonly HealthFinding[]> {
   const { host, port, tls, allowAnonymous, loopback } = config
   const check = 'listener'
   const findings: HealthFinding[] = []
   if (allowAnonymous && !loopback) {
-    const mend = 'give every encryptor a client (keyspring client add) and take allowAnonymous away'
-    findings.push({ check, health: 'warning', found: 'allowAnonymous: whoever reaches this address gets keys', mend })
+    const fix = 'add a client for every encryptor (keyspring client add) and remove allowAnonymous'
+    findings.push({
+      check,
+      health: 'warning',
+      found: 'allowAnonymous: everyone who reaches this address gets keys',
+      fix,
+    })
   }
-  if (port === 0) return [...findings, fine(check, `${host}: any free port is taken`)]
+  if (port === 0) return [...findings, fine(check, `${host}: the server will use any free port`)]
   const address = `${host}:${port}`
   if (!(await isTaken(config))) return [...findings, fine(check, `${address} is free: no server runs there now`)]
-  // Its certificate is for the public name, which this is not.
+  // The certificate is for the public name, not for this address.
   if (tls !== undefined)
-    return [...findings, fine(check, `somebody listens on ${address}; over TLS it is seen by publicUrl`)]
+    return [
+      ...findings,
+      fine(check, `a program listens on ${address}; with TLS, the check of publicUrl shows whether it is this server`),
+    ]
   const answer = await fetch(`http://${urlHost(host)}:${port}/readyz`, {
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch(() => undefined)
   if (answer?.headers.has('x-request-id') !== true) {
-    const mend = 'choose another port, or stop that program'
-    return [...findings, { check, health: 'error', found: `another program listens on ${address}`, mend }]
+    const fix = 'choose another port, or stop that program'
+    return [...findings, { check, health: 'error', found: `another program listens on ${address}`, fix }]
   }
   if (answer.status === 200) return [...findings, fine(check, `a server runs on ${address}, and is ready`)]
-  const mend = 'its log says why, on the line "not ready"'
-  return [...findings, { check, health: 'error', found: `a server runs on ${address}, and is not ready`, mend }]
+  const fix = 'see the line "not ready" in its log'
+  return [...findings, { check, health: 'error', found: `a server runs on ${address}, and is not ready`, fix }]
 }
 
 function isTaken({ host, port }: Pick<Config, 'host' | 'port'>): Promise<boolean> {
@@ -42,7 +50,7 @@ function isTaken({ host, port }: Pick<Config, 'host' | 'port'>): Promise<boolean
   })
 }
 
-/** Where a server on every address is reached from this machine. */
+/** An address of this machine for a server that listens on all addresses. */
 function reachable(host: string): string {
   return { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host
 }

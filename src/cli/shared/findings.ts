@@ -1,20 +1,27 @@
-import picocolors from 'picocolors'
 import type { Finding } from '../../toolkit/rules/judge.ts'
 import { SEVERITIES, type Severity } from '../../toolkit/rules/rule.ts'
 import { RULE_BY_ID } from '../../toolkit/rules/rules.ts'
-import { EXIT, type ExitCode } from './exit-codes.ts'
+import { EXIT, type ExitCode } from './errors.ts'
+import type { stdoutColours } from './world.ts'
 
-/** What `--fail-on` takes: the least severity that is a failure of the command. */
+/** The values of `--fail-on`: the lowest severity for which a command fails. */
 export const FAIL_ON = [...SEVERITIES, 'never'] as const
 export type FailOn = (typeof FAIL_ON)[number]
 
-/** Where the sides of an exchange are, as a reader finds them: names of files. */
+/** The file names of the sides of an exchange. */
 export type SideNames = Readonly<Record<'request' | 'answer' | 'reply', string>>
+
+type Colours = ReturnType<typeof stdoutColours>
+
+/** How each severity is coloured. */
+export function severityColours({ red, yellow, cyan }: Colours): Readonly<Record<Severity, (text: string) => string>> {
+  return { error: red, warning: yellow, note: cyan }
+}
 
 export interface PrintOptions {
   readonly names: SideNames
-  readonly colors: boolean
-  /** Every finding, rather than the first few of each rule. */
+  readonly colours: Colours
+  /** Print every finding, not only the first few of each rule. */
   readonly all: boolean
 }
 
@@ -26,15 +33,14 @@ const EXIT_OF: Readonly<Record<Severity, ExitCode>> = {
 }
 
 /** Findings for people: what, where, why, how to fix it, a line each; why and how once for a rule. */
-export function printFindings(findings: readonly Finding[], { names, colors, all }: PrintOptions): string {
-  const color = picocolors.createColors(colors)
-  const paint = { error: color.red, warning: color.yellow, note: color.cyan } as const
+export function printFindings(findings: readonly Finding[], { names, colours: color, all }: PrintOptions): string {
+  const paint = severityColours(color)
   const lines: string[] = []
   for (const [id, own] of Map.groupBy(findings, ({ rule }) => rule)) {
     const shown = all ? own : own.slice(0, FIRST_FEW)
     for (const { severity, what, place } of shown) {
       lines.push(`${paint[severity](severity)}: ${color.bold(what)} ${color.dim(`[${id}]`)}`)
-      lines.push(`  where: ${place === undefined ? 'the whole' : whereOf(place, names)}`)
+      lines.push(`  where: ${place === undefined ? 'the whole document' : whereOf(place, names)}`)
     }
     if (own.length > shown.length)
       lines.push(color.dim(`  … and ${own.length - shown.length} more of ${id}: --all shows them`))
@@ -45,20 +51,20 @@ export function printFindings(findings: readonly Finding[], { names, colors, all
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** Findings as commands of GitHub Actions, which shows them beside the lines. */
+/** Findings as workflow commands of GitHub Actions, which shows them beside the lines. */
 export function printAnnotations(findings: readonly Finding[], names: SideNames): string {
   const kinds = { error: 'error', warning: 'warning', note: 'notice' } as const
   return findings
     .map(({ rule, severity, what, place }) => {
       const position = place?.line === undefined ? [] : [`line=${place.line}`, `col=${place.column ?? 1}`]
       const properties = [`file=${property(names[place?.side ?? 'answer'])}`, ...position, `title=${property(rule)}`]
-      const message = `${what} (${place?.path ?? 'the whole'}). ${RULE_BY_ID.get(rule)?.fix ?? ''}`
+      const message = `${what} (${place?.path ?? 'the whole document'}). ${RULE_BY_ID.get(rule)?.fix ?? ''}`
       return `::${kinds[severity]} ${properties.join(',')}::${escaped(message)}\n`
     })
     .join('')
 }
 
-/** Findings with their rules, for machines. */
+/** Findings with their rules, for JSON. */
 export function findingsAsJson(findings: readonly Finding[], names: SideNames): readonly object[] {
   return findings.map(({ place, ...finding }) => {
     const rule = RULE_BY_ID.get(finding.rule)
@@ -73,7 +79,7 @@ export function findingsAsJson(findings: readonly Finding[], names: SideNames): 
   })
 }
 
-/** How many findings there are of each severity, in words. */
+/** The number of findings of each severity, in words. */
 export function countFindings(findings: readonly Finding[]): string {
   const counts = SEVERITIES.map(
     (severity) => [severity, findings.filter((one) => one.severity === severity).length] as const,
@@ -81,7 +87,7 @@ export function countFindings(findings: readonly Finding[]): string {
   return counts.map(([severity, count]) => `${count} ${severity}${count === 1 ? '' : 's'}`).join(', ')
 }
 
-/** What the process ends with: the worst severity decides, where it is as bad as `failOn`. */
+/** The exit code: the worst severity decides, if it is at least as severe as `failOn`. */
 export function exitCodeFor(severities: Iterable<Severity>, failOn: FailOn): ExitCode {
   const found = new Set(severities)
   const worst = SEVERITIES.find((severity) => found.has(severity))

@@ -3,7 +3,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { startFakeKms, startFakeVault } from '../../adapters/root-keys/fake-kms.ts'
-import { PACKAGE, type Running, run, start, temporaryDirectory } from '../run.ts'
+import { PACKAGE, type Running, runProcess, startProcess, temporaryDirectory } from '../run.ts'
 
 const TOKEN = 'hvs.CAESIJ-test-token'
 const directory = temporaryDirectory()
@@ -31,7 +31,7 @@ const DOCUMENT = readFileSync(join(PACKAGE, 'docs/examples/widevine-playready-ce
 
 /** The keys of one content, from a server that is started for it and stopped. */
 async function keysFrom(data: string, environment: Readonly<Record<string, string>>): Promise<string> {
-  const process = start(['serve', '--port', '0', '--data', data], { environment })
+  const process = startProcess(['serve', '--port', '0', '--data', data], { environment })
   running.push(process)
   const [, url = ''] = await process.stderr(/listens on (\S+),/)
   const headers = { 'content-type': 'application/xml', 'x-speke-version': '2.0' }
@@ -48,12 +48,12 @@ test('a store moves from a file to KMS to Vault, and every key stays', async () 
   const data = join(directory, 'data')
   const keys = await keysFrom(data, {})
   const rewrap = async (environment: Readonly<Record<string, string>>): Promise<string> => {
-    const { code, stdout, stderr } = await run(['keyring', 'rewrap', '--data', data], { environment })
+    const { code, stdout, stderr } = await runProcess(['keyring', 'rewrap', '--data', data], { environment })
     assert.equal(code, 0, stderr)
     return stdout
   }
   const toKms = { ...AWS, KEYSPRING_ROOT_KEY_KIND: 'aws-kms' }
-  const foreign = await run(['keyring', 'status', '--data', data], { environment: toKms })
+  const foreign = await runProcess(['keyring', 'status', '--data', data], { environment: toKms })
   assert.equal(foreign.code, 3)
   assert.match(foreign.stderr, /was wrapped by another root key than aws-kms keyspring/)
 
@@ -65,7 +65,7 @@ test('a store moves from a file to KMS to Vault, and every key stays', async () 
   const toVault = { ...VAULT, KEYSPRING_ROOT_KEY_KIND: 'vault' }
   await rewrap({ ...toVault, ...AWS, KEYSPRING_ROOT_KEY_PREVIOUS: 'aws-kms' })
   assert.equal(await keysFrom(data, toVault), keys)
-  const { stdout } = await run(['keyring', 'status', '--data', data], { environment: toVault })
+  const { stdout } = await runProcess(['keyring', 'status', '--data', data], { environment: toVault })
   assert.match(stdout, /1 sealed values, wrapped by vault transit\/keyspring v1\n$/)
 })
 
@@ -75,7 +75,7 @@ test('a new store under KMS has no root key file, and does not start while KMS i
   const keys = await keysFrom(data, environment)
   assert.throws(() => readFileSync(join(data, 'root.key')), { code: 'ENOENT' })
   kms.failWith(500)
-  const { code, stderr } = await run(['serve', '--port', '0', '--data', data], { environment })
+  const { code, stderr } = await runProcess(['serve', '--port', '0', '--data', data], { environment })
   assert.equal(code, 3)
   assert.match(stderr, /the root key aws-kms keyspring cannot be used: .*check the network/)
   kms.failWith(undefined)

@@ -6,24 +6,22 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
-import { type Running, run, start, temporaryDirectory } from '../run.ts'
+import { run, start, temporaryDirectory } from '../run.ts'
 
 interface Finding {
   readonly check: string
   readonly health: string
   readonly found: string
-  readonly mend?: string
+  readonly fix?: string
 }
 
 const directory = temporaryDirectory()
 /** A store with keys in it, and the root key that belongs to it. */
 const healthy = join(directory, 'healthy')
 const servers: Server[] = []
-const running: Running[] = []
 after(() => {
   for (const server of servers) server.closeAllConnections()
   for (const server of servers) server.close()
-  for (const one of running) one.signal('SIGKILL')
 })
 const key = { stdin: randomBytes(16) }
 const kid = '3f1c9a52-6b0e-4d87-9c34-1e5a70b2d801'
@@ -40,7 +38,7 @@ async function examine(
 function assertFound(findings: readonly Finding[], health: string, found: RegExp): void {
   const one = findings.find((finding) => finding.health === health && found.test(finding.found))
   assert.ok(one, `${health} ${found} in ${JSON.stringify(findings, undefined, 1)}`)
-  if (health !== 'ok') assert.ok(one.mend, 'says how to mend it')
+  if (health !== 'ok') assert.ok(one.fix, 'says how to fix it')
 }
 
 function config(name: string, yaml: string): string {
@@ -81,7 +79,7 @@ test('finds nothing wrong with a store, its root key and what is sealed', async 
 test('says in words what it found, and in the exit code the worst of it', async () => {
   const { code, stdout } = await run(['server', 'doctor', '--data', join(directory, 'a', 'b'), '--port', '0'])
   assert.equal(code, 6)
-  assert.match(stdout, /^error {4}data {10}\S+ is not there, nor is the directory it would be in\n {23}mend: make \S+/m)
+  assert.match(stdout, /^error {4}data {10}\S+ does not exist, nor does its parent directory\n {23}fix: create \S+/m)
 })
 
 test('names every problem of the configuration', async () => {
@@ -138,7 +136,7 @@ test('finds a key set that is none, and a clock that is wrong', async () => {
   const file = config('tokens', `auth:\n  jwt: {issuer: "https://id.example", audience: keys, jwks: "${url}/keys"}\n`)
   const { code, findings } = await examine(['--config', file, '--data', healthy])
   assert.equal(code, 6)
-  assertFound(findings, 'error', /^auth\.jwt\.jwks: \S+ answers something that is no key set/)
+  assertFound(findings, 'error', /^auth\.jwt\.jwks: \S+ answers something that is not a key set/)
   assertFound(findings, 'error', /^is (39\d|400) s behind 127\.0\.0\.1/)
 })
 
@@ -180,7 +178,6 @@ test('finds another program on its port, and knows a server of its own', async (
   assertFound(stray.findings, 'error', /^another program listens on 127\.0\.0\.1/)
 
   const server = start(['serve', '--port', '0', '--data', healthy])
-  running.push(server)
   const [, url = ''] = await server.stderr(/listens on (\S+),/)
   const own = await examine(['--data', healthy, '--port', portOf(url), '--public-url', url])
   assert.equal(own.code, 0)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { SaxesParser } from 'saxes'
 import { decodePssh } from '../../../src/formats/drm/payloads/pssh.ts'
-import { type Running, start } from '../../cli/run.ts'
+import { type Running, startProcess } from '../../cli/run.ts'
 
 // What the CPIX client of Shaka Packager (main branch, July 2026) sends, and what it takes of an answer. No build of it is to be
 // had for tests, so this reads an answer as that does: local names alone, and refuses what it refuses.
@@ -31,7 +31,7 @@ describe("Shaka Packager's CPIX client", () => {
   let server: Running
   let answer: Element = { name: '', attributes: {}, children: [], text: '' }
   before(async () => {
-    server = start(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+    server = startProcess(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
     const [, url] = await server.stderr(/listens on (\S+),/)
     const response = await fetch(`${url}/copyProtection`, {
       method: 'POST',

@@ -1,165 +1,34 @@
-import type { Command, Option } from 'commander'
-import { optionsOf, pathOf, subcommandsOf, takenBy } from '../../shared/command-tree.ts'
+import type { Command } from 'commander'
+import { examples } from '../../shared/options.ts'
+import type { World } from '../../shared/world.ts'
+import { manPage } from './man-page.ts'
+import { COMPLETIONS } from './scripts.ts'
 
-/** The scripts that complete commands, by shell. All of them find the command by its words, then offer what its help lists. */
-export const COMPLETIONS: Readonly<Record<'bash' | 'zsh' | 'fish', (program: Command) => string>> = {
-  bash: (program) => bash(commandsOf(program)),
-  zsh: (program) => zsh(commandsOf(program)),
-  fish: (program) => fish(commandsOf(program)),
-}
+/** Where each shell looks for the script. */
+const INSTALLED = {
+  bash: '~/.local/share/bash-completion/completions/keyspring',
+  zsh: '~/.zfunc/_keyspring',
+  fish: '~/.config/fish/completions/keyspring.fish',
+} as const
 
-interface Completed {
-  /** The words that lead here, with `/` between; '' for the program. */
-  readonly path: string
-  readonly subcommands: readonly Command[]
-  readonly options: readonly Option[]
-}
-
-function commandsOf(program: Command): readonly Completed[] {
-  return [program, ...subcommandsOf(program)].map((command) => ({
-    path: pathOf(command).join('/'),
-    subcommands: command.commands,
-    options: optionsOf(command),
-  }))
-}
-
-function flagsOf({ long, short }: Option): readonly string[] {
-  return [long, short].flatMap((flag) => flag ?? [])
+/** Defines `keyspring completions bash|zsh|fish`. The scripts are made from the commands themselves. */
+export function defineCompletions(completions: Command, { stdout }: World): void {
+  for (const shell of ['bash', 'zsh', 'fish'] as const) {
+    completions
+      .command(shell)
+      .description(`print the script for ${shell}`)
+      .addHelpText('after', examples(`keyspring completions ${shell} > ${INSTALLED[shell]}`))
+      .action(() => stdout.write(COMPLETIONS[shell](programOf(completions))))
+  }
 }
 
-/** The lines of a shell's `case` that find the command the words lead to. */
-function walk(commands: readonly Completed[]): string {
-  const paths = commands.map(({ path }) => path).filter((path) => path !== '')
-  return paths.map((path) => `'${path}'`).join('|')
+/** Defines `keyspring man`. The page is made from the commands themselves. */
+export function defineMan(man: Command, { stdout }: World): void {
+  man
+    .addHelpText('after', examples('keyspring man > /usr/local/share/man/man1/keyspring.1'))
+    .action(() => stdout.write(manPage(programOf(man))))
 }
 
-function bash(commands: readonly Completed[]): string {
-  const values = commands.flatMap(({ path, options }) =>
-    options.flatMap((option) => {
-      const patterns = flagsOf(option)
-        .map((flag) => `'${path} ${flag}'`)
-        .join('|')
-      const kind = takenBy(option)
-      if (kind === 'words')
-        return [
-          `    ${patterns}) COMPREPLY=($(compgen -W ${quote((option.argChoices ?? []).join(' '))} -- "$cur")); return ;;`,
-        ]
-      if (kind === 'file') return [`    ${patterns}) COMPREPLY=($(compgen -f -- "$cur")); return ;;`]
-      return kind === 'anything' ? [`    ${patterns}) return ;;`] : []
-    }),
-  )
-  const words = commands.map(({ path, subcommands, options }) => {
-    const names = [...subcommands.map((one) => one.name()), ...options.flatMap(flagsOf)]
-    return `    '${path}') words=${quote(names.join(' '))} ;;`
-  })
-  return `# bash completion for keyspring; made by "keyspring completions bash"
-_keyspring() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" at='' words='' word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "\${at:+$at/}$word" in
-    ${walk(commands)}) at="\${at:+$at/}$word" ;;
-    esac
-  done
-  COMPREPLY=()
-  case "$at $prev" in
-${values.join('\n')}
-  esac
-  case "$at" in
-${words.join('\n')}
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$cur"))
-}
-complete -o default -F _keyspring keyspring
-`
-}
-
-function zsh(commands: readonly Completed[]): string {
-  const values = commands.flatMap(({ path, options }) =>
-    options.flatMap((option) => {
-      const patterns = flagsOf(option)
-        .map((flag) => `'${path} ${flag}'`)
-        .join('|')
-      const kind = takenBy(option)
-      if (kind === 'words')
-        return [`    ${patterns}) compadd -- ${(option.argChoices ?? []).map(quote).join(' ')}; return ;;`]
-      if (kind === 'file') return [`    ${patterns}) _files; return ;;`]
-      return kind === 'anything' ? [`    ${patterns}) return ;;`] : []
-    }),
-  )
-  const described = (name: string, description: string): string =>
-    quote(`${name.replaceAll(':', '\\:')}:${description}`)
-  const words = commands.map(({ path, subcommands, options }) => {
-    const names = subcommands.map((one) => described(one.name(), one.description()))
-    const flags = options.flatMap((option) => flagsOf(option).map((flag) => described(flag, option.description)))
-    return `    '${path}') commands=(${names.join(' ')}) flags=(${flags.join(' ')}) ;;`
-  })
-  return `#compdef keyspring
-# zsh completion for keyspring; made by "keyspring completions zsh"
-_keyspring() {
-  local at='' word
-  local -a commands flags
-  for word in "\${(@)words[2,CURRENT-1]}"; do
-    case "\${at:+$at/}$word" in
-    ${walk(commands)}) at="\${at:+$at/}$word" ;;
-    esac
-  done
-  case "$at \${words[CURRENT-1]}" in
-${values.join('\n')}
-  esac
-  case "$at" in
-${words.join('\n')}
-  esac
-  (( \${#commands} )) && _describe -t commands command commands
-  _describe -o -t options option flags
-  (( \${#commands} )) || _files
-}
-if [[ "\${funcstack[1]}" == _keyspring ]]; then _keyspring "$@"; else compdef _keyspring keyspring; fi
-`
-}
-
-function fish(commands: readonly Completed[]): string {
-  const lines = commands.flatMap(({ path, subcommands, options }) => {
-    const here = `complete -c keyspring -n ${quoteFish(`__keyspring_at '${path}'`)}`
-    return [
-      ...subcommands.map((one) => `${here} -f -a ${quoteFish(one.name())} -d ${quoteFish(one.description())}`),
-      ...options.map((option) => `${here}${fishOption(option)} -d ${quoteFish(option.description)}`),
-    ]
-  })
-  return `# fish completion for keyspring; made by "keyspring completions fish"
-function __keyspring_at
-    set -l at
-    for word in (commandline -opc)[2..-1]
-        set -l next (string join / $at $word)
-        contains -- $next ${commands.flatMap(({ path }) => (path === '' ? [] : [`'${path}'`])).join(' ')}; and set at $next
-    end
-    test "$at" = "$argv[1]"
-end
-${lines.join('\n')}
-`
-}
-
-function fishOption(option: Option): string {
-  const { long, short, argChoices } = option
-  const flags = [
-    ...(long === undefined ? [] : [`-l ${long.slice(2)}`]),
-    ...(short === undefined ? [] : [`-s ${short.slice(1)}`]),
-  ]
-  const kind = takenBy(option)
-  const value = {
-    nothing: '',
-    anything: ' -x',
-    file: ' -r -F',
-    words: ` -x -a ${quoteFish((argChoices ?? []).join(' '))}`,
-  }[kind]
-  return ` ${flags.join(' ')}${value}`
-}
-
-/** A word for bash and zsh, whatever stands in it. */
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
-}
-
-/** A word for fish, in whose quotes a backslash means something. */
-function quoteFish(text: string): string {
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+function programOf(command: Command): Command {
+  return command.parent ?? command
 }

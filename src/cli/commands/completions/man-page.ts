@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { argumentsOf, helpBehind, optionsOf, pathOf, subcommandsOf } from '../../shared/command-tree.ts'
+import { argumentsOf, helpAfterOptions, optionsOf, pathOf, subcommandsOf } from './command-tree.ts'
 
-/** The manual page of the program, in man(7), from what its help says. */
+/** The manual page of the program, in the format of man(7), from its help. */
 export function manPage(program: Command): string {
   const commands = subcommandsOf(program).filter(
     (command) => command.commands.length === 0 || command.registeredArguments.length > 0,
@@ -16,7 +16,7 @@ export function manPage(program: Command): string {
     '.SH DESCRIPTION',
     roff(program.description()),
     roff(
-      'What is not here is in the docs folder of the package. Every setting of the server may also stand in its configuration or in a variable KEYSPRING_*.',
+      'The docs folder of the package has the guides and the reference. Set every setting of the server in its configuration file or in a variable KEYSPRING_*.',
     ),
     '.SH OPTIONS',
     ...options(program),
@@ -26,17 +26,17 @@ export function manPage(program: Command): string {
       roff(sentence(command.description())),
       ...argumentLines(command),
       ...options(command),
-      ...verbatim(helpBehind(command)),
+      ...verbatim(helpAfterOptions(command)),
     ]),
     '.SH ENVIRONMENT',
     '.TP',
     '.B KEYSPRING_*',
-    roff('settings, by name; each secret has a twin KEYSPRING_*_FILE that names a file'),
+    roff('settings, by name; for each secret, KEYSPRING_*_FILE names a file instead'),
     '.TP',
     '.B NO_COLOR',
     roff('no colours, even on a terminal'),
     '.SH "EXAMPLES AND EXIT STATUS"',
-    ...verbatim(helpBehind(program)),
+    ...verbatim(helpAfterOptions(program)),
   ].join('\n')}\n`
 }
 
@@ -74,7 +74,7 @@ function sentence(text: string): string {
   return text.replace(/\.$/, '')
 }
 
-/** Text as roff shows it: hyphens that can be copied, no line that would be a request. */
+/** Text for roff: with hyphens that can be copied, and no line that starts like a request. */
 function roff(text: string): string {
   return text
     .replaceAll('\\', '\\e')

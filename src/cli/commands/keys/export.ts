@@ -1,9 +1,31 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { KeyProviderError } from '../../../core/errors.ts'
+import { type Command, Option } from 'commander'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import { exportKeys } from '../../../operations/export/keys.ts'
-import { readKid, type StoredOptions, withStored } from '../../shared/stored.ts'
+import { wrongUsage } from '../../shared/errors.ts'
+import { readKid } from '../../shared/options.ts'
+import { addStoredOptions, type StoredOptions, withStored } from '../../shared/stored.ts'
+import { printResult, type World } from '../../shared/world.ts'
+
+/** Defines `keyspring keys export`. */
+export function defineExport(command: Command, world: World): void {
+  addStoredOptions(command.description('write the keys of a content to a file; the audit log records it'))
+    .requiredOption('--content-id <id>', 'the content')
+    .requiredOption('--out <file>', 'the file, which must not exist; - for standard output')
+    .option('--kid <kid...>', 'export only these keys')
+    .addOption(new Option('--class <class>', 'class of the content keys').choices(['drm', 'clear']))
+    .addOption(new Option('--format <format>', 'format of the file').choices(['cpix', 'json', 'csv']).default('cpix'))
+    .option('--recipient <file...>', 'certificates (PEM) to encrypt the keys for, in CPIX')
+    .option('--clear', 'do not encrypt the keys: everyone who reads the file has them')
+    .addHelpText('after', HELP)
+    .action((options: ExportOptions) => exportFile(options, world))
+}
+
+const HELP = `
+Examples:
+  keyspring keys export --content-id film --recipient partner.pem --out film.cpix.xml
+  keyspring keys export --content-id film --format json --clear --out film.json`
 
 interface ExportOptions extends StoredOptions {
   readonly contentId: string
@@ -15,39 +37,36 @@ interface ExportOptions extends StoredOptions {
   readonly clear?: boolean
 }
 
-/** Writes the keys of a content to a file that its owner alone can read. */
-export async function exportFile(options: ExportOptions): Promise<void> {
+/** Writes the keys of a content to a file of mode 0600. */
+async function exportFile(options: ExportOptions, world: World): Promise<void> {
   const { contentId, out, kid, class: contentKeyClass, format, recipient = [], clear = false } = options
   if (recipient.length > 0 === clear) {
-    throw wrong('expected either --recipient, or --clear to write keys that whoever reads the file has')
+    throw wrongUsage('give either --recipient, or --clear to write keys that are not encrypted')
   }
-  if (out === '-' && options.json === true) throw wrong('--json tells of the export: expected --out with a file')
+  if (out === '-' && options.json === true) throw wrongUsage('--json prints a report: name a file with --out')
   const recipients = recipient.map(readCertificate)
   const kids = kid?.map((text) => readKid('--kid', text))
-  const exported = await withStored(options, ({ management }, operator) =>
+  const exported = await withStored(options, world, ({ management }, operator) =>
     exportKeys(management, operator, { contentId, kids, contentKeyClass, format, recipients }),
   )
   try {
-    if (out === '-') process.stdout.write(exported.bytes)
-    else writeFileSync(out, exported.bytes, { mode: 0o600, flag: 'wx' })
+    if (out === '-') {
+      world.stdout.write(exported.bytes)
+      await world.stdout.flushed()
+    } else writeFileSync(out, exported.bytes, { mode: 0o600, flag: 'wx' })
   } finally {
-    if (out !== '-') exported.bytes.fill(0)
+    exported.bytes.fill(0)
   }
   const { keys, recipients: fingerprints } = exported
   const how = fingerprints.length === 0 ? 'in the clear' : `encrypted for ${fingerprints.join(', ')}`
-  if (options.json === true)
-    process.stdout.write(`${JSON.stringify({ out, keys, recipients: fingerprints }, undefined, 2)}\n`)
-  else process.stderr.write(`keyspring: ${keys.length} keys exported, ${how}\n`)
+  if (options.json === true) printResult(world, true, { out, keys, recipients: fingerprints }, () => [])
+  else world.stderr.line(`keyspring: ${keys.length} keys exported, ${how}`)
 }
 
 function readCertificate(file: string): Uint8Array {
   try {
     return new X509Certificate(readFileSync(file)).raw
   } catch (cause) {
-    throw new KeyProviderError('ERR_USAGE_INVALID', `--recipient ${file}: expected a certificate in PEM`, { cause })
+    throw wrongUsage(`--recipient: ${file}: expected a certificate in PEM`, cause)
   }
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

@@ -1,12 +1,46 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { extname } from 'node:path'
-import { KeyProviderError } from '../../../core/errors.ts'
+import { type Command, Option } from 'commander'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import type { ImportKey } from '../../../operations/import/format.ts'
 import { type ImportedKeyReport, importKeys } from '../../../operations/import/keys.ts'
-import { progressLine } from '../../shared/progress.ts'
-import { printResult, type StoredOptions, withStored } from '../../shared/stored.ts'
+import { wrongUsage } from '../../shared/errors.ts'
+import { addStoredOptions, type StoredOptions, withStored } from '../../shared/stored.ts'
+import { ProgressLine, printResult, readInput, type World } from '../../shared/world.ts'
+
+/** Defines `keyspring keys import`. */
+export function defineImport(command: Command, world: World): void {
+  addStoredOptions(command.description('store existing keys; prints their check values'))
+    .argument('<file>', 'the keys; - for standard input')
+    .addOption(
+      new Option('--format <format>', 'format of the file (default: from the end of its name)').choices([
+        'cpix',
+        'csv',
+        'json',
+        'reference-server',
+        'playready-seed',
+      ]),
+    )
+    .option('--content-id <id>', 'content of keys for which the file names none')
+    .addOption(new Option('--class <class>', 'class of the content keys').choices(['drm', 'clear']).default('drm'))
+    .option('--import-key <file>', 'certificate and private key (PEM) that a CPIX document is encrypted for')
+    .option('--dry-run', 'store nothing, only print what would happen to each key')
+    .option('--force', 'replace keys although they may have been issued')
+    .option('--reason <text>', 'reason for --force')
+    .addHelpText('after', HELP)
+    .action((file: string, options: ImportOptions) => importFile(file, options, world))
+}
+
+const HELP = `
+The command stores all keys or none: one line that cannot be read, or one key that differs from a key that encryptors may
+have, rejects the file. Importing the same keys again changes nothing.
+
+Examples:
+  keyspring keys import keys.csv                             a head of contentId,kid,key[,iv][,class]
+  keyspring keys import film.xml --import-key import.pem     CPIX, encrypted for this server
+  keyspring keys import secrets.json --format reference-server
+  keyspring keys import keys.csv --dry-run --json | jq '.keys[] | select(.status != "stored")'`
 
 interface ImportOptions extends StoredOptions {
   readonly format?: string
@@ -18,19 +52,19 @@ interface ImportOptions extends StoredOptions {
   readonly reason?: string
 }
 
-/** What the end of a name says of a file. */
+/** The format that the end of a file name means. */
 const FORMAT_OF: Readonly<Record<string, string>> = { '.csv': 'csv', '.json': 'json', '.xml': 'cpix', '.cpix': 'cpix' }
 
-/** Stores the keys of a file. */
-export async function importFile(file: string, options: ImportOptions): Promise<void> {
+async function importFile(file: string, options: ImportOptions, world: World): Promise<void> {
   const { contentId, class: contentKeyClass, dryRun, force = false, reason } = options
   const format = options.format ?? FORMAT_OF[extname(file).toLowerCase()]
-  if (format === undefined) throw wrong('--format: the end of the name does not say how the keys are written down')
+  if (format === undefined)
+    throw wrongUsage('--format: expected a format, because the file name does not end in a known one')
   const own = options.importKey === undefined ? undefined : readImportKey(options.importKey)
-  const bytes = readFileSync(file === '-' ? 0 : file)
-  const line = progressLine()
+  const bytes = readInput(world, file)
+  const progress = new ProgressLine(world)
   try {
-    const report = await withStored({ ...options, create: true }, ({ management, importKey }, operator) =>
+    const report = await withStored({ ...options, create: true }, world, ({ management, importKey }, operator) =>
       importKeys(management, operator, {
         format,
         bytes,
@@ -38,13 +72,13 @@ export async function importFile(file: string, options: ImportOptions): Promise<
         contentKeyClass,
         dryRun,
         importKey: own ?? importKey,
-        onProgress: (done, contents) => line.say(done, `${done} of ${contents} contents`),
+        onProgress: (done, contents) => progress.report(done, `${done} of ${contents} contents`),
         force,
         ...(reason !== undefined && { reason }),
       }),
     )
-    line.end()
-    printResult(options.json, report, ({ keys, stored, same, refused }) => [
+    progress.close()
+    printResult(world, options.json, report, ({ keys, stored, same, refused }) => [
       ...keys.map(describe),
       `${dryRun === true ? 'would be stored' : 'stored'}: ${stored}, there already: ${same}, refused: ${refused}`,
     ])
@@ -64,15 +98,9 @@ function readImportKey(file: string): ImportKey {
     const [privateKey, certificate] = [createPrivateKey(pem), new X509Certificate(pem)]
     if (certificate.checkPrivateKey(privateKey)) return { certificate: certificate.raw, privateKey }
   } catch (cause) {
-    throw new KeyProviderError('ERR_USAGE_INVALID', '--import-key: expected a certificate and its private key in PEM', {
-      cause,
-    })
+    throw wrongUsage(`--import-key: ${file}: expected a certificate and its private key in PEM`, cause)
   } finally {
     pem.fill(0)
   }
-  throw wrong('--import-key: the private key is not that of the certificate')
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
+  throw wrongUsage(`--import-key: ${file}: the private key does not belong to the certificate`)
 }

@@ -6,9 +6,11 @@ import type { Answer } from '../../../toolkit/encryptor/answer/read.ts'
 import type { Output, OutputOptions, Rendered } from '../../../toolkit/encryptor/outputs/output.ts'
 import { OUTPUTS } from '../../../toolkit/encryptor/outputs/outputs.ts'
 import { substitute } from '../../../toolkit/encryptor/substitute.ts'
-import { readNumber, wrong } from '../../shared/request-options.ts'
+import { wrongUsage } from '../../shared/errors.ts'
+import { readNumber } from '../../shared/options.ts'
+import type { World } from '../../shared/world.ts'
 
-/** The options of `request` that say what becomes of the answer. */
+/** The options of `request` for its output. */
 export interface OutputChoice {
   readonly format: string
   readonly out?: string
@@ -17,34 +19,41 @@ export interface OutputChoice {
   readonly trackId?: readonly string[]
 }
 
-/** Prints an answer, or writes it to a file of this user's alone. Keys are printed only when that is asked for. */
-export function writeAnswer(answer: Answer, choice: OutputChoice): void {
+/** Prints an answer, or writes it to a file of mode 0600. Throws ERR_USAGE_INVALID for keys that --show-keys does not allow. */
+export function writeAnswer(answer: Answer, choice: OutputChoice, { stdout, stderr }: World): void {
   const output = outputOf(choice.format)
   const file = choice.out === undefined ? undefined : resolve(choice.out)
   const areKeys = output.holdsKeys(answer)
   if (areKeys && file === undefined && choice.showKeys !== true) {
-    throw wrong(`${output.name} is content keys: --out FILE writes them to a file of yours, --show-keys prints them`)
+    throw wrongUsage(
+      `--format ${output.name} contains content keys: write them with --out FILE, or print them with --show-keys`,
+    )
   }
   const { text, files = [], notes = [] } = output.render(answer, optionsOf(choice, file))
   for (const { path, bytes } of files) writePrivate(path, bytes)
-  if (file === undefined) process.stdout.write(text)
+  if (file === undefined) stdout.write(text)
   else writePrivate(file, text)
-  for (const note of notes) process.stderr.write(`note: ${note}\n`)
+  for (const note of notes) stderr.line(`note: ${note}`)
   const written = [...(file === undefined ? [] : [file]), ...files.map(({ path }) => path)]
-  if (written.length > 0) process.stderr.write(`keyspring: wrote ${written.join(', ')}${areKeys ? KEYS : ''}\n`)
-  else if (areKeys) process.stderr.write('keyspring: what is printed are content keys\n')
+  if (written.length > 0) stderr.line(`keyspring: wrote ${written.join(', ')}${areKeys ? KEYS : ''}`)
+  else if (areKeys) stderr.line('keyspring: the output contains content keys')
 }
 
-const KEYS = ': content keys, readable by you alone (mode 0600)'
+const KEYS = ': content keys, readable only by you (mode 0600)'
 
-/** Runs a command with the answer in its placeholders: its exit code. The files it is given are gone when it ends. */
-export async function runCommand(command: readonly string[], answer: Answer, choice: OutputChoice): Promise<number> {
+/** Runs a command with its placeholders filled from the answer, and deletes the files it was given. Returns its exit code. */
+export async function runCommand(
+  command: readonly string[],
+  answer: Answer,
+  choice: OutputChoice,
+  world: World,
+): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-request-'))
   try {
     const render = (format: string): Rendered => {
       const rendered = outputOf(format).render(answer, optionsOf(choice, join(directory, format)))
       for (const { path, bytes } of rendered.files ?? []) writePrivate(path, bytes)
-      for (const note of rendered.notes ?? []) process.stderr.write(`note: ${note}\n`)
+      for (const note of rendered.notes ?? []) world.stderr.line(`note: ${note}`)
       return rendered
     }
     const filled = substitute(command, {
@@ -57,32 +66,34 @@ export async function runCommand(command: readonly string[], answer: Answer, cho
       },
     })
     if (filled.keysInArguments) {
-      process.stderr.write(
-        'warning: keys stand in the arguments, for everyone on this machine to see: {file:…} avoids it\n',
-      )
+      world.stderr.line('warning: the arguments contain keys, which every user of this machine can see: use {file:…}')
     }
-    return await spawned(filled.command)
+    return await spawned(filled.command, world)
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }
 }
 
-function spawned([program = '', ...args]: readonly string[]): Promise<number> {
+function spawned([program = '', ...args]: readonly string[], { signals }: World): Promise<number> {
   const child = spawn(program, args, { stdio: 'inherit' })
-  // What interrupts this process interrupts the command too; the files go once it has ended.
+  // Signals to this process also reach the command. Its files are deleted once it has ended.
   const pass = (signal: NodeJS.Signals): void => void child.kill(signal)
-  process.on('SIGINT', pass).on('SIGTERM', pass)
+  signals.on('SIGINT', pass)
+  signals.on('SIGTERM', pass)
   return new Promise<number>((end, fail) => {
     child.on('error', (cause) =>
-      fail(wrong(`${program} cannot be started: ${'code' in cause ? cause.code : 'unknown'}`)),
+      fail(wrongUsage(`${program} cannot be started: ${'code' in cause ? cause.code : 'unknown'}`)),
     )
     child.on('close', (code, signal) => end(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
-  }).finally(() => process.off('SIGINT', pass).off('SIGTERM', pass))
+  }).finally(() => {
+    signals.off('SIGINT', pass)
+    signals.off('SIGTERM', pass)
+  })
 }
 
 function outputOf(format: string): Output {
   const output = OUTPUTS.get(format)
-  if (output === undefined) throw wrong(`a format must be one of ${[...OUTPUTS.keys()].join(', ')}`)
+  if (output === undefined) throw wrongUsage(`--format: expected one of ${[...OUTPUTS.keys()].join(', ')}`)
   return output
 }
 
@@ -100,18 +111,18 @@ function readTrackIds(texts: readonly string[]): ReadonlyMap<string, readonly nu
   for (const text of texts) {
     const equals = text.lastIndexOf('=')
     const id = readNumber('--track-id TRACK=ID', text.slice(equals + 1), 1, 0xffff_ffff)
-    if (equals < 1 || id === undefined) throw wrong('--track-id must be TRACK=ID')
+    if (equals < 1) throw wrongUsage('--track-id: expected TRACK=ID')
     const track = text.slice(0, equals)
     ids.set(track, [...(ids.get(track) ?? []), id])
   }
   return ids
 }
 
-/** A file that only this user can read, before anything stands in it. */
+/** Writes a file of mode 0600. */
 function writePrivate(path: string, content: string | Uint8Array): void {
   const file = openSync(path, 'w', 0o600)
   try {
-    // One that was there keeps its mode otherwise.
+    // An existing file would keep its mode.
     fchmodSync(file, 0o600)
     writeFileSync(file, content)
   } finally {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
-import { createColors } from 'picocolors'
+import { type Command, Option } from 'commander'
 import { KeyProviderError } from '../../../core/errors.ts'
-import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
+import { ENCRYPTORS, type EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 import { packageVersion } from '../../../server/version.ts'
 import { CHECK_GROUPS, type Check } from '../../../toolkit/conformance/check.ts'
 import { checksFor, pickChecks } from '../../../toolkit/conformance/checks.ts'
@@ -20,12 +20,58 @@ import { type CheckResult, runChecks } from '../../../toolkit/conformance/run.ts
 import { newRecipient } from '../../../toolkit/encryptor/certificate.ts'
 import { explainRefusal } from '../../../toolkit/encryptor/explain-refusal.ts'
 import { SHAPES } from '../../../toolkit/encryptor/request/shapes.ts'
+import { connect } from '../../../toolkit/encryptor/send.ts'
 import { SYSTEM_NAMES } from '../../../toolkit/encryptor/systems.ts'
 import { RULE_BY_ID } from '../../../toolkit/rules/rules.ts'
-import { wantsColours } from '../../shared/colours.ts'
-import { exitCodeFor, type FailOn } from '../../shared/findings.ts'
-import { connector, type SendingOptions } from '../../shared/request-connection.ts'
-import { readNumber, wrong } from '../../shared/request-options.ts'
+import { wrongUsage } from '../../shared/errors.ts'
+import { exitCodeFor, FAIL_ON, type FailOn, severityColours } from '../../shared/findings.ts'
+import { readNumber } from '../../shared/options.ts'
+import { addSendingOptions, readSending, type SendingOptions } from '../../shared/sending.ts'
+import { interruption, stdoutColours, type World } from '../../shared/world.ts'
+
+/** Defines `keyspring verify`. */
+export function defineVerify(command: Command, world: World): void {
+  command
+    .argument('[url]', 'URL for SPEKE requests, such as https://host/speke/v2.0/copyProtection')
+    .addOption(
+      new Option('--as <encryptor>', 'send requests like this encryptor, and check what it requires')
+        .choices(ENCRYPTORS)
+        .default('spec'),
+    )
+    .option('--only <checks...>', 'run only these checks: a group, the start of a name, or a name with *')
+    .option('--list', 'print the checks and send nothing')
+    .option(
+      '--drm <systems>',
+      'DRM systems that the key provider must support, separated by commas',
+      'widevine,playready,fairplay,aes-128',
+    )
+    .option('--content-id <id>', 'start of the contentIds', 'keyspring-verify')
+    .option('--concurrency <n>', 'number of checks that run at the same time', '4')
+  addSendingOptions(command)
+    .option('--html <file>', 'write a report in one HTML file, to send to the operator of the key provider')
+    .option('--junit <file>', 'write a report as JUnit XML')
+    .option('--json <file>', 'write a report as JSON; - for standard output')
+    .option('--show-keys', 'leave content keys in reports')
+    .option('--all', 'print every finding, not only the first of each rule')
+    .addOption(new Option('--fail-on <severity>', 'lowest severity that fails').choices(FAIL_ON).default('error'))
+    .addHelpText('after', HELP)
+    .action((url: string | undefined, options: VerifyOptions) => verify(url, options, world))
+}
+
+const HELP = `
+The command requests keys for a few hundred contents whose IDs start with --content-id: use a tenant or stage for tests.
+Reports contain no keys unless you give --show-keys.
+
+Examples:
+  keyspring verify http://127.0.0.1:8080/copyProtection
+  keyspring verify URL --as mediapackage-v2 --html report.html
+  keyspring verify URL --only v2.0-live --only 'systems/*fairplay*'
+  keyspring verify URL --drm widevine,playready
+  keyspring verify URL --junit report.xml --fail-on warning
+  keyspring verify --list --as shaka
+  keyspring verify https://ID.execute-api.eu-west-1.amazonaws.com/stage/copyProtection --auth sigv4
+
+Exit codes: 0 nothing as severe as --fail-on, 1 no answer at all, 2 wrong usage, 6 errors found, 7 warnings, 8 notes.`
 
 interface VerifyOptions extends SendingOptions {
   readonly as: EncryptorName
@@ -44,37 +90,36 @@ interface VerifyOptions extends SendingOptions {
 
 const MAX_CONCURRENCY = 64
 
-/** Runs the checks against a key provider, prints what was found and writes reports. */
-export async function verify(url: string | undefined, options: VerifyOptions): Promise<void> {
+/** Runs the checks against a key provider, prints the findings and writes reports. */
+async function verify(url: string | undefined, options: VerifyOptions, world: World): Promise<void> {
   const recipient = newRecipient(Date.now(), randomBytes)
   const checks = pick(options, recipient.certificate)
   if (options.list === true) {
-    for (const { name, title } of checks) process.stdout.write(`${name.padEnd(48)}  ${title}\n`)
-    process.stderr.write(`keyspring: ${checks.length} checks as ${options.as}\n`)
+    for (const { name, title } of checks) world.stdout.line(`${name.padEnd(48)}  ${title}`)
+    world.stderr.line(`keyspring: ${checks.length} checks as ${options.as}`)
     return
   }
-  if (url === undefined) throw wrong('give the URL of a key provider, or --list')
-  const connect = connector(url, SHAPES[options.as], options)
-  const concurrency = readNumber('--concurrency', options.concurrency, 1, MAX_CONCURRENCY) ?? 1
-  const stop = new AbortController()
-  process.once('SIGINT', () => stop.abort())
-  process.once('SIGTERM', () => stop.abort())
+  if (url === undefined) throw wrongUsage('expected the URL of a key provider, or --list')
+  const sending = readSending(url, SHAPES[options.as], options, world)
+  const concurrency = readNumber('--concurrency', options.concurrency, 1, MAX_CONCURRENCY)
+  const interrupted = interruption(world)
   const startedAt = new Date().toISOString()
   const start = performance.now()
-  const showProgress = progress(checks.length)
+  const showProgress = progress(checks.length, world)
   const door = watchDoor()
   const results = await runChecks(checks, {
     as: options.as,
-    connect,
+    connect: (headers) => connect({ ...sending, headers: { ...sending.headers, ...headers } }),
     privateKey: recipient.privateKey,
     concurrency,
     onResult: (result, done) => {
       showProgress(result, done)
       door.look(result)
     },
-    isStopped: () => stop.signal.aborted || door.isShut(),
+    isStopped: () => interrupted.signal.aborted || door.isShut(),
   })
-  if (results.length === 0) throw wrong('nothing was checked')
+  interrupted.dispose()
+  if (results.length === 0) throw wrongUsage('no check was run: all were interrupted')
   door.refuse()
   const seconds = (performance.now() - start) / 1000
   const showKeys = options.showKeys === true
@@ -87,9 +132,9 @@ export async function verify(url: string | undefined, options: VerifyOptions): P
     results,
     showKeys,
   }
-  writeReports(report, options)
-  if (options.json !== '-') process.stdout.write(printReport(report, options.all === true))
-  process.exitCode = exitCodeFor(
+  writeReports(report, options, world)
+  if (options.json !== '-') world.stdout.write(printReport(report, options.all === true, world))
+  world.exitCode = exitCodeFor(
     results.flatMap(({ worst }) => worst ?? []),
     options.failOn,
   )
@@ -98,24 +143,24 @@ export async function verify(url: string | undefined, options: VerifyOptions): P
 function pick(options: VerifyOptions, certificate: Uint8Array): readonly Check[] {
   const drm = options.drm.split(',').map((name) => name.trim().toLowerCase())
   const unknown = drm.find((name) => !SYSTEM_NAMES.includes(name))
-  if (unknown !== undefined) throw wrong(`--drm takes ${SYSTEM_NAMES.join(', ')}`)
-  // Long enough to tell contents apart, short enough for the 256 characters that a contentId may have.
+  if (unknown !== undefined) throw wrongUsage(`--drm: expected ${SYSTEM_NAMES.join(', ')}`)
+  // A contentId has at most 256 characters: the checks append to this text.
   if (!/^[A-Za-z0-9_-]{1,128}$/.test(options.contentId)) {
-    throw wrong('--content-id takes 1 to 128 of A-Z, a-z, 0-9, _ and -')
+    throw wrongUsage('--content-id: expected 1 to 128 of A-Z, a-z, 0-9, _ and -')
   }
   const fresh = randomBytes(6).toString('hex')
   const { as, contentId, only = [] } = options
   const checks = pickChecks(checksFor({ as, drm, contentId, fresh, certificate }), only)
-  if (checks.length === 0) throw wrong('--only picks no check: --list shows them all')
+  if (checks.length === 0) throw wrongUsage('--only: no check matches; --list shows all')
   return checks
 }
 
-/** How many checks must come to nothing before the rest is not worth asking. */
+/** How many checks may get no answer of a key provider before the others are not run. */
 const ENOUGH = 10
-/** Statuses of a door: what is behind it was not asked. */
+/** Statuses that come from something in front of the key provider. */
 const SHUT: ReadonlySet<number> = new Set([401, 403, 404, 405, 407])
 
-/** Watches whether anything is reached at all. */
+/** Watches whether any check reaches the key provider. */
 function watchDoor() {
   const shut: CheckResult[] = []
   let isOpen = false
@@ -127,7 +172,7 @@ function watchDoor() {
       else isOpen = true
     },
     isShut: () => !isOpen && shut.length >= ENOUGH,
-    /** Throws when nothing but a door was found. */
+    /** Throws if no check reached the key provider. */
     refuse(): void {
       const [first] = shut[0]?.exchanges ?? []
       if (isOpen || first === undefined) return
@@ -141,18 +186,22 @@ function watchDoor() {
   }
 }
 
-/** A line that is written over itself, on a terminal; nothing elsewhere. */
-function progress(count: number): (result: CheckResult, done: number) => void {
-  if (!process.stderr.isTTY) return () => undefined
+/** Reports progress on one line of a terminal; nothing elsewhere. */
+function progress(count: number, { stderr }: World): (result: CheckResult, done: number) => void {
+  if (!stderr.isTerminal) return () => undefined
   let failed = 0
   return ({ check, worst }, done) => {
     if (worst === 'error') failed += 1
     const line = `${done}/${count} checks, ${failed} with errors, ${check.name}`
-    process.stderr.write(`\r\u001b[2K${done === count ? '' : line.slice(0, (process.stderr.columns ?? 80) - 1)}`)
+    stderr.write(`\r\u001b[2K${done === count ? '' : line.slice(0, stderr.columns - 1)}`)
   }
 }
 
-function writeReports(report: ConformanceReport, { html, junit, json }: VerifyOptions): void {
+function writeReports(
+  report: ConformanceReport,
+  { html, junit, json }: VerifyOptions,
+  { stdout, stderr }: World,
+): void {
   const files: readonly (readonly [string | undefined, (report: ConformanceReport) => string])[] = [
     [html, htmlReport],
     [junit, junitReport],
@@ -160,16 +209,16 @@ function writeReports(report: ConformanceReport, { html, junit, json }: VerifyOp
   ]
   for (const [file, print] of files) {
     if (file === undefined) continue
-    // Of this user alone: a report may hold keys, and says what is weak.
+    // Readable only by this user: a report may contain keys, and lists weaknesses.
     writeFileSync(file, print(report), { mode: 0o600 })
-    process.stderr.write(`keyspring: wrote ${file}${report.showKeys ? ', which holds content keys' : ''}\n`)
+    stderr.line(`keyspring: wrote ${file}${report.showKeys ? ', which contains content keys' : ''}`)
   }
-  if (json === '-') process.stdout.write(jsonReport(report))
+  if (json === '-') stdout.write(jsonReport(report))
 }
 
-function printReport({ results, url, as, seconds }: ConformanceReport, all: boolean): string {
-  const color = createColors(wantsColours(process.stdout, process.env))
-  const paint = { error: color.red, warning: color.yellow, note: color.cyan } as const
+function printReport({ results, url, as, seconds }: ConformanceReport, all: boolean, world: World): string {
+  const color = stdoutColours(world)
+  const paint = severityColours(color)
   const lines: string[] = []
   for (const { rule, severity, failed, looked, first } of summarizeRules(results)) {
     const findings = all ? failed.flatMap((result) => result.findings.filter((one) => one.rule === rule)) : [first]

@@ -17,7 +17,8 @@ function clientsIn(data = join(directory, `store-${stores++}`)) {
     assert.equal(ended.code, 0, ended.stderr)
     return ended
   }
-  const list = async () => JSON.parse((await done('list', '--json')).stdout) as readonly Listed[]
+  const list = async () =>
+    (JSON.parse((await done('list', '--json')).stdout) as { readonly clients: readonly Listed[] }).clients
   return { data, client, done, list }
 }
 
@@ -162,7 +163,7 @@ describe('keyspring client', () => {
     ['a client that is not there', ['rotate', '--name', 'b', '--method', 'token'], /no client of this name/],
     ['a method it has not', ['rotate', '--name', 'known', '--method', 'basic'], /no basic credential/],
     ['an overlap that is none', ['rotate', '--name', 'known', '--method', 'token', '--overlap', 'x'], /--overlap/],
-    ['a change of a client by the way', ['add', '--name', 'known', '--tenant', 'other'], /the client is there already/],
+    ['a change of a client by the way', ['add', '--name', 'known', '--tenant', 'other'], /the client exists already/],
     ['a credential it has not', ['remove', '--name', 'known', '--method', 'basic', '--id', 'x'], /no basic credential/],
     ['half of a credential', ['remove', '--name', 'known', '--method', 'basic'], /--method and --id/],
     ['a user of another client', ['add', '--name', 'x', '--method', 'basic', '--id', 'taken'], /has it too/],
@@ -186,7 +187,7 @@ describe('keyspring client', () => {
     assert.equal((await client('list')).code, 3)
     const { code, stderr } = await run(['client', 'list'], { environment: { KEYSPRING_STORE: 'memory' } })
     assert.equal(code, 2)
-    assert.match(stderr, /a client needs another/)
+    assert.match(stderr, /a store in memory .* needs another store/)
   })
 
   test('--print gives what the configuration takes, and stores nothing', async () => {
@@ -218,7 +219,7 @@ describe('keyspring client', () => {
     const checked = await run(['config', 'check', '--config', config])
     assert.equal(checked.code, 0, checked.stderr)
     const refused = await run(['client', 'add', '--print', '--name', 'a', '--method', 'sigv4', '--data', data])
-    assert.match(refused.stderr, /--print: what sigv4 needs is sealed/)
+    assert.match(refused.stderr, /--print: the store seals the secret of sigv4/)
   })
 
   test('--json is for scripts', async () => {

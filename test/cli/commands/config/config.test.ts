@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ENCRYPTOR_NAMES } from '../../../../src/cli/shared/encryptor-names.ts'
+import { ENCRYPTOR_NAMES } from '../../../../src/cli/commands/config/first-configuration.ts'
 import { run, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()

@@ -54,7 +54,7 @@ for (const [what, stdin] of [
   test(`refuses a key of ${what} without repeating it`, async () => {
     const { code, stderr } = await override('add', ['--content-id', 'odd', '--kid', KID, '--key-file', '-'], stdin)
     assert.equal(code, 2)
-    assert.equal(stderr, 'keyspring: --key-file: expected 16 bytes: as they are, as 32 hex digits, or in base64\n')
+    assert.equal(stderr, 'keyspring: --key-file: expected 16 bytes: raw, as 32 hex digits, or in base64\n')
   })
 }
 
@@ -63,7 +63,7 @@ test('a second key for a kid is refused, unless forced with a reason', async () 
   assert.equal((await override('add', args, KEY)).code, 0)
   const again = await override('add', args, KEY)
   assert.equal(again.code, 4)
-  assert.match(again.stderr, /\nhint: --force --reason/)
+  assert.match(again.stderr, /\nhint: add --force --reason/)
   assert.equal((await override('add', [...args, '--force'], KEY)).code, 2)
   const forced = await override('add', [...args, '--force', '--reason', 'leaked'], KEY)
   assert.equal(forced.code, 0, forced.stderr)

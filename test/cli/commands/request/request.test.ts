@@ -7,15 +7,14 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { newRecipient } from '../../../../src/toolkit/encryptor/certificate.ts'
-import { PACKAGE, run, start, temporaryDirectory } from '../../run.ts'
+import { PACKAGE, run, runProcess, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
-const servers: Server[] = []
 const keyProvider = start(['serve', '--port', '0', '--data', join(directory, 'data')])
 const [, address = ''] = await keyProvider.stderr(/listens on (\S+),/)
 const url = `${address}/copyProtection`
+const servers: Server[] = []
 after(() => {
-  keyProvider.signal('SIGTERM')
   for (const server of servers) server.close()
 })
 
@@ -28,7 +27,8 @@ async function odd(listener: RequestListener): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/speke`
 }
 
-const request = (...args: readonly string[]) => run(['request', ...args])
+// What the command starts writes to the streams of a process.
+const request = (...args: readonly string[]) => (args.includes('--run') ? runProcess : run)(['request', ...args])
 
 interface Shown {
   readonly contentKeys: readonly {
@@ -97,7 +97,7 @@ test('encrypts for a certificate in a file, and decrypts with its private key al
   const other = newRecipient(Date.now(), (size) => Buffer.alloc(size, 1)).privateKey
   writeFileSync(key, other.export({ type: 'pkcs8', format: 'pem' }))
   const foreign = await request(url, '--encrypt-to', cert, '--private-key', key)
-  assert.deepEqual([foreign.code, /is not that of the certificate/.test(foreign.stderr)], [2, true])
+  assert.deepEqual([foreign.code, /does not belong to the certificate/.test(foreign.stderr)], [2, true])
 })
 
 for (const format of ['shaka', 'dotenv', 'bento4', 'gpac', 'cpix', 'ffmpeg']) {
@@ -107,14 +107,14 @@ for (const format of ['shaka', 'dotenv', 'bento4', 'gpac', 'cpix', 'ffmpeg']) {
     const asking = [url, '--video', 'SHARED', '--format', format]
     const refused = await request(...asking)
     assert.equal(refused.code, 2)
-    assert.match(refused.stderr, /is content keys: --out FILE .*--show-keys/)
+    assert.match(refused.stderr, /contains content keys: write them with --out FILE.*--show-keys/)
     assert.equal(refused.stdout, '')
     const written = await request(...asking, '--out', file)
     assert.deepEqual([written.code, written.stdout], [0, ''])
-    assert.match(written.stderr, /keyspring: wrote \S+.*: content keys, readable by you alone \(mode 0600\)\n$/)
+    assert.match(written.stderr, /keyspring: wrote \S+.*: content keys, readable only by you \(mode 0600\)\n$/)
     assert.equal(statSync(file).mode & 0o777, 0o600)
     const shown = await request(...asking, '--show-keys')
-    assert.match(shown.stderr, /what is printed are content keys/)
+    assert.match(shown.stderr, /the output contains content keys/)
     if (format !== 'bento4') assert.equal(shown.stdout, readFileSync(file, 'utf8'))
   })
 }
@@ -164,7 +164,7 @@ test('following goes on after a refusal, and ends with its exit code', async () 
   assert.deepEqual([code, asked], [4, 2])
   assert.match(
     stdout,
-    /period 0 {2}no keys, the last ones go on: the key provider answered 422: Malformed encryption contract\n/,
+    /period 0 {2}no keys, the last keys stay in use: the key provider answered 422: Malformed encryption contract\n/,
   )
   assert.match(stdout, /2 key periods, 2 without keys/)
 })
@@ -267,7 +267,7 @@ test('--help names assumed shapes as assumed, the placeholders, examples and exi
     /mediaconvert .*\n +ASSUMED: /,
     /\{file:FORMAT\}/,
     /Examples:/,
-    /Exit codes: 0 keys came/,
+    /Exit codes: 0 keys received/,
   ]) {
     assert.match(stdout, expected)
   }
@@ -286,7 +286,7 @@ describe('a packager that is started', () => {
   test('passes its exit code on; keys in its arguments are warned of', async () => {
     const { code, stderr } = await request(url, '--video', 'SHARED', '--run', '--', 'sh', '-c', 'exit 7', '{key}')
     assert.equal(code, 7)
-    assert.match(stderr, /warning: keys stand in the arguments/)
+    assert.match(stderr, /warning: the arguments contain keys/)
   })
 
   test('that does not exist is wrong usage', async () => {

@@ -2,23 +2,18 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { sharedPostgres } from '../../../adapters/store/postgres/server.ts'
-import { PACKAGE, type Running, run, start, temporaryDirectory } from '../../run.ts'
+import { PACKAGE, run, start, startProcess, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
 const postgres = await sharedPostgres()
-const running: Running[] = []
-after(async () => {
-  for (const one of running) one.signal('SIGKILL')
-})
 
 const DOCUMENT = readFileSync(join(PACKAGE, 'docs/examples/widevine-playready-cenc.xml'), 'utf8')
 
 /** Serves, and gives what asks for the keys of a content. */
-async function serve(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-  const process = start(['serve', '--port', '0', ...args], { environment })
-  running.push(process)
+async function serve(args: readonly string[], environment: Readonly<Record<string, string>> = {}, begin = start) {
+  const process = begin(['serve', '--port', '0', ...args], { environment })
   const [, url = ''] = await process.stderr(/listens on (\S+),/)
   const keysOf = async (contentId: string): Promise<readonly string[]> => {
     const response = await fetch(`${url}/copyProtection`, {
@@ -47,10 +42,10 @@ test('two nodes on PostgreSQL give one key, and no message of either holds the p
   assert.equal(refused.code, 3)
   assert.match(refused.stderr, /keyspring store migrate/)
   assert.equal((await run(['store', 'migrate'], { environment })).code, 0)
-  const first = await serve([], environment)
+  const first = await serve([], environment, startProcess)
   const before = await first.keysOf('film')
   assert.equal(before.length, 2)
-  const second = await serve([], environment)
+  const second = await serve([], environment, startProcess)
   assert.deepEqual(await second.keysOf('film'), before)
   const together = await Promise.all([...Array(16)].flatMap(() => [first, second].map((node) => node.keysOf('new'))))
   assert.equal(new Set(together.map(String)).size, 1)

@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { readXml } from '../../../../src/formats/xml/reader.ts'
 import { ENCRYPTORS } from '../../../../src/protocols/speke/tables/encryptors.ts'
 import { CHECK_GROUPS } from '../../../../src/toolkit/conformance/check.ts'
-import { type Running, run, start, temporaryDirectory } from '../../run.ts'
+import { run, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
-const running: Running[] = []
-after(() => {
-  for (const one of running) one.signal('SIGKILL')
-})
 
 const EVERY_DRM = 'widevine,playready,fairplay,aes-128,sample-aes,common-pssh,clearkey'
 const servers = new Map<string, Promise<string>>()
@@ -23,7 +19,6 @@ function serving(signalingProfile: string): Promise<string> {
   const process = start(['serve', '--port', '0', '--data', join(directory, signalingProfile)], {
     environment: { KEYSPRING_SIGNALING_PROFILE: signalingProfile },
   })
-  running.push(process)
   const url = process.stderr(/listens on (\S+),/).then(([, base]) => `${base}/copyProtection`)
   servers.set(signalingProfile, url)
   return url

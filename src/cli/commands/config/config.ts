@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs'
+import { type Command, Option } from 'commander'
+import { readConfig } from '../../../server/config/config.ts'
+import type { ConfigFlags } from '../../../server/config/sources.ts'
+import { examples } from '../../shared/options.ts'
+import type { World } from '../../shared/world.ts'
+import { type ConfiguredEncryptor, ENCRYPTOR_NAMES, firstConfiguration } from './first-configuration.ts'
+
+/** Defines `keyspring config check` and `keyspring config init`. */
+export function defineConfig(config: Command, world: World): void {
+  config
+    .command('check')
+    .description('report every problem of the configuration')
+    .option('--config <file>', 'YAML file of settings')
+    .option('--host <host>', 'as for keyspring serve')
+    .option('--public-url <url>', 'as for keyspring serve')
+    .option('--allow-anonymous', 'as for keyspring serve')
+    .addHelpText('after', examples('keyspring config check --config keyspring.yaml'))
+    .action((options: CheckOptions) => check(options, world))
+  config
+    .command('init')
+    .description('write a first configuration')
+    .addOption(
+      new Option('--encryptor <name>', 'the encryptor that will request keys')
+        .choices(ENCRYPTOR_NAMES)
+        .makeOptionMandatory(),
+    )
+    .option('--out <file>', 'file to write, which must not exist (default: standard output)')
+    .addHelpText(
+      'after',
+      examples(
+        'keyspring config init --encryptor generic',
+        'keyspring config init --encryptor mediapackage-v2 --out keyspring.yaml',
+      ),
+    )
+    .action((options: InitOptions) => init(options, world))
+}
+
+type CheckOptions = ConfigFlags & { readonly config?: string }
+
+/** Throws ERR_CONFIG_INVALID with every problem of the configuration, or prints that it is valid. */
+function check({ config: file, ...flags }: CheckOptions, { env, stdout }: World): void {
+  const config = readConfig({ file, environment: env, flags })
+  const from = config.file === undefined ? 'no file, the environment and the defaults' : config.file
+  stdout.line(
+    `configuration is valid (${from}): ${config.host}:${config.port}, store ${config.store} in ${config.data}, ` +
+      `signalling profile ${config.signalingProfile}`,
+  )
+}
+
+interface InitOptions {
+  readonly encryptor: ConfiguredEncryptor
+  readonly out?: string
+}
+
+/** Writes a configuration that `config check` accepts. */
+function init({ encryptor, out }: InitOptions, { stdout, stderr }: World): void {
+  const text = firstConfiguration(encryptor)
+  if (out === undefined) {
+    stdout.write(text)
+    return
+  }
+  writeFileSync(out, text, { flag: 'wx', mode: 0o600 })
+  stderr.line(`keyspring: wrote ${out}`)
+  stderr.line(`hint: keyspring serve --config ${out}`)
+}
