@@ -1,7 +1,7 @@
 import { detached } from '../../core/detached.ts'
 import type { Kid } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
-import { attributeOf } from '../xml/reader.ts'
+import { attributeOf, childOf } from '../xml/reader.ts'
 import { attributeError, elementError } from './error.ts'
 import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from './fields.ts'
 import { CPIX_NAMESPACE } from './names.ts'
@@ -28,6 +28,11 @@ export function readContentKeys(elements: readonly XmlElement[]): readonly Conte
     seen.add(key.kid)
     return key
   })
+}
+
+/** Whether a ContentKey holds its key, in the clear or encrypted. */
+export function holdsKey(element: XmlElement): boolean {
+  return childOf(element, CPIX_NAMESPACE, 'Data') !== undefined
 }
 
 function readContentKey(element: XmlElement): ContentKey {

@@ -1,7 +1,7 @@
 import { createHash, type KeyObject, X509Certificate } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
-import { childrenOf, pathOf, textOf } from '../xml/reader.ts'
+import { childrenOf, descendantOf, pathOf, textOf } from '../xml/reader.ts'
 import { elementError } from './error.ts'
 import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
 
@@ -106,5 +106,19 @@ export function readCertificate(text: string, path: string): Omit<Recipient, 'el
     fingerprint: createHash('sha256').update(der).digest('hex'),
     validFrom: x509.validFromDate.getTime(),
     validTo: x509.validToDate.getTime(),
+  }
+}
+
+/** Whether a DeliveryData names `certificate` (DER), or another certificate of the same public key. */
+export function isDeliveryFor(document: XmlDocument, deliveryData: XmlElement, certificate: Uint8Array): boolean {
+  const named = descendantOf(deliveryData, XMLDSIG_NAMESPACE, 'X509Certificate')
+  if (named === undefined) return false
+  const der = Buffer.from(textOf(document, named).replaceAll(/[ \t\r\n]+/g, ''), 'base64')
+  if (der.equals(certificate)) return true
+  try {
+    return new X509Certificate(der).publicKey.equals(new X509Certificate(certificate).publicKey)
+  } catch (problem) {
+    if (problem instanceof Error) return false
+    throw problem
   }
 }

@@ -1,5 +1,5 @@
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
-import { attributeOf, textOf } from '../xml/reader.ts'
+import { attributeOf, descendantOf, textOf } from '../xml/reader.ts'
 import type { EncryptedValue } from './encryption.ts'
 import { PSKC_NAMESPACE, XMLENC_NAMESPACE } from './names.ts'
 
@@ -29,14 +29,4 @@ export function readEncryptedValue(document: XmlDocument, within: XmlElement): E
     cipherValue: compact(value),
     valueMac: mac === undefined ? '' : compact(mac),
   }
-}
-
-/** The first element with a name at any depth inside `element`, in document order. */
-export function descendantOf(element: XmlElement, namespace: string, local: string): XmlElement | undefined {
-  for (const child of element.children) {
-    if (child.local === local && child.namespace === namespace) return child
-    const found = descendantOf(child, namespace, local)
-    if (found !== undefined) return found
-  }
-  return undefined
 }

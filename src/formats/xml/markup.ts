@@ -13,6 +13,17 @@ export function writeMarkup(root: Markup, pairs: readonly string[] = []): string
   return `${lines(root, pairs, '').join('\n')}\n`
 }
 
+/** Elements without white space between them, for text that goes into a document. What is empty is written `<a/>`. */
+export function writeFragment(elements: readonly Markup[]): string {
+  return elements
+    .map(({ name, attributes = [], children = [], text }) => {
+      const start = [name, ...attributes.map(([key, value]) => `${key}="${escapeAttribute(value)}"`)].join(' ')
+      const content = text === undefined ? writeFragment(children) : escapeText(text)
+      return content === '' ? `<${start}/>` : `<${start}>${content}</${name}>`
+    })
+    .join('')
+}
+
 function lines(
   { name, attributes = [], children = [], text }: Markup,
   pairs: readonly string[],

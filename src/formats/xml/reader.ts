@@ -94,3 +94,13 @@ function characterData(source: string, from: number, to: number): string {
     from = end + 3
   }
 }
+
+/** The first element with a name at any depth inside `element`, in document order. */
+export function descendantOf(element: XmlElement, namespace: string, local: string): XmlElement | undefined {
+  for (const child of element.children) {
+    if (child.local === local && child.namespace === namespace) return child
+    const found = descendantOf(child, namespace, local)
+    if (found !== undefined) return found
+  }
+  return undefined
+}

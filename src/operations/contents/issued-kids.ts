@@ -1,7 +1,7 @@
+import { inGroups } from '../../core/in-groups.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
-import { inGroups } from '../in-groups.ts'
 
 /** The newest records of a kid in each class, by content. */
 export type RecordsByContent = ReadonlyMap<string, readonly LedgerRecord[]>

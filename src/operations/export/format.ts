@@ -1,6 +1,6 @@
+import type { CurrentKey } from '../../keys/content/current-keys.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
-import type { OpenedStoredKey } from './stored-keys.ts'
 
 /** What an export is written from, without its keys. */
 export interface ExportInput {
@@ -18,7 +18,7 @@ export interface PreparedExport {
   /** SHA-256 fingerprints of the recipients. */
   readonly recipients: readonly string[]
   /** `opened` are the keys in the order of the input's. */
-  write(opened: readonly OpenedStoredKey[], randomBytes: (size: number) => Uint8Array): Uint8Array
+  write(opened: readonly CurrentKey[], randomBytes: (size: number) => Uint8Array): Uint8Array
 }
 
 /** A way to write keys down. To add one, write one file that exports this and one line here. */

@@ -1,29 +1,30 @@
 import type { SystemId } from '../../formats/cenc.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLDSIG_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/cpix/names.ts'
-import { escapeAttribute } from '../../formats/xml/escape.ts'
+import { type Markup, writeFragment } from '../../formats/xml/markup.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { SPEKE_2_1 } from '../../protocols/speke/tables/versions.ts'
+import { deliveryDataMarkup } from '../../protocols/transfer/expand.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
 
-/** What a document is written from. */
+/** The issued keys of a content, without the keys themselves. */
 export interface IssuedContent {
   readonly contentId: string
   readonly keys: readonly IssuedKey[]
   readonly periods: readonly LedgerRecord[]
-  /** The systems to name for a key. */
+  /** The DRM systems to name for a key. */
   readonly systemsOf: (key: IssuedKey) => readonly SystemId[]
-  /** DER certificates of whom it is for. */
+  /** The certificates (DER) of the recipients. */
   readonly recipients: readonly Uint8Array[]
 }
 
 /**
- * The CPIX document that asks for what was issued, as an encryptor would have written it: kids, periods and track types; no key and
- * no signalling. Of the filters of its rules only the kind is known.
+ * Writes the CPIX document that asks for issued keys as an encryptor would: kids, periods and track types, without keys and
+ * signalling. The ledger knows only the kind of each filter.
  * @see CPIX 2.3, CPIX
  */
 export function writeIssuedDocument({ contentId, keys, periods, systemsOf, recipients }: IssuedContent): string {
   const named = periods.filter(({ periodId }) => periodId !== '')
-  // Bounds beside an index are of SPEKE 2.1, which is of CPIX 2.4.
+  // Only SPEKE 2.1, which uses CPIX 2.4, has bounds beside an index.
   const version = named.some(({ periodStart }) => periodStart !== undefined) ? '2.4' : '2.3'
   const namespaces = {
     xmlns: CPIX_NAMESPACE,
@@ -31,37 +32,29 @@ export function writeIssuedDocument({ contentId, keys, periods, systemsOf, recip
     'xmlns:ds': XMLDSIG_NAMESPACE,
     'xmlns:enc': XMLENC_NAMESPACE,
   }
-  return element('CPIX', { ...namespaces, contentId, version }, [
-    list(
+  const contentKeys = keys.map((key) => element('ContentKey', { kid: key.kid, commonEncryptionScheme: schemeOf(key) }))
+  const systems = keys.flatMap((key) =>
+    systemsOf(key).map((systemId) => element('DRMSystem', { kid: key.kid, systemId })),
+  )
+  const root = element('CPIX', { ...namespaces, contentId, version }, [
+    ...list(
       'DeliveryDataList',
-      recipients.map((certificate) => deliveryData(certificate)),
+      recipients.map((certificate) => deliveryDataMarkup(certificate)),
     ),
-    list(
-      'ContentKeyList',
-      keys.map((key) => element('ContentKey', { kid: key.kid, commonEncryptionScheme: schemeOf(key) })),
-    ),
-    list(
-      'DRMSystemList',
-      keys.flatMap((key) => systemsOf(key).map((systemId) => element('DRMSystem', { kid: key.kid, systemId }))),
-    ),
-    list('ContentKeyPeriodList', named.map(period)),
-    list('ContentKeyUsageRuleList', keys.flatMap(rulesOf)),
+    ...list('ContentKeyList', contentKeys),
+    ...list('DRMSystemList', systems),
+    ...list('ContentKeyPeriodList', named.map(period)),
+    ...list('ContentKeyUsageRuleList', keys.flatMap(rulesOf)),
   ])
+  return writeFragment([root])
 }
 
-/** `DeliveryData` that names a recipient; `prefix` with its colon, where CPIX has one. */
-export function deliveryData(certificate: Uint8Array, prefix = ''): string {
-  const base64 = Buffer.from(certificate).toString('base64')
-  const x509 = `<ds:X509Data xmlns:ds="${XMLDSIG_NAMESPACE}"><ds:X509Certificate>${base64}</ds:X509Certificate></ds:X509Data>`
-  return element(`${prefix}DeliveryData`, {}, [element(`${prefix}DeliveryKey`, {}, [x509])])
-}
-
-/** An HLS method name stands for its scheme: only CPIX 2.4 knows the names. */
+/** The scheme of an HLS method name: only CPIX 2.4 knows the names. */
 function schemeOf({ commonEncryptionScheme: name }: IssuedKey): string | undefined {
   return name !== undefined && Object.hasOwn(SPEKE_2_1.schemes, name) ? SPEKE_2_1.schemes[name] : undefined
 }
 
-function period({ periodId, periodIndex, periodStart, periodEnd }: LedgerRecord): string {
+function period({ periodId, periodIndex, periodStart, periodEnd }: LedgerRecord): Markup {
   const isOffset = periodStart?.startsWith('P') === true
   return element('ContentKeyPeriod', {
     id: periodId,
@@ -71,7 +64,7 @@ function period({ periodId, periodIndex, periodStart, periodEnd }: LedgerRecord)
   })
 }
 
-function rulesOf({ kid, intendedTrackTypes, periodIds }: IssuedKey): readonly string[] {
+function rulesOf({ kid, intendedTrackTypes, periodIds }: IssuedKey): readonly Markup[] {
   const periodFilters = periodIds.map((periodId) => element('KeyPeriodFilter', { periodId }))
   if (intendedTrackTypes.length === 0) {
     return periodFilters.length === 0 ? [] : [element('ContentKeyUsageRule', { kid }, periodFilters)]
@@ -81,26 +74,25 @@ function rulesOf({ kid, intendedTrackTypes, periodIds }: IssuedKey): readonly st
   )
 }
 
-/** One for each part of a track type; `ALL` has one of each kind. @see speke.md 6 */
-function trackFilters(intendedTrackType: string): readonly string[] {
+/** One filter for each part of a track type; `ALL` has one of each kind. */
+function trackFilters(intendedTrackType: string): readonly Markup[] {
   const parts = intendedTrackType.split('+')
   const audio = parts.filter((part) => part === 'ALL' || part.includes('AUDIO'))
   const video = parts.filter((part) => part === 'ALL' || !part.includes('AUDIO'))
-  return [...video.map(() => '<VideoFilter/>'), ...audio.map(() => '<AudioFilter/>')]
+  return [...video.map(() => element('VideoFilter', {})), ...audio.map(() => element('AudioFilter', {}))]
 }
 
-function list(name: string, entries: readonly string[]): string {
-  return entries.length === 0 ? '' : element(name, {}, entries)
+function list(name: string, entries: readonly Markup[]): readonly Markup[] {
+  return entries.length === 0 ? [] : [element(name, {}, entries)]
 }
 
 function element(
   name: string,
   attributes: Readonly<Record<string, string | undefined>>,
-  children: readonly string[] = [],
-): string {
-  const written = Object.entries(attributes).flatMap(([key, value]) =>
-    value === undefined ? [] : [` ${key}="${escapeAttribute(value)}"`],
+  children: readonly Markup[] = [],
+): Markup {
+  const given = Object.entries(attributes).flatMap(([key, value]) =>
+    value === undefined ? [] : [[key, value] as const],
   )
-  const tag = name + written.join('')
-  return children.length === 0 ? `<${tag}/>` : `<${tag}>${children.join('')}</${name}>`
+  return { name, attributes: given, children }
 }

@@ -1,15 +1,15 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { inGroups } from '../../core/in-groups.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import { type CurrentKey, currentKeys } from '../../keys/content/current-keys.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { audited } from '../audit/audited.ts'
 import { contentNotFound } from '../contents/contents.ts'
 import { kidNotFound } from '../contents/kids.ts'
 import { findKnownKeys, type IssuedKey, type KnownContent } from '../contents/known-keys.ts'
-import { inGroups } from '../in-groups.ts'
 import type { Management, Operator } from '../management.ts'
 import type { ExportFormat } from './format.ts'
 import { EXPORT_FORMATS } from './formats.ts'
-import { type OpenedStoredKey, standingKeys } from './stored-keys.ts'
 
 /** What is to be exported. */
 export interface KeyExport {
@@ -138,10 +138,10 @@ async function openKeys(
   management: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
   ref: ContentRef,
   keys: readonly IssuedKey[],
-): Promise<readonly OpenedStoredKey[]> {
+): Promise<readonly CurrentKey[]> {
   const kids = keys.map(({ kid }) => kid)
   const content = await management.contentKeys.open(ref, kids)
-  const standing = await standingKeys(management, ref, keys)
+  const standing = await currentKeys(management, ref, keys)
   // Refuses what is gone or has expired.
   const inMemory = await inGroups(keys, (key) => content.findWithIv(key))
   return keys.map((key, i) => {

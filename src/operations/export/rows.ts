@@ -1,5 +1,5 @@
+import type { CurrentKey } from '../../keys/content/current-keys.ts'
 import type { ExportFormat, ExportInput } from './format.ts'
-import type { OpenedStoredKey } from './stored-keys.ts'
 
 /** `{ "keys": [...] }`, as `json` is imported. */
 export const jsonExport: ExportFormat = {
@@ -28,7 +28,7 @@ export const csvExport: ExportFormat = {
 
 const COLUMNS = ['contentId', 'kid', 'key', 'iv', 'class'] as const
 
-function rowsOf({ contentId, keys }: ExportInput, opened: readonly OpenedStoredKey[]) {
+function rowsOf({ contentId, keys }: ExportInput, opened: readonly CurrentKey[]) {
   return keys.flatMap(({ kid, contentKeyClass }, i) => {
     const found = opened[i]
     if (found === undefined) return []

@@ -6,7 +6,7 @@ import { CPIX_NAMESPACE, PSKC_NAMESPACE } from '../../formats/cpix/names.ts'
 import type { XmlElement } from '../../formats/xml/document.ts'
 import type { XmlLimits } from '../../formats/xml/limits.ts'
 import { attributeOf, childOf, readXml, textOf } from '../../formats/xml/reader.ts'
-import { keysForUs } from './cpix-encryption.ts'
+import { EncryptedKeys, type OpenSecret } from './cpix-encryption.ts'
 import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
 import type { ImportFormat, ImportInput } from './format.ts'
 
@@ -38,7 +38,7 @@ export function readCpixKeys(
   draft: ImportDraft,
   { isWanted = () => true, classOf = () => undefined }: CpixSelection = {},
 ): void {
-  const open = keysForUs(cpix, importKey)
+  const encrypted = new EncryptedKeys(cpix, importKey)
   const elements = requiredEntries(cpix, 'ContentKeyList', 'ContentKey')
   for (const [i, element] of elements.entries()) {
     if (!isWanted(element)) continue
@@ -51,7 +51,7 @@ export function readCpixKeys(
     }
     const kid = attributeOf(element, 'kid')
     const known = toKid(kid ?? '')
-    const key = readKey(cpix, element, () => open(known))
+    const key = readKey(cpix, element, (secret) => encrypted.open(known, secret))
     const keyClass = known && classOf(known)
     const fields = { contentId: named ?? contentId, kid, key, iv: attributeOf(element, 'explicitIV'), class: keyClass }
     draft.add(fields, (field) => `${path}/${PLACES[field]}`)
@@ -60,20 +60,15 @@ export function readCpixKeys(
 
 const PLACES = { contentId: '@contentId', kid: '@kid', key: 'Data/Secret', iv: '@explicitIV', class: '' } as const
 
-/** Whether a ContentKey holds its key, in whatever form. */
-export function holdsKey(element: XmlElement): boolean {
-  return childOf(element, CPIX_NAMESPACE, 'Data') !== undefined
-}
-
 /** The key of a ContentKey: its text, or its bytes where it was encrypted. */
-function readKey(cpix: Cpix, element: XmlElement, open: () => ReturnType<ReturnType<typeof keysForUs>>) {
+function readKey(cpix: Cpix, element: XmlElement, open: OpenSecret): string | Uint8Array {
   const data = childOf(element, CPIX_NAMESPACE, 'Data')
   const secret = data && childOf(data, PSKC_NAMESPACE, 'Secret')
   if (secret === undefined) throw elementError(element, 'the key is missing: expected Data/Secret')
   const isEncrypted = childOf(secret, PSKC_NAMESPACE, 'EncryptedValue') !== undefined
   const plain = childOf(secret, PSKC_NAMESPACE, 'PlainValue')
   if (isEncrypted === (plain !== undefined)) throw elementError(secret, 'expected either PlainValue or EncryptedValue')
-  if (plain === undefined) return open()(secret)
+  if (plain === undefined) return open(secret)
   if (cpix.lists.DeliveryDataList !== undefined) {
     throw elementError(plain, 'a key in the clear stands beside a DeliveryDataList, which asks for encryption')
   }

@@ -1,9 +1,9 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { inGroups } from '../../core/in-groups.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { Force } from '../../keys/content/overrides.ts'
 import { audited } from '../audit/audited.ts'
 import { checkValue } from '../contents/check-value.ts'
-import { inGroups } from '../in-groups.ts'
 import type { Management, Operator } from '../management.ts'
 import { createImportDraft, type ImportDraft } from './draft.ts'
 import type { ImportKey } from './format.ts'
@@ -74,41 +74,58 @@ async function readImport({ format, bytes, contentId, importKey }: KeyImport, dr
   await found.read({ bytes, contentId, importKey }, draft)
 }
 
-/** Imports what was read. The draft is wiped by its owner. */
+/** Imports the keys of a draft. Its owner wipes the draft. */
 export async function importDraft(
   management: Management,
   operator: Operator,
   draft: ImportDraft,
   wanted: Pick<KeyImport, 'force' | 'reason' | 'dryRun' | 'authorize' | 'onProgress'>,
 ): Promise<ImportReport> {
-  const { force = false, reason, dryRun = false, authorize, onProgress } = wanted
-  draft.refuse()
-  for (const contentId of new Set(draft.keys.map((key) => key.contentId))) authorize?.(contentId)
-  const plan = await planImport(management, operator.tenant, draft.keys, force)
+  const { dryRun = false, onProgress } = wanted
+  const plan = await planDraft(management, operator, draft, wanted)
   const report = await reportOf(plan, dryRun)
   if (dryRun) return report
-  refuseGone(plan)
-  refuseChanges(report)
   for (const [i, content] of plan.entries()) {
-    await storeRecorded(management, operator, content, { force, reason })
+    await auditedImport(management, operator, content, wanted, () => storePlanned(management, content))
     onProgress?.(i + 1, plan.length)
   }
   return report
 }
 
-/** Records and stores the keys of one content, and tells of them. What stands already is recorded too: it was brought. */
-async function storeRecorded(
+/**
+ * Compares the keys of a draft with the stored keys. Changes nothing. Throws ERR_IMPORT_INVALID, ERR_FORBIDDEN; unless it is
+ * a dry run, also ERR_CONTENT_GONE, and ERR_OVERRIDE_EXISTS for keys that would change an issued key.
+ */
+export async function planDraft(
+  management: Management,
+  { tenant }: Operator,
+  draft: ImportDraft,
+  { force = false, dryRun = false, authorize }: Pick<KeyImport, 'force' | 'dryRun' | 'authorize'>,
+): Promise<readonly ContentImportPlan[]> {
+  draft.refuse()
+  for (const contentId of new Set(draft.keys.map((key) => key.contentId))) authorize?.(contentId)
+  const plan = await planImport(management, tenant, draft.keys, force)
+  if (!dryRun) {
+    refuseGone(plan)
+    refuseChanges(await reportOf(plan, dryRun))
+  }
+  return plan
+}
+
+/** Stores the keys of one content with `store`, records it, and emits the event. Keys that are stored already are recorded too. */
+export async function auditedImport(
   management: Management,
   operator: Operator,
   content: ContentImportPlan,
-  { force, reason }: { readonly force: boolean; readonly reason: string | undefined },
+  { force = false, reason }: Force,
+  store: () => Promise<void>,
 ): Promise<void> {
   const { contentId } = content.ref
   const kids = content.keys.map(({ kid }) => kid)
   const stored = content.keys.filter(({ status }) => status === 'stored').length
   const operation = { action: 'key.import', contentId, kids, keys: stored, forced: force, reason } as const
   await audited(management, operator, operation, async () => {
-    await storePlanned(management, content)
+    await store()
     return { result: undefined }
   })
   if (stored === 0) return

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { inGroups } from '../../core/in-groups.ts'
 import type { OpenContent } from '../../keys/content/content-key.ts'
 import { wantedId } from '../../keys/content/content-key.ts'
 import { openOverride } from '../../keys/content/find.ts'
@@ -6,7 +7,6 @@ import { openSnapshot, type Snapshot } from '../../keys/content/snapshot.ts'
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { StoredOverride } from '../../keys/ports/content-store.ts'
 import { isIssuedUnstored } from '../contents/derived-issue.ts'
-import { inGroups } from '../in-groups.ts'
 import type { Management } from '../management.ts'
 import type { ImportedKey } from './draft.ts'
 
@@ -18,7 +18,7 @@ export interface PlannedKey extends ImportedKey {
   /** Why it is refused; else undefined. */
   readonly refusal: string | undefined
   /** The override that it replaces. */
-  readonly standing: StoredOverride | undefined
+  readonly current: StoredOverride | undefined
 }
 
 /** What an import means for one content. */
@@ -55,7 +55,7 @@ async function planContent(
   const hasSecret = stored?.sealedSecret !== undefined
   if (stored?.tombstone !== undefined) {
     const gone = { status: 'refused', refusal: 'the content was destroyed: it never gets keys again' } as const
-    return { ref, hasSecret, isGone: true, keys: keys.map((key) => ({ ...key, ...gone, standing: undefined })) }
+    return { ref, hasSecret, isGone: true, keys: keys.map((key) => ({ ...key, ...gone, current: undefined })) }
   }
   const snapshot = stored && (await openSnapshot(dataKeys, ref, stored, kids, undefined))
   // A content whose secret is itself derived has keys although nothing is stored.
@@ -75,12 +75,12 @@ function planKey(
   const override = snapshot?.overrides.get(wantedId(key))
   if (override !== undefined) {
     const standing = openOverride(ref, override, snapshot?.derivation)
-    if (isSame(key, standing)) return { ...key, status: 'same', refusal: undefined, standing: override }
+    if (isSame(key, standing)) return { ...key, status: 'same', refusal: undefined, current: override }
     const refusal = force ? undefined : `another ${key.contentKeyClass} override stands for this kid`
-    return { ...key, status: force ? 'stored' : 'refused', refusal, standing: override }
+    return { ...key, status: force ? 'stored' : 'refused', refusal, current: override }
   }
   const derived = snapshot?.derivation?.keyAndIv(key.contentKeyClass, key.kid) ?? open?.findWithIv(key)
-  const planned = { ...key, standing: undefined }
+  const planned = { ...key, current: undefined }
   if (derived !== undefined && isSame(key, derived)) return { ...planned, status: 'same', refusal: undefined }
   if (!isIssued || force) return { ...planned, status: 'stored', refusal: undefined }
   return { ...planned, status: 'refused', refusal: 'the content has keys already, and another for this kid' }

@@ -1,75 +1,84 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { wantedId } from '../../keys/content/content-key.ts'
+import { contentGone } from '../../keys/content/errors.ts'
 import { birthOf } from '../../keys/content/lifetime.ts'
 import { overrideContext, sameBytes } from '../../keys/content/snapshot.ts'
 import { withCurrentDataKey } from '../../keys/crypto/data-keys.ts'
 import { type DataKey, seal } from '../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import type { StoredContent, StoredOverride } from '../../keys/ports/content-store.ts'
+import type { Birth, StoredContent, StoredOverride } from '../../keys/ports/content-store.ts'
 import type { Management } from '../management.ts'
 import type { ContentImportPlan, PlannedKey } from './plan.ts'
 
-/** Stores the planned keys of one content, in one write unless some replace others. Throws ERR_OVERRIDE_EXISTS for a race it lost. */
+/** Stores the planned keys of one content, in one write unless some replace others. Throws ERR_OVERRIDE_EXISTS for a lost race. */
 export async function storePlanned(management: Management, plan: ContentImportPlan): Promise<void> {
-  const planned = plan.keys.filter(({ status }) => status === 'stored')
+  const { ref, hasSecret } = plan
+  const planned = plannedOf(plan)
   if (planned.length === 0) return
-  await withCurrentDataKey(management.dataKeys, plan.ref.tenant, (dataKey) =>
-    storeWith(management, plan, planned, dataKey),
+  await withSealed(management, plan, async (overrides, birth) => {
+    const { store } = management
+    const added = overrides.filter((_, i) => planned[i]?.current === undefined)
+    if (added.length > 0) {
+      const stored = await store.putOverridesIfAbsent(ref, added, birth, { unlessSecret: !hasSecret })
+      await refuseLost(management, ref, added, stored)
+    }
+    for (const [i, override] of overrides.entries()) {
+      if (planned[i]?.current !== undefined) await store.replaceOverride(ref, override, birth)
+    }
+  })
+}
+
+/** Calls `write` with the planned keys, sealed with the current data key; again if a rotation removed that data key. */
+export async function withSealed<T>(
+  management: Management,
+  plan: ContentImportPlan,
+  write: (overrides: readonly StoredOverride[], birth: Birth) => Promise<T>,
+): Promise<T> {
+  const { retention, now, dataKeys } = management
+  return withCurrentDataKey(dataKeys, plan.ref.tenant, (dataKey) => {
+    const overrides = plannedOf(plan).map((key) => sealKey(management, plan.ref, key, dataKey))
+    return write(overrides, birthOf(retention(plan.ref), now()))
+  })
+}
+
+/** The error of an import that lost a race against other keys for the same content. */
+export function takenMeanwhile({ contentId }: ContentRef): KeyProviderError {
+  return new KeyProviderError(
+    'ERR_OVERRIDE_EXISTS',
+    `content ${JSON.stringify(contentId)} received other keys during the import, so none of its keys were stored; ` +
+      'list its keys and import again',
   )
 }
 
-async function storeWith(
-  management: Management,
-  { ref, hasSecret }: ContentImportPlan,
-  planned: readonly PlannedKey[],
-  dataKey: DataKey,
-): Promise<void> {
-  const { store, retention, now } = management
-  const birth = birthOf(retention(ref), now())
-  const overrides = planned.map((key) => sealKey(management, ref, key, dataKey))
-  const added = overrides.filter((_, i) => planned[i]?.standing === undefined)
-  if (added.length > 0) {
-    const standing = await store.putOverridesIfAbsent(ref, added, birth, { unlessSecret: !hasSecret })
-    await refuseLost(management, ref, added, standing)
-  }
-  for (const [i, override] of overrides.entries()) {
-    if (planned[i]?.standing !== undefined) await store.replaceOverride(ref, override, birth)
-  }
+function plannedOf({ keys }: ContentImportPlan): readonly PlannedKey[] {
+  return keys.filter(({ status }) => status === 'stored')
 }
 
 function sealKey({ randomBytes }: Management, ref: ContentRef, key: PlannedKey, dataKey: DataKey): StoredOverride {
-  const { contentKeyClass, kid, standing } = key
+  const { contentKeyClass, kid, current } = key
   const clear = Buffer.concat([key.key, key.iv ?? Buffer.of()])
   try {
     const sealed = seal(dataKey, overrideContext(ref, key), clear, randomBytes)
-    return { contentKeyClass, kid, sealed, pssh: standing?.pssh ?? {} }
+    return { contentKeyClass, kid, sealed, pssh: current?.pssh ?? {} }
   } finally {
     clear.fill(0)
   }
 }
 
 /**
- * Between the plan and the write the first request of the content may have come: then nothing was stored. Or another process may
- * have stored overrides for some of the kids: then those of the others are taken back.
+ * Between the plan and the write, the first request of the content may have arrived: then nothing was stored. Or another
+ * process may have stored overrides for some of the kids: then this removes the overrides that were stored.
  */
 async function refuseLost(
   { store }: Management,
   ref: ContentRef,
   added: readonly StoredOverride[],
-  standing: StoredContent,
+  stored: StoredContent,
 ): Promise<void> {
-  if (standing.tombstone !== undefined) {
-    throw new KeyProviderError(
-      'ERR_CONTENT_GONE',
-      `content ${JSON.stringify(ref.contentId)} was destroyed: it never gets keys again`,
-    )
-  }
-  const byId = new Map(standing.overrides.map((override) => [wantedId(override), override.sealed]))
+  if (stored.tombstone !== undefined) throw contentGone(ref, stored.tombstone.at)
+  const byId = new Map(stored.overrides.map((override) => [wantedId(override), override.sealed]))
   const ours = added.filter((override) => sameBytes(byId.get(wantedId(override)), override.sealed))
   if (ours.length === added.length) return
   for (const { contentKeyClass, kid } of ours) await store.removeOverride(ref, contentKeyClass, kid)
-  throw new KeyProviderError(
-    'ERR_OVERRIDE_EXISTS',
-    `content ${JSON.stringify(ref.contentId)} was given keys at this moment; its import was taken back, contents before it stand: look at what is there and import again`,
-  )
+  throw takenMeanwhile(ref)
 }

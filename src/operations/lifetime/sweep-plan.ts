@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
+import { inGroups } from '../../core/in-groups.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { Expiry } from '../../keys/ports/lifetime-store.ts'
-import { inGroups } from '../in-groups.ts'
 import type { Management } from '../management.ts'
 import { judgeExpiry } from './expiry.ts'
 

@@ -11,7 +11,7 @@ export interface StoredDocument {
 }
 
 /** The keys that a document brings. */
-export interface DocumentKeys {
+export interface DocumentOverrides {
   readonly overrides: readonly StoredOverride[]
   readonly birth: Birth
   /** Whether nothing is stored if the content has a secret: then encryptors may hold other keys. */
@@ -34,7 +34,7 @@ export interface DocumentStore {
     ref: ContentRef,
     document: StoredDocument,
     before: string | undefined,
-    keys: DocumentKeys,
+    keys: DocumentOverrides,
   ): Promise<'stored' | 'changed' | 'taken'>
 }
 

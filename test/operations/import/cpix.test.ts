@@ -162,14 +162,14 @@ describe('an encrypted CPIX document', () => {
   const wrong: Readonly<Record<string, readonly [xml: string, says: RegExp, more?: Partial<KeyImport>]>> = {
     'where this server has no import certificate': [
       documentOf(keyOf(encrypted()), deliveryData()),
-      /no import certificate/,
+      /no import key is set/,
       { importKey: undefined },
     ],
     'for others alone': [
       documentOf(keyOf(foreign.encrypted()), foreign.deliveryData({ certificate: certificateOf(stranger) })),
-      /encrypted for others; .*SHA-256/,
+      /encrypted for other recipients; .*SHA-256/,
     ],
-    'without recipients': [documentOf(keyOf(encrypted())), /encrypted for others/],
+    'without recipients': [documentOf(keyOf(encrypted())), /encrypted for other recipients/],
     'without a MAC key': [
       documentOf(keyOf(encrypted()), deliveryData().replace(/<MACMethod.*<\/MACMethod>/, '')),
       /MACMethod is missing/,

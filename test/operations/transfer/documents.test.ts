@@ -49,8 +49,9 @@ describe('a document that POST filled is valid under its schema', WITH_SCHEMAS, 
   }
 
   test('made from what was issued too', async () => {
-    const { transfer, recorded, store } = transferring()
+    const { transfer, recorded, store, create } = transferring()
     await post(transfer, genericOf('2.3'), 'movie')
+    await create('show')
     await store.record(
       recorded.map((entry) => ({
         ...entry,

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { ForbiddenError } from '../../../src/auth/failure.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { systemIdOf } from '../../../src/formats/cenc.ts'
 import { openDocumentEncryption } from '../../../src/formats/cpix/encryption.ts'
 import { attributeOf, textOf } from '../../../src/formats/xml/reader.ts'
 import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { importKeys } from '../../../src/operations/import/keys.ts'
+import type { TransferCaller } from '../../../src/operations/transfer/transfer.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 import { kidOf as numbered } from '../../keys/fixtures.ts'
 import { childText, drmSystemOf, elementsOf, plainKeys } from '../../protocols/speke/answering.ts'
@@ -370,6 +372,49 @@ describe('GET of a document', () => {
     assert.deepEqual((asked.at(-1) as [string, string[]])[1].length, 1)
   })
 
+  for (const [afterwards, later, expected] of [
+    ['gone', 8 * DAY, 'ERR_CONTENT_EXPIRED'],
+    ['gone', 20 * DAY, 'ERR_CONTENT_GONE'],
+    ['regenerate', 8 * DAY, 'ERR_CONTENT_EXPIRED'],
+    ['regenerate', 20 * DAY, 'ERR_CONTENT_EXPIRED'],
+  ] as const) {
+    test(`of an expired content is ${expected} and changes nothing (${afterwards}, after ${later / DAY} days)`, async () => {
+      const { transfer, store, clock, rules, entries } = transferring()
+      rules.of = () => ({ name: 'live', keepMs: 7 * DAY, graceMs: 7 * DAY, afterwards, held: false })
+      const { etag } = await post(transfer, GENERIC)
+      const ref = { tenant: 'default', contentId: 'movie' }
+      const before = await store.findContent(ref, [])
+      const recorded = entries.length
+      clock.at += later
+      await assert.rejects(get(transfer), code(expected))
+      await assert.rejects(transfer.get(ENCRYPTOR, 'movie', { ifNoneMatch: etag }), code(expected))
+      assert.deepEqual(await store.findContent(ref, []), before)
+      assert.equal(entries.length, recorded)
+    })
+  }
+
+  test('of a document without keys creates none', async () => {
+    const { transfer, store } = transferring()
+    await transfer.put(ENCRYPTOR, 'movie', Buffer.from(GENERIC))
+    await assert.rejects(get(transfer), code('ERR_KEY_NOT_FOUND'))
+    assert.equal(await store.findContent({ tenant: 'default', contentId: 'movie' }, []), undefined)
+  })
+
+  test('of an imported key without an IV creates no secret for the IV, and answers none', async () => {
+    const { transfer, store } = transferring()
+    const systems = `<DRMSystemList><DRMSystem kid="${KID}" systemId="${WIDEVINE}"/></DRMSystemList>`
+    const { etag } = await transfer.put(
+      ENCRYPTOR,
+      'movie',
+      Buffer.from(generic(withKey(KID, KEY).replace('cenc', 'cbcs'), systems)),
+    )
+    const found = await get(transfer)
+    assert.equal(found.etag, etag)
+    assert.equal(plainKeys(found.document)[KID], KEY.toString('base64'))
+    assert.equal(attributeOf(elementsOf(found.document, 'ContentKey')[0] ?? assert.fail(), 'explicitIV'), undefined)
+    assert.equal((await store.findContent({ tenant: 'default', contentId: 'movie' }, []))?.sealedSecret, undefined)
+  })
+
   test('of a content that nobody knows is not found', async () => {
     const { transfer } = transferring()
     await assert.rejects(get(transfer), code('ERR_CONTENT_NOT_FOUND'))
@@ -433,7 +478,8 @@ describe('GET of a content without a document', () => {
   }
 
   test('can be stored by POST, with the same keys', async () => {
-    const { transfer, store } = transferring()
+    const { transfer, store, create } = transferring()
+    await create('movie')
     await store.record([
       ledgerRecord({ contentId: 'movie', keys: [ledgerKey(numbered(1), { systemIds: [...DRM_IDS] })] }),
     ])
@@ -506,6 +552,44 @@ describe('PUT of a document', () => {
     assert.deepEqual(settled.map(({ status }) => status).sort(), ['fulfilled', 'rejected'])
     const [lost] = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
     assert.ok(code('ERR_PRECONDITION_FAILED')(lost))
+  })
+
+  test('for a recipient that the caller must not name stores no key and no document', async () => {
+    const ours = rsaKeys(2048)
+    const importKey = { certificate: certificateOf(ours), privateKey: ours.privateKey }
+    const both =
+      deliveryOf(importKey.certificate).replace('</DeliveryDataList>', '') +
+      deliveryOf(certificate).replace('<DeliveryDataList>', '')
+    const sent = await post(
+      transferring().transfer,
+      generic(`<ContentKey kid="${KID}"/>`).replace('<ContentKeyList>', `${both}<ContentKeyList>`),
+    )
+    const { transfer, store, entries } = transferring({ importKey })
+    const pinned: TransferCaller = {
+      ...ENCRYPTOR,
+      authorize: (_, fingerprints = []) => {
+        if (fingerprints.length > 0) throw new ForbiddenError('recipient', 'encryptor')
+      },
+    }
+    await assert.rejects(transfer.put(pinned, 'movie', Buffer.from(sent.xml)), code('ERR_FORBIDDEN'))
+    assert.deepEqual(await store.listOverrides({ tenant: 'default', contentId: 'movie' }), [])
+    assert.equal(await store.findDocument({ tenant: 'default', contentId: 'movie' }), undefined)
+    assert.deepEqual(entries, [])
+  })
+
+  test('that loses a race against another document stores none of its keys', async () => {
+    const { transfer, store } = transferring()
+    const writes = [KID, KID_2].map((kid) => put(transfer, generic(withKey(kid, KEY))))
+    const settled = await Promise.allSettled(writes)
+    const lost = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+    assert.equal(lost.length, 1)
+    assert.ok(code('ERR_PRECONDITION_FAILED')(lost[0]))
+    const overrides = await store.listOverrides({ tenant: 'default', contentId: 'movie' })
+    const winner = settled[0]?.status === 'fulfilled' ? KID : KID_2
+    assert.deepEqual(
+      overrides.map(({ kid }) => kid),
+      [winner],
+    )
   })
 
   test('that would change an issued key is refused, and the document stays', async () => {
@@ -585,7 +669,7 @@ describe('PUT of a document', () => {
     await put(transfer, generic(withKey(KID, KEY)))
     assert.deepEqual(
       entries.map(({ action, outcome }) => `${action} ${outcome}`),
-      ['key.import begun', 'key.import ok', 'document.write begun', 'document.write ok'],
+      ['document.write begun', 'key.import begun', 'key.import ok', 'document.write ok'],
     )
   })
 })

@@ -1,7 +1,7 @@
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, StoredContent, StoredOverride } from '../../../keys/ports/content-store.ts'
-import type { DocumentKeys } from '../../../operations/ports/store.ts'
+import type { DocumentOverrides } from '../../../operations/ports/store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING, rowGone } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { codeOf } from './error.ts'
@@ -195,7 +195,7 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
 export async function putOverridesIn(
   run: Run,
   ref: ContentRef,
-  { overrides, birth, unlessSecret }: DocumentKeys,
+  { overrides, birth, unlessSecret }: DocumentOverrides,
 ): Promise<number> {
   await run(PUT_BIRTH, birthOf(ref, birth))
   return (await run(unlessSecret ? PUT_OVERRIDES_UNLESS_SECRET : PUT_OVERRIDES, columnsOf(ref, overrides))).count

@@ -12,7 +12,7 @@ import type {
 } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
-import type { DocumentKeys, StoredDocument } from '../../../operations/ports/store.ts'
+import type { DocumentOverrides, StoredDocument } from '../../../operations/ports/store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { type SqliteClientWrites, sqliteClientWrites } from './clients.ts'
@@ -32,7 +32,7 @@ export interface SqliteWrites
     ref: ContentRef,
     document: StoredDocument,
     before: string | undefined,
-    keys: DocumentKeys,
+    keys: DocumentOverrides,
   ): 'stored' | 'changed' | 'taken'
   putSecretIfAbsent(ref: ContentRef, sealedSecret: Uint8Array, kids: readonly Kid[], birth: Birth): StoredContent
   putOverridesIfAbsent(

@@ -1,10 +1,9 @@
 import { X509Certificate } from 'node:crypto'
-import { descendantOf } from '../../../formats/cpix/encrypted-value.ts'
 import { KID, SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { DRM_SYSTEMS } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
-import { attributeOf, textOf } from '../../../formats/xml/reader.ts'
+import { attributeOf, descendantOf, textOf } from '../../../formats/xml/reader.ts'
 import type { Rule } from '../rule.ts'
 import { everyElement } from './document.ts'
 

@@ -1,4 +1,7 @@
 import type { Filling } from '../../core/template.ts'
+import type { Kid } from '../../formats/cenc.ts'
+import { holdsKey } from '../../formats/cpix/content-key.ts'
+import { isDeliveryFor } from '../../formats/cpix/delivery-data.ts'
 import { type Cpix, entriesOf } from '../../formats/cpix/document.ts'
 import { readDrmSystems } from '../../formats/cpix/drm-system.ts'
 import { attributeError, elementError } from '../../formats/cpix/error.ts'
@@ -7,23 +10,20 @@ import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { applyEdits, type Edit, removeAttribute, removeElement, setContent } from '../../formats/xml/edits.ts'
 import { attributeOf, childrenOf } from '../../formats/xml/reader.ts'
-import { rejectTooMany } from '../../protocols/speke/request.ts'
-import { holdsKey } from '../import/cpix.ts'
-import { isDeliveryFor } from '../import/cpix-encryption.ts'
-import type { ImportedKey } from '../import/draft.ts'
-import type { ImportKey } from '../import/format.ts'
+import { rejectTooMany } from '../speke/request.ts'
 
 /**
- * The text of a document without keys, IVs, what keys were encrypted with, signalling and signatures: all that is filled in again
- * when it is asked for. Everything else stays as it was written. Refuses key material in any other place.
+ * The text of a document without keys, IVs, document keys, signalling and signatures: a later request fills them in again.
+ * Everything else stays as it was written. `certificate` is the import certificate (DER). Throws ERR_CPIX_INVALID for key
+ * material in any other place.
  */
-export function stripKeys(cpix: Cpix, importKey: ImportKey | undefined): string {
+export function stripKeys(cpix: Cpix, certificate: Uint8Array | undefined): string {
   const { document, lists } = cpix
   const contentKeys = entriesOf(lists.ContentKeyList, 'ContentKey')
   const removed = new Set<XmlElement>([
     ...cpix.signatures,
     ...contentKeys.flatMap((key) => childrenOf(key, CPIX_NAMESPACE, 'Data')),
-    ...deliveryParts(cpix, importKey),
+    ...deliveryParts(cpix, certificate),
   ])
   refuseStrayKeys(cpix.element, removed)
   const ivs = contentKeys.flatMap((key) => key.attributes.filter(({ name }) => name === 'explicitIV'))
@@ -35,35 +35,43 @@ export function stripKeys(cpix: Cpix, importKey: ImportKey | undefined): string 
   return applyEdits(document.source, edits).text
 }
 
-/** Refuses an IV that would be lost: it is kept with its key. */
+/** Rejects an IV without its key: an IV is stored with its key only. */
 export function refuseBareIvs({ lists }: Cpix): void {
   for (const key of entriesOf(lists.ContentKeyList, 'ContentKey')) {
     if (attributeOf(key, 'explicitIV') === undefined || holdsKey(key)) continue
-    throw attributeError(key, 'explicitIV', 'an IV is kept with its key only: give the key too, or leave the IV out')
+    throw attributeError(key, 'explicitIV', 'an IV is stored with its key only: add the key, or remove the IV')
   }
 }
 
-/** Refuses a text that holds one of the keys in any spelling, a comment or an extension included. */
-export function refuseKeysIn(text: string, cpix: Cpix, keys: readonly ImportedKey[]): void {
+/** Rejects a text that holds one of the keys in any spelling, in comments and extensions too. */
+export function refuseKeysIn(
+  text: string,
+  cpix: Cpix,
+  keys: readonly { readonly kid: Kid; readonly key: Uint8Array }[],
+): void {
   const lower = text.toLowerCase()
   for (const { key, kid } of keys) {
     const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength)
     const spellings = [bytes.toString('base64').replace(/=+$/, ''), bytes.toString('base64url')]
     if (lower.includes(bytes.toString('hex')) || spellings.some((spelling) => text.includes(spelling))) {
-      throw elementError(cpix.element, `the key ${kid} stands outside of its Data too; a document is kept without keys`)
+      throw elementError(
+        cpix.element,
+        `the key of kid ${kid} also appears outside its Data element; Keyspring stores documents without keys: remove it`,
+      )
     }
   }
 }
 
-/** Telling whether one is ours reads its certificate; how many a document may have is looked at later. */
+/** Finding our own DeliveryData reads every certificate. The configured limit is checked later. */
 const MAX_RECIPIENTS = 64
 
-/** What of DeliveryDataList is of this one document: how its keys were encrypted, and that they were encrypted to us. */
-function deliveryParts(cpix: Cpix, importKey: ImportKey | undefined): readonly XmlElement[] {
+/** The parts of DeliveryDataList that belong to this document only: the document keys, and the DeliveryData of this server. */
+function deliveryParts(cpix: Cpix, certificate: Uint8Array | undefined): readonly XmlElement[] {
   const list = cpix.lists.DeliveryDataList
   const deliveries = entriesOf(list, 'DeliveryData')
   rejectTooMany(deliveries, MAX_RECIPIENTS, 'recipients')
-  const isOurs = (delivery: XmlElement): boolean => importKey !== undefined && isDeliveryFor(cpix, delivery, importKey)
+  const isOurs = (delivery: XmlElement): boolean =>
+    certificate !== undefined && isDeliveryFor(cpix.document, delivery, certificate)
   const others = deliveries.filter((delivery) => !isOurs(delivery))
   if (list !== undefined && deliveries.length > 0 && others.length === 0) return [list]
   return deliveries.flatMap((delivery) =>
@@ -73,7 +81,7 @@ function deliveryParts(cpix: Cpix, importKey: ImportKey | undefined): readonly X
   )
 }
 
-/** The elements of DRM systems that hold something. */
+/** The elements of DRM systems that have text. */
 function filledSlots({ lists }: Cpix): readonly XmlElement[] {
   const kids = entriesOf(lists.ContentKeyList, 'ContentKey').map((key) => requiredAttribute(key, 'kid', KID))
   const systems = readDrmSystems(entriesOf(lists.DRMSystemList, 'DRMSystem'), new Set(kids))
@@ -85,12 +93,12 @@ function filledSlots({ lists }: Cpix): readonly XmlElement[] {
     .filter(({ hasText }) => hasText)
 }
 
-/** Elements that carry keys, where nothing that we know of has one. */
+/** Rejects elements that can hold keys, wherever CPIX has none. */
 function refuseStrayKeys(element: XmlElement, removed: ReadonlySet<XmlElement>): void {
   for (const child of element.children) {
     if (removed.has(child)) continue
     if (child.namespace === PSKC_NAMESPACE || child.namespace === XMLENC_NAMESPACE) {
-      throw elementError(child, 'key material has no place here; a document is kept without keys')
+      throw elementError(child, 'key material is not allowed here: Keyspring stores documents without keys')
     }
     refuseStrayKeys(child, removed)
   }
