@@ -12,14 +12,14 @@ export interface Substituted {
 export interface SubstituteOptions {
   readonly answer: Answer
   /** Renders a format for its arguments. Throws ERR_USAGE_INVALID for an unknown format. */
-  readonly render: (format: string) => Rendered
+  readonly render: (format: string, track: string | undefined) => Rendered
   /** Writes the output of a format to a file that only this user can read, and returns its path. */
-  readonly writeFile: (format: string) => string
+  readonly writeFile: (format: string, track: string | undefined) => string
 }
 
 const VALUE = /\{(kid|key|iv)(?::([^{}]+))?\}/g
-const FILE = /\{file:([a-z0-9]+)\}/g
-const ARGUMENTS = /^\{(shaka|ffmpeg|bento4)\}$/
+const FILE = /\{file:([a-z0-9]+)(?::([^{}]+))?\}/g
+const ARGUMENTS = /^\{(shaka|ffmpeg|bento4)(?::([^{}]+))?\}$/
 
 /** Replaces the placeholders of a command with kids, keys, files and options. Other braces stay unchanged. */
 export function substitute(command: readonly string[], options: SubstituteOptions): Substituted {
@@ -28,20 +28,21 @@ export function substitute(command: readonly string[], options: SubstituteOption
   }
   let keysInArguments = false
   const files = new Map<string, string>()
-  const fileOf = (format: string): string => {
-    const path = files.get(format) ?? options.writeFile(format)
-    files.set(format, path)
+  const fileOf = (format: string, track: string | undefined): string => {
+    const name = `${format}:${track ?? ''}`
+    const path = files.get(name) ?? options.writeFile(format, track)
+    files.set(name, path)
     return path
   }
   const filled = command.flatMap((argument) => {
-    const [, format] = ARGUMENTS.exec(argument) ?? []
+    const [, format, track] = ARGUMENTS.exec(argument) ?? []
     if (format !== undefined) {
-      const { args } = options.render(format)
+      const { args } = options.render(format, track)
       if (args === undefined) throw wrong(`${format} is a file here, not options: use {file:${format}}`)
       keysInArguments = true
       return args
     }
-    const withFiles = argument.replaceAll(FILE, (_, name: string) => fileOf(name))
+    const withFiles = argument.replaceAll(FILE, (_, name: string, only: string | undefined) => fileOf(name, only))
     return [
       withFiles.replaceAll(VALUE, (_, value: string, track: string | undefined) => {
         if (value === 'key') keysInArguments = true

@@ -50,8 +50,12 @@ export async function runCommand(
 ): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-request-'))
   try {
-    const render = (format: string): Rendered => {
-      const rendered = outputOf(format).render(answer, optionsOf(choice, join(directory, format)))
+    // The name of a track may hold any character, so files are numbered.
+    let count = 0
+    const nextPath = (format: string): string => join(directory, `${format}-${++count}`)
+    const render = (format: string, track: string | undefined, path = nextPath(format)): Rendered => {
+      const options = optionsOf(choice, path)
+      const rendered = outputOf(format).render(answer, track === undefined ? options : { ...options, track })
       for (const { path, bytes } of rendered.files ?? []) writePrivate(path, bytes)
       for (const note of rendered.notes ?? []) world.stderr.line(`note: ${note}`)
       return rendered
@@ -59,9 +63,9 @@ export async function runCommand(
     const filled = substitute(command, {
       answer,
       render,
-      writeFile: (format) => {
-        const path = join(directory, format)
-        writePrivate(path, render(format).text)
+      writeFile: (format, track) => {
+        const path = nextPath(format)
+        writePrivate(path, render(format, track, path).text)
         return path
       },
     })

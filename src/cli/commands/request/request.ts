@@ -77,7 +77,7 @@ export function defineRequest(command: Command, world: World): void {
     .addOption(new Option('--format <format>', 'what to print').choices(OUTPUT_NAMES).default('table'))
     .option('--out <file>', 'write to this file (mode 0600)')
     .option('--show-keys', 'print content keys')
-    .option('--track <track>', 'track whose key to use, for formats with one key (ffmpeg)')
+    .option('--track <track>', 'use only the key of this track, with its signalling (shaka, bento4, gpac, ffmpeg)')
     .option('--track-id <track=id...>', 'track ID in an MP4 file (bento4, gpac; default: counted from 1)')
     .option('--run', 'start the command after --, with its placeholders filled')
     .option('--load <rps>', 'send this many requests per second and print how long answers take')

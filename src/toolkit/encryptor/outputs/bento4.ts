@@ -1,6 +1,6 @@
 import type { CommonEncryptionScheme } from '../../../formats/cenc.ts'
-import { decodePsshBoxes } from '../../../formats/drm/payloads/pssh.ts'
-import { clearKeysOf, ivNotes, type Output, psshBoxesOf, schemeOf, trackIdsOf } from './output.ts'
+import { boxesOfFile } from './boxes.ts'
+import { clearKeysOf, ivNotes, type Output, ofTrack, omittedBoxes, schemeOf, trackIdsOf, trackNote } from './output.ts'
 
 const METHODS: Readonly<Record<CommonEncryptionScheme, string>> = {
   cenc: 'MPEG-CENC',
@@ -9,12 +9,18 @@ const METHODS: Readonly<Record<CommonEncryptionScheme, string>> = {
   cbcs: 'MPEG-CBCS',
 }
 
-/** Options of Bento4's mp4encrypt, one a line. @see https://www.bento4.com/documentation/mp4encrypt */
+/**
+ * Options of Bento4's mp4encrypt, one per line. It accepts one box per DRM system (`--pssh` with version 0, `--pssh-v1` with
+ * the kids of the tracks), so the boxes of several keys are merged.
+ *
+ * @see https://www.bento4.com/documentation/mp4encrypt
+ */
 export const bento4: Output = {
   name: 'bento4',
   title: 'options of mp4encrypt',
   holdsKeys: () => true,
-  render(answer, options) {
+  render(whole, options) {
+    const answer = ofTrack(whole, options)
     const keys = clearKeysOf(answer, 'bento4')
     const ids = trackIdsOf(keys, options)
     const args = ['--method', METHODS[schemeOf(answer)]]
@@ -24,15 +30,19 @@ export const bento4: Output = {
       }
     })
     const { fileBeside } = options
-    // mp4encrypt makes the boxes itself, version 0, around the data it is given.
-    const boxes = psshBoxesOf(answer)
-      .flatMap(decodePsshBoxes)
-      .filter(({ data }) => data.length > 0)
-    const files =
-      fileBeside === undefined
-        ? []
-        : boxes.map(({ systemId, data }, i) => ({ systemId, path: fileBeside(`.pssh-${i + 1}`), bytes: data }))
-    for (const { systemId, path } of files) args.push('--pssh', `${systemId.replaceAll('-', '')}:${path}`)
+    const { boxes, apart } = boxesOfFile(answer)
+    const files: { path: string; bytes: Uint8Array }[] = []
+    // mp4encrypt writes the box header; --pssh-v1 must follow the --property options.
+    for (const { systemId, kids, data } of boxes) {
+      const option = kids.length > 0 ? '--pssh-v1' : '--pssh'
+      const id = systemId.replaceAll('-', '')
+      if (data.length === 0) args.push(option, `${id}:`)
+      else if (fileBeside !== undefined) {
+        const path = fileBeside(`.pssh-${files.length + 1}`)
+        files.push({ path, bytes: data })
+        args.push(option, `${id}:${path}`)
+      }
+    }
     const pairs = args.flatMap((arg, i) => (i % 2 === 0 ? [`${arg} ${args[i + 1]}\n`] : []))
     return {
       text: pairs.join(''),
@@ -40,9 +50,10 @@ export const bento4: Output = {
       files,
       notes: [
         ...ivNotes(answer),
-        `track ids: ${keys.map(({ track }, i) => `${track} is ${ids[i]?.join(' and ')}`).join(', ')}; --track-id TRACK=N changes them`,
-        ...(boxes.length > 0 && fileBeside === undefined
-          ? ['pssh boxes go into files: give --out FILE to have them']
+        trackNote(keys, ids),
+        ...omittedBoxes(apart),
+        ...(fileBeside === undefined && boxes.some(({ data }) => data.length > 0)
+          ? ['mp4encrypt reads pssh data from files: set --out FILE to write them']
           : []),
       ],
     }

@@ -1,6 +1,6 @@
 import { clearKey, type Output, schemeOf } from './output.ts'
 
-/** Lines of NAME=value for a shell or a .env file; no value needs quotes. */
+/** Lines of NAME=value for a shell or a .env file. No value requires quotes. */
 export const dotenv: Output = {
   name: 'dotenv',
   title: 'KID_TRACK, KEY_TRACK, IV_TRACK, PSSH_SYSTEM_TRACK',

@@ -2,7 +2,7 @@ import type { Answer } from '../answer/read.ts'
 import {
   type ClearKey,
   clearKeysOf,
-  keyUrisOf,
+  keyUriOf,
   type Output,
   type OutputOptions,
   type Rendered,
@@ -11,8 +11,8 @@ import {
 } from './output.ts'
 
 /**
- * For ffmpeg, which takes one key: options of its MP4 muxer for cenc, a key info file for HLS AES-128. It cannot encrypt
- * by cbcs.
+ * Options of the MP4 muxer of FFmpeg for cenc, or a key info file for HLS AES-128. FFmpeg accepts one key and does not support
+ * cbcs.
  *
  * @see https://ffmpeg.org/ffmpeg-formats.html, mov/mp4 and hls_key_info_file
  */
@@ -25,7 +25,7 @@ export const ffmpeg: Output = {
     const scheme = schemeOf(answer)
     if (scheme === 'cenc') return cencOptions(key)
     if (scheme === 'cbc1') return keyInfoFile(answer, key, options)
-    throw wrong(`ffmpeg encrypts by cenc and HLS AES-128, not by ${scheme}: ask with --scheme cenc, or use shaka`)
+    throw wrong(`ffmpeg supports cenc and HLS AES-128, not ${scheme}: use --scheme cenc, or --format shaka`)
   },
 }
 
@@ -38,17 +38,17 @@ function cencOptions({ keyHex, kidHex }: ClearKey): Rendered {
   }
 }
 
-/** Three lines: the URI for the playlist, the file with the key, the IV. */
+/** The three lines of a key info file: the URI for the playlist, the path of the key file, the IV. */
 function keyInfoFile(answer: Answer, { keyHex, ivHex }: ClearKey, { fileBeside }: OutputOptions): Rendered {
-  const [uri] = keyUrisOf(answer, ['aes-128'])
-  if (uri === undefined) throw wrong('a key info file needs the URI of the key: ask with --drm aes-128')
-  if (fileBeside === undefined) throw wrong('a key info file names a file with the key: give --out FILE')
+  const [uri] = answer.systems.flatMap((system) => (system.name === 'aes-128' ? (keyUriOf(system) ?? []) : []))
+  if (uri === undefined) throw wrong('a key info file requires the URI of the key: use --drm aes-128')
+  if (fileBeside === undefined) throw wrong('a key info file names a file with the key: set --out FILE')
   const path = fileBeside('.key')
   const lines = [uri, path, ...(ivHex === undefined ? [] : [ivHex])]
   return {
     text: lines.map((line) => `${line}\n`).join(''),
     files: [{ path, bytes: Buffer.from(keyHex, 'hex') }],
-    notes: ['use it as ffmpeg … -hls_key_info_file FILE'],
+    notes: ['use it with ffmpeg … -hls_key_info_file FILE'],
   }
 }
 
@@ -57,5 +57,5 @@ function oneKey(keys: readonly ClearKey[], { track }: OutputOptions): ClearKey {
   const [key] = fitting
   if (key !== undefined && fitting.length === 1) return key
   const tracks = keys.map((one) => one.track).join(', ')
-  throw wrong(`ffmpeg takes one key: ask with --video SHARED, or choose with --track one of ${tracks}`)
+  throw wrong(`ffmpeg accepts one key: use --video SHARED, or --track with one of ${tracks}`)
 }

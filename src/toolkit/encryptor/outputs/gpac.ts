@@ -1,34 +1,46 @@
-import { decodePsshBoxes, type PsshBox } from '../../../formats/drm/payloads/pssh.ts'
+import type { PsshBox } from '../../../formats/drm/payloads/pssh.ts'
 import { type Markup, writeMarkup } from '../../../formats/xml/markup.ts'
-import { type ClearKey, clearKeysOf, ivNotes, type Output, psshBoxesOf, schemeOf, trackIdsOf, wrong } from './output.ts'
+import { boxesOfFile } from './boxes.ts'
+import {
+  type ClearKey,
+  clearKeysOf,
+  ivNotes,
+  type Output,
+  ofTrack,
+  omittedBoxes,
+  schemeOf,
+  trackIdsOf,
+  trackNote,
+  wrong,
+} from './output.ts'
 
-/** The DRM file of GPAC's MP4Box and cecrypt. @see https://wiki.gpac.io/xmlformats/Common-Encryption/ */
+/** The DRM file of GPAC's MP4Box and cecrypt, with one box per DRM system. @see https://wiki.gpac.io/xmlformats/Common-Encryption/ */
 export const gpac: Output = {
   name: 'gpac',
   title: 'the DRM file of MP4Box -crypt',
   holdsKeys: () => true,
-  render(answer, options) {
+  render(whole, options) {
+    const answer = ofTrack(whole, options)
     const keys = clearKeysOf(answer, 'gpac')
     const scheme = schemeOf(answer)
     const ids = trackIdsOf(keys, options)
-    const tracks = keys.flatMap((key, i) => (ids[i] ?? []).map((id) => crypTrack(key, id, scheme)))
-    const boxes = psshBoxesOf(answer).flatMap(decodePsshBoxes)
-    const root = {
+    const tracks = keys.flatMap((key, i) =>
+      (ids[i] ?? []).map((id, n) => crypTrack(key, id, scheme, isAudio(key.track, n))),
+    )
+    const { boxes, apart } = boxesOfFile(answer)
+    const root: Markup = {
       name: 'GPACDRM',
       attributes: [['type', scheme]],
       children: [...boxes.map(drmInfo), ...tracks],
-    } as const
+    }
     return {
       text: `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(root)}`,
-      notes: [
-        ...ivNotes(answer),
-        `track ids: ${keys.map(({ track }, i) => `${track} is ${ids[i]?.join(' and ')}`).join(', ')}; --track-id TRACK=N changes them`,
-      ],
+      notes: [...ivNotes(answer), trackNote(keys, ids), ...omittedBoxes(apart)],
     }
   },
 }
 
-/** What the box holds, field by field: system id, kids of version 1, data. */
+/** The fields of a box: system ID, the kids of version 1, data. */
 function drmInfo({ systemId, kids, data }: PsshBox): Markup {
   const version1 = [
     bits([
@@ -55,13 +67,18 @@ function bits(attributes: Markup['attributes'] & object): Markup {
   return { name: 'BS', attributes }
 }
 
-function crypTrack({ kidHex, keyHex, ivHex, track }: ClearKey, id: number, scheme: string): Markup {
+/** A key for all tracks has the video track first. */
+function isAudio(track: string, n: number): boolean {
+  return track === 'ALL' ? n > 0 : track.includes('AUDIO')
+}
+
+function crypTrack({ kidHex, keyHex, ivHex }: ClearKey, id: number, scheme: string, audio: boolean): Markup {
   return {
     name: 'CrypTrack',
     attributes: [
       ['trackID', String(id)],
       ['IsEncrypted', '1'],
-      ...ivAttributes(scheme, ivHex, track),
+      ...ivAttributes(scheme, ivHex, audio),
       ['saiSavedBox', 'senc'],
     ],
     children: [
@@ -76,22 +93,26 @@ function crypTrack({ kidHex, keyHex, ivHex, track }: ClearKey, id: number, schem
   }
 }
 
-/** By cbcs one IV for every sample, and video 1 block in 10. @see ISO/IEC 23001-7, 10.4 */
+/**
+ * cbcs has one constant IV for all samples, and for video the pattern of 1 encrypted block in 10. IV_size is omitted: before
+ * GPAC 2.2 it is the size of an IV per sample, since then that of the constant IV, where 0 is an error.
+ * @see ISO/IEC 23001-7, 10.4
+ */
 function ivAttributes(
   scheme: string,
   ivHex: string | undefined,
-  track: string,
+  audio: boolean,
 ): readonly (readonly [string, string])[] {
   if (scheme !== 'cbcs') {
     const size = scheme === 'cbc1' ? '16' : '8'
     return [['IV_size', size], ...(ivHex === undefined ? [] : [['first_IV', `0x${ivHex}`] as const])]
   }
-  if (ivHex === undefined) throw wrong('cbcs has one IV for all, and the answer has none: ask with --iv new')
-  const pattern = track.includes('AUDIO')
+  if (ivHex === undefined) throw wrong('cbcs requires an IV, and the answer has none: use --iv new')
+  const pattern = audio
     ? []
     : ([
         ['crypt_byte_block', '1'],
         ['skip_byte_block', '9'],
       ] as const)
-  return [['IV_size', '0'], ['constant_IV_size', '16'], ['constant_IV', `0x${ivHex}`], ...pattern]
+  return [['constant_IV_size', '16'], ['constant_IV', `0x${ivHex}`], ...pattern]
 }

@@ -1,6 +1,6 @@
 import { hex, type Output, schemeOf } from './output.ts'
 
-/** For programs: everything in the answer, bytes in hex or, where XML and MPD want it so, base64; keys when they are asked for. */
+/** JSON for programs, with everything in the answer. Bytes are in hex; pssh boxes are in base64 as in MPD. Keys need --show-keys. */
 export const json: Output = {
   name: 'json',
   title: 'for programs; keys with --show-keys',

@@ -1,7 +1,7 @@
-/** What `--format` takes: a list of its own, so that `--help` loads no format. */
+/** The values of `--format`. A separate list, so that `--help` does not load the formats. */
 export const OUTPUT_NAMES = ['table', 'json', 'cpix', 'shaka', 'ffmpeg', 'bento4', 'gpac', 'dotenv'] as const
 
-/** The placeholders, for `--help`. */
+/** The placeholders of `--run`, for `--help`. */
 export const COMMAND_PLACEHOLDERS =
-  '{file:FORMAT} a file in a format, removed afterwards; {FORMAT} the options of shaka, ffmpeg or bento4 as arguments; ' +
-  '{kid} {key} {iv} in hex, of one track as {key:TRACK}'
+  '{file:FORMAT} a file in a format, deleted afterwards; {FORMAT} the options of shaka, ffmpeg or bento4 as arguments; ' +
+  '{kid} {key} {iv} in hex; each for one track with :TRACK, as in {file:shaka:AUDIO} and {key:AUDIO}'

@@ -1,7 +1,7 @@
 import type { Answer } from '../answer/read.ts'
 import { hex, type Output, schemeOf } from './output.ts'
 
-/** For people: kids and tracks, IVs, what the signalling says; keys when they are asked for. */
+/** A table for people: kids, tracks, IVs and signalling. Keys need --show-keys. */
 export const table: Output = {
   name: 'table',
   title: 'for reading',
@@ -41,12 +41,12 @@ function rowsOf({ name, kid, contents, hlsMedia, contentProtectionData, smooth }
   return (lines.length === 0 ? ['-'] : lines).map((line, i) => (i === 0 ? [name, kid, line] : ['', '', line]))
 }
 
-/** Base64 makes HLS lines long; what matters stands at both ends. */
+/** Shortens the base64 in HLS lines. */
 function short(line: string): string {
   return printable(line).replaceAll(/[A-Za-z0-9+/=]{48,}/g, (text) => `${text.slice(0, 16)}…`)
 }
 
-/** What comes from elsewhere must not steer a terminal. */
+/** Removes control characters: the text of a key provider must not control the terminal. */
 function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ')
 }

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import type { Kid } from '../../../../src/formats/cenc.ts'
-import { decodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
+import { guidBytes, type Kid } from '../../../../src/formats/cenc.ts'
+import { PLAYREADY, WIDEVINE } from '../../../../src/formats/drm/facts.ts'
+import { decodePlayReadyObject, encodePlayReadyObject } from '../../../../src/formats/drm/payloads/playready-object.ts'
+import { decodePsshBoxes, encodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
+import { readWrmHeader } from '../../../../src/formats/drm/payloads/read-wrm-header.ts'
+import {
+  decodeWidevinePsshData,
+  encodeWidevinePsshData,
+} from '../../../../src/formats/drm/payloads/widevine-pssh-data.ts'
 import { readXml } from '../../../../src/formats/xml/reader.ts'
 import { newRecipient } from '../../../../src/toolkit/encryptor/certificate.ts'
 import { OUTPUT_NAMES } from '../../../../src/toolkit/encryptor/outputs/names.ts'
@@ -21,6 +28,21 @@ const VIDEO_KEY = '166634c675823c235a4a9446fad52e4d'
 const iv = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
 const PAIR: Wish = { kidOf: (track) => (KIDS[track] ?? KIDS.VIDEO) as Kid, ivOf: () => iv }
 const CBCS: Wish = { ...PAIR, drm: ['widevine', 'fairplay'], scheme: 'cbcs', container: 'cmaf' }
+const MULTI: Wish = { ...PAIR, drm: ['widevine', 'playready', 'common-pssh'] }
+
+/** The version and kids of a PlayReady Object. */
+function kidsOfObject(bytes: Uint8Array): readonly string[] {
+  return decodePlayReadyObject(bytes).flatMap(({ value }) => {
+    const { version, keys } = readWrmHeader(value)
+    return [version, ...keys.map(({ kid }) => kid)]
+  })
+}
+
+/** The flags of Shaka Packager by name. */
+function flagsOf({ args = [] }: Rendered): Readonly<Record<string, string>> {
+  return Object.fromEntries(args.map((arg) => arg.replace('--', '').split(/=(.*)/s) as [string, string]))
+}
+
 const OPTIONS: OutputOptions = {
   showKeys: false,
   fileBeside: (suffix) => `/tmp/keys${suffix}`,
@@ -110,17 +132,151 @@ test('an ffmpeg key info file comes with a key file', async () => {
   )
 })
 
-test('mp4encrypt is given the data of each box in a file', async () => {
-  const answer = await answerTo(CBCS)
-  const { files = [], args = [] } = await render('bento4')
-  const boxes = answer.systems.flatMap(({ pssh }) => (pssh === undefined ? [] : decodePssh(pssh)))
-  assert.deepEqual(
-    files.map(({ bytes }) => Buffer.from(bytes).toString('hex')),
-    boxes.map(({ data }) => Buffer.from(data).toString('hex')),
-  )
-  assert.equal(args.filter((arg) => arg === '--pssh').length, files.length)
+test('mp4encrypt gets one box per DRM system, with the data in a file', async () => {
+  const { files = [], args = [] } = await render('bento4', MULTI)
+  const options = args.flatMap((arg, i) => (arg.startsWith('--pssh') ? [`${arg} ${args[i + 1]}`] : []))
+  assert.deepEqual(options, [
+    '--pssh edef8ba979d64acea3c827dcd51d21ed:/tmp/keys.pssh-1',
+    '--pssh 9a04f07998404286ab92e65be0885f95:/tmp/keys.pssh-2',
+    '--pssh-v1 1077efecc0b24d02ace33c1e52e2fb4b:',
+  ])
+  const [widevine, playready] = files.map(({ bytes }) => bytes)
+  assert.deepEqual(decodeWidevinePsshData(widevine ?? Buffer.alloc(0)).keyIds, [KIDS.VIDEO, KIDS.AUDIO])
+  assert.deepEqual(kidsOfObject(playready ?? Buffer.alloc(0)), ['4.2.0.0', KIDS.VIDEO, KIDS.AUDIO])
   const without = await render('bento4', CBCS, { fileBeside: undefined })
-  assert.match(without.notes?.join() ?? '', /give --out FILE/)
+  assert.match(without.notes?.join() ?? '', /set --out FILE/)
+})
+
+test('Shaka Packager writes the signalling of several keys itself, and one key keeps its boxes', async () => {
+  const several = flagsOf(await render('shaka', MULTI))
+  assert.equal(several.protection_systems, 'Widevine,PlayReady,CommonSystem')
+  assert.equal(several.pssh, undefined)
+  const one = flagsOf(await render('shaka', { ...MULTI, video: 'SHARED' }))
+  assert.equal(one.protection_systems, undefined)
+  assert.equal(decodePsshBoxes(Buffer.from(one.pssh ?? '', 'hex')).length, 3)
+  const track = flagsOf(await render('shaka', MULTI, { track: 'AUDIO' }))
+  assert.match(track.keys ?? '', new RegExp(`^label=:key_id=${KIDS.AUDIO?.replaceAll('-', '')}:key=[0-9a-f]{32}$`))
+  assert.deepEqual(
+    decodeWidevinePsshData(decodePsshBoxes(Buffer.from(track.pssh ?? '', 'hex'))[0]?.data as Uint8Array).keyIds,
+    [KIDS.AUDIO],
+  )
+})
+
+test('a Widevine box with more than kids keeps its fields in one box for all keys', async () => {
+  const answer = await answerTo({ ...PAIR, drm: ['widevine'] })
+  const withContentId = (contentIdOf: (kid: string) => string) => ({
+    ...answer,
+    systems: answer.systems.map((system) => ({
+      ...system,
+      pssh: encodePssh({
+        systemId: WIDEVINE,
+        kids: [],
+        data: encodeWidevinePsshData({ keyIds: [system.kid], contentId: Buffer.from(contentIdOf(system.kid)) }),
+      }),
+    })),
+  })
+  const shaka = OUTPUTS.get('shaka') ?? assert.fail()
+  const same = flagsOf(
+    shaka.render(
+      withContentId(() => 'film'),
+      OPTIONS,
+    ),
+  )
+  const [box] = decodePsshBoxes(Buffer.from(same.pssh ?? '', 'hex'))
+  const { keyIds, contentId = Buffer.alloc(0) } = decodeWidevinePsshData(box?.data ?? Buffer.alloc(0))
+  assert.deepEqual([keyIds, Buffer.from(contentId).toString()], [[KIDS.VIDEO, KIDS.AUDIO], 'film'])
+  const different = shaka.render(
+    withContentId((kid) => kid),
+    OPTIONS,
+  )
+  assert.equal(flagsOf(different).protection_systems, 'Widevine')
+  assert.match(different.notes?.join() ?? '', /own Widevine data.*--track TRACK/)
+})
+
+test('several PlayReady headers keep their licence URL, which adds no option', async () => {
+  const laUrl = 'https://keys.example.com/?a=1&b=2'
+  const answer = await answerTo({ ...PAIR, drm: ['playready'] })
+  const header = (kid: string, url: string): Buffer =>
+    Buffer.from(
+      `<WRMHEADER xmlns="http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader" version="4.0.0.0"><DATA><PROTECTINFO><KEYLEN>16</KEYLEN><ALGID>AESCTR</ALGID></PROTECTINFO><KID>${guidBytes(kid as Kid).toString('base64')}</KID>${url}</DATA></WRMHEADER>`,
+      'utf16le',
+    )
+  const withUrl = (urlOf: (kid: string) => string) => ({
+    ...answer,
+    systems: answer.systems.map((system) => ({
+      ...system,
+      pssh: encodePssh({
+        systemId: PLAYREADY,
+        kids: [],
+        data: encodePlayReadyObject([{ type: 1, value: header(system.kid, urlOf(system.kid)) }]),
+      }),
+    })),
+  })
+  const shaka = OUTPUTS.get('shaka') ?? assert.fail()
+  const element = `<LA_URL>${laUrl.replace('&', '&amp;')}</LA_URL>`
+  const same = shaka.render(
+    withUrl(() => element),
+    OPTIONS,
+  )
+  assert.equal(flagsOf(same).playready_extra_header_data, element)
+  const { text } = shaka.render(
+    withUrl(() => '<LA_URL>a\n--help</LA_URL>'),
+    OPTIONS,
+  )
+  assert.match(text, /^--playready_extra_header_data=<LA_URL>a --help<\/LA_URL>$/m)
+  const different = shaka.render(
+    withUrl((kid) => `<LA_URL>${kid}</LA_URL>`),
+    OPTIONS,
+  )
+  assert.equal(flagsOf(different).protection_systems, 'PlayReady')
+  assert.match(different.notes?.join() ?? '', /own PlayReady header data.*--track TRACK/)
+  const file = OUTPUTS.get('gpac')?.render(
+    withUrl((kid) => `<LA_URL>${kid}</LA_URL>`),
+    OPTIONS,
+  )
+  assert.doesNotMatch(file?.text ?? '', /DRMInfo/)
+  assert.match(file?.notes?.join() ?? '', /boxes of playready differ .* omitted/)
+})
+
+test('FairPlay keeps its KEYFORMAT, and the notes have the URI of each key', async () => {
+  const fairplay: Wish = { ...PAIR, drm: ['fairplay'], scheme: 'cbcs' }
+  const one = flagsOf(await render('shaka', { ...fairplay, video: 'SHARED' }))
+  assert.equal(one.protection_systems, 'FairPlay')
+  assert.match(one.hls_key_uri ?? '', /^skd:\/\/./)
+  const { notes = [], ...several } = await render('shaka', fairplay)
+  assert.equal(flagsOf(several).protection_systems, 'FairPlay')
+  assert.equal(flagsOf(several).hls_key_uri, undefined)
+  const written = Buffer.from((KIDS.AUDIO ?? '').replaceAll('-', ''), 'hex').toString('base64')
+  assert.ok(notes.some((note) => note.startsWith(`AUDIO: replace URI="skd://${written}" with URI="skd://`)))
+})
+
+test('the common pssh box gets no identity line with the URI of FairPlay', async () => {
+  const wish: Wish = { ...PAIR, drm: ['fairplay', 'common-pssh'], scheme: 'cbcs', video: 'SHARED' }
+  const rendered = await render('shaka', wish)
+  assert.equal(flagsOf(rendered).protection_systems, 'FairPlay')
+  assert.equal(flagsOf(rendered).pssh, undefined)
+  assert.match(rendered.notes?.join() ?? '', /common pssh box is omitted/)
+  const clear = flagsOf(await render('shaka', { ...wish, drm: ['sample-aes', 'widevine'] }))
+  assert.equal(clear.protection_systems, 'CommonSystem')
+  assert.match(clear.hls_key_uri ?? '', /^https:/)
+})
+
+test('the DRM file of GPAC has one box per DRM system and no IV_size for cbcs', async () => {
+  const { text } = await render('gpac', { ...MULTI, scheme: 'cbcs' })
+  assert.equal(text.match(/<DRMInfo /g)?.length, 3)
+  assert.doesNotMatch(text, /IV_size="0"| IV_size=/)
+  assert.equal(text.match(/constant_IV_size="16" constant_IV="0x[0-9a-f]{32}"/g)?.length, 2)
+  const shared = (await render('gpac', { ...CBCS, video: 'SHARED' })).text
+  const patterns = [
+    ...shared.matchAll(/trackID="(\d)"[^>]*?( crypt_byte_block="1" skip_byte_block="9")?(?= saiSavedBox)/g),
+  ]
+  assert.deepEqual(
+    patterns.map(([, id, pattern]) => [id, pattern !== undefined]),
+    [
+      ['1', true],
+      ['2', false],
+    ],
+  )
 })
 
 test('uses the given track IDs', async () => {
@@ -139,7 +295,7 @@ test('the DRM file of GPAC is well-formed XML', async () => {
 test('a note names a track that needs a drm_label', async () => {
   const { text, notes = [] } = await render('shaka', { ...PAIR, video: 'VIDEO-7', kidOf: undefined } as unknown as Wish)
   assert.match(text, /label=SD\+HD1:/)
-  assert.match(notes.join('\n'), /give the streams of SD\+HD1, HD2 that name as drm_label/)
+  assert.match(notes.join('\n'), /set drm_label to the name of the track for the streams of SD\+HD1, HD2/)
 })
 
 const REFUSED: readonly (readonly [
@@ -150,13 +306,14 @@ const REFUSED: readonly (readonly [
   options?: Partial<OutputOptions>,
 ])[] = [
   ['two key periods', 'shaka', { periods: { count: 2 } }, /keys of one key period/],
-  ['two keys', 'ffmpeg', {}, /--track one of VIDEO, AUDIO/],
-  ['cbcs', 'ffmpeg', { video: 'SHARED', scheme: 'cbcs' }, /not by cbcs/],
+  ['an unknown track', 'shaka', {}, /no track SD: use one of VIDEO, AUDIO/, { track: 'SD' }],
+  ['two keys', 'ffmpeg', {}, /--track with one of VIDEO, AUDIO/],
+  ['cbcs', 'ffmpeg', { video: 'SHARED', scheme: 'cbcs' }, /not cbcs/],
   [
     'a key info file on standard output',
     'ffmpeg',
     { speke: '1.0', drm: ['aes-128'], video: 'SHARED' },
-    /give --out FILE/,
+    /set --out FILE/,
     { fileBeside: undefined },
   ],
   ['cbcs without IV', 'gpac', { scheme: 'cbcs', drm: ['common-pssh'] }, /--iv new/],
@@ -209,8 +366,8 @@ async function substituted(command: readonly string[], wish: Wish = CBCS) {
   const answer = await answerTo(wish)
   return substitute(command, {
     answer,
-    render: (format) => OUTPUTS.get(format)?.render(answer, OPTIONS) ?? assert.fail(format),
-    writeFile: (format) => `/tmp/${format}`,
+    render: (format, track) => OUTPUTS.get(format)?.render(answer, { ...OPTIONS, track }) ?? assert.fail(format),
+    writeFile: (format, track) => `/tmp/${format}${track === undefined ? '' : `-${track}`}`,
   })
 }
 
@@ -229,6 +386,22 @@ test('replaces the placeholders of a command and keeps other braces', async () =
       keysInArguments: false,
     },
   )
+})
+
+test('a placeholder selects one track', async () => {
+  const { command } = await substituted([
+    'packager',
+    '--flagfile={file:shaka:AUDIO}',
+    '{file:shaka:VIDEO}',
+    '{shaka:AUDIO}',
+  ])
+  assert.deepEqual(command.slice(0, 4), [
+    'packager',
+    '--flagfile=/tmp/shaka-AUDIO',
+    '/tmp/shaka-VIDEO',
+    '--enable_raw_key_encryption',
+  ])
+  assert.match(command[4] ?? '', new RegExp(`^--keys=label=:key_id=${KIDS.AUDIO?.replaceAll('-', '')}:`))
 })
 
 test('reports a key in an argument', async () => {
