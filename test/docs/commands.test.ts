@@ -93,7 +93,7 @@ test('files that a command posts are there', () => {
 test('scripts that a page runs are in package.json', () => {
   const { scripts } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
   for (const { file, text } of PAGES)
-    for (const [, name = ''] of text.matchAll(/\bnpm run ([a-z][a-z:]*)/g))
+    for (const [, name = ''] of text.matchAll(/\bnpm run ([a-z][a-z\d:]*)/g))
       assert.ok(name in scripts, `${file}: ${name}`)
 })
 
