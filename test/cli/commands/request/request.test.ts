@@ -185,7 +185,7 @@ test('a refusal is explained, with the reason that Keyspring gives', async () =>
   assert.equal(
     stderr,
     'keyspring: the key provider answered 422: ContentKey@commonEncryptionScheme non compatible with DRMSystem 94ce86fb-07ff-4f43-adb8-93d2fa968ca2\n' +
-      'reason: FairPlay takes cbcs\n' +
+      'reason: FairPlay supports cbcs.\n' +
       'why: this DRM system does not support the scheme: FairPlay supports cbcs, AES-128 cbc1, Widevine and PlayReady cenc and cbcs\n' +
       'how to fix it: set another --scheme, or remove the system from --drm\n',
   )

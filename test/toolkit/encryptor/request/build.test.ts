@@ -145,9 +145,9 @@ const REFUSED: readonly (readonly [what: string, wish: Wish, problem: RegExp])[]
     { speke: '2.1', periods: { timing: 'START_END_ONLY' } },
     /requires the length of a period/,
   ],
-  ['a system that SPEKE 1.0 does not know', { speke: '1.0', video: 'SHARED', drm: ['irdeto'] }, /does not know/],
+  ['a system that SPEKE 1.0 does not support', { speke: '1.0', video: 'SHARED', drm: ['irdeto'] }, /does not support/],
   ['an unknown system', { drm: ['nonesuch'] }, /must be one of widevine/],
-  ['a system twice', { drm: ['widevine', 'EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED'] }, /stands twice/],
+  ['a system twice', { drm: ['widevine', 'EDEF8BA9-79D6-4ACE-A3C8-27DCD51D21ED'] }, /occurs twice/],
 ]
 
 for (const [what, wish, message] of REFUSED) {
