@@ -10,13 +10,13 @@ import { DAY_FILE, dayFilesOf, readEnd } from './reader.ts'
 export interface AuditFilesOptions {
   readonly directory: string
   readonly node: string
-  /** How long another process of the same node name is waited for. */
+  /** How long to wait, in milliseconds, for another process with the same node name. */
   readonly lockWaitMs?: number
 }
 
 const LOCK_POLL_MS = 50
 
-/** The files of one node's audit log: one for each day, in a directory of the node's own, for their owner alone. */
+/** The files of one node's audit log: one per day, in the node's own directory, readable by their owner only. */
 export function openAuditFiles({ directory, node, lockWaitMs = 10_000 }: AuditFilesOptions): AuditSink {
   const home = join(directory, node)
   let lock: FileLock | undefined
@@ -37,7 +37,7 @@ export function openAuditFiles({ directory, node, lockWaitMs = 10_000 }: AuditFi
     }
   }
 
-  /** The file of a day. One that was moved away or removed under us is begun anew: what is missing then shows in the chain. */
+  /** The file of a day. If someone moved or removed it, a new file begins, and the chain shows what is missing. */
   const fileOf = async (day: string): Promise<FileHandle> => {
     const path = join(home, day + DAY_FILE)
     if (current?.day === day && (await isSame(current.handle, path))) return current.handle
@@ -114,7 +114,7 @@ function takenByOther(directory: string, node: string): KeyProviderError {
   )
 }
 
-/** A lock that this process holds. */
+/** A lock held by this process. */
 export interface FileLock {
   release(): void
 }
@@ -122,15 +122,15 @@ export interface FileLock {
 const BUSY = 5
 
 /**
- * Takes a lock on `file`, which is made if need be; undefined when another process, or another part of this one, has it. The
- * system itself frees it when the process ends, however it ends: SQLite's locks are those of the operating system, which
- * Node.js gives no other way to.
+ * Locks `file`, creating it if necessary. Returns undefined if another process, or another part of this one, holds the
+ * lock. The operating system releases the lock when the process ends. Node.js offers no file locks of its own, so the
+ * lock is SQLite's.
  */
 export function tryLock(file: string): FileLock | undefined {
   makeOnce(file)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {
-    // In memory: nothing is ever written to the file.
+    // The journal stays in memory, so that nothing is ever written to the file.
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
     return { release: () => db.close() }
   } catch (error) {
@@ -140,7 +140,7 @@ export function tryLock(file: string): FileLock | undefined {
   }
 }
 
-/** Makes the file for its owner alone. One that is there is not even opened: to close it would free the lock that this process may have. */
+/** Creates the file with mode 0600. An existing file is not opened: closing it would release a lock of this process. */
 function makeOnce(file: string): void {
   try {
     closeSync(openSync(file, 'wx', 0o600))

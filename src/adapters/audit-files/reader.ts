@@ -4,19 +4,19 @@ import { join } from 'node:path'
 import { MAX_AUDIT_LINE } from '../../operations/audit/record.ts'
 import type { AuditFile, AuditFileLine } from '../../operations/audit/sink.ts'
 
-/** What the name of a day's file ends with. */
+/** The extension of a day's file. */
 export const DAY_FILE = '.jsonl'
 const NAME = /^(\d{4}-\d\d-\d\d)\.jsonl$/
 const NEWLINE = 0x0a
 const WINDOW = 64 * 1024
 
-/** The days of which a node's directory has a file, in order. */
+/** The days for which a node's directory has a file, oldest first. */
 export async function dayFilesOf(home: string): Promise<string[]> {
   const days = (await readdir(home)).map((name) => NAME.exec(name)?.[1] ?? '')
   return days.filter((day) => day !== '').sort()
 }
 
-/** The last whole line of a file, without its end, and what follows it. */
+/** The last complete line of a file, without its line end, and the bytes after it. */
 export async function readEnd(
   file: string,
 ): Promise<{ readonly line: Uint8Array | undefined; readonly torn: Uint8Array | undefined }> {
@@ -39,7 +39,7 @@ export async function readEnd(
   }
 }
 
-/** The files of an audit log, by node and day; none where there is no such directory. */
+/** The files of an audit log, ordered by node and day; none if the directory does not exist. */
 export async function* listAuditFiles(directory: string): AsyncGenerator<AuditFile> {
   for (const node of await nodesOf(directory)) {
     for (const day of await dayFilesOf(join(directory, node))) {
@@ -60,7 +60,7 @@ async function nodesOf(directory: string): Promise<string[]> {
   }
 }
 
-/** The lines of a file, one at a time. What is longer than any record comes in pieces. */
+/** The lines of a file, one at a time. A line longer than any record comes in pieces. */
 async function* readLines(file: string): AsyncGenerator<AuditFileLine> {
   let parts: Buffer[] = []
   let length = 0

@@ -6,18 +6,19 @@ export interface AwsKmsOptions {
   /** Key id, key ARN, or alias (`alias/…`) of a symmetric key. */
   readonly keyId: string
   readonly region?: string
-  /** Another endpoint than the region's: a VPC endpoint, or a fake. */
+  /** An endpoint other than the region's: a VPC endpoint, or a fake in tests. */
   readonly endpoint?: string
   readonly timeoutMs?: number
 }
 
-/** What KMS says of a ciphertext that another key made: not ours. */
+/** The errors by which KMS says that another key made the ciphertext. */
 const FOREIGN = new Set(['IncorrectKeyException', 'NotFoundException'])
 const BROKEN = new Set(['InvalidCiphertextException'])
 
 /**
- * A key in AWS KMS. It wraps with the encryption context of the data key, so CloudTrail names tenant and generation. Credentials
- * come from where the AWS SDK finds them. Needs kms:GenerateDataKey, kms:Encrypt, kms:Decrypt, kms:ReEncryptFrom, kms:ReEncryptTo.
+ * A root key in AWS KMS. The encryption context names tenant and generation, so CloudTrail shows both. The AWS SDK
+ * finds the credentials. The role needs kms:GenerateDataKey, kms:Encrypt, kms:Decrypt, kms:ReEncryptFrom and
+ * kms:ReEncryptTo.
  *
  * @see https://docs.aws.amazon.com/kms/latest/developerguide/encrypt_context.html
  */
@@ -31,7 +32,7 @@ export async function openAwsKms(options: AwsKmsOptions): Promise<RootKey> {
   })
   const name = `aws-kms ${keyId}`
 
-  /** What KMS answers, undefined for what another key wrapped. */
+  /** The answer of KMS; undefined for a ciphertext that another key made. */
   const ask = async <T>(call: (abort: { readonly abortSignal: AbortSignal }) => Promise<T>): Promise<T | undefined> => {
     try {
       return await call({ abortSignal: AbortSignal.timeout(timeoutMs) })
@@ -47,10 +48,10 @@ export async function openAwsKms(options: AwsKmsOptions): Promise<RootKey> {
     }
   }
   const wrapping = (usedKey: string | undefined, ciphertext: Uint8Array | undefined): Uint8Array => {
-    if (ciphertext === undefined) throw rootKeyUnavailable(name, 'KMS answers without a ciphertext', undefined)
+    if (ciphertext === undefined) throw rootKeyUnavailable(name, 'KMS returned no ciphertext', undefined)
     return encodeWrapping(WRAPPED_BY.awsKms, { keyName: usedKey ?? keyId, ciphertext })
   }
-  const notFound = () => rootKeyUnavailable(name, 'KMS knows no such key: check its id and the region', undefined)
+  const notFound = () => rootKeyUnavailable(name, 'KMS does not find the key: check its id and the region', undefined)
 
   return {
     async wrap(dataKey, context) {
@@ -68,7 +69,7 @@ export async function openAwsKms(options: AwsKmsOptions): Promise<RootKey> {
       })
       const answer = await ask((abort) => client.send(command, abort))
       if (answer === undefined) throw notFound()
-      if (answer.Plaintext === undefined) throw rootKeyUnavailable(name, 'KMS answers without a data key', undefined)
+      if (answer.Plaintext === undefined) throw rootKeyUnavailable(name, 'KMS returned no data key', undefined)
       return { dataKey: answer.Plaintext, wrapped: wrapping(answer.KeyId, answer.CiphertextBlob) }
     },
 
@@ -81,7 +82,7 @@ export async function openAwsKms(options: AwsKmsOptions): Promise<RootKey> {
         EncryptionContext: { ...context },
       })
       const answer = await ask((abort) => client.send(command, abort))
-      // The name beside the ciphertext is for people; one that is not the key's was altered.
+      // The stored key name is informative only. A name that differs from the key's means that the value was altered.
       if (answer !== undefined && answer.KeyId !== parts.keyName) throw wrappingBroken()
       return answer?.Plaintext
     },

@@ -3,7 +3,7 @@ import { KeyProviderError } from '../../core/errors.ts'
 
 /** One generation of a local root key. */
 export interface RootKeyGeneration {
-  /** 8 bytes that name the key and tell nothing of it. */
+  /** 8 bytes that identify the key and reveal nothing about it. */
   readonly id: Buffer
   /** 32 bytes. */
   readonly key: Buffer
@@ -13,7 +13,7 @@ const KEY_SIZE = 32
 const ID_SIZE = 8
 const LINE = /^keyspring-root-key v1 ([0-9a-f]{16}) ([A-Za-z0-9+/]{43}=)$/
 
-/** What names a root key: a hash of it, cut short. */
+/** The identifier of a root key: the first bytes of a hash of it. */
 export function rootKeyId(key: Uint8Array): Buffer {
   return createHash('sha256').update('keyspring/root-key-id/v1').update(key).digest().subarray(0, ID_SIZE)
 }
@@ -31,7 +31,10 @@ export function printRootKeyFile(generations: readonly RootKeyGeneration[]): str
   ].join('\n')
 }
 
-/** The generations of a root key file, the last is current. Throws ERR_ROOT_KEY_INVALID; the message tells the line, not its text. */
+/**
+ * The generations in a root key file; the last is the current one. Throws ERR_ROOT_KEY_INVALID, whose message names
+ * the line and never quotes it.
+ */
 export function parseRootKeyFile(file: string, text: string): readonly RootKeyGeneration[] {
   const generations: RootKeyGeneration[] = []
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -43,7 +46,7 @@ export function parseRootKeyFile(file: string, text: string): readonly RootKeyGe
     }
     const generation = { id: rootKeyId(key), key }
     if (!timingSafeEqual(generation.id, Buffer.from(id, 'hex'))) {
-      throw invalid(file, `line ${index + 1}: the id does not belong to the key, so one of them was changed`)
+      throw invalid(file, `line ${index + 1}: the id does not match the key, so one of them was altered`)
     }
     generations.push(generation)
   }

@@ -10,13 +10,13 @@ import { rootKeyOf } from './wrap.ts'
 
 export interface LocalRootKeyOptions {
   readonly file: string
-  /** Whether a root key may be made where there is none: only for a store that holds nothing yet. */
+  /** Whether to create a missing root key. Set only for a store that holds nothing yet. */
   readonly create: boolean
-  /** What the file is sealed with, beside its mode. A file without it is taken too, and sealed at its next rotation. */
+  /** The passphrase that seals the file. A file without one is accepted too, and sealed at its next rotation. */
   readonly passphrase?: Secret<string> | undefined
 }
 
-/** A root key kept in a file that its owner alone may read. Throws ERR_ROOT_KEY_MISSING or ERR_ROOT_KEY_INVALID. */
+/** A root key in a file that only its owner may read. Throws ERR_ROOT_KEY_MISSING or ERR_ROOT_KEY_INVALID. */
 export async function openLocalRootKey(
   options: LocalRootKeyOptions,
 ): Promise<{ readonly rootKey: RootKey; readonly created: boolean }> {
@@ -27,13 +27,16 @@ export async function openLocalRootKey(
   const key = randomBytes(32)
   const isOurs = await writeOnce(file, await printed([{ id: rootKeyId(key), key }], passphrase))
   key.fill(0)
-  // What is used is what a later start will read.
+  // Read the file back, so that this process uses exactly what the next start will read.
   const standing = await readGenerations(options)
-  if (standing === undefined) throw unusable(file, 'it vanished while it was made', undefined)
+  if (standing === undefined) throw unusable(file, 'it disappeared while it was being created', undefined)
   return { rootKey: rereading(options, standing), created: isOurs }
 }
 
-/** Adds a generation to a root key file, which wraps from now on; its id. The old ones stay, to open what they wrapped. */
+/**
+ * Adds a generation to a root key file and returns its id. It wraps from now on; older generations still open what
+ * they wrapped.
+ */
 export async function rotateLocalRootKey(options: Omit<LocalRootKeyOptions, 'create'>): Promise<string> {
   return changeGenerations(options, (generations) => {
     const key = randomBytes(32)
@@ -41,7 +44,7 @@ export async function rotateLocalRootKey(options: Omit<LocalRootKeyOptions, 'cre
   })
 }
 
-/** Keeps only the generations that `isNeeded`, and the last; how many went. */
+/** Removes the generations that `isNeeded` rejects, except the last. Returns how many it removed. */
 export async function removeLocalGenerations(
   options: Omit<LocalRootKeyOptions, 'create'>,
   isNeeded: (id: string) => boolean,
@@ -55,7 +58,7 @@ export async function removeLocalGenerations(
   return removed
 }
 
-/** Changes the file for one process at a time, and returns the id of what is the last generation then. */
+/** Changes the file in one process at a time. Returns the id of the last generation afterwards. */
 async function changeGenerations(
   options: Omit<LocalRootKeyOptions, 'create'>,
   change: (generations: readonly RootKeyGeneration[]) => readonly RootKeyGeneration[],
@@ -72,7 +75,7 @@ async function changeGenerations(
   })
 }
 
-/** A root key that reads its file again when it wraps or meets a generation it does not know: a rotation needs no restart. */
+/** A root key that rereads its file when it wraps or meets an unknown generation, so a rotation needs no restart. */
 function rereading(options: LocalRootKeyOptions, generations: readonly RootKeyGeneration[]): RootKey {
   let current = rootKeyOf(generations)
   let reading: Promise<void> | undefined
@@ -88,7 +91,7 @@ function rereading(options: LocalRootKeyOptions, generations: readonly RootKeyGe
   }
   return {
     async wrap(dataKey, context) {
-      // Seldom, and never with a generation that a rotation is about to remove.
+      // Wrapping is rare, so reading the file costs little. It avoids a generation that a rotation is about to remove.
       await readAgain()
       return current.wrap(dataKey, context)
     },

@@ -2,10 +2,13 @@ import { createCipheriv, createDecipheriv, randomBytes, scrypt } from 'node:cryp
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Secret } from '../../core/secret.ts'
 
-/** What a guess costs: 64 MB and a third of a second. @see OWASP Password Storage, scrypt */
+/**
+ * The cost of one guess: 64 MB of memory and about a third of a second. @see OWASP Password Storage Cheat Sheet,
+ * scrypt
+ */
 export const PASSPHRASE_COST = { N: 65_536, r: 8, p: 2 } as const
 export type PassphraseCost = { readonly N: number; readonly r: number; readonly p: number }
-/** What a file may ask for: a changed file must not take all memory. */
+/** The highest cost that a file may request. An altered file must not exhaust the memory. */
 const MAX_N = 1_048_576
 const SALT = 16
 const NONCE = 12
@@ -14,7 +17,7 @@ const ALGORITHM = 'aes-256-gcm'
 const LINE = /^keyspring-root-key-sealed v1 N=(\d{1,7}),r=8,p=(\d) ([A-Za-z0-9+/=]+)$/m
 const ADDITIONAL = Buffer.from('keyspring/root-key-file/v1')
 
-/** A root key file under a passphrase: salt ‖ nonce ‖ AES-256-GCM ciphertext ‖ tag, the key by scrypt. */
+/** Seals a root key file with a passphrase: salt ‖ nonce ‖ AES-256-GCM ciphertext ‖ tag. scrypt derives the key. */
 export async function sealWithPassphrase(text: string, passphrase: Secret<string>): Promise<string> {
   const [salt, nonce] = [randomBytes(SALT), randomBytes(NONCE)]
   const key = await passphraseKey(passphrase, salt, PASSPHRASE_COST)
@@ -33,7 +36,7 @@ export function isSealedWithPassphrase(text: string): boolean {
   return /^keyspring-root-key-sealed /m.test(text)
 }
 
-/** The text under the passphrase. Throws ERR_ROOT_KEY_INVALID for a wrong passphrase as for a changed file. */
+/** The sealed text. Throws ERR_ROOT_KEY_INVALID for a wrong passphrase and for an altered file alike. */
 export async function openWithPassphrase(file: string, text: string, passphrase: Secret<string>): Promise<string> {
   const [, N = '', p = '', base64 = ''] = LINE.exec(text) ?? []
   const bytes = Buffer.from(base64, 'base64')
@@ -50,13 +53,13 @@ export async function openWithPassphrase(file: string, text: string, passphrase:
     decipher.final()
     return clear.toString('utf8')
   } catch {
-    throw invalid(file, 'it does not open: the passphrase is another one, or the file was changed')
+    throw invalid(file, 'it does not open: the passphrase is wrong, or the file was altered')
   } finally {
     clear.fill(0)
   }
 }
 
-/** The key of a passphrase, 32 bytes by scrypt. */
+/** The 32-byte key that scrypt derives from a passphrase. */
 export function passphraseKey(passphrase: Secret<string>, salt: Uint8Array, { N, r, p }: PassphraseCost) {
   const options = { N, r, p, maxmem: 256 * N * r }
   return new Promise<Buffer>((resolve, reject) => {
@@ -66,7 +69,7 @@ export function passphraseKey(passphrase: Secret<string>, salt: Uint8Array, { N,
   })
 }
 
-/** Whether a file may ask for this much work. */
+/** Whether the requested cost is within the limits. */
 export function isAffordable({ N, r, p }: PassphraseCost): boolean {
   const isPowerOfTwo = Number.isInteger(N) && N >= 2 && (N & (N - 1)) === 0
   return isPowerOfTwo && N <= MAX_N && r === 8 && Number.isInteger(p) && p >= 1 && p <= 9

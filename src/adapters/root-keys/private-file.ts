@@ -3,7 +3,7 @@ import { link, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { KeyProviderError } from '../../core/errors.ts'
 
-/** The text of a file, or undefined when there is none. Refuses one that others may read. */
+/** The text of a file, or undefined if it does not exist. Throws if other users can read it. */
 export async function readPrivately(file: string): Promise<string | undefined> {
   try {
     await using handle = await open(file, 'r')
@@ -22,7 +22,10 @@ export async function readPrivately(file: string): Promise<string | undefined> {
   }
 }
 
-/** Writes a file that appears whole or not at all; false when another process made one first. Durable when it resolves. */
+/**
+ * Writes a file that appears completely or not at all. Returns false if another process created it first. The file is
+ * durable when the promise resolves.
+ */
 export async function writeOnce(file: string, text: string): Promise<boolean> {
   return withDraft(file, text, async (draft) => {
     try {
@@ -35,12 +38,15 @@ export async function writeOnce(file: string, text: string): Promise<boolean> {
   })
 }
 
-/** Replaces a file: whoever reads it sees the old text or the new one. Durable when it resolves. */
+/**
+ * Replaces a file atomically: a reader sees the old text or the new one. The file is durable when the promise
+ * resolves.
+ */
 export async function replacePrivately(file: string, text: string): Promise<void> {
   await withDraft(file, text, (draft) => rename(draft, file))
 }
 
-/** Does `work` while no other process does work on `file`. */
+/** Runs `work` while no other process changes `file`. */
 export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const lock = `${file}.lock`
   try {
@@ -49,7 +55,7 @@ export async function withLock<T>(file: string, work: () => Promise<T>): Promise
     if (codeOf(error) !== 'EEXIST') throw unusable(lock, 'it cannot be made', error)
     throw new KeyProviderError(
       'ERR_ROOT_KEY_INVALID',
-      `root key file ${file} is being changed by another process; if none runs, one was interrupted: remove ${lock}`,
+      `root key file ${file} is being changed by another process; if no such process runs, one was interrupted: delete ${lock}`,
     )
   }
   try {
@@ -80,7 +86,7 @@ async function withDraft<T>(file: string, text: string, place: (draft: string) =
   }
 }
 
-/** A root key file that the system does not let us use. */
+/** The error for a root key file that the operating system does not let this process use. */
 export function unusable(file: string, problem: string, cause: unknown): KeyProviderError {
   return new KeyProviderError(
     'ERR_ROOT_KEY_INVALID',

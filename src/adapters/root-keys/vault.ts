@@ -10,11 +10,11 @@ import {
 } from './wrapping.ts'
 
 export interface VaultOptions {
-  /** Such as https://vault.example.com:8200. */
+  /** For example https://vault.example.com:8200. */
   readonly url: string
   /** The name of the transit key, of type aes256-gcm96. */
   readonly key: string
-  /** Where the transit engine is mounted. */
+  /** The mount path of the transit engine. */
   readonly mount?: string
   readonly token: Secret<string>
   readonly timeoutMs?: number
@@ -23,14 +23,14 @@ export interface VaultOptions {
 const CIPHERTEXT = /^vault:v(\d+):[A-Za-z0-9+/=]+$/
 
 /**
- * A key of the transit engine of HashiCorp Vault or OpenBao. The context of the data key is its associated data.
+ * A root key in the transit engine of HashiCorp Vault or OpenBao. The context of the data key is the associated data.
  *
  * @see https://developer.hashicorp.com/vault/api-docs/secret/transit (encrypt and decrypt data)
  */
 export function openVault({ url, key, mount = 'transit', token, timeoutMs = 3_000 }: VaultOptions): RootKey {
   const name = `vault ${mount}/${key}`
 
-  /** The named member of what Vault answers; undefined when it refuses the input (400). */
+  /** The named member of Vault's answer; undefined if Vault rejects the input with 400. */
   const ask = async (verb: 'encrypt' | 'decrypt', member: string, body: object): Promise<string | undefined> => {
     const path = [mount.split('/').map(encodeURIComponent).join('/'), verb, encodeURIComponent(key)].join('/')
     let response: Response
@@ -64,7 +64,7 @@ export function openVault({ url, key, mount = 'transit', token, timeoutMs = 3_00
     if (ciphertext === undefined || !CIPHERTEXT.test(ciphertext)) {
       throw rootKeyUnavailable(
         name,
-        'Vault refuses to encrypt; check that the key exists and is of type aes256-gcm96',
+        'Vault rejects the encryption; check that the key exists and is of type aes256-gcm96',
         undefined,
       )
     }

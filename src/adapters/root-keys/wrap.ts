@@ -10,8 +10,8 @@ const HEADER = 1 + ID
 const ALGORITHM = 'aes-256-gcm'
 
 /**
- * The root key of these generations, the last is current. Wrapped: 0x01 ‖ key id ‖ nonce ‖ AES-256-GCM ciphertext ‖ tag, with
- * the context as additional data. The bytes of the generations are overwritten.
+ * A root key with these generations; the last is the current one. A wrapped key is 0x01 ‖ key id ‖ nonce ‖ AES-256-GCM
+ * ciphertext ‖ tag, with the context as additional data. The bytes passed in are overwritten.
  */
 export function rootKeyOf(generations: readonly RootKeyGeneration[]): RootKey {
   const keys = new Map<string, KeyObject>()
@@ -66,7 +66,7 @@ function open(key: KeyObject, wrapped: Uint8Array, context: WrapContext): Uint8A
   return new Uint8Array(dataKey)
 }
 
-/** The id of the local root key that wrapped this; undefined when a root key of another kind did. */
+/** The id of the local root key that made this wrapping; undefined for another kind of root key. */
 function idOf(wrapped: Uint8Array): string | undefined {
   if (wrapped[0] !== undefined && wrapped[0] !== WRAPPED_BY.local) return undefined
   if (wrapped.length < HEADER) throw wrappingBroken()

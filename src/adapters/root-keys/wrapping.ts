@@ -2,10 +2,10 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import type { RootKey, WrapContext } from '../../keys/ports/root-key.ts'
 
-/** The first byte of a wrapped data key says which kind of root key wrapped it. It never changes. */
+/** The first byte of a wrapped data key names the kind of root key that wrapped it. These values never change. */
 export const WRAPPED_BY = { local: 1, awsKms: 2, vault: 3 } as const
 
-/** A wrapping by a service: kind ‖ length ‖ name of its key ‖ what the service gave. */
+/** A wrapping made by a service: kind ‖ length ‖ name of the service's key ‖ ciphertext. */
 export interface ServiceWrapping {
   readonly keyName: string
   readonly ciphertext: Uint8Array
@@ -15,7 +15,7 @@ export function encodeWrapping(kind: number, { keyName, ciphertext }: ServiceWra
   return new Uint8Array(Buffer.concat([Buffer.of(kind), lengthPrefixed([keyName]), ciphertext]))
 }
 
-/** The parts of a wrapping; undefined when a root key of another kind made it. Throws ERR_SEAL_BROKEN for one that was cut. */
+/** The parts of a wrapping; undefined for another kind of root key. Throws ERR_SEAL_BROKEN for a truncated one. */
 export function decodeWrapping(kind: number, wrapped: Uint8Array): ServiceWrapping | undefined {
   const [first] = wrapped
   if (first === undefined) throw wrappingBroken()
@@ -27,7 +27,7 @@ export function decodeWrapping(kind: number, wrapped: Uint8Array): ServiceWrappi
   return { keyName: bytes.toString('utf8', 5, end), ciphertext: new Uint8Array(bytes.subarray(end)) }
 }
 
-/** The context as additional data, the same whatever order its members came in. */
+/** The context as additional data. The result does not depend on the order of its members. */
 export function contextBytes(context: WrapContext): Buffer {
   return lengthPrefixed([
     'keyspring/data-key/v1',
@@ -37,7 +37,7 @@ export function contextBytes(context: WrapContext): Buffer {
   ])
 }
 
-/** The one error of a wrapped data key that does not open, whatever is wrong with it. */
+/** The error for every wrapped data key that does not open. It never says which check failed. */
 export function wrappingBroken(cause?: unknown): KeyProviderError {
   return new KeyProviderError(
     'ERR_SEAL_BROKEN',
@@ -46,12 +46,12 @@ export function wrappingBroken(cause?: unknown): KeyProviderError {
   )
 }
 
-/** A root key that cannot be asked just now. */
+/** The error for a root key that is unavailable. */
 export function rootKeyUnavailable(name: string, problem: string, cause: unknown): KeyProviderError {
   return new KeyProviderError('ERR_ROOT_KEY_UNAVAILABLE', `the root key ${name} cannot be used: ${problem}`, { cause })
 }
 
-/** Wraps with `current`; opens also what the `previous` root keys wrapped, until everything was wrapped anew. */
+/** Wraps with `current` and opens what `current` or a previous root key wrapped, until everything is wrapped again. */
 export function rootKeyChain(current: RootKey, previous: readonly RootKey[]): RootKey {
   const all = [current, ...previous]
   return {

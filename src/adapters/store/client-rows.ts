@@ -5,10 +5,10 @@ import type { Credential } from '../../auth/credentials/credential.ts'
 import { sealGeneration } from '../../keys/crypto/seal.ts'
 import { damaged, toText } from './rows.ts'
 
-/** A client as it is kept: JSON, in which bytes are `{"base64": …}`. */
+/** A stored client: JSON in which bytes are `{"base64": …}`. */
 export function toClientJson(registered: RegisteredClient): string {
   const credentials = registered.credentials.map((credential) =>
-    // Before it is printed: a Buffer has a JSON form of its own.
+    // Runs before JSON.stringify applies a Buffer's own JSON form.
     Object.fromEntries(
       Object.entries(credential).map(([name, value]) => [name, isBytes(value) ? toJsonBytes(value) : value]),
     ),
@@ -16,7 +16,7 @@ export function toClientJson(registered: RegisteredClient): string {
   return JSON.stringify({ client: registered.client, credentials })
 }
 
-/** The client that is kept so. */
+/** Reads a stored client. */
 export function fromClientJson(json: unknown): RegisteredClient {
   const value: unknown = JSON.parse(toText(json), (_name, one: unknown) => {
     const { base64 } = Object(one) as { readonly base64?: unknown }
@@ -27,7 +27,7 @@ export function fromClientJson(json: unknown): RegisteredClient {
   return isRegisteredClient(value) ? value : damaged('a client')
 }
 
-/** The data keys that a client's credentials need: they must stay. Each once. */
+/** The data keys that seal a client's credentials, each once. A rotation must not remove them. */
 export function dataKeysOf({ client: { tenant }, credentials }: RegisteredClient) {
   const generations = credentials.map((one) => ('sealed' in one ? sealGeneration(one.sealed) : undefined))
   return [...new Set(generations)].filter((one) => one !== undefined).map((generation) => ({ tenant, generation }))
@@ -46,7 +46,7 @@ function isRegisteredClient(value: unknown): value is RegisteredClient {
   )
 }
 
-/** What a credential of each method has, beside its id and validity. */
+/** The members of a stored credential per method, besides its id and validity. */
 const MEMBERS: Readonly<Record<Credential['method'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
   token: { sha256: isBytes },
   basic: { passwordHash: isString },

@@ -3,34 +3,36 @@ import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { ContentLife, StoredContent } from '../../keys/ports/content-store.ts'
 import type { ContentQuery } from '../../operations/ports/store.ts'
 
-/** Up to so many overrides of a content are read whatever kids were asked for; beyond, only those of the kids. */
+/** Reads return all overrides of a content up to this number, and beyond it only those of the requested kids. */
 export const COMPLETE_OVERRIDES = 64
 
-/** A write to a content that was destroyed. */
 export function contentGone({ tenant, contentId }: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_CONTENT_GONE',
-    `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} was destroyed; nothing can be stored for it`,
+    `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} was destroyed; Keyspring stores nothing more for it`,
   )
 }
 
-/** A row that was written is not there: somebody else removes rows, or a replica was named as the primary. */
+/**
+ * The error for a row that is missing directly after it was written: someone removes rows, or the configured primary
+ * is a replica.
+ */
 export function rowGone(): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    'the store does not return a row just written: check that it is the primary, and that nobody else removes rows',
+    'the store does not return a row just written: check that it is the primary, and that no one else deletes rows',
   )
 }
 
-/** A value that was sealed with a data key removed meanwhile: nothing could open it. */
+/** The error for a value sealed with a data key that a rotation removed meanwhile. Nothing could open it. */
 export function dataKeyRemoved(tenant: Tenant): KeyProviderError {
   return new KeyProviderError(
     'ERR_DATA_KEY_REMOVED',
-    `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: ask again`,
+    `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: retry`,
   )
 }
 
-/** A write that would destroy a content under legal hold. */
+/** The error for a write that would destroy a content under legal hold. */
 export function contentHeld({ tenant, contentId }: ContentRef, hold: string): KeyProviderError {
   return new KeyProviderError(
     'ERR_CONTENT_HELD',
@@ -38,10 +40,10 @@ export function contentHeld({ tenant, contentId }: ContentRef, hold: string): Ke
   )
 }
 
-/** The life of a content of which nothing but rules or a document is stored. */
+/** The life of a content that has only kid overrides or a document. */
 export const UNBORN: ContentLife = { createdAt: undefined, expiresAt: undefined, hold: undefined, epoch: 0 }
 
-/** What stands of a content of which nothing is stored. */
+/** A content for which nothing is stored. */
 export const NOTHING: StoredContent = {
   life: UNBORN,
   sealedSecret: undefined,
@@ -51,19 +53,19 @@ export const NOTHING: StoredContent = {
   tombstone: undefined,
 }
 
-/** So many names are looked at for one page of a search. */
+/** The number of names that a search examines for one page. */
 export const SEARCHED_ROWS = 10_000
-/** A page of a search holds no more than this. */
+/** The largest page of a search. */
 export const MAX_PAGE = 1_000
-/** Overrides of a content are counted so far. */
+/** Counting the overrides of a content stops at this number. */
 export const COUNTED_OVERRIDES = 10_000
 
-/** So many names are read for one page of a search: one more than it holds tells whether there is a next one. */
+/** The number of names to read for one page: one more than it holds shows whether a next page exists. */
 export function rowsToRead({ contains, limit }: Pick<ContentQuery, 'contains' | 'limit'>): number {
   return contains === undefined ? Math.min(limit, MAX_PAGE) + 1 : SEARCHED_ROWS
 }
 
-/** The names that a search is for, out of the first `rowsToRead` that follow `startsWith` and `after` in the order of their bytes. */
+/** The names that match a search, from the first `rowsToRead` names after `startsWith` and `after` in byte order. */
 export function pageOf(
   names: readonly string[],
   query: Pick<ContentQuery, 'startsWith' | 'contains' | 'limit'>,
@@ -72,7 +74,7 @@ export function pageOf(
   const hasMore = names.length >= rowsToRead(query)
   const contentIds: string[] = []
   for (const [index, name] of names.entries()) {
-    // Names with one beginning stand together.
+    // Names with a common prefix are adjacent.
     if (!name.startsWith(startsWith)) return { contentIds, next: undefined }
     if (!name.includes(contains)) continue
     contentIds.push(name)

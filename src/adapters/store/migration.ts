@@ -1,27 +1,27 @@
 import { createHash } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 
-/** One step of a schema. A step that was released is never changed; a new one is added. */
+/** One step of a schema. A released step never changes; changes are new steps. */
 export interface Migration {
   readonly name: string
   readonly sql: string
 }
 
-/** A step that a database has had. */
+/** A step that a database has already run. */
 export interface AppliedMigration {
   readonly version: number
   readonly name: string
   readonly checksum: string
 }
 
-/** What a step is recognised by. */
+/** The checksum that identifies a step. */
 export function checksumOf({ sql }: Migration): string {
   return createHash('sha256').update(sql.replaceAll(/\s+/g, ' ').trim()).digest('hex')
 }
 
 /**
- * The steps that a database lacks, from version `applied.length + 1` on. Throws ERR_STORE_SCHEMA_NEWER for the schema of a later
- * version, ERR_STORE_UNAVAILABLE for one whose steps are not ours.
+ * The steps that a database lacks, from version `applied.length + 1`. Throws ERR_STORE_SCHEMA_NEWER for the schema of
+ * a later version, and ERR_STORE_UNAVAILABLE for foreign steps.
  */
 export function pendingMigrations(
   store: string,
@@ -41,7 +41,7 @@ export function pendingMigrations(
     if (known === undefined || version !== index + 1 || checksum !== checksumOf(known)) {
       throw new KeyProviderError(
         'ERR_STORE_UNAVAILABLE',
-        `the store ${store} had step ${version} (${name}) of another schema than this keyspring knows: ` +
+        `the store ${store} ran step ${version} (${name}), which this keyspring does not know: ` +
           'name the right database, or restore it from a backup',
       )
     }

@@ -5,15 +5,15 @@ import type { StoredDataKey } from '../../keys/ports/data-key-store.ts'
 import type { KidQuery, LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { AuditHead, ContentSummary, IdempotentWrite, StoredDocument } from '../../operations/ports/store.ts'
 
-/** A row as an engine gives it. Rows are checked as they come in: a database can be edited by others. */
+/** A row as an engine returns it. Every value is checked, because others can edit a database. */
 export type Row = Readonly<Record<string, unknown>>
 
-/** How a part of a kid override is kept: '' matches any. */
+/** The stored form of a member of a kid override: '' matches any value. */
 export function toMatch(value: string | number | undefined): string {
   return value === undefined ? '' : `=${value}`
 }
 
-/** Ready-made pssh boxes as they are kept. */
+/** The stored form of ready-made pssh boxes. */
 export function toPsshJson(pssh: StoredOverride['pssh']): string {
   return JSON.stringify(Object.entries(pssh).map(([systemId, box]) => [systemId, Buffer.from(box).toString('base64')]))
 }
@@ -56,7 +56,7 @@ export function toLife(row: Row): ContentLife {
   }
 }
 
-/** Whether a row says anything of a content but that there are rules or a document. */
+/** Whether a row has more than kid overrides or a document. */
 export function isBare({ sealed_secret, tombstone_at, created_at, expires_at, hold }: Row): boolean {
   return [sealed_secret, tombstone_at, created_at, expires_at, hold].every((one) => one === null)
 }
@@ -86,7 +86,7 @@ export function toBytes(value: unknown): Uint8Array {
   return value instanceof Uint8Array ? value : damaged('bytes')
 }
 
-/** The refusal of a row that is not as keyspring writes them. */
+/** The error for a row that Keyspring did not write. */
 export function damaged(expected: string): never {
   throw new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
@@ -94,20 +94,20 @@ export function damaged(expected: string): never {
   )
 }
 
-/** A record of the ledger as it is kept beside its `keep_until`. */
+/** The stored form of a ledger record, beside its `keep_until`. */
 export function toLedgerJson({ keepUntil, ...record }: LedgerRecord): string {
   return JSON.stringify(record)
 }
 
 export function toLedgerRecord(row: Row): LedgerRecord {
   const { periodIndex, periodStart, periodEnd, ...record } = JSON.parse(toText(row.record)) as LedgerRecord
-  // JSON leaves out what is undefined.
+  // JSON omits undefined members.
   return { ...record, periodIndex, periodStart, periodEnd, keepUntil: toNumber(row.keep_until) }
 }
 
-/** Periods of a kid that are read of a content and class, unless fewer are asked for. */
+/** The number of periods per content and class that a lookup of a kid returns by default. */
 export const PERIODS_OF_KID = 100
-/** About so many periods of a kid are read in all. */
+/** The approximate total of periods that a lookup of a kid reads. */
 export const MAX_PERIODS_OF_KID = 1_000
 
 /** The order of periods. */
@@ -115,7 +115,7 @@ export function newestFirst(a: LedgerRecord, b: LedgerRecord): number {
   return b.lastAt - a.lastAt || b.firstAt - a.firstAt
 }
 
-/** Out of all periods of a kid those that are meant. */
+/** Selects the periods that a lookup of a kid returns. */
 export function periodsOfKid(
   records: readonly LedgerRecord[],
   kid: Kid,

@@ -51,7 +51,7 @@ describe('a store and its root key', () => {
     await run(one)
     await run(two)
     renameSync(join(two, 'root.key'), join(one, 'root.key'))
-    const named = new RegExp(`tenant "default" .*${join(one, 'root.key')}; restore`)
+    const named = new RegExp(`tenant "default" .*${join(one, 'root.key')}. Restore`)
     await assert.rejects(run(one), { code: 'ERR_ROOT_KEY_FOREIGN', message: named })
   })
 

@@ -3,15 +3,15 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { KeyProviderError } from '../../../core/errors.ts'
 
-/** What an archive says of itself, readable without its passphrase and protected by it. */
+/** The manifest of an archive. It is readable without the passphrase and authenticated by it. */
 export interface Manifest {
   readonly createdAt: string
   readonly contents: number
   readonly dataKeys: number
-  /** Of the store inside: its bytes, and their SHA-256 in hex. */
+  /** Size in bytes and SHA-256 in hex of the store in the archive. */
   readonly size: number
   readonly sha256: string
-  /** How the key comes from the passphrase. */
+  /** How scrypt derives the key from the passphrase. */
   readonly salt: string
   readonly scrypt: { readonly N: number; readonly r: number; readonly p: number }
 }
@@ -35,8 +35,9 @@ export async function measure(file: string): Promise<Pick<Manifest, 'size' | 'sh
 }
 
 /**
- * Writes `source` into an archive, which must not exist: magic, manifest on one line, then chunks of 1 MB, each sealed with
- * AES-256-GCM under a nonce that counts, bound to the manifest, its place and whether it is the last.
+ * Writes `source` into a new archive. The archive is a magic number, the manifest on one line, then chunks of 1 MB.
+ * Each chunk is sealed with AES-256-GCM under a counting nonce and bound to the manifest, its position, and whether it
+ * is the last.
  *
  * @see Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption (STREAM)
  */
@@ -66,13 +67,13 @@ export async function writeArchive(source: string, archive: string, manifest: Ma
   }
 }
 
-/** The manifest of an archive, before anything proves that it was not changed. */
+/** The manifest of an archive. Nothing has authenticated it yet. */
 export async function readManifest(archive: string): Promise<Manifest> {
   await using file = await open(archive, 'r')
   return (await readHead(file, archive)).manifest
 }
 
-/** Writes the store inside an archive to `target`, for its owner alone. Throws ERR_BACKUP_INVALID, and leaves no target then. */
+/** Writes the store in an archive to `target`, with mode 0600. Throws ERR_BACKUP_INVALID and then leaves no target. */
 export async function readArchive(archive: string, target: string, key: KeyObject): Promise<Manifest> {
   await using from = await open(archive, 'r')
   const { manifest, head, position } = await readHead(from, archive)
@@ -85,7 +86,7 @@ export async function readArchive(archive: string, target: string, key: KeyObjec
     for (let index = 0; index < chunks; index++) {
       const size = Math.min(CHUNK, manifest.size - index * CHUNK) + TAG
       const sealed = await readExactly(from, size, at)
-      if (sealed.length < size) throw invalid(archive, 'it was cut')
+      if (sealed.length < size) throw invalid(archive, 'it is truncated')
       at += size
       const clear = openChunk(
         archive,
@@ -97,8 +98,8 @@ export async function readArchive(archive: string, target: string, key: KeyObjec
       hash.update(clear)
       await to.writeFile(clear)
     }
-    if ((await from.stat()).size !== at) throw invalid(archive, 'something follows its end')
-    if (hash.digest('hex') !== manifest.sha256) throw invalid(archive, 'its checksum is another one')
+    if ((await from.stat()).size !== at) throw invalid(archive, 'data follows its end')
+    if (hash.digest('hex') !== manifest.sha256) throw invalid(archive, 'its checksum does not match')
     await to.sync()
     return manifest
   } catch (error) {
@@ -115,7 +116,7 @@ function openChunk(archive: string, key: KeyObject, nonce: Buffer, aad: Buffer, 
     decipher.final()
     return clear
   } catch {
-    throw invalid(archive, 'it does not open: the passphrase is another one, or the archive was changed')
+    throw invalid(archive, 'it does not open: the passphrase is wrong, or the archive was altered')
   }
 }
 
@@ -123,7 +124,7 @@ async function readHead(file: FileHandle, archive: string) {
   const bytes = await readExactly(file, MAGIC.length + MAX_MANIFEST, 0)
   const end = bytes.indexOf('\n', MAGIC.length)
   if (bytes.toString('latin1', 0, MAGIC.length) !== MAGIC || end === -1)
-    throw invalid(archive, 'it is no keyspring backup')
+    throw invalid(archive, 'it is not a keyspring backup')
   const head = bytes.subarray(MAGIC.length, end + 1)
   let manifest: Manifest
   try {
@@ -138,7 +139,7 @@ async function readHead(file: FileHandle, archive: string) {
   return { manifest, head, position: end + 1 }
 }
 
-/** Up to `size` bytes; less only at the end of the file. */
+/** Reads `size` bytes, or fewer at the end of the file. */
 async function readExactly(file: FileHandle, size: number, position: number | null = null): Promise<Buffer> {
   const bytes = Buffer.alloc(size)
   let filled = 0

@@ -16,22 +16,22 @@ export interface CopyOptions {
   readonly pageSize?: number
 }
 
-/** What is in the target now and was seen to be as in the source. */
+/** The numbers of items that are in the target and were compared with the source. */
 export interface CopyReport {
   readonly dataKeys: number
   readonly contents: number
   readonly periods: number
   readonly clients: number
-  /** Contents that had to be written; the others stood there already. */
+  /** Contents that this run wrote. The others already existed. */
   readonly written: number
 }
 
 const ALL = 1_000_000_000
 
 /**
- * Copies a store into another. Everything is read back and compared. What stands already is left, so a copy that was interrupted is
- * run again, and so is one from a store in use, to fetch what came meanwhile. Throws ERR_STORE_CONFLICT for a target that has other
- * keys. Sealed values stay sealed: the target needs the same root key.
+ * Copies a store into another, reads everything back and compares it. Existing items stay, so you can repeat an
+ * interrupted copy, or repeat a copy from a store in use to fetch what was added meanwhile. Sealed values stay sealed:
+ * the target needs the same root key. Throws ERR_STORE_CONFLICT if the target has other keys.
  */
 export async function copyStore({ from, to, onProgress = () => {}, pageSize = 200 }: CopyOptions): Promise<CopyReport> {
   const dataKeys = await from.listDataKeys()
@@ -72,7 +72,7 @@ async function copyContent(from: Store, to: Store, ref: ContentRef) {
 async function putContent(to: Store, ref: ContentRef, source: StoredContent, before: StoredContent | undefined) {
   const { life, sealedSecret, overrides, kidOverrides, tombstone } = source
   const birth = { at: life.createdAt ?? 0, expiresAt: life.expiresAt }
-  // What expired meanwhile and was given a new secret does so here too.
+  // A content that expired and got a new secret in the source gets the new secret here too.
   const isLater = before !== undefined && before.life.epoch < life.epoch
   if (isLater || tombstone !== undefined) {
     if (before !== undefined) await to.putLife(ref, { ...before.life, hold: undefined })
@@ -133,7 +133,7 @@ async function copyClients(from: Store, to: Store): Promise<number> {
   return clients.length
 }
 
-/** Everything of a content, however many overrides it has, in one order. */
+/** A content with all its overrides, in a fixed order. */
 async function wholeContent(store: Store, ref: ContentRef): Promise<StoredContent | undefined> {
   const stored = await store.findContent(ref, [])
   if (stored === undefined) return undefined

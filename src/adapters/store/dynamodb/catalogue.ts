@@ -19,8 +19,8 @@ import type { DynamoDbTable } from './table.ts'
 import type { DynamoDbWrites } from './writes.ts'
 
 /**
- * What is stored, for people who look for it. The table keeps no list in the order of names, which every first request would have to
- * write to: a search reads the whole table, and holds no more of it than a page.
+ * Lists what is stored. The table has no list in the order of names, because every first request would have to write
+ * to it. A search reads the whole table and keeps only one page of it in memory.
  */
 export function dynamoDbCatalogue(table: DynamoDbTable, contents: DynamoDbContents): ContentCatalogue {
   const summaryOf = async (ref: ContentRef): Promise<ContentSummary | undefined> => {
@@ -80,8 +80,8 @@ function byBytes(a: string, b: string): number {
 }
 
 /**
- * Documents, each in a partition of its own: no answer has to read it. It has the epoch of its content in its key, so that one put
- * while the content is destroyed is never that of the next.
+ * Documents, each in its own partition, so that answers never read them. The key contains the epoch of the content: a
+ * document stored while the content is destroyed never belongs to the next epoch.
  */
 export function dynamoDbDocuments(
   table: DynamoDbTable,
@@ -111,9 +111,9 @@ export function dynamoDbDocuments(
     },
 
     /**
-     * The table has no transactions. The revision is checked first, then the overrides are put, then the document, on the
-     * condition that its revision is still `before`. What a lost race leaves is removed; an encryptor that asks within these
-     * milliseconds gets an override that is removed.
+     * DynamoDB transactions are not used. The revision is checked first, then the overrides are stored, then the
+     * document on the condition that its revision is still `before`. The leftovers of a lost race are removed. An
+     * encryptor that asks within these milliseconds can get an override that is then removed.
      */
     async putDocumentWithKeys(ref, document, before, { overrides, birth, unlessSecret }) {
       const { stored, epoch } = await contents.read(

@@ -6,10 +6,10 @@ import { CLIENTS } from './items.ts'
 import { replaceItem } from './once.ts'
 import type { DynamoDbTable } from './table.ts'
 
-/** Clients in a table. */
+/** Clients in the DynamoDB table. */
 export interface DynamoDbClients extends Pick<ClientStore, 'listClients' | 'removeClient'> {
   putClient(registered: Parameters<ClientStore['putClient']>[0], dataKeys: Guard): Promise<void>
-  /** How many clients need a data key. */
+  /** The number of clients that need a data key. */
   countSealedBy(tenant: Tenant, generation: number): Promise<number>
 }
 type Guard = Pick<DynamoDbDataKeys, 'claim' | 'confirm'>

@@ -16,30 +16,33 @@ import {
 import type { DynamoDbTable } from './table.ts'
 
 /**
- * How a content lies in the table. All its items have one partition, so that one consistent query reads it.
+ * The items of a content. All are in one partition, so that one consistent query reads them.
  *
- * - `#content`: its life, its epoch, whether it `hasSecret`, its tombstone. It never has a `ttl`: while anything may still ask for
- *   the content, it says what became of it.
- * - `<epoch> secret`: the sealed secret. With an expiry it has a `ttl`, and DynamoDB erases it some time after that.
- * - `<epoch> kid-override …`, `<epoch> stored-override …`. They have the epoch in their key, so that whoever clears away what an
- *   earlier epoch left, however late, cannot touch the keys of the present one.
+ * - `#content`: its life, epoch, `hasSecret` and tombstone. It never has a `ttl`: it answers for the content as long
+ * as anyone can ask.
+ * - `<epoch> secret`: the sealed secret. If the content expires, it has a `ttl`, and DynamoDB deletes it some time
+ * afterwards.
+ * - `<epoch> kid-override …`, `<epoch> stored-override …`. The epoch in the key protects the current items from a late
+ * clean-up of an earlier epoch.
  *
- * There are no transactions, so every step must leave a table from which no key is lost or changed if the process ends there:
+ * There are no transactions. Every step must leave a table from which no key is lost or changed if the process ends
+ * there:
  *
- * - A secret is put before the content item says that there is one, and gets its `ttl` after that. A secret that nobody says is
- *   there stands and is found; one that is said to be there and is not was erased, or is lost.
- * - A content that has passed its expiry by the grace reads as destroyed, whether DynamoDB has erased its secret or not. A secret
- *   that is gone before that time is lost: ERR_STORE_UNAVAILABLE, never a new one.
- * - The `ttl` of a secret is never earlier than what the content item says: `dynamodb-life.ts` says how.
- * - A tombstone is put before the items of its epoch are removed.
+ * - A secret is stored before the content item says that it exists, and gets its `ttl` after that. A secret that the
+ * content item does not mention is valid and found. A secret that it mentions but that is missing was deleted or is
+ * lost.
+ * - A content past its expiry and grace period reads as destroyed, whether DynamoDB has deleted its secret or not. If
+ * a secret disappears before that time, reads fail with ERR_STORE_UNAVAILABLE; there is never a new secret.
+ * - The `ttl` of a secret is never earlier than the content item says. life.ts explains how.
+ * - A tombstone is stored before the items of its epoch are removed.
  */
 export interface ReadContent {
-  /** What stands, as a ContentStore tells it; undefined when nothing is stored. */
+  /** The stored content; undefined if nothing is stored. */
   readonly stored: StoredContent | undefined
   readonly epoch: number
   /** Counts the changes of expiry and hold. */
   readonly revision: number
-  /** Whether the tombstone is in the table; one that only time has set is not. */
+  /** Whether the tombstone is stored. It is not when only time has destroyed the content. */
   readonly isTombstoneStored: boolean
   readonly hasItem: boolean
   /** Whether a birth was recorded. */
@@ -50,7 +53,7 @@ export interface DynamoDbContentsOptions {
   readonly table: DynamoDbTable
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** How long after it expired a content reads as destroyed. */
+  /** Milliseconds between the expiry and the time from which a content reads as destroyed. */
   readonly graceMs: number
 }
 
@@ -58,11 +61,11 @@ export interface DynamoDbContents {
   /** Throws ERR_STORE_UNAVAILABLE for a content whose secret is lost. */
   read(ref: ContentRef, kids: readonly Kid[]): Promise<ReadContent>
   listOverrides(ref: ContentRef): Promise<readonly StoredOverride[]>
-  /** Removes what epochs up to this one left; the content item stays. */
+  /** Removes the items of all epochs up to this one, except the content item. */
   clear(ref: ContentRef, epoch: number): Promise<void>
 }
 
-/** Removals under way at once. */
+/** The number of concurrent removals. */
 const AT_ONCE = 25
 
 export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOptions): DynamoDbContents {
@@ -93,7 +96,7 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
     const overridesComplete = kept.length <= COMPLETE_OVERRIDES
     const overrides = overridesComplete ? kept : await table.getMany(keysOf(pk, epoch, kids))
     const kidOverrides = own.filter((item) => partOf(item) === 'kid-override').map(toKidOverride)
-    // Of an epoch that the content item does not know: it was erased or put back by somebody else.
+    // The item belongs to an epoch that the content item does not know: someone else deleted or restored items.
     const isForgotten = items.some((item) => item !== content && epochOf(item) > epoch)
     const isBare = secret === undefined && kept.length + kidOverrides.length === 0 && content?.hasSecret === undefined
     if (isBare && !isForgotten && Object.values(life).every((one) => one === undefined || one === 0)) {
@@ -114,14 +117,14 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
     }
   }
 
-  /** Whoever put the secret has ended before it could say so, or is about to. */
+  /** The writer of the secret ended before it could update the content item, or is about to. */
   const saySecret = async (pk: string, epoch: number): Promise<void> => {
     const key = { pk, sk: CONTENT }
     try {
       if (await table.put({ ...key, epoch, revision: 0, hasSecret: 1 }, { absent: ['pk'] })) return
       await table.update(key, { hasSecret: 1 }, { equal: { epoch }, absent: ['tombstoneAt'] })
     } catch (error) {
-      // A process that may only read leaves it to others: without a `ttl` the secret stays.
+      // A process with read access only leaves this to others. Without a `ttl` the secret stays.
       if (!(error instanceof KeyProviderError) || error.code !== 'ERR_STORE_UNAVAILABLE') throw error
     }
   }
@@ -129,7 +132,7 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
   return {
     async read(ref, kids) {
       const first = await readOnce(ref, kids)
-      // Its items are not of one moment: it may be destroyed just now.
+      // The items were not read at one moment: the content may just have been destroyed.
       const { isLost, ...found } = first.isLost ? await readOnce(ref, kids) : first
       if (isLost) throw secretLost(ref)
       return found
@@ -153,7 +156,7 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
           await Promise.all(old.slice(at, at + AT_ONCE).map((item) => table.remove(item)))
         }
       }
-      // Until here it is listed as expired, so that whoever sweeps finishes what another began.
+      // Until this point the content is listed as expired, so that the next sweep finishes an interrupted one.
       const done = { equal: { epoch }, present: ['tombstoneAt', 'expiresAt'] }
       await table.update({ pk: contentPartition(ref), sk: CONTENT }, { expiresAt: undefined }, done)
     },
@@ -165,7 +168,7 @@ async function* both<T>(first: AsyncIterable<T>, second: AsyncIterable<T>): Asyn
   yield* second
 }
 
-/** The partition up to the overrides that are too many to be read whatever was asked for. */
+/** The partition up to the overrides beyond the limit, which are read only for requested kids. */
 async function itemsOf(table: DynamoDbTable, pk: string): Promise<readonly DynamoDbItem[]> {
   const items: DynamoDbItem[] = []
   for await (const page of table.query(pk)) {
@@ -185,7 +188,7 @@ function keysOf(pk: string, epoch: number, kids: readonly Kid[]) {
   )
 }
 
-/** What the item of a content says of its life. A copy counts its epochs from another than the one it began with. */
+/** The life of a content as its item states it. A copy starts its epochs at another number. */
 export function toLife({ createdAt, expiresAt, hold, epoch, epochOffset = 0 }: DynamoDbItem): ContentLife {
   return {
     createdAt: toTime(createdAt),
@@ -201,7 +204,7 @@ function toStoredTombstone({ tombstoneAt, tombstoneReason, tombstoneCause }: Dyn
   return { at: toNumber(tombstoneAt), reason: toText(tombstoneReason), cause }
 }
 
-/** The tombstone that a content has by the passing of time alone. */
+/** The tombstone of a content that time alone has destroyed. */
 export function tombstoneOfTime({ expiresAt, hold }: ContentLife, now: number, graceMs: number): Tombstone | undefined {
   if (expiresAt === undefined || hold !== undefined || now < expiresAt + graceMs) return undefined
   return { at: expiresAt + graceMs, reason: 'expired', cause: 'expired' }
@@ -215,7 +218,7 @@ function toTime(value: unknown): number | undefined {
   return value === undefined ? undefined : toNumber(value)
 }
 
-/** In the order of kid and class, as every store gives them. */
+/** Ordered by kid and class, as in every store. */
 function sorted(overrides: readonly StoredOverride[]): readonly StoredOverride[] {
   const order = ({ kid, contentKeyClass }: StoredOverride): string => `${kid} ${contentKeyClass}`
   return [...overrides].sort((a, b) => (order(a) < order(b) ? -1 : 1))
@@ -225,6 +228,6 @@ function secretLost({ tenant, contentId }: ContentRef): KeyProviderError {
   return new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
     `the table has lost the secret of content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}, which has not ` +
-      'expired: restore the table to a point in time before; no other secret is made for it',
+      'expired: restore the table to an earlier point in time; Keyspring never creates another secret for it',
   )
 }

@@ -10,17 +10,17 @@ import { contentOfPartition, DATA_KEYS, type DynamoDbItem, dataKeyKeyOf, dataKey
 import type { DynamoDbTable } from './table.ts'
 
 /**
- * Data keys, and how one is removed although nothing ties it to the values that it sealed. Whoever removes one marks it `closing`,
- * waits until no write that began before can still come, looks for values that need it, and marks it `removed`. Whoever writes a
- * value takes away the mark `closing` before the value is put, which ends the removal, and looks again after. A removed data key
- * is kept for a day, so that a write that came later than anything should can have it back.
+ * Data keys, and the removal of one although no foreign key ties it to the values that it seals. The remover marks it
+ * `closing`, waits until no earlier write can still arrive, searches for values that need it, and marks it `removed`.
+ * A writer deletes the mark `closing` before it stores a value, which ends the removal, and checks again afterwards. A
+ * removed data key is kept for a day, so that a write that arrives even later can restore it.
  */
 export interface DynamoDbDataKeys
   extends Pick<ContentStore, 'findDataKeys' | 'putDataKeyIfAbsent' | 'sampleDataKeys'>,
     Pick<StoreMaintenance, 'listDataKeys' | 'rewrapDataKey' | 'removeDataKey'> {
-  /** Before sealed values are put: keeps their data keys. Throws ERR_DATA_KEY_REMOVED. */
+  /** Call before storing sealed values: keeps their data keys. Throws ERR_DATA_KEY_REMOVED. */
   claim(tenant: Tenant, sealed: readonly Uint8Array[]): Promise<void>
-  /** After they were put. */
+  /** Call after storing them. */
   confirm(tenant: Tenant, sealed: readonly Uint8Array[]): Promise<void>
 }
 
@@ -28,9 +28,9 @@ export interface DynamoDbDataKeysOptions {
   readonly table: DynamoDbTable
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Longer than any write may take. */
+  /** Milliseconds, longer than any write can take. */
   readonly settleMs: number
-  /** Whether a client or the head of an audit chain needs a data key. */
+  /** Whether a client or the head of an audit chain needs the data key. */
   readonly isNeeded: (tenant: Tenant, generation: number) => Promise<boolean>
 }
 
@@ -43,7 +43,7 @@ export function dynamoDbDataKeys({ table, now, settleMs, isNeeded }: DynamoDbDat
     return items.filter(({ state }) => state !== 'removed').map(toDataKey)
   }
 
-  /** Takes away the mark of a removal that has begun. */
+  /** Deletes the mark of a removal that has begun. */
   const keep = async (tenant: Tenant, generation: number, over: readonly string[]): Promise<void> => {
     const key = dataKeyKeyOf(tenant, generation)
     for (;;) {
@@ -77,7 +77,7 @@ export function dynamoDbDataKeys({ table, now, settleMs, isNeeded }: DynamoDbDat
     listDataKeys: async () => [...(await list())].sort(byTenant),
 
     async sampleDataKeys() {
-      // In the order of generations: the newest of a tenant comes last and stays.
+      // Ordered by generation: the newest of a tenant comes last and stays.
       return [...new Map((await list()).map((dataKey) => [dataKey.tenant, dataKey])).values()]
     },
 

@@ -1,16 +1,16 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { type DynamoDbValue, toAttribute } from './items.ts'
 
-/** What must hold of an item, all of it. */
+/** The conditions that an item must meet, all of them. */
 export interface DynamoDbCondition {
   readonly absent?: readonly string[]
   readonly present?: readonly string[]
   readonly equal?: Readonly<Record<string, string | number | Uint8Array>>
-  /** Attributes that are there and less than this. */
+  /** Attributes that exist and are less than this. */
   readonly below?: Readonly<Record<string, string | number>>
 }
 
-/** An expression of DynamoDB. Names and values always stand apart from the text: many names are words of its own. */
+/** A DynamoDB expression. Names and values are always passed separately, because many names are reserved words. */
 export interface Expression {
   readonly text: string
   readonly names: Readonly<Record<string, string>>
@@ -19,7 +19,7 @@ export interface Expression {
 
 const NOTHING: Expression = { text: '', names: {}, values: {} }
 
-/** The text of a condition; its names and values with those of `other`, which stands in the same request. */
+/** The text of a condition. Its names and values are added to those of `other`, which is part of the same request. */
 export function conditionOf(condition: DynamoDbCondition = {}, other: Expression = NOTHING): Expression {
   const { absent = [], present = [], equal = {}, below = {} } = condition
   const names: Record<string, string> = { ...other.names }

@@ -6,7 +6,7 @@ import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
 import type { KidOverride } from '../../../keys/ports/content-store.ts'
 import { damaged, toText } from '../rows.ts'
 
-/** An item of the table; undefined members are not stored. */
+/** An item of the table. Undefined members are not stored. */
 export type DynamoDbItem = DynamoDbKey & Readonly<Record<string, DynamoDbValue>>
 export type DynamoDbValue = string | number | Uint8Array | undefined
 
@@ -15,7 +15,7 @@ export interface DynamoDbKey {
   readonly sk: string
 }
 
-/** An item that is found. */
+/** A stored item. */
 export function fromAttributes(attributes: Record<string, AttributeValue>): DynamoDbItem {
   const { pk, sk, ...values } = Object.fromEntries(
     Object.entries(attributes).map(([name, value]) => [name, toValue(value)]),
@@ -23,7 +23,7 @@ export function fromAttributes(attributes: Record<string, AttributeValue>): Dyna
   return { ...values, pk: toText(pk), sk: toText(sk) }
 }
 
-/** An item to be put. Bytes are copied by the SDK as they are sent; it must not see the caller's own buffer later. */
+/** An item to store. Bytes are copied, because the SDK must not see later changes of the caller's buffer. */
 export function toAttributes(item: Readonly<Record<string, DynamoDbValue>>): Record<string, AttributeValue> {
   const attributes: Record<string, AttributeValue> = {}
   for (const [name, value] of Object.entries(item)) {
@@ -43,12 +43,12 @@ function toValue({ S, N, B }: AttributeValue): DynamoDbValue {
   return B === undefined ? damaged('text, a number or bytes') : new Uint8Array(B)
 }
 
-/*
- * Names are kept as JSON: it gives two names one text only if they are one name, whatever characters they have, and says where
- * one name ends and the next begins.
+/**
+ * Names are stored as JSON. Two names have the same text only if they are equal, and the text shows where one name
+ * ends and the next begins.
  */
 
-/** The partition of everything that decides the keys of a content. */
+/** The partition of all items that decide the keys of a content. */
 export function contentPartition({ tenant, contentId }: ContentRef): string {
   return `content ${JSON.stringify([tenant, contentId])}`
 }
@@ -64,7 +64,7 @@ export const CONTENT = '#content'
 
 const EPOCH_DIGITS = 10
 
-/** What begins the sort key of whatever belongs to an epoch of a content. */
+/** The prefix of the sort keys of an epoch. */
 export function epochPrefix(epoch: number): string {
   return String(epoch).padStart(EPOCH_DIGITS, '0')
 }
@@ -74,14 +74,14 @@ export function epochOf({ sk }: DynamoDbKey): number {
   return Number(sk.slice(0, EPOCH_DIGITS))
 }
 
-/** What an item of an epoch is. */
+/** The kind of an item of an epoch. */
 export function partOf({ sk }: DynamoDbKey): string {
   return sk.slice(EPOCH_DIGITS + 1).split(' ', 1)[0] ?? ''
 }
 
 export const secretKeyOf = (pk: string, epoch: number): DynamoDbKey => ({ pk, sk: `${epochPrefix(epoch)} secret` })
 
-/** Behind everything else of its epoch: who has read as many as it wants has read the rest. */
+/** Sorted after all other items of its epoch: a reader that stops early has still read the rest. */
 export function overrideKeyOf(
   pk: string,
   epoch: number,
@@ -99,12 +99,12 @@ export function ruleKeyOf(
   return { pk, sk: `${epochPrefix(epoch)} kid-override ${match}` }
 }
 
-/** What stands for a text in a sort key, which has room for 1 KB. */
+/** The form of a text in a sort key, which is limited to 1 KB. */
 export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** The document of an epoch of a content: in a partition that no answer reads. */
+/** The key of a document of an epoch, in a partition that answers never read. */
 export function documentKeyOf(ref: ContentRef, epoch: number): DynamoDbKey {
   return { pk: documentPartition(ref), sk: `${epochPrefix(epoch)} document` }
 }
@@ -113,10 +113,10 @@ export function documentPartition({ tenant, contentId }: ContentRef): string {
   return `document ${JSON.stringify([tenant, contentId])}`
 }
 
-/** An item has room for 400 KB. */
+/** DynamoDB limits an item to 400 KB. */
 const PACKED_FROM = 100_000
 
-/** A text as it is, or packed where it is long. */
+/** The text, compressed if it is long. */
 export function pack(text: string): string | Uint8Array {
   return text.length > PACKED_FROM ? new Uint8Array(deflateRawSync(text)) : text
 }
@@ -125,7 +125,7 @@ export function unpack(packed: DynamoDbValue): string {
   return packed instanceof Uint8Array ? inflateRawSync(packed).toString('utf8') : toText(packed)
 }
 
-/** The partition of all data keys: they are few, and read together at start. */
+/** The partition of all data keys. They are few, and read together at start. */
 export const DATA_KEYS = 'data-keys'
 const GENERATION_DIGITS = 10
 

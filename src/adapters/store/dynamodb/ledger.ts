@@ -11,14 +11,14 @@ import type { DynamoDbTable } from './table.ts'
 type Conflict = ContentRef & { readonly kid: Kid }
 
 const TRIES = 10
-/** Contents, and kids of one, that are written at once. */
+/** The number of contents, and of kids of one content, written concurrently. */
 const AT_ONCE = 16
 const DAY_MS = 86_400_000
 
 /**
- * The ledger in the table: an item for each period, and one for each of its kids that names the period. The kids, and
- * what tells that it is new, are put first: one without its period is passed over. All of them have a `ttl`, by which DynamoDB
- * forgets them; `prune` does it sooner.
+ * The ledger in the table: one item per period, and one per kid that names its periods. The kids and the entry in the
+ * recent list are stored first; an entry without its period is skipped. All have a `ttl`, after which DynamoDB deletes
+ * them; `prune` deletes them sooner.
  */
 export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'> {
   const recordOne = async (record: LedgerRecord): Promise<readonly Conflict[]> => {
@@ -38,7 +38,7 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
     throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'one period of the ledger is written by many at once')
   }
 
-  /** Names the period at its kids, as far as it is not named there yet; which of them were issued in both classes. */
+  /** Adds the period to its kids where it is missing. Returns the kids that were issued in both classes. */
   const putKids = async (record: LedgerRecord, before: LedgerRecord | undefined): Promise<readonly Conflict[]> => {
     const known = new Set(before?.keys.map(ledgerKeyId))
     const fresh = record.keys.filter((one) => !known.has(ledgerKeyId(one)))
@@ -152,7 +152,7 @@ function toValues(record: LedgerRecord) {
 const ABSENT = { periodIndex: undefined, periodStart: undefined, periodEnd: undefined, keepUntil: undefined }
 
 function toRecord({ record }: DynamoDbItem): LedgerRecord {
-  // JSON leaves out what is undefined.
+  // JSON omits undefined members.
   return { ...ABSENT, ...(JSON.parse(unpack(record)) as LedgerRecord) }
 }
 
@@ -164,7 +164,7 @@ function dayOf(time: number | undefined): number | undefined {
   return time === undefined ? undefined : Math.floor(time / DAY_MS)
 }
 
-/** The results of `work`, some at a time. */
+/** The results of `work`, with bounded concurrency. */
 async function inTurns<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = []
   for (let at = 0; at < all.length; at += AT_ONCE) {

@@ -22,21 +22,21 @@ import {
 import { updateOnce } from './once.ts'
 
 /**
- * When contents expire, and what then. The expiry stands in the item of the content; the `ttl` of the secret, by which DynamoDB
- * erases it, must never be earlier than that and the grace. There are no transactions, so:
+ * Expiry and legal holds. The content item holds the expiry. The `ttl` of the secret, after which DynamoDB deletes it,
+ * must never be earlier than expiry plus grace period. There are no transactions, so:
  *
- * - A later expiry, or a hold, is written to the secret first; an earlier one to the content first.
- * - Each change has a revision, one more than those of both items. It is written to an item only if that is as it was read; the
- *   secret gets an earlier `ttl` only if no change of a later revision has begun.
+ * - A later expiry, or a hold, is written to the secret first; an earlier expiry to the content item first.
+ * - Each change has a revision, one higher than those of both items. It is written to an item only if that item is
+ * unchanged. The secret gets an earlier `ttl` only if no later change has begun.
  *
- * Wherever a process ends, the secret then lives as long as the content item says, or longer.
+ * Wherever a process ends, the secret then lives at least as long as the content item says.
  */
 export interface DynamoDbLife extends LifeStore, Pick<ContentStore, 'putExpiry'> {
-  /** Sets expiry and hold; false for a content that is not there or destroyed. */
+  /** Sets expiry and hold. Returns false for a content that does not exist or is destroyed. */
   change(ref: ContentRef, change: Partial<Pick<ContentLife, 'expiresAt' | 'hold'>>): Promise<boolean>
-  /** Lets DynamoDB erase the secret that was read, when the content says it expires. */
+  /** Sets the `ttl` of the secret that was read, once the content item has the expiry. */
   mayErase(ref: ContentRef, content: ReadContent): Promise<void>
-  /** False for a content under legal hold, or with a tombstone that stays. `more` is set besides. */
+  /** Returns false for a content under legal hold or with a stored tombstone. Sets `more` in the same write. */
   putTombstone(ref: ContentRef, tombstone: Tombstone, more?: Readonly<Record<string, DynamoDbValue>>): Promise<boolean>
 }
 
@@ -44,17 +44,17 @@ export interface DynamoDbLifeOptions extends DynamoDbContentsOptions {
   readonly contents: DynamoDbContents
 }
 
-/** How often a change is tried again because of others. */
+/** The number of retries after other writers won. */
 const TRIES = 10
 
 export function dynamoDbLife({ table, contents, now, graceMs }: DynamoDbLifeOptions): DynamoDbLife {
   const itemKey = (ref: ContentRef) => ({ pk: contentPartition(ref), sk: CONTENT })
-  /** The second at which a secret may be erased; undefined: never. */
+  /** The second from which DynamoDB may delete a secret; undefined: never. */
   const ttlOf = ({ expiresAt, hold }: Pick<ContentLife, 'expiresAt' | 'hold'>): number | undefined =>
     expiresAt === undefined || hold !== undefined ? undefined : Math.ceil((expiresAt + graceMs) / 1_000)
   const until = (ttl: DynamoDbValue): number => (ttl === undefined ? Number.POSITIVE_INFINITY : toNumber(ttl))
 
-  /** Undefined: others were faster. */
+  /** Undefined if another writer won. */
   const changeOnce = async (ref: ContentRef, change: Partial<ContentLife>): Promise<boolean | undefined> => {
     const content = await table.get(itemKey(ref))
     if (content === undefined || isDestroyed(content)) return false
@@ -90,7 +90,7 @@ export function dynamoDbLife({ table, contents, now, graceMs }: DynamoDbLifeOpti
 
   const life: DynamoDbLife = {
     async change(ref, change) {
-      // Reading puts the item of a content that has none yet.
+      // Reading creates the item of a content that has none yet.
       if ((await contents.read(ref, [])).stored === undefined) return false
       for (let tries = 0; tries < TRIES; tries++) {
         const done = await changeOnce(ref, change)
@@ -98,7 +98,7 @@ export function dynamoDbLife({ table, contents, now, graceMs }: DynamoDbLifeOpti
       }
       throw new KeyProviderError(
         'ERR_STORE_UNAVAILABLE',
-        `the life of content ${JSON.stringify(ref.contentId)} is changed by many at once: ask again`,
+        `the life of content ${JSON.stringify(ref.contentId)} is being changed by many callers: retry`,
       )
     },
 

@@ -11,12 +11,12 @@ import type { DynamoDbTable } from './table.ts'
 export interface DynamoDbMaintenanceOptions {
   readonly table: DynamoDbTable
   readonly dataKeys: DynamoDbDataKeys
-  /** How many values that are no part of a content need a data key. */
+  /** The number of values outside contents that need a data key. */
   readonly countOthers: (tenant: Tenant, generation: number) => Promise<number>
   readonly life: DynamoDbLife
 }
 
-/** What operators do to the table as a whole. It reads every item: no request does that. */
+/** Maintenance of the whole table. It reads every item, so requests never use it. */
 export function dynamoDbMaintenance({
   table,
   dataKeys,

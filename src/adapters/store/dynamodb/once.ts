@@ -4,19 +4,19 @@ import type { DynamoDbCondition } from './expressions.ts'
 import type { DynamoDbItem, DynamoDbKey } from './items.ts'
 import type { DynamoDbTable } from './table.ts'
 
-/*
- * A write whose answer is lost is tried again by the SDK, and refused then because it was done already; a copy of a write that the
- * network kept may arrive after later ones. So whoever has to know whether a write was its own, and whoever writes over what
- * stands, leaves a mark that nobody else has.
+/**
+ * A write whose answer is lost is retried by the SDK, and then rejected because it was already done. A copy of a write
+ * that the network delayed can arrive after later writes. A writer that must know whether a write was its own, or that
+ * overwrites an item, therefore leaves a unique mark.
  */
 
-/** As `put` with a condition; true also for a write that was done although its answer was lost. */
+/** Like `put` with a condition, but also true for a write that was done although its answer was lost. */
 export async function putOnce(table: DynamoDbTable, item: DynamoDbItem, condition: DynamoDbCondition) {
   const mark = randomUUID()
   return (await table.put({ ...item, mark }, condition)) || (await isMarked(table, item, mark))
 }
 
-/** As `update` with a condition; true also for a write that was done although its answer was lost. */
+/** Like `update` with a condition, but also true for a write that was done although its answer was lost. */
 export async function updateOnce(
   table: DynamoDbTable,
   key: DynamoDbKey,
@@ -27,16 +27,18 @@ export async function updateOnce(
   return (await table.update(key, { ...change, mark }, condition)) || (await isMarked(table, key, mark))
 }
 
-/** How often a write is tried again because of others. */
+/** The number of retries after other writers won. */
 const TRIES = 10
 
-/** Puts an item over whatever stands. A copy of this write that arrives late changes nothing: the mark that it was to replace is gone. */
+/**
+ * Overwrites an item. A late copy of this write changes nothing, because the mark that it replaces no longer exists.
+ */
 export async function replaceItem(table: DynamoDbTable, item: DynamoDbItem): Promise<void> {
   for (let tries = 0; tries < TRIES; tries++) {
     const standing = await table.get(item)
     if (await putOnce(table, item, asRead(standing))) return
   }
-  throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'one item of the table is written by many at once: ask again')
+  throw new KeyProviderError('ERR_STORE_UNAVAILABLE', 'one item of the table is being written by many callers: retry')
 }
 
 function asRead(standing: DynamoDbItem | undefined): DynamoDbCondition {

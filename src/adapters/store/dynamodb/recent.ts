@@ -4,15 +4,15 @@ import { type DynamoDbItem, type DynamoDbKey, hashOf } from './items.ts'
 import type { DynamoDbTable } from './table.ts'
 
 const HOUR_MS = 3_600_000
-/** A partition takes 1,000 writes a second, and an hour has as many partitions as there are digits. */
+/** A partition takes 1,000 writes a second. The periods of an hour are spread over this many partitions. */
 const SHARDS = '0123456789abcdef'
 const HOUR_DIGITS = 9
 const TIME_DIGITS = 15
 const KEPT_SECONDS = 2 * 86_400
 
 /**
- * What stands for a period among those that are new: nobody has to look through the table for them. It is forgotten by its `ttl`.
- * Without keys: they are at the period itself.
+ * The entry of a period in the list of new periods, so that no search has to scan the table. Its `ttl` deletes it. It
+ * has no keys: those are in the period's own item.
  */
 export function recentItemOf(record: RecentPeriod): DynamoDbItem {
   const ttl = Math.ceil(record.firstAt / 1_000) + KEPT_SECONDS
@@ -63,6 +63,6 @@ function timeOf(time: number): string {
 const ABSENT = { periodIndex: undefined, periodStart: undefined, periodEnd: undefined }
 
 function toPeriod({ recent }: DynamoDbItem): RecentPeriod {
-  // JSON leaves out what is undefined.
+  // JSON omits undefined members.
   return { ...ABSENT, ...(JSON.parse(toText(recent)) as RecentPeriod) }
 }

@@ -14,7 +14,7 @@ import { type DynamoDbItem, pack, unpack } from './items.ts'
 import { putOnce } from './once.ts'
 import type { DynamoDbTable } from './table.ts'
 
-/** Long after anybody would try a write again; `pruneWrites` forgets it sooner. */
+/** Much longer than any caller retries a write. `pruneWrites` deletes it sooner. */
 const KEPT_SECONDS = 30 * 86_400
 const AUDIT_HEADS = 'audit-heads'
 
@@ -61,7 +61,7 @@ export function dynamoDbRecords(
       const item = { pk: AUDIT_HEADS, sk: `chain ${chain}`, chain, seq, head: sealed }
       await dataKeys.claim(AUDIT_TENANT, [sealed])
       const isFirst = await table.put(item, { absent: ['pk'] })
-      // The same record may be sealed anew.
+      // The same record can be sealed again.
       if (!isFirst && !(await table.put(item, { below: { seq: seq + 1 } }))) return
       await dataKeys.confirm(AUDIT_TENANT, [sealed])
     },
@@ -70,7 +70,7 @@ export function dynamoDbRecords(
   }
 }
 
-/** How many heads need a data key. */
+/** The number of audit heads that need a data key. */
 export async function countHeadsSealedBy(table: DynamoDbTable, tenant: Tenant, generation: number): Promise<number> {
   if (tenant !== AUDIT_TENANT) return 0
   return (await listAuditHeads(table)).filter(({ sealed }) => sealGeneration(sealed) === generation).length
@@ -79,7 +79,7 @@ export async function countHeadsSealedBy(table: DynamoDbTable, tenant: Tenant, g
 async function listAuditHeads(table: DynamoDbTable): Promise<readonly AuditHead[]> {
   const items: DynamoDbItem[] = []
   for await (const page of table.query(AUDIT_HEADS)) items.push(...page)
-  // DynamoDB has them in the order of their bytes.
+  // DynamoDB returns them in byte order.
   return items.map(({ chain, seq, head }) => ({
     chain: toText(chain),
     seq: toNumber(seq),

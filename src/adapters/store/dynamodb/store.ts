@@ -19,9 +19,12 @@ import { dynamoDbWrites } from './writes.ts'
 export interface DynamoDbStoreOptions extends DynamoDbTableOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** How long after it expired a content reads as destroyed, and DynamoDB may erase its secret: longer than any grace of retention. */
+  /**
+   * Milliseconds between the expiry of a content and the time from which it reads as destroyed and DynamoDB may delete
+   * its secret. Longer than any grace period of the retention rules.
+   */
   readonly graceMs: number
-  /** How long a data key that is to be removed must rest, so that no write with it is under way. */
+  /** Milliseconds that a data key must rest before its removal, so that no write with it is in flight. */
   readonly settleMs?: number
 }
 
@@ -34,16 +37,16 @@ export type DynamoDbStore = ContentStore &
   ManageStore
 
 /**
- * A store in one table of DynamoDB: for functions, and for nodes that want no database of their own. It uses conditional puts and
- * consistent reads, no transactions. Needs dynamodb:GetItem, BatchGetItem, Query, PutItem, UpdateItem and DeleteItem on the
- * table; to sweep and to maintain it Scan besides.
+ * A store in one DynamoDB table, for functions and for nodes without a database of their own. It uses conditional puts
+ * and consistent reads, no transactions. It needs dynamodb:GetItem, BatchGetItem, Query, PutItem, UpdateItem and
+ * DeleteItem on the table, and Scan for sweeps and maintenance.
  */
 export async function openDynamoDbStore(options: DynamoDbStoreOptions): Promise<DynamoDbStore> {
   const { timeoutMs = 3_000, settleMs = 2 * timeoutMs } = options
   return dynamoDbStore(await openDynamoDbTable({ ...options, timeoutMs }), { ...options, settleMs })
 }
 
-/** The store over a table that is open. */
+/** The store on an open table. */
 export function dynamoDbStore(
   table: DynamoDbTable,
   { now, graceMs, settleMs }: Required<Pick<DynamoDbStoreOptions, 'now' | 'graceMs' | 'settleMs'>>,

@@ -7,39 +7,44 @@ export interface DynamoDbTableOptions {
   /** The table: partition key `pk` and sort key `sk`, both strings; TTL on `ttl`. */
   readonly table: string
   readonly region?: string | undefined
-  /** Another endpoint than the region's: a VPC endpoint, or an emulator. */
+  /** An endpoint other than the region's: a VPC endpoint, or an emulator. */
   readonly endpoint?: string | undefined
-  /** How long one call may take, with the SDK's own attempts. */
+  /** Milliseconds that one call may take, including the retries of the SDK. */
   readonly timeoutMs?: number
-  /** How often the SDK tries a call that the table was too busy for, or that nobody answered. */
+  /** The number of SDK retries for a throttled or unanswered call. */
   readonly attempts?: number
 }
 
-/** One table, and every call of it with a time limit and one kind of error. Every read is consistent. */
+/** One table. Every call has a time limit and fails with one kind of error. Every read is consistent. */
 export interface DynamoDbTable {
   readonly name: string
   get(key: DynamoDbKey): Promise<DynamoDbItem | undefined>
-  /** Those of `keys` that there are, in no order. */
+  /** The existing items of `keys`, in no order. */
   getMany(keys: readonly DynamoDbKey[]): Promise<readonly DynamoDbItem[]>
-  /** False: the condition does not hold, and nothing was written. */
+  /** Returns false if the condition is not met; then nothing was written. */
   put(item: DynamoDbItem, condition?: DynamoDbCondition): Promise<boolean>
-  /** Sets what is defined of `change` and removes what is undefined; makes the item unless the condition says otherwise. */
+  /**
+   * Sets the defined members of `change` and removes the undefined ones. Creates the item unless the condition
+   * prevents it.
+   */
   update(key: DynamoDbKey, change: Omit<DynamoDbItem, 'pk' | 'sk'>, condition?: DynamoDbCondition): Promise<boolean>
   remove(key: DynamoDbKey, condition?: DynamoDbCondition): Promise<boolean>
-  /** The items of a partition after the place `after`, in the order of `sk`, page by page. */
+  /** The items of a partition after the key `after`, ordered by `sk`, page by page. */
   query(pk: string, prefix?: string, after?: DynamoDbKey): AsyncIterable<readonly DynamoDbItem[]>
-  /** Every item that fits, after the place `after`, page by page, in an order of the table's own. */
+  /** Every matching item after the key `after`, page by page, in the table's own order. */
   scan(filter: DynamoDbCondition, after?: DynamoDbKey): AsyncIterable<readonly DynamoDbItem[]>
   close(): Promise<void>
 }
 
-/** BatchGetItem takes no more. @see https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html */
+/**
+ * The limit of BatchGetItem. @see https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchGetItem.html
+ */
 const MAX_GET = 100
 const MAX_ROUNDS = 8
-/** What a content usually has fits into one. */
+/** Large enough for a typical content. */
 const PAGE = 200
 
-/** Opens a table; the SDK is loaded here. Nothing is asked of it yet. */
+/** Opens a table. Loads the SDK; sends no request yet. */
 export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<DynamoDbTable> {
   const { table: name, region, endpoint, timeoutMs = 3_000, attempts = 4 } = options
   const sdk = await import('@aws-sdk/client-dynamodb')
@@ -172,7 +177,7 @@ export async function openDynamoDbTable(options: DynamoDbTableOptions): Promise<
   }
 }
 
-/** DynamoDB refuses names and values that are there but not used, empty lists of them too. */
+/** DynamoDB rejects names and values that an expression does not use, and empty lists of them. */
 function namesAndValues({ names, values }: Expression) {
   return {
     ...(Object.keys(names).length > 0 && { ExpressionAttributeNames: { ...names } }),
@@ -180,24 +185,27 @@ function namesAndValues({ names, values }: Expression) {
   }
 }
 
-/** What to do about an error of DynamoDB or of the way to it, by its name. */
+/** The remedy for an error of DynamoDB or of the network, by error name. */
 const REMEDIES: Readonly<Record<string, string>> = {
-  ResourceNotFoundException: 'there is no such table: check dynamodb.table and dynamodb.region',
+  ResourceNotFoundException: 'the table does not exist: check dynamodb.table and dynamodb.region',
   AccessDeniedException:
-    'the role may not do this: grant it the actions of docs/guides/run-on-dynamodb.md on the table',
-  UnrecognizedClientException: 'the credentials are of no use here: check them and the region',
+    'the role lacks permission: grant it the actions of docs/guides/run-on-dynamodb.md on the table',
+  UnrecognizedClientException: 'AWS rejects the credentials: check them and the region',
   ExpiredTokenException: 'the credentials have expired: renew them',
-  CredentialsProviderError: 'there are no credentials: give the process a role',
-  ValidationException: 'the table has other keys than pk and sk, two strings: make it as the guide says',
-  ProvisionedThroughputExceededException: 'it takes no more requests just now: use on-demand capacity',
-  ThrottlingException: 'it takes no more requests just now: ask again',
-  RequestLimitExceeded: 'it takes no more requests just now: ask again',
-  KMSAccessDeniedException: 'the role may not use the key that encrypts the table: grant it',
+  CredentialsProviderError: 'no AWS credentials found: give the process a role',
+  ValidationException: 'the keys of the table are not pk and sk, both strings: create it as the guide says',
+  ProvisionedThroughputExceededException: 'it throttles requests: use on-demand capacity',
+  ThrottlingException: 'it throttles requests: retry later',
+  RequestLimitExceeded: 'it throttles requests: retry later',
+  KMSAccessDeniedException: 'the role may not use the KMS key of the table: grant it',
   AbortError: 'it does not answer within dynamodb.timeoutMs: check the network',
   TimeoutError: 'it does not answer within dynamodb.timeoutMs: check the network',
 }
 
-/** The one error of whatever keeps the table from its work. The SDK's message, which may quote an item, is kept as the cause's name alone. */
+/**
+ * The error for every failure of the table. The SDK's message can quote an item, so only the name of the cause is
+ * kept.
+ */
 export function tableUnavailable(name: string, error: unknown): KeyProviderError {
   const code = error instanceof Error ? error.name : 'unknown'
   const remedy = REMEDIES[code] ?? `${code}: check the network, the region and the state of the table`

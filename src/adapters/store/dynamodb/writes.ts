@@ -30,14 +30,14 @@ export interface DynamoDbWritesOptions {
   readonly dataKeys: Pick<DynamoDbDataKeys, 'claim' | 'confirm'>
 }
 
-/** Puts under way at once: a table takes many, a process has only so many sockets. */
+/** The number of concurrent puts: a table takes many, a process has a limited number of sockets. */
 const AT_ONCE = 25
 
-/** What a ContentStore does to contents. The order of writes is explained at `ReadContent`. */
+/** The writes of a ContentStore. `ReadContent` explains their order. */
 export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWritesOptions): DynamoDbWrites {
   const read = contents.read
 
-  /** The content item, made or told of its birth and its secret; a destroyed content is left as it is. */
+  /** Creates the content item, or adds its birth and secret. A destroyed content stays unchanged. */
   const putItem = async (ref: ContentRef, before: ReadContent, birth?: Birth, secret?: 'secret'): Promise<void> => {
     const key = { pk: contentPartition(ref), sk: CONTENT }
     const { epoch } = before
@@ -52,7 +52,10 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     if (secret !== undefined) await table.update(key, has, { ...living, absent: ['tombstoneAt'] })
   }
 
-  /** What stands after a write, as everybody sees it; what was written to a content destroyed meanwhile is removed again. */
+  /**
+   * The content after a write, as every reader sees it. What was written to a content that was destroyed meanwhile is
+   * removed again.
+   */
   const standing = async (ref: ContentRef, kids: Parameters<typeof read>[1]): Promise<ReadContent & Stored> => {
     const found = await read(ref, kids)
     const { stored } = found
@@ -61,7 +64,7 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     return { ...found, stored }
   }
 
-  /** A write for a content that has to be there still. */
+  /** A write for a content that must still exist. */
   const writeTo = async (ref: ContentRef, write: (pk: string, epoch: number) => Promise<unknown>, birth?: Birth) => {
     const before = await read(ref, [])
     if (before.stored?.tombstone !== undefined) throw contentGone(ref)
@@ -71,9 +74,9 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     if (after.stored.tombstone !== undefined) throw contentGone(ref)
   }
 
-  /** Puts the secret of an epoch unless there is one; its data key is claimed already. */
+  /** Stores the secret of an epoch unless one exists. Its data key is already claimed. */
   const putSecret = async (ref: ContentRef, epoch: number, sealed: Uint8Array, birth: Birth): Promise<boolean> => {
-    // Without a `ttl`: it gets one when the content item can say what became of it.
+    // No `ttl` yet: it follows once the content item answers for the content.
     const item = { ...secretKeyOf(contentPartition(ref), epoch), sealed, createdAt: birth.at, revision: -1 }
     return table.put(item, { absent: ['pk'] })
   }
@@ -90,7 +93,7 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       if (!hasSecret) await putSecret(ref, epoch, sealedSecret, birth)
       await Promise.all([
         putItem(ref, before, birth, 'secret'),
-        // Whoever is told that another was faster may have been so itself: the answer was lost.
+        // A writer that seems to have lost may in fact have won: its answer was lost.
         hasSecret ? undefined : dataKeys.confirm(ref.tenant, [sealedSecret]),
       ])
       const after = await standing(ref, kids)
@@ -99,9 +102,9 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
     },
 
     /**
-     * Here `unlessSecret` takes more than one step. A secret that comes while the overrides are being put is found afterwards, and
-     * they are removed again; whoever asked in those milliseconds was given their keys, and so is everybody if the process ends
-     * before it could remove them.
+     * `unlessSecret` takes several steps here. If a secret appears while the overrides are being stored, it is found
+     * afterwards and the overrides are removed again. A caller that asked in those milliseconds got their keys. If the
+     * process ends before it removes them, every later caller gets them too.
      */
     async putOverridesIfAbsent(ref, overrides, birth, { unlessSecret = false } = {}) {
       const kids = overrides.map(({ kid }) => kid)
@@ -161,7 +164,7 @@ export function dynamoDbWrites({ table, contents, life, dataKeys }: DynamoDbWrit
       const before = await read(ref, kids)
       const { stored } = before
       if (stored?.tombstone?.cause !== 'expired' || stored.life.epoch !== epoch - 1) return stored ?? NOTHING
-      // By the passing of time alone: what it left must not come back with the new secret.
+      // Time alone destroyed it: its leftovers must not return with the new secret.
       if (!before.isTombstoneStored) await life.putTombstone(ref, stored.tombstone)
       await contents.clear(ref, before.epoch)
       await dataKeys.claim(ref.tenant, [sealedSecret])

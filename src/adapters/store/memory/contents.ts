@@ -25,7 +25,7 @@ export interface MemoryContent {
 /** Every content of a store in memory. */
 export interface MemoryContents {
   find(ref: ContentRef): MemoryContent | undefined
-  /** The content to write to, made if need be. */
+  /** The content to write to, created if necessary. */
   get(ref: ContentRef): MemoryContent
   all(): readonly MemoryContent[]
 }
@@ -52,7 +52,7 @@ export function memoryContents(): MemoryContents {
   }
 }
 
-/** What is stored, as `findContent` tells it; undefined when that is nothing. */
+/** The stored content; undefined if nothing is stored. */
 export function readContent(content: MemoryContent, kids: readonly Kid[]): StoredContent | undefined {
   const { life, sealedSecret, tombstone } = content
   const all = [...content.overrides.values()].sort(byKid)
@@ -69,7 +69,7 @@ export function readContent(content: MemoryContent, kids: readonly Kid[]): Store
   }
 }
 
-/** Forgets everything of a content but when it was made and which epoch it had. */
+/** Deletes everything of a content except its creation time and its epoch. */
 export function destroy(content: MemoryContent, { at, reason, cause }: Tombstone): void {
   const { createdAt, epoch } = content.life
   content.life = { createdAt, expiresAt: undefined, hold: undefined, epoch }
@@ -80,7 +80,7 @@ export function destroy(content: MemoryContent, { at, reason, cause }: Tombstone
   content.tombstone = { at, reason, cause }
 }
 
-/** In the order of the names' UTF-8 bytes. */
+/** Ordered by the UTF-8 bytes of the names. */
 export function byName({ ref: a }: Pick<MemoryContent, 'ref'>, { ref: b }: Pick<MemoryContent, 'ref'>): number {
   return byBytes(a.tenant, b.tenant) || byBytes(a.contentId, b.contentId)
 }

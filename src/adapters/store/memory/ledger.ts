@@ -11,7 +11,7 @@ import { newestFirst, periodsOfKid } from '../rows.ts'
 
 interface Content {
   readonly periods: Map<string, LedgerRecord>
-  /** The ledgerKeyIds of all its periods. */
+  /** The ledgerKeyIds of all periods of the content. */
   keys: Set<string>
 }
 

@@ -18,7 +18,7 @@ import { byBytes, type MemoryContent, type MemoryContents } from './contents.ts'
 /** Writes with an idempotency key, and the heads of audit chains, in memory. */
 export function memoryRecordStore(): IdempotencyStore &
   AuditHeadStore & {
-    /** How many heads need a data key. */
+    /** The number of audit heads that need a data key. */
     readonly headsSealedBy: (tenant: Tenant, generation: number) => number
   } {
   const writes = new Map<string, IdempotentWrite>()
@@ -67,7 +67,7 @@ function idOf({ tenant, client, key }: Pick<IdempotentWrite, 'tenant' | 'client'
 
 /** Clients in memory. */
 export function memoryClientStore(): ClientStore & {
-  /** How many clients need a data key. */
+  /** The number of clients that need a data key. */
   readonly clientsSealedBy: (tenant: Tenant, generation: number) => number
 } {
   const clients = new Map<string, string>()
@@ -85,7 +85,7 @@ export function memoryClientStore(): ClientStore & {
   }
 }
 
-/** Documents and the list of contents, in memory. */
+/** Documents and the catalogue of contents, in memory. */
 export function memoryManageStore(
   contents: MemoryContents,
 ): Omit<DocumentStore, 'putDocumentWithKeys'> & ContentCatalogue {

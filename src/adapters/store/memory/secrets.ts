@@ -6,14 +6,14 @@ import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
 import { byKid, byName, destroy, type MemoryContent, type MemoryContents, overrideId, readContent } from './contents.ts'
 
-/** Secrets in memory. */
+/** Content secrets and overrides in memory. */
 export function memorySecretStore(
   contents: MemoryContents,
-  /** How many values that are kept elsewhere need a data key. */
+  /** The number of values outside contents that need a data key. */
   othersSealedBy: (tenant: Tenant, generation: number) => number,
 ): Omit<ContentStore, 'close'> &
   StoreMaintenance & {
-    /** Throws ERR_DATA_KEY_REMOVED for a value whose data key is gone. */
+    /** Throws ERR_DATA_KEY_REMOVED for a value whose data key was removed. */
     readonly refuseRemoved: (of: Pick<ContentRef, 'tenant'>, sealed: Uint8Array) => void
   } {
   const dataKeys = new Map<string, StoredDataKey>()
@@ -21,7 +21,7 @@ export function memorySecretStore(
   const refuseRemoved = ({ tenant }: Pick<ContentRef, 'tenant'>, sealed: Uint8Array): void => {
     if (removed.has(JSON.stringify([tenant, sealGeneration(sealed)]))) throw dataKeyRemoved(tenant)
   }
-  /** The content to write to; a destroyed one takes nothing. */
+  /** The content to write to. Throws for a destroyed one. */
   const writable = (ref: ContentRef): MemoryContent => {
     const content = contents.get(ref)
     if (content.tombstone !== undefined) throw contentGone(ref)
@@ -198,7 +198,7 @@ function isSame(a: Uint8Array | undefined, b: Uint8Array): boolean {
   return a !== undefined && Buffer.compare(a, b) === 0
 }
 
-/** A content is born once: when it gets its first key. */
+/** A content gets its birth once, with its first key. */
 function bear(content: MemoryContent, { at, expiresAt }: Birth): void {
   const { life, sealedSecret } = content
   if (life.createdAt === undefined && sealedSecret === undefined) content.life = { ...life, createdAt: at, expiresAt }

@@ -10,7 +10,7 @@ import { memoryLedgerStore } from './ledger.ts'
 import { memoryClientStore, memoryManageStore, memoryRecordStore } from './records.ts'
 import { memorySecretStore } from './secrets.ts'
 
-/** A store that forgets everything when the process ends: for tests and trials. */
+/** A store that loses everything when the process ends, for tests and trials. */
 export function memoryStore(): ContentStore &
   LedgerStore &
   RecentPeriods &
@@ -30,7 +30,7 @@ export function memoryStore(): ContentStore &
     ...secrets,
     ...memoryLifeStore(contents),
     ...manage,
-    /** No other call runs between the checks and the writes: both writes happen before their first `await`. */
+    /** No other call runs between the checks and the writes, because both writes happen before their first `await`. */
     async putDocumentWithKeys(ref, document, before, { overrides, birth, unlessSecret }) {
       for (const { sealed } of overrides) refuseRemoved(ref, sealed)
       const content = contents.find(ref)

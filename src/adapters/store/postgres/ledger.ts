@@ -44,7 +44,7 @@ const PRUNE = {
   text: `DELETE FROM keyspring_ledger_period WHERE (tenant, content_id, period_id) IN
     (SELECT tenant, content_id, period_id FROM keyspring_ledger_period WHERE keep_until < $1 ORDER BY keep_until LIMIT $2)`,
 }
-/** The periods that are new take their place; the others stay. */
+/** New periods are inserted; existing ones stay. */
 const PUT = {
   name: 'keyspring-ledger-put',
   text: `INSERT INTO keyspring_ledger_period (tenant, content_id, period_id, first_at, last_at, keep_until, record)
@@ -72,7 +72,10 @@ const PUT_KIDS = {
     ON CONFLICT (tenant, kid, content_id, class, period_id) DO NOTHING`,
 }
 
-/** The ledger in PostgreSQL. Rows are always taken in one order, so that nodes that report the same periods do not deadlock. */
+/**
+ * The ledger in PostgreSQL. Rows are locked in a fixed order, so that nodes that report the same periods do not
+ * deadlock.
+ */
 export function postgresLedger(pool: PostgresPool): Omit<LedgerStore, 'close'> {
   return {
     async record(given) {
@@ -100,7 +103,7 @@ async function record(run: Run, records: readonly LedgerRecord[]): Promise<reado
     const period = periodOf(one)
     if (isNew.has(JSON.stringify(period))) continue
     const [standing] = (await run(LOCK, period)).rows
-    // It was pruned between the two statements: this report of it is lost, and the next one makes it again.
+    // It was pruned between the two statements. This report is lost; the next one inserts the period again.
     if (standing === undefined) continue
     const merged = mergeLedgerRecords(toLedgerRecord(standing), one)
     await run(MERGE, [...period, ...columnsOfRecord(merged)])
@@ -117,7 +120,7 @@ async function record(run: Run, records: readonly LedgerRecord[]): Promise<reado
   return conflicts
 }
 
-/** The kids that appear in a class for the first time and were seen in the other. */
+/** The kids that appear in one class for the first time and were already issued in the other. */
 function conflictsOf(
   issued: readonly { readonly record: ContentRef; readonly key: LedgerKey }[],
   seen: Set<string>,
@@ -142,7 +145,7 @@ function knownId(row: Row): string {
   return seenId(ref, { kid: toStoredKid(row.kid), contentKeyClass: toClass(row.class) })
 }
 
-/** One record for each period, in the order of their names. */
+/** One record per period, ordered by name. */
 function inOneOrder(records: readonly LedgerRecord[]): readonly LedgerRecord[] {
   const merged = new Map<string, LedgerRecord>()
   for (const one of records) {
@@ -165,7 +168,7 @@ function columnsOfRecord(one: LedgerRecord): readonly unknown[] {
   return [one.firstAt, one.lastAt, one.keepUntil ?? null, toLedgerJson(one)]
 }
 
-/** The names are compared as bytes: how the database sorts texts may change with its system. */
+/** Names compare as bytes: the collation of the database can change with its operating system. */
 const RECENT = {
   name: 'keyspring-ledger-recent',
   text: `SELECT tenant, content_id, period_id, first_at, record, keep_until FROM keyspring_ledger_period
@@ -174,7 +177,7 @@ const RECENT = {
     ORDER BY first_at, tenant COLLATE "C", content_id COLLATE "C", period_id COLLATE "C" LIMIT $6`,
 }
 
-/** The newest part of the ledger, in the order of its time. */
+/** The newest periods of the ledger, ordered by time. */
 export function postgresRecentPeriods(pool: PostgresPool): RecentPeriods {
   return {
     async listRecent({ since, until }, after, limit) {

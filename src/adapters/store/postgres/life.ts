@@ -6,7 +6,7 @@ import type { PostgresPool, Run } from './pool.ts'
 import { escapeName, namesOf, unescapeName } from './reads.ts'
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
-/** The rows are taken in one order, so that nodes that renew the same contents do not deadlock. */
+/** Rows are locked in a fixed order, so that nodes that renew the same contents do not deadlock. */
 const PUT_EXPIRY = {
   name: 'keyspring-put-expiry',
   text: `UPDATE keyspring_content AS one SET expires_at = taken.until
@@ -87,7 +87,7 @@ export function postgresLife(pool: PostgresPool): LifeStore & Pick<ContentStore,
   }
 }
 
-/** Removes everything of contents but their own rows, which are locked by then: nothing is added meanwhile. */
+/** Removes everything of contents except their own rows. Those rows are locked, so nothing is added meanwhile. */
 export async function removeParts(run: Run, refs: readonly ContentRef[]): Promise<void> {
   for (const statement of REMOVE_PARTS) await run(statement, columnsOf(refs))
 }

@@ -67,7 +67,7 @@ export function postgresMaintenance(pool: PostgresPool): StoreMaintenance {
       try {
         return (await pool.run(REMOVE, [escapeName(tenant), generation], false)).count > 0
       } catch (error) {
-        // A sealed value needs it: the foreign key says so, whatever was counted before.
+        // A foreign key reports that a sealed value needs it, whatever was counted before.
         if (codeOf(error instanceof Error ? error.cause : undefined) === '23503') return false
         throw error
       }

@@ -32,7 +32,10 @@ const REPLACE_DOCUMENT = {
   name: 'keyspring-replace-document',
   text: `UPDATE keyspring_document SET xml = $3, revision = $4, at = $5 ${OF_CONTENT} AND revision = $6`,
 }
-/** Names are in the order of their bytes, whatever the collation of the database; all but those with U+0000 as they were written. */
+/**
+ * Names are ordered by their bytes, whatever the collation of the database. All but those with U+0000 are stored
+ * unchanged.
+ */
 const NAMES = {
   name: 'keyspring-search-contents',
   text: `SELECT content_id FROM keyspring_content WHERE tenant = $1
@@ -81,10 +84,10 @@ const HEADS = {
   name: 'keyspring-list-audit-heads',
   text: 'SELECT chain, seq, sealed FROM keyspring_audit_head ORDER BY chain COLLATE "C"',
 }
-/** A write that is begun may be forgotten by another node between two statements. */
+/** Another node can prune a started write between two statements. */
 const MAX_TRIES = 5
 
-/** What management asks of a store, in PostgreSQL. */
+/** The management part of the store in PostgreSQL. */
 export function postgresManage(pool: PostgresPool): ManageStore {
   const summaries = async (tenant: string, contentIds: readonly string[]): Promise<readonly ContentSummary[]> => {
     if (contentIds.length === 0) return []
@@ -144,7 +147,7 @@ function postgresDocuments(pool: PostgresPool): DocumentStore {
       return row && toDocument(row)
     },
 
-    /** The row of the content is taken first, so that no destruction comes between. */
+    /** The content row is locked first, so that no destruction comes between. */
     putDocument(ref, { xml, revision, at }, before) {
       return pool.transaction(async (run) => {
         await run(PUT_ROW, namesOf(ref))
@@ -173,7 +176,7 @@ function postgresDocuments(pool: PostgresPool): DocumentStore {
   }
 }
 
-/** Ends a transaction that must not be committed. */
+/** Rolls a transaction back. */
 class RolledBack extends KeyProviderError {
   readonly conflict: 'changed' | 'taken'
 

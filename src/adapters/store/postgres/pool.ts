@@ -5,24 +5,27 @@ import type { Secret } from '../../../core/secret.ts'
 import type { Row } from '../rows.ts'
 import { databaseUnavailable, isAnswered, isConnectionLoss, isContention, REMEDIES } from './error.ts'
 
-/** A statement with a name: the server plans it once for each connection. */
+/** A named statement: the server plans it once per connection. */
 export interface Statement {
   readonly name: string
   readonly text: string
 }
 
-/** What runs statements: the pool, one by one, or the connection of a transaction. */
+/** Runs statements: one by one on the pool, or on the connection of a transaction. */
 export type Run = (
   statement: Statement,
   values: readonly unknown[],
 ) => Promise<{ readonly rows: readonly Row[]; readonly count: number }>
 
 export interface PostgresPool {
-  /** What messages call it: host and database, never the user's password. */
+  /** Its name in messages: host and database, never user or password. */
   readonly name: string
-  /** Runs one statement, committed when it resolves. `repeatable` says that it may be done twice. */
+  /**
+   * Runs one statement, which is committed when the promise resolves. `repeatable` allows a retry after a lost
+   * connection.
+   */
   run(statement: Statement, values: readonly unknown[], repeatable?: boolean): ReturnType<Run>
-  /** Runs `work` in one transaction (READ COMMITTED), from the start again while others are in its way. */
+  /** Runs `work` in one transaction (READ COMMITTED), and again from its start after a conflict with others. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -30,7 +33,7 @@ export interface PostgresPool {
 export interface PostgresPoolOptions {
   readonly url: Secret<string>
   readonly connections?: number
-  /** How many calls may wait for a connection; more are refused at once. */
+  /** The number of calls that may wait for a connection. Further calls are rejected at once. */
   readonly maxWaiting?: number
   readonly connectTimeoutMs?: number
   readonly statementTimeoutMs?: number
@@ -38,10 +41,10 @@ export interface PostgresPoolOptions {
 
 const MAX_TRIES = 8
 const IDLE_MS = 30_000
-/** Beyond the server's own limit, for a server that says nothing any more. */
+/** Longer than the server's own time limit, for a server that does not answer at all. */
 const SILENCE_MS = 1_000
 
-/** Connections to one PostgreSQL server, bounded in number, in time and in how many wait for them. */
+/** Connections to one PostgreSQL server, limited in number, in time and in waiting calls. */
 export async function openPostgresPool(options: PostgresPoolOptions): Promise<PostgresPool> {
   const { url, connections = 10, maxWaiting = 1_000, connectTimeoutMs = 3_000, statementTimeoutMs = 5_000 } = options
   const { default: pg } = await import('pg')
@@ -57,9 +60,10 @@ export async function openPostgresPool(options: PostgresPoolOptions): Promise<Po
     keepAlive: true,
     allowExitOnIdle: true,
   })
-  // A connection that breaks while nobody uses it: the pool has dropped it, and the next call tells if all are broken.
+  // An idle connection broke. The pool has dropped it; the next call fails if all are broken.
   pool.on('error', () => undefined)
-  // One that breaks while it is lent, between two statements: the next statement fails. Unheard, it would end the process.
+  // A connection in use broke between two statements, and the next statement fails. Without a listener the error would
+  // end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
   let closing: Promise<void> | undefined
 
@@ -82,7 +86,7 @@ export async function openPostgresPool(options: PostgresPoolOptions): Promise<Po
     }
   }
 
-  /** Tries again, with the same values, what others were in the way of; and once what a lost connection left open. */
+  /** Retries with the same values: after conflicts with others, and once after a lost connection. */
   const persist = async <T>(repeatable: boolean, work: () => Promise<T>): Promise<T> => {
     let losses = 0
     for (let tries = 1; ; tries++) {
@@ -116,7 +120,7 @@ async function inTransaction<T>(client: PoolClient, work: (run: Run) => Promise<
     await client.query('COMMIT')
     return value
   } catch (error) {
-    // On a broken connection there is nothing to undo: the server has done so.
+    // The server has already rolled back on a broken connection.
     if (isAnswered(error) || error instanceof KeyProviderError) await client.query('ROLLBACK')
     throw error
   }
@@ -145,7 +149,7 @@ const READ_ONLY = {
   text: `SELECT current_setting('transaction_read_only') AS read_only`,
 }
 
-/** Rejects with ERR_STORE_UNAVAILABLE for a database that takes no writes: a standby is one until it is promoted. */
+/** Rejects with ERR_STORE_UNAVAILABLE for a database that accepts no writes, such as a standby before its promotion. */
 export async function checkPostgresWrites(pool: PostgresPool): Promise<void> {
   const [row] = (await pool.run(READ_ONLY, [])).rows
   if (row?.read_only !== 'on') return

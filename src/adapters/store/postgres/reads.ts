@@ -20,12 +20,12 @@ export type PostgresReads = Pick<ContentStore, 'findContent' | 'listOverrides' |
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 const NOTHING = 'NULL::UUID AS kid, NULL::TEXT AS class, NULL::BYTEA AS sealed, NULL::TEXT AS pssh'
 
-/** The columns that say what a content is, apart from its name. */
+/** The columns of a content except its name. */
 export const CONTENT_COLUMNS =
   'sealed_secret, tombstone_at, tombstone_reason, tombstone_cause, created_at, expires_at, hold, epoch'
 const NO_CONTENT = CONTENT_COLUMNS.replaceAll(/\w+/g, 'NULL')
 
-/** One statement, so that everything is of one moment. */
+/** One statement, so that all rows are of the same moment. */
 const CONTENT = {
   name: 'keyspring-find-content',
   text: `
@@ -98,7 +98,7 @@ function contentOf(rows: readonly Row[], overrides: readonly Row[], overridesCom
   const content = rows.find(({ part }) => part === 'content')
   const life = content === undefined ? UNBORN : toNamedLife(content)
   const tombstone = content && toNamedTombstone(content)
-  // A row that a write left at the moment of the destruction is no part of the content; that write removes it.
+  // A row that a write left at the moment of the destruction does not belong to the content. That write removes it.
   if (tombstone !== undefined) return { ...NO_KEYS, life, tombstone }
   const rules = rows.filter(({ part }) => part === 'rule')
   return {
@@ -113,7 +113,7 @@ function contentOf(rows: readonly Row[], overrides: readonly Row[], overridesCom
   }
 }
 
-/** In the order of kid and class, whatever the database's collation. */
+/** Ordered by kid and class, whatever the collation of the database. */
 function sorted(rows: readonly Row[]) {
   const order = ({ kid, contentKeyClass }: { kid: string; contentKeyClass: string }) => `${kid} ${contentKeyClass}`
   return rows.map(toOverride).sort((a, b) => (order(a) < order(b) ? -1 : 1))
@@ -123,12 +123,15 @@ function ruleOrder(rule: { readonly intendedTrackType: string | undefined; reado
   return JSON.stringify([rule.intendedTrackType ?? '', rule.periodIndex ?? ''])
 }
 
-/** A name as PostgreSQL can keep it: its text has no U+0000. Every other name but one with a backslash stays as it is. */
+/**
+ * A name in a form that PostgreSQL can store: its texts cannot hold U+0000. A name without U+0000 and without a
+ * backslash stays unchanged.
+ */
 export function escapeName(name: string): string {
   return name.replaceAll('\\', '\\\\').replaceAll('\0', '\\0')
 }
 
-/** The name that was escaped. */
+/** The original of an escaped name. */
 export function unescapeName(text: string): string {
   return text.replaceAll(/\\([\\0])/g, (_, escaped: string) => (escaped === '0' ? '\0' : '\\'))
 }

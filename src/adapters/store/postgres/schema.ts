@@ -3,8 +3,8 @@ import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } 
 import type { PostgresPool } from './pool.ts'
 
 /**
- * The schema of PostgreSQL, in SQL that CockroachDB and YugabyteDB take too. Names are escaped text (`escapeName`). The foreign keys
- * to data_key keep a generation from being removed while a value needs it, whatever any node does meanwhile.
+ * The PostgreSQL schema, in SQL that CockroachDB and YugabyteDB accept too. Names are escaped text (`escapeName`).
+ * Foreign keys to data_key prevent the removal of a generation that a value needs, whatever a node does meanwhile.
  */
 export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   {
@@ -143,17 +143,17 @@ export const POSTGRES_MIGRATIONS: readonly Migration[] = [
   },
 ]
 
-/** The schema this version of keyspring writes. */
+/** The schema version that this version of Keyspring writes. */
 export const POSTGRES_SCHEMA_VERSION = POSTGRES_MIGRATIONS.length
 
-/** What was done to bring a schema up to date. */
+/** The steps that a migration ran. */
 export interface MigrationReport {
   readonly from: number
   readonly to: number
   readonly applied: readonly string[]
 }
 
-/** Brings the schema up to date, step by step, each in one transaction; several processes may do so at once. */
+/** Brings the schema up to date, one transaction per step. Several processes may run it at once. */
 export async function migratePostgres(pool: PostgresPool): Promise<MigrationReport> {
   await makeHistory(pool)
   const from = (await readHistory(pool)).length
@@ -166,7 +166,10 @@ export async function migratePostgres(pool: PostgresPool): Promise<MigrationRepo
   }
 }
 
-/** Throws unless the schema is the one of this version: ERR_STORE_SCHEMA_NEWER, or ERR_STORE_SCHEMA_OLDER with the way to mend it. */
+/**
+ * Throws unless the schema is that of this version: ERR_STORE_SCHEMA_NEWER, or ERR_STORE_SCHEMA_OLDER with the command
+ * that fixes it.
+ */
 export async function requirePostgresSchema(pool: PostgresPool): Promise<void> {
   const history = (await hasHistory(pool)) ? await readHistory(pool) : []
   const pending = pendingMigrations(pool.name, POSTGRES_MIGRATIONS, history)
@@ -208,7 +211,7 @@ async function makeHistory(pool: PostgresPool): Promise<void> {
   try {
     await pool.run(HISTORY.make, [])
   } catch (error) {
-    // Another process made it at this moment: IF NOT EXISTS does not see what is not committed yet.
+    // Another process created it at this moment: IF NOT EXISTS does not see uncommitted tables.
     if (!(await hasHistory(pool))) throw error
   }
 }
@@ -220,7 +223,9 @@ async function readHistory(pool: PostgresPool): Promise<readonly AppliedMigratio
   })
 }
 
-/** One step; false when another process did it. The row of the history is the lock: a second process waits for it. */
+/**
+ * Runs one step. Returns false if another process ran it. The history row is the lock: a second process waits for it.
+ */
 function apply(pool: PostgresPool, version: number, migration: Migration): Promise<boolean> {
   return pool.transaction(async (run) => {
     const { count } = await run(HISTORY.put, [version, migration.name, checksumOf(migration)])

@@ -17,15 +17,15 @@ import { type MigrationReport, migratePostgres, requirePostgresSchema } from './
 import { postgresWrites } from './writes.ts'
 
 export interface PostgresStoreOptions extends PostgresPoolOptions {
-  /** Replicas that contents may be read from. */
+  /** Replicas from which contents may be read. */
   readonly replicas?: readonly Secret<string>[]
-  /** Whether the schema is brought up to date; else an old one is refused. */
+  /** Whether to migrate the schema. Otherwise an old schema is an error. */
   readonly migrate?: boolean
-  /** Told when a replica does not answer; the primary is asked then. */
+  /** Called when a replica does not answer. The primary is asked then. */
   readonly onReplicaAway?: (error: KeyProviderError) => void
 }
 
-/** The store of many nodes: PostgreSQL, and what speaks as it does. Nothing is kept in the process but connections. */
+/** The store for several nodes: PostgreSQL, or a compatible database. The process keeps only connections. */
 export async function openPostgresStore(
   options: PostgresStoreOptions,
 ): Promise<ContentStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore> {
@@ -58,7 +58,7 @@ export async function openPostgresStore(
     ...postgresManage(primary),
     ...reads,
 
-    /** From a replica as far as it knows the content; what it does not know is asked of the primary, for it may be new. */
+    /** Reads from a replica if it has the content, else from the primary, because the content may be new. */
     async findContent(ref, kids) {
       const replica = replicaReads[turn++ % Math.max(1, replicaReads.length)]
       if (replica !== undefined) {
@@ -77,10 +77,10 @@ export async function openPostgresStore(
   }
 }
 
-/** A step may have to look at every row there is. */
+/** A step may have to read every row. */
 const MIGRATION_TIMEOUT_MS = 900_000
 
-/** Brings the schema of a database up to date, and tells what was done. */
+/** Brings the schema of a database up to date and returns the steps that it ran. */
 export async function migratePostgresStore(options: PostgresPoolOptions): Promise<MigrationReport> {
   const pool = await openPostgresPool({ ...options, statementTimeoutMs: MIGRATION_TIMEOUT_MS })
   try {
@@ -96,7 +96,7 @@ const DURABILITY = {
   text: `SELECT current_setting('synchronous_commit', true) AS commit, current_setting('fsync', true) AS disk`,
 }
 
-/** An answer is given when its secret is durable, so a database that only says so is refused. */
+/** Keys are answered once their secret is durable. A database that confirms before it is durable is an error. */
 async function requireDurability(pool: PostgresPool): Promise<void> {
   const [row] = (await pool.run(DURABILITY, [])).rows
   const off = [
@@ -106,6 +106,6 @@ async function requireDurability(pool: PostgresPool): Promise<void> {
   if (off.length === 0) return
   throw new KeyProviderError(
     'ERR_STORE_UNAVAILABLE',
-    `the store ${pool.name} may lose what it has confirmed: set ${off.map(([, name]) => name).join(' and ')} to on`,
+    `the store ${pool.name} can lose confirmed writes: set ${off.map(([, name]) => name).join(' and ')} to on`,
   )
 }

@@ -12,9 +12,12 @@ import { escapeName, namesOf, type PostgresReads, unescapeName } from './reads.t
 export type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
-/** The row of a content that may take something: it is held until the statement ends, so that no destruction comes between. */
+/** The content row that a write needs. It is locked until the statement ends, so that no destruction comes between. */
 const LIVING = `(SELECT 1 FROM keyspring_content ${OF_CONTENT} AND tombstone_at IS NULL FOR SHARE) AS living`
-/** As LIVING, of a content without a secret. Whoever puts one takes the same row: it comes before or after, and the later sees it. */
+/**
+ * Like LIVING, for a content without a secret. A writer of a secret locks the same row, so the later of the two sees
+ * the earlier.
+ */
 const WITHOUT_SECRET = LIVING.replace('FOR SHARE', 'AND sealed_secret IS NULL FOR SHARE')
 
 const PUT_SECRET = {
@@ -39,7 +42,10 @@ const PUT_BIRTH = {
     ON CONFLICT (tenant, content_id) DO UPDATE SET created_at = excluded.created_at, expires_at = excluded.expires_at
     WHERE one.created_at IS NULL AND one.sealed_secret IS NULL AND one.tombstone_at IS NULL`,
 }
-/** All overrides in one statement, so that all or none stand; the rows are sorted before, so that two of them cannot deadlock. */
+/**
+ * All overrides in one statement, so that all or none are stored. The rows are sorted first, so that two statements
+ * cannot deadlock.
+ */
 const PUT_OVERRIDES = { name: 'keyspring-put-overrides', text: putOverridesTo(LIVING) }
 const PUT_OVERRIDES_UNLESS_SECRET = {
   name: 'keyspring-put-overrides-unless-secret',
@@ -91,8 +97,8 @@ const PUT_DATA_KEY = {
 }
 
 /**
- * The writes of a ContentStore. An insert-if-absent and the reading of what stands are two statements, each committed by itself: the
- * second sees what any other node committed before it.
+ * The writes of a ContentStore. Insert-if-absent and the read that follows are two statements, each committed by
+ * itself: the second sees everything that other nodes committed before it.
  */
 export function postgresWrites(pool: PostgresPool, reads: PostgresReads): PostgresWrites {
   const standing = async (
@@ -182,7 +188,10 @@ export function postgresWrites(pool: PostgresPool, reads: PostgresReads): Postgr
   }
 }
 
-/** The result of a write, or ERR_DATA_KEY_REMOVED where a foreign key says that the data key of a value is gone. */
+/**
+ * The result of a write. Throws ERR_DATA_KEY_REMOVED if a foreign key reports that the data key of a value was
+ * removed.
+ */
 export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, writing: Promise<T>): Promise<T> {
   try {
     return await writing
@@ -191,7 +200,7 @@ export async function unlessRemoved<T>({ tenant }: Pick<ContentRef, 'tenant'>, w
   }
 }
 
-/** Puts the birth and the overrides of a document in a transaction. Returns how many overrides it stored. */
+/** Stores the birth and the overrides of a document in a transaction. Returns the number of overrides stored. */
 export async function putOverridesIn(
   run: Run,
   ref: ContentRef,
@@ -213,14 +222,14 @@ function birthOf(ref: ContentRef, { at, expiresAt }: Birth): readonly unknown[] 
   return [...namesOf(ref), at, expiresAt ?? null]
 }
 
-/** Whether a content that was born has each of the overrides, whoever stored it. */
+/** Whether an existing content has each of the overrides, whichever writer stored them. */
 function holds({ life, sealedSecret, overrides }: StoredContent, wanted: readonly StoredOverride[]): boolean {
   if (life.createdAt === undefined && sealedSecret === undefined) return false
   const standing = new Set(overrides.map(({ kid, contentKeyClass }) => kid + contentKeyClass))
   return wanted.every(({ kid, contentKeyClass }) => standing.has(kid + contentKeyClass))
 }
 
-/** The data key that a value needs, or NULL for bytes that are no seal. */
+/** The data key that a value needs; NULL for bytes that are not sealed. */
 function generationOf(sealed: Uint8Array): number | null {
   return sealGeneration(sealed) ?? null
 }

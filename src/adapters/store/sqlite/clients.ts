@@ -2,12 +2,12 @@ import type { DatabaseSync } from 'node:sqlite'
 import type { RegisteredClient } from '../../../auth/clients/store.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
 
-/** The part of ClientStore that reads, on one connection. */
+/** The reads of a ClientStore on one connection. */
 export interface SqliteClientReads {
   listClients(): readonly RegisteredClient[]
 }
 
-/** The part that writes, as it runs inside a transaction of the writer's thread. */
+/** The writes, which run inside a transaction of the writer thread. */
 export interface SqliteClientWrites {
   putClient(registered: RegisteredClient): void
   removeClient(name: string): boolean

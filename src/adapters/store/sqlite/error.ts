@@ -1,22 +1,22 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 
-/** An error of the engine as it crosses from the writer's thread. */
+/** An error of SQLite in a form that crosses from the writer thread. */
 export interface EngineError {
   readonly message: string
-  /** SQLite's extended result code; undefined when the failure was not SQLite's. */
+  /** SQLite's extended result code; undefined for other failures. */
   readonly errcode: number | undefined
 }
 
-/** What to do about a primary result code. @see https://www.sqlite.org/rescode.html */
+/** The remedy for a primary result code. @see https://www.sqlite.org/rescode.html */
 const REMEDIES: Readonly<Record<number, string>> = {
   5: 'it is locked by another process: end the process that holds it, or let it finish',
   6: 'it is locked by another process: end the process that holds it, or let it finish',
   8: 'it cannot be written: let the user that runs keyspring write the file and its directory',
-  10: 'reading or writing the disk failed: check the disk, then restore the store from a backup if need be',
+  10: 'reading or writing the disk failed: check the disk, then restore the store from a backup if necessary',
   11: 'the file is damaged: restore it from a backup',
-  13: 'the disk is full: make room; contents that have keys already are answered meanwhile',
+  13: 'the disk is full: free some space; known contents are still answered',
   14: 'it cannot be opened: check that its directory exists and that the user that runs keyspring may use it',
-  26: 'the file is no keyspring store: name another file, or restore it from a backup',
+  26: 'the file is not a keyspring store: name another file, or restore it from a backup',
 }
 
 export function toEngineError(error: unknown): EngineError {
@@ -25,7 +25,7 @@ export function toEngineError(error: unknown): EngineError {
   return { message, errcode }
 }
 
-/** The one error of whatever keeps the store in `file` from its work. */
+/** The error for every failure of the store in `file`. */
 export function storeUnavailable(file: string, { message, errcode }: EngineError, cause?: unknown): KeyProviderError {
   const remedy = errcode === undefined ? undefined : REMEDIES[errcode & 0xff]
   return new KeyProviderError('ERR_STORE_UNAVAILABLE', `the store ${file} does not answer: ${remedy ?? message}`, {
@@ -33,7 +33,7 @@ export function storeUnavailable(file: string, { message, errcode }: EngineError
   })
 }
 
-/** Runs `work` on the engine; what it throws is wrapped once. */
+/** Runs `work` and wraps what it throws, once. */
 export function onEngine<T>(file: string, work: () => T): T {
   try {
     return work()

@@ -19,7 +19,7 @@ export interface SqliteLedgerReads {
 }
 
 export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
-  // One row of each content and class, without a look at its periods.
+  // One row per content and class, without reading its periods.
   const nextOfKid = db.prepare(
     `SELECT content_id, class FROM ledger_kid WHERE tenant = ? AND kid = ? AND (content_id, class) > (?, ?)
      ORDER BY content_id, class LIMIT 1`,
@@ -95,7 +95,7 @@ export type SqliteRecentReads = (
   ...values: Parameters<RecentPeriods['listRecent']>
 ) => Awaited<ReturnType<RecentPeriods['listRecent']>>
 
-/** The newest part of the ledger, in the order of its time. */
+/** The newest periods of the ledger, ordered by time. */
 export function sqliteRecentReads(db: DatabaseSync): SqliteRecentReads {
   const select = db.prepare(
     `SELECT id, first_at, record, keep_until FROM ledger_period

@@ -4,12 +4,12 @@ import type { ContentStore } from '../../../keys/ports/content-store.ts'
 import type { Expiry } from '../../../keys/ports/lifetime-store.ts'
 import { toText } from '../rows.ts'
 
-/** The part of a LifeStore that reads, on one connection. */
+/** The reads of a LifeStore on one connection. */
 export interface SqliteLifeReads {
   listExpired(before: number, after: Expiry | undefined, limit: number): readonly Expiry[]
 }
 
-/** The part that writes, as it runs inside a transaction of the writer's thread; listing too where it may take long. */
+/** The writes, which run inside a transaction of the writer thread, and the listings that can take long. */
 export interface SqliteLifeWrites {
   putExpiry(expiries: Parameters<ContentStore['putExpiry']>[0]): void
   putHold(ref: ContentRef, hold: string | undefined): boolean
@@ -60,7 +60,7 @@ export function sqliteLifeWrites(db: DatabaseSync): SqliteLifeWrites {
       })
     },
     listUnlimited(after, limit) {
-      // No name is smaller than two empty ones, and a tenant has a name.
+      // Two empty names sort before every other pair, because a tenant has a name.
       const { tenant, contentId } = after ?? { tenant: '', contentId: '' }
       return unlimited.all(tenant, contentId, limit).map((row) => {
         return { tenant: toText(row.tenant), contentId: toText(row.content_id) }
@@ -69,7 +69,7 @@ export function sqliteLifeWrites(db: DatabaseSync): SqliteLifeWrites {
   }
 }
 
-/** What removes everything of a content but its own row. */
+/** Removes everything of a content except its own row. */
 export function sqlitePartRemoval(db: DatabaseSync): (ref: ContentRef) => void {
   const removals = ['override', 'kid_override', 'document'].map((table) =>
     db.prepare(`DELETE FROM ${table} WHERE tenant = ? AND content_id = ?`),

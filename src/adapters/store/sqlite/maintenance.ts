@@ -8,13 +8,13 @@ import { AUDIT_TENANT } from '../../../operations/ports/store.ts'
 import { toDataKey, toText } from '../rows.ts'
 import { storeUnavailable, toEngineError } from './error.ts'
 
-/** The part of StoreMaintenance that reads, on one connection. */
+/** The reads of StoreMaintenance on one connection. */
 export interface SqliteMaintenanceReads {
   listContents(after: ContentRef | undefined, limit: number): readonly ContentRef[]
   listDataKeys(): readonly StoredDataKey[]
 }
 
-/** The part that writes, as it runs inside a transaction of the writer's thread; counting too, for it takes long. */
+/** The writes, which run inside a transaction of the writer thread, and the counts, which take long. */
 export interface SqliteMaintenanceWrites {
   rewrapDataKey(dataKey: StoredDataKey, before: Uint8Array): boolean
   removeDataKey(tenant: Tenant, generation: number): boolean
@@ -33,7 +33,7 @@ export function sqliteMaintenanceReads(db: DatabaseSync): SqliteMaintenanceReads
   const dataKeys = db.prepare(DATA_KEYS)
   return {
     listContents(after, limit) {
-      // No name is smaller than two empty ones, and a tenant has a name.
+      // Two empty names sort before every other pair, because a tenant has a name.
       const { tenant, contentId } = after ?? { tenant: '', contentId: '' }
       return contents.all({ tenant, contentId, limit }).map((row) => {
         return { tenant: toText(row.tenant), contentId: toText(row.content_id) }
@@ -59,7 +59,7 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
     'UPDATE content SET created_at = ?, expires_at = ?, hold = ?, epoch = ? WHERE tenant = ? AND content_id = ?',
   )
   const dataKeys = db.prepare(DATA_KEYS)
-  // The first byte of a seal is its version, the next four are the generation.
+  // The first byte of a seal is its version, the next four bytes are the generation.
   const isOf = (column: string, tenant = 'tenant'): string =>
     `${tenant} = :tenant AND substr(${column}, 1, 5) = :head AND length(${column}) >= 33`
   const count = db.prepare(
@@ -101,7 +101,7 @@ export function sqliteMaintenanceWrites(db: DatabaseSync): SqliteMaintenanceWrit
   }
 }
 
-/** What refuses a value that was sealed with a data key removed meanwhile. */
+/** Throws for a value that was sealed with a data key removed meanwhile. */
 export function removedDataKeys(db: DatabaseSync): (tenant: Tenant, sealed: Uint8Array) => boolean {
   const find = db.prepare('SELECT 1 FROM removed_data_key WHERE tenant = ? AND generation = ?')
   return (tenant, sealed) => {
@@ -117,7 +117,7 @@ function headOf(generation: number): Uint8Array {
   return head
 }
 
-/** Copies a SQLite store as it is at one moment, while servers go on writing to it. */
+/** Copies a SQLite store as of one moment, while servers keep writing to it. */
 export async function backupSqlite(file: string, target: string): Promise<void> {
   try {
     const db = new DatabaseSync(file, { readOnly: true })
@@ -126,7 +126,7 @@ export async function backupSqlite(file: string, target: string): Promise<void> 
     } finally {
       db.close()
     }
-    // Whole in one file, for archives.
+    // Complete in one file, for archives.
     const copy = new DatabaseSync(target)
     copy.exec('PRAGMA journal_mode = DELETE')
     copy.close()

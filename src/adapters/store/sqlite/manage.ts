@@ -14,7 +14,7 @@ import { toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '.
 import { removedDataKeys } from './maintenance.ts'
 import { CONTENT_COLUMNS } from './reads.ts'
 
-/** The part of a ManageStore that reads, on one connection. Each reads a bounded number of rows. */
+/** The reads of a ManageStore on one connection. Each reads a bounded number of rows. */
 export interface SqliteManageReads {
   findDocument(ref: ContentRef): StoredDocument | undefined
   searchContents(query: ContentQuery): ContentPage
@@ -22,7 +22,7 @@ export interface SqliteManageReads {
   listAuditHeads(): readonly AuditHead[]
 }
 
-/** The part that writes, as it runs inside a transaction of the writer's thread. */
+/** The writes, which run inside a transaction of the writer thread. */
 export interface SqliteManageWrites {
   putDocument(ref: ContentRef, document: StoredDocument, before: string | undefined): boolean
   beginWrite(write: IdempotentWrite, notBefore: number): IdempotentWrite | undefined

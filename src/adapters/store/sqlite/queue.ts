@@ -4,23 +4,23 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { storeUnavailable, toEngineError } from './error.ts'
 import type { Write, WriterData, WriterMessage, WriterVerbs, Written } from './writer.ts'
 
-/** The way to the writer's thread. */
+/** The connection to the writer thread. */
 export interface SqliteQueue {
   /** Resolves when the write is durable. */
   write<V extends keyof WriterVerbs>(
     verb: V,
     ...values: Parameters<WriterVerbs[V]>
   ): Promise<ReturnType<WriterVerbs[V]>>
-  /** Ends the thread when everything that waits is written. */
+  /** Ends the thread once every waiting write is done. */
   close(): Promise<void>
 }
 
 export interface SqliteQueueOptions {
   /** Starts the writer's thread. */
   readonly start?: (data: WriterData) => Worker
-  /** Told why a writer had died when another is started in its place. */
+  /** Called with the reason why a writer thread died, when its successor starts. */
   readonly onRestart?: ((died: KeyProviderError) => void) | undefined
-  /** Milliseconds, of a clock that does not go back. */
+  /** Milliseconds of a monotonic clock. */
   readonly now?: () => number
 }
 
@@ -29,7 +29,7 @@ interface Waiting extends Write {
   readonly reject: (error: KeyProviderError) => void
 }
 
-/** Reports and upkeep: they let everything else pass. */
+/** Reports and maintenance. They give way to everything else. */
 const PATIENT: ReadonlySet<keyof WriterVerbs> = new Set([
   'record',
   'prune',
@@ -40,7 +40,7 @@ const PATIENT: ReadonlySet<keyof WriterVerbs> = new Set([
   'pruneWrites',
 ])
 const MAX_GROUP = 512
-/** How long nothing is tried after a writer died: twice as long each time, until one has written. */
+/** The pause after a writer thread died. It doubles each time, until a thread has written. */
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
 
@@ -64,7 +64,7 @@ export function openSqliteQueue(data: WriterData, options: SqliteQueueOptions = 
 
   function begin() {
     const worker = start(data)
-    // Only writes under way keep the process alive.
+    // Only writes in flight keep the process alive.
     worker.unref()
     const whileCurrent =
       <V>(act: (value: V) => void) =>
@@ -111,7 +111,7 @@ export function openSqliteQueue(data: WriterData, options: SqliteQueueOptions = 
     pauseMs = FIRST_PAUSE_MS
     schedule()
     for (const [index, { resolve, reject }] of settled.entries()) {
-      const outcome = written[index] ?? { failed: { message: 'its writer did not answer', errcode: undefined } }
+      const outcome = written[index] ?? { failed: { message: 'its writer thread did not answer', errcode: undefined } }
       if ('value' in outcome) resolve(outcome.value)
       else if ('refused' in outcome) reject(new KeyProviderError(outcome.refused.code, outcome.refused.message))
       else reject(storeUnavailable(data.file, outcome.failed))
@@ -119,14 +119,14 @@ export function openSqliteQueue(data: WriterData, options: SqliteQueueOptions = 
   }
 
   function endByItself(): void {
-    end(new Error('its writer ended; another is started soon'))
+    end(new Error('its writer thread ended and restarts soon: retry'))
   }
 
   function end(cause: unknown): void {
     const error = storeUnavailable(data.file, toEngineError(cause), cause)
     died = { error, retryAt: now() + pauseMs }
     pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)
-    // What was being committed may stand or not: whoever asks again finds out.
+    // A write that was being committed may be stored or not. A caller that retries finds out.
     const waiting = [...group, ...urgent.splice(0), ...patient.splice(0)]
     group = []
     for (const { reject } of waiting) reject(error)
@@ -134,7 +134,10 @@ export function openSqliteQueue(data: WriterData, options: SqliteQueueOptions = 
     void writer.worker.terminate()
   }
 
-  /** Why nothing can be written now; undefined when there is a writer, started in the place of one that died if need be. */
+  /**
+   * The reason why writes are impossible now; undefined if a writer thread runs. Starts a new thread in place of a
+   * dead one.
+   */
   function obstacle(): KeyProviderError | undefined {
     if (closing !== undefined) return storeUnavailable(data.file, CLOSED)
     if (died === undefined) return undefined

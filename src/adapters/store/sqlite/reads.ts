@@ -14,7 +14,7 @@ export interface SqliteReads {
   sampleDataKeys(): readonly StoredDataKey[]
 }
 
-/** The columns that say what a content is, apart from its name. */
+/** The columns of a content except its name. */
 export const CONTENT_COLUMNS =
   'sealed_secret, tombstone_at, tombstone_reason, tombstone_cause, created_at, expires_at, hold, epoch'
 

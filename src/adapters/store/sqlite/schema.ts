@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { type AppliedMigration, checksumOf, type Migration, pendingMigrations } from '../migration.ts'
 
-/** The steps from an empty file to the present schema. */
+/** The steps from an empty file to the current schema. */
 export const SQLITE_MIGRATIONS: readonly Migration[] = [
   {
     name: 'contents, overrides, data keys and the ledger',
@@ -144,13 +144,13 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
   },
 ]
 
-/** The schema this version of keyspring writes. */
+/** The schema version that this version of Keyspring writes. */
 export const SCHEMA_VERSION = SQLITE_MIGRATIONS.length
 
 const HISTORY = `CREATE TABLE IF NOT EXISTS migration (
   version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT`
 
-/** Brings the schema up to date, in one transaction. Throws ERR_STORE_SCHEMA_NEWER for that of a later version. */
+/** Brings the schema up to date in one transaction. Throws ERR_STORE_SCHEMA_NEWER for the schema of a later version. */
 export function migrate(db: DatabaseSync, file: string): void {
   if (pendingMigrations(file, SQLITE_MIGRATIONS, historyOf(db)).length === 0) return
   db.exec('BEGIN IMMEDIATE')
@@ -171,7 +171,7 @@ export function migrate(db: DatabaseSync, file: string): void {
   }
 }
 
-/** The steps a file has had. A file that says a later version than it has steps is of that version all the same. */
+/** The steps that a file has run. A file that states a later version than it has steps counts as that version. */
 function historyOf(db: DatabaseSync): readonly AppliedMigration[] {
   const hasHistory = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migration'").get()
   const rows = hasHistory === undefined ? [] : db.prepare('SELECT * FROM migration ORDER BY version').all()

@@ -19,25 +19,28 @@ import { sqliteReads } from './reads.ts'
 import { migrate } from './schema.ts'
 
 export interface SqliteStoreOptions {
-  /** The file of the store. Its directory is made when only that is missing. */
+  /** The file of the store. Its directory is created if its parent exists. */
   readonly file: string
-  /** Whether a store may be made where there is none. */
+  /** Whether to create a missing store. */
   readonly create?: boolean
-  /** How long a write waits for another process. */
+  /** Milliseconds that a write waits for another process. */
   readonly busyTimeoutMs?: number
-  /** How large the file may grow; by default as large as the disk allows. */
+  /** The largest size of the file; by default as large as the disk allows. */
   readonly maxBytes?: number
-  /** Told why the thread that writes had died, when another is started in its place. */
+  /** Called with the reason why the writer thread died, when its successor starts. */
   readonly onWriterRestart?: ((died: KeyProviderError) => void) | undefined
 }
 
-/** A read never waits long for another process: it would stop the event loop. */
+/** A read never waits long for another process, because it would stop the event loop. */
 const READ_BUSY_TIMEOUT_MS = 100
 const PAGE_SIZE = 4096
-/** What is durable survives the loss of power: every commit waits for the disk. What is destroyed is overwritten. */
+/** Commits survive a loss of power: each waits for the disk. Deleted data is overwritten. */
 const PRAGMAS = 'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;'
 
-/** The embedded store: one SQLite file, read here and written by a thread of its own. Other processes may use the same file. */
+/**
+ * The embedded store: one SQLite file, read on this thread and written by a thread of its own. Other processes may use
+ * the same file.
+ */
 export function openSqliteStore(
   options: SqliteStoreOptions,
 ): ContentStore & LedgerStore & RecentPeriods & ClientStore & StoreMaintenance & LifeStore & ManageStore {
@@ -130,7 +133,7 @@ function openReader(file: string, busyTimeoutMs: number) {
   }
 }
 
-/** Makes the file, and its directory, so that its owner alone can read it. SQLite gives the files beside it the same mode. */
+/** Creates the file, and its directory, with access for the owner only. SQLite gives its side files the same mode. */
 function prepareFile(file: string, create: boolean): void {
   if (existsSync(file)) return
   try {
@@ -138,7 +141,7 @@ function prepareFile(file: string, create: boolean): void {
     if (!existsSync(dirname(file))) mkdirSync(dirname(file), { mode: 0o700 })
     closeSync(openSync(file, 'ax', 0o600))
   } catch (error) {
-    // Another process may have made it just now.
+    // Another process may just have created it.
     if (!existsSync(file)) throw storeUnavailable(file, { ...toEngineError(error), errcode: CANTOPEN }, error)
   }
 }

@@ -4,18 +4,18 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { type EngineError, toEngineError } from './error.ts'
 import { type SqliteWrites, sqliteWrites } from './writes.ts'
 
-// The writer's thread: it owns the one connection that writes, so that waiting for the disk never stops the event loop.
+// The writer thread. It owns the only connection that writes, so that waiting for the disk never stops the event loop.
 
-/** What the thread is started with. */
+/** The start parameters of the thread. */
 export interface WriterData {
   readonly file: string
   readonly busyTimeoutMs: number
   readonly pragmas: string
 }
 
-/** What the thread can be asked for. */
+/** The requests that the thread understands. */
 export interface WriterVerbs extends SqliteWrites {
-  /** Writes what stands already, to see whether a write can be made durable now. */
+  /** Rewrites existing data, to check whether a write can be made durable now. */
   checkWrites(): void
 }
 
@@ -25,7 +25,7 @@ export interface Write {
   readonly values: readonly unknown[]
 }
 
-/** How a write ended. It is told only after the commit of its group. */
+/** The result of a write. It is reported only after the commit of its group. */
 export type Written =
   | { readonly value: unknown }
   | { readonly refused: Pick<KeyProviderError, 'code' | 'message'> }
@@ -61,7 +61,10 @@ if (parentPort !== null) {
   })
 }
 
-/** Runs a group in one transaction. A write that fails is undone alone; when the commit fails, all of them have. */
+/**
+ * Runs a group in one transaction. A failed write is rolled back alone; if the commit fails, all writes of the group
+ * fail.
+ */
 function commit(db: DatabaseSync, writes: WriterVerbs, group: readonly Write[]): readonly Written[] {
   db.exec('BEGIN IMMEDIATE')
   try {
@@ -82,7 +85,7 @@ function run(db: DatabaseSync, writes: WriterVerbs, { verb, values }: Write): Wr
     db.exec('RELEASE one')
     return { value }
   } catch (error) {
-    // Some failures, such as a full disk, end the whole transaction: then nothing of the group stands.
+    // Some failures, such as a full disk, roll back the whole transaction: then nothing of the group is stored.
     if (!db.isTransaction) throw error
     db.exec('ROLLBACK TO one; RELEASE one')
     if (error instanceof KeyProviderError) return { refused: { code: error.code, message: error.message } }
@@ -90,7 +93,7 @@ function run(db: DatabaseSync, writes: WriterVerbs, { verb, values }: Write): Wr
   }
 }
 
-/** Writes the number of the schema over itself: one page, in the transaction of its group like any other write. */
+/** Rewrites the schema version: one page, in the transaction of its group like any other write. */
 function rewriteHeader(db: DatabaseSync): void {
   const { user_version } = db.prepare('PRAGMA user_version').get() ?? {}
   db.exec(`PRAGMA user_version = ${Number(user_version)}`)

@@ -22,7 +22,7 @@ import { removedDataKeys, type SqliteMaintenanceWrites, sqliteMaintenanceWrites 
 import { type SqliteManageWrites, sqliteManageWrites } from './manage.ts'
 import { sqliteReads } from './reads.ts'
 
-/** Every write, as it runs inside a transaction of the writer's thread. */
+/** Every write, which runs inside a transaction of the writer thread. */
 export interface SqliteWrites
   extends SqliteMaintenanceWrites,
     SqliteClientWrites,

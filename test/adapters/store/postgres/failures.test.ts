@@ -112,7 +112,7 @@ describe('the schema of postgres', () => {
     const url = await postgres.newUrl()
     await migratePostgresStore({ url })
     await postgres.query(url, "UPDATE keyspring_migration SET checksum = 'other' WHERE version = 1")
-    await assert.rejects(openPostgresStore({ url, migrate: true }), unavailable(/had step 1 .* of another schema/))
+    await assert.rejects(openPostgresStore({ url, migrate: true }), unavailable(/ran step 1 .* does not know/))
   })
 })
 
@@ -122,10 +122,10 @@ describe('the postgres store in trouble', () => {
     const wrong = new Secret(url.reveal().replace(postgres.password, 'hunter2'))
     await assert.rejects(openPostgresStore({ url: wrong }), (error: KeyProviderError) => {
       assert.doesNotMatch(inspect(error, { depth: 9 }), /hunter2/)
-      return unavailable(/refuses the user/)(error)
+      return unavailable(/rejects the user/)(error)
     })
     const missing = new Secret(url.reveal().replace('/postgres?', '/nowhere?'))
-    await assert.rejects(openPostgresStore({ url: missing }), unavailable(/no such database/))
+    await assert.rejects(openPostgresStore({ url: missing }), unavailable(/database does not exist/))
     await assert.rejects(openPostgresStore({ url: withPort(url, 1) }), unavailable(/nothing listens there/))
   })
 

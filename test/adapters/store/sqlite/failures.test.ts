@@ -152,7 +152,7 @@ describe('the sqlite store in trouble', () => {
   test('what is no database is refused', () => {
     const file = newFile()
     writeFileSync(file, randomBytes(8192))
-    assert.throws(() => openSqliteStore({ file }), unavailable(file, /is no keyspring store/))
+    assert.throws(() => openSqliteStore({ file }), unavailable(file, /is not a keyspring store/))
   })
 
   test('a damaged file is an error, not an empty store', async () => {
@@ -192,7 +192,7 @@ describe('the sqlite store in trouble', () => {
     db.close()
     assert.throws(() => openSqliteStore({ file }), {
       code: 'ERR_STORE_UNAVAILABLE',
-      message: /had step 1 .* of another/,
+      message: /ran step 1 .* does not know/,
     })
   })
 
