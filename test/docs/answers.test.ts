@@ -7,7 +7,7 @@ import { PACKAGE, startProcess } from '../cli/run.ts'
 import { blocksOf, PAGES, pageOf } from './pages.ts'
 
 const EXAMPLES = 'docs/examples'
-/** The request that `keyspring serve` prints, and the README shows the answer to. */
+/** The request that `keyspring serve` prints; README.md shows its answer. */
 const SAMPLE = `${EXAMPLES}/widevine-playready-cenc.xml`
 
 const server = startProcess(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
@@ -18,7 +18,7 @@ after(async () => {
   await server.done
 })
 
-/** Posts a request of the documentation, with the version that its comment says. */
+/** Posts a request of the documentation with the version of its comment. */
 function post(file: string, version = versionOf(file)): Promise<Response> {
   const headers = {
     'content-type': 'application/xml',
@@ -47,7 +47,7 @@ describe('requests in the documentation', () => {
     })
   }
 
-  test('are well-formed where a page shows a piece of one', () => {
+  test('are well-formed where a page shows a part of one', () => {
     for (const page of PAGES) {
       for (const { text } of blocksOf(page).filter(({ language }) => language === 'xml')) {
         const whole = text.startsWith('<?xml') ? text : `<x xmlns:cpix="urn:dashif:org:cpix">${text}</x>`
@@ -57,7 +57,7 @@ describe('requests in the documentation', () => {
   })
 })
 
-/** An answer with the keys taken out and long base64 cut as the README cuts it. */
+/** An answer without keys, and with long base64 cut as in README.md. */
 function shorten(answer: string): string {
   return answer
     .replace(/(?<=PlainValue>)[A-Za-z0-9+/]{22}==(?=<)/g, 'KEY')

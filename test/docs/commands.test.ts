@@ -21,7 +21,7 @@ const keyspring = commands.flatMap(({ file, line }) => {
 
 const help = new Map<string, Promise<string>>()
 
-/** What the help of a command says; fails for a command that there is not. */
+/** The help of a command. Fails for an unknown command. */
 function helpOf(names: readonly string[]): Promise<string> {
   const key = names.join(' ')
   const known =
@@ -38,7 +38,7 @@ function helpOf(names: readonly string[]): Promise<string> {
 describe('commands in the documentation', () => {
   for (const { file, line, words } of keyspring) {
     test(`${file}: ${line}`, async () => {
-      // Behind -- stands a command of another program.
+      // After -- comes a command of another program.
       const own = words.includes('--') ? words.slice(0, words.indexOf('--')) : words
       const end = own.findIndex((word) => !/^[a-z][a-z-]*$/.test(word))
       const names = end === -1 ? own : own.slice(0, end)
@@ -52,7 +52,7 @@ describe('commands in the documentation', () => {
     })
   }
 
-  test('there are some', () => assert.ok(keyspring.length > 10))
+  test('are found in the pages', () => assert.ok(keyspring.length > 10))
 })
 
 /** Commands that sentences name: `keyspring client add|list` are two. */
@@ -82,7 +82,7 @@ test('the README names every encryptor that config init knows', () => {
   assert.deepEqual(named.sort(), [...ENCRYPTOR_NAMES].sort())
 })
 
-test('files that a command posts are there', () => {
+test('files that a command posts exist', () => {
   for (const { file, line } of commands) {
     for (const [, path = ''] of line.matchAll(/(?:@|cpix_request_file )(docs\/\S+)/g)) {
       assert.ok(existsSync(join(PACKAGE, path)), `${file}: ${path}`)
@@ -90,14 +90,14 @@ test('files that a command posts are there', () => {
   }
 })
 
-test('scripts that a page runs are in package.json', () => {
+test('npm scripts that a page runs exist', () => {
   const { scripts } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'))
   for (const { file, text } of PAGES)
     for (const [, name = ''] of text.matchAll(/\bnpm run ([a-z][a-z\d:]*)/g))
       assert.ok(name in scripts, `${file}: ${name}`)
 })
 
-test('files of the repository that a page names are there', () => {
+test('files of the repository that a page names exist', () => {
   for (const { file, text } of PAGES)
     for (const [, path = ''] of text.matchAll(/`((?:bin|deploy|docs|man|scripts|src|test)\/[\w./-]+)`/g))
       assert.ok(existsSync(join(PACKAGE, path)), `${file}: ${path}`)

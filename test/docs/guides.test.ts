@@ -6,16 +6,16 @@ import { after, describe, test } from 'node:test'
 import { PACKAGE, type Run, type Running, startProcess, temporaryDirectory } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
-/** A guide whose commands are run as they stand, one block after the other, in a directory of its own. */
+/** A guide whose commands are run unchanged, one block after the other, in its own directory. */
 interface Followed {
   readonly guide: string
   /** Whether a server runs meanwhile. */
   readonly serves?: boolean
-  /** Contents that an encryptor asked for before, of two kids; the first of them as the guide writes it. */
+  /** Contents that an encryptor requested before, with the first of their two kids. */
   readonly asked?: readonly { readonly contentId: string; readonly kid: string }[]
-  /** Files that the guide takes for granted. */
+  /** Files that the guide assumes. */
   readonly files?: Readonly<Record<string, string>>
-  /** A command that makes such a file, since a certificate has to be valid. */
+  /** A command that creates such a file: a certificate must be valid now. */
   readonly before?: string
 }
 
@@ -49,7 +49,7 @@ after(() => {
   for (const one of running) one.signal('SIGKILL')
 })
 
-/** `keyspring` and `npx`, as a reader who installed it has them; and curl, which takes no refusal for success here. */
+/** `keyspring` and `npx` as a reader has them, and a curl that fails on an error status. */
 function installPrograms(): void {
   mkdirSync(programs, { recursive: true })
   const bin = `exec '${process.execPath}' '${join(PACKAGE, 'bin/keyspring.js')}'`
@@ -63,7 +63,7 @@ function installPrograms(): void {
   }
 }
 
-/** Runs lines of a shell, and stops at the first that fails. */
+/** Runs lines in a shell and stops at the first failure. */
 function shell(lines: string, cwd: string): Promise<Run> {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('KEYSPRING_'))
   const env = {
@@ -110,7 +110,7 @@ describe('guides', { concurrency: 2 }, () => {
 
       const { server, url } = await serve(cwd)
       for (const one of asked) await ask(url, one)
-      // What was issued is in the ledger within a second, and at once when a server ends.
+      // The ledger has issued keys within a second, and at once when a server stops.
       const { url: here } = serves && asked.length === 0 ? { url } : await restart(server, cwd, serves)
       const commands = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text)
       assert.ok(commands.length > 0)
@@ -122,7 +122,7 @@ describe('guides', { concurrency: 2 }, () => {
   }
 })
 
-/** Ends a server, and starts another on its keys if one is wanted. */
+/** Stops a server, and starts another on its keys if `serves`. */
 async function restart(server: Running, cwd: string, serves: boolean): Promise<{ readonly url: string }> {
   server.signal('SIGTERM')
   assert.equal((await server.done).code, 0)

@@ -51,7 +51,7 @@ test('every page but the changelog is linked to', () => {
   assert.deepEqual(lonely, [])
 })
 
-/** What has no place on a page: where somebody works, and what is said of products to sell them. */
+/** Texts that do not belong on a page: paths of a machine, how it was written, and marketing. */
 const UNWANTED: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['the path of a machine', /(?<![\w.…/-])\/(?:home|root|work|tmp|Users|usr|opt)\//],
   ['a host of a package registry', /registry\.|npmjs|jfrog|artifactory|nexus/i],
@@ -75,6 +75,21 @@ describe('words', () => {
       assert.deepEqual(long, [])
     })
   }
+})
+
+describe('guides', () => {
+  for (const page of PAGES.filter(({ file }) => file.startsWith('docs/guides/'))) {
+    test(`${page.file} starts with what the reader has at its end`, () => {
+      const [, first = ''] = page.text.split(/\n\n/)
+      assert.match(first, /^At the end, /)
+    })
+  }
+
+  test('are in the table of contents', () => {
+    const { text } = pageOf('docs/README.md')
+    for (const { file } of PAGES.filter(({ file }) => file.startsWith('docs/guides/')))
+      assert.ok(text.includes(`(${file.replace('docs/', '')})`), file)
+  })
 })
 
 test('every fence is closed', () => {

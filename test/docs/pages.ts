@@ -11,7 +11,7 @@ export interface Page {
   readonly text: string
 }
 
-/** A fenced block of code: what follows its fence, and its lines. */
+/** A fenced block of code: its language and its lines. */
 export interface Block {
   readonly language: string
   readonly text: string
@@ -22,7 +22,7 @@ export function pageOf(file: string): Page {
   return { file, text: readFileSync(join(ROOT, file), 'utf8') }
 }
 
-/** Every page there is. */
+/** Every page at the root and below docs/. */
 export const PAGES: readonly Page[] = [
   ...readdirSync(ROOT).map((name) => name),
   ...readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' }).map((name) => join('docs', name)),
