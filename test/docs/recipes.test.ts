@@ -137,25 +137,23 @@ export const show = operation({
       insert: '  acme.show,\n',
     },
     {
-      file: 'src/cli/commands/acme/command.ts',
+      file: 'src/cli/commands/acme.ts',
       content: `import type { Command } from 'commander'
-import { countAcme } from '../../../operations/acme.ts'
+import { countAcme } from '../../operations/acme.ts'
+import type { World } from '../shared/world.ts'
 
-/** Adds \`keyspring acme\`. */
-export function addAcmeCommand(program: Command): void {
-  program
-    .command('acme')
-    .description('print a number')
-    .action(() => console.log(countAcme()))
+/** Defines \`keyspring acme\`. */
+export function defineAcme(acme: Command, world: World): void {
+  acme.action(() => world.stdout.write(\`\${countAcme()}\\n\`))
 }
 `,
     },
     {
       file: 'src/cli/main.ts',
-      after: "import { packageVersion } from '../server/version.ts'\n",
-      insert: "import { addAcmeCommand } from './commands/acme/command.ts'\n",
+      after:
+        'const COMMANDS: Readonly<Record<string, readonly [description: string, load: () => Promise<Define>]>> = {\n',
+      insert: "  acme: ['print a number', async () => (await import('./commands/acme.ts')).defineAcme],\n",
     },
-    { file: 'src/cli/main.ts', after: 'addOverrideCommand(program)\n', insert: 'addAcmeCommand(program)\n' },
   ],
 }
 
