@@ -1,17 +1,10 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
+import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { ContentLife, StoredContent } from '../../keys/ports/content-store.ts'
 import type { ContentQuery } from '../../operations/ports/store.ts'
 
 /** Reads return all overrides of a content up to this number, and beyond it only those of the requested kids. */
 export const COMPLETE_OVERRIDES = 64
-
-export function contentGone({ tenant, contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} was destroyed; Keyspring stores nothing more for it`,
-  )
-}
 
 /**
  * The error for a row that is missing directly after it was written: someone removes rows, or the configured primary
@@ -29,14 +22,6 @@ export function dataKeyRemoved(tenant: Tenant): KeyProviderError {
   return new KeyProviderError(
     'ERR_DATA_KEY_REMOVED',
     `the data key in use for tenant ${JSON.stringify(tenant)} was removed by a rotation: retry`,
-  )
-}
-
-/** The error for a write that would destroy a content under legal hold. */
-export function contentHeld({ tenant, contentId }: ContentRef, hold: string): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_CONTENT_HELD',
-    `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)} is under legal hold (${hold}): release it first`,
   )
 }
 

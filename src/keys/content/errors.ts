@@ -24,34 +24,32 @@ export function rejectExpired(ref: ContentRef, content: KeptContent, now: number
 }
 
 /** The error of every request that needs a destroyed content. `at` is when it was destroyed, in milliseconds since 1970. */
-export function contentGone(ref: ContentRef, at?: number): KeyProviderError {
+export function contentGone(
+  ref: ContentRef,
+  at?: number,
+  remedy = 'It never gets keys again. Use another contentId.',
+): KeyProviderError {
   const when = at === undefined ? '' : ` on ${new Date(at).toISOString()}`
-  return new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `${nameOf(ref)} was destroyed${when}. It never gets keys again. Use another contentId.`,
-  )
+  return new KeyProviderError('ERR_CONTENT_GONE', `${nameOf(ref)} was destroyed${when}. ${remedy}`)
 }
 
-/** The error of every change that a legal hold forbids. `remedy` says how to lift the hold. */
-export function contentHeld(ref: ContentRef, hold: string, remedy: string): KeyProviderError {
+/** The error of every change that a legal hold forbids. `hold` is its reason; `remedy` says how to lift it. */
+export function contentHeld(ref: ContentRef, hold: string, remedy = 'Release the hold first.'): KeyProviderError {
   return new KeyProviderError('ERR_CONTENT_HELD', `${nameOf(ref)} is under legal hold (${hold}). ${remedy}`)
 }
 
 /** The error of every change of keys that encryptors may hold already. `why` says what exists. */
-export function overrideExists(ref: ContentRef, why: string): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_OVERRIDE_EXISTS',
-    `${nameOf(ref)}: ${why}. Encryptors may hold these keys. To change them all the same, force the change and give a reason.`,
-  )
+export function overrideExists(
+  ref: ContentRef,
+  why: string,
+  remedy = 'Encryptors may hold these keys. To change them all the same, force the change and give a reason.',
+): KeyProviderError {
+  return new KeyProviderError('ERR_OVERRIDE_EXISTS', `${nameOf(ref)}: ${why}. ${remedy}`)
 }
 
-/** The error of kid overrides that give two keys of one request the same kid. */
-export function kidConflict(): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_KID_CONFLICT',
-    'the kid overrides of this content give two of the requested keys the same kid. ' +
-      'Make the overrides more specific; keyspring override list shows them.',
-  )
+/** The error of two keys with the same kid where only one is possible. */
+export function kidConflict(problem: string): KeyProviderError {
+  return new KeyProviderError('ERR_KID_CONFLICT', problem)
 }
 
 /** The content changed between two steps of one request. The caller can retry. */

@@ -10,13 +10,17 @@ export interface RuledKey {
   readonly periodIndexes: readonly (number | undefined)[]
 }
 
+const TWO_OF_ONE_KID =
+  'the kid overrides of this content give two of the requested keys the same kid. ' +
+  'Make the overrides more specific; keyspring override list shows them.'
+
 /** The kid that each key gets in the answer, in the order of `keys`. Throws ERR_KID_CONFLICT if two keys would share a kid. */
 export function overrideKids(keys: readonly RuledKey[], rules: readonly KidOverride[]): readonly Kid[] {
   if (rules.length === 0) return keys.map(({ kid }) => kid)
   const seen = new Set<Kid>()
   return keys.map((key) => {
     const kid = overriddenKid(key, rules)
-    if (seen.has(kid)) throw kidConflict()
+    if (seen.has(kid)) throw kidConflict(TWO_OF_ONE_KID)
     seen.add(kid)
     return kid
   })

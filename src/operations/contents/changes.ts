@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { contentGone, contentHeld } from '../../keys/content/errors.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Tombstone } from '../../keys/ports/content-store.ts'
 import { audited } from '../audit/audited.ts'
@@ -101,18 +102,12 @@ function toDeleted(contentId: string, { at }: Tombstone, already: boolean): Dele
   return { contentId, destroyedAt: new Date(at).toISOString(), already }
 }
 
-function heldByRule({ contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_CONTENT_HELD',
-    `content ${JSON.stringify(contentId)} is under legal hold by a rule of the configuration: change retention.hold first`,
-  )
+function heldByRule(ref: ContentRef): KeyProviderError {
+  return contentHeld(ref, 'a rule of the configuration', 'Change retention.hold first.')
 }
 
 async function notThere({ store }: ContentChanging, ref: ContentRef): Promise<KeyProviderError> {
   const summary = await store.findSummary(ref)
   if (summary?.tombstone === undefined) return contentNotFound(ref.contentId)
-  return new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `content ${JSON.stringify(ref.contentId)} was destroyed: there is nothing left to hold`,
-  )
+  return contentGone(ref, summary.tombstone.at)
 }

@@ -1,5 +1,5 @@
-import { KeyProviderError } from '../../core/errors.ts'
 import type { WantedKey } from '../../keys/content/content-key.ts'
+import { overrideExists } from '../../keys/content/errors.ts'
 import type { Force } from '../../keys/content/overrides.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Management } from '../management.ts'
@@ -28,8 +28,5 @@ export async function refuseIssuedUnstored(
   { force = false }: Force,
 ): Promise<void> {
   if (force || !(await isIssuedUnstored(sources, ref))) return
-  throw new KeyProviderError(
-    'ERR_OVERRIDE_EXISTS',
-    `content ${JSON.stringify(ref.contentId)} was given keys already, which are derived; encryptors may hold them, so a change must be forced, with a reason`,
-  )
+  throw overrideExists(ref, 'the content has derived keys already')
 }

@@ -1,5 +1,5 @@
-import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
+import { kidConflict } from '../../keys/content/errors.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { ContentStore } from '../../keys/ports/content-store.ts'
 import type { LedgerKey, LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
@@ -80,8 +80,7 @@ export function refuseTwoClasses(keys: readonly Pick<IssuedKey, 'kid' | 'content
   const seen = new Map<Kid, ContentKeyClass>()
   for (const { kid, contentKeyClass } of keys) {
     if ((seen.get(kid) ?? contentKeyClass) !== contentKeyClass) {
-      throw new KeyProviderError(
-        'ERR_KID_CONFLICT',
+      throw kidConflict(
         `kid ${kid} has a key of each class, drm and clear, and a CPIX document has a kid once: say which class`,
       )
     }

@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { inGroups } from '../../core/in-groups.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import { contentGone } from '../../keys/content/errors.ts'
 import type { Force } from '../../keys/content/overrides.ts'
 import { audited } from '../audit/audited.ts'
 import { checkValue } from '../contents/check-value.ts'
@@ -154,12 +155,12 @@ async function reportOf(plan: readonly ContentImportPlan[], dryRun: boolean): Pr
 const MAX_SHOWN = 10
 
 function refuseGone(plan: readonly ContentImportPlan[]): void {
-  const gone = plan.filter(({ isGone }) => isGone).map(({ ref }) => JSON.stringify(ref.contentId))
-  if (gone.length === 0) return
-  throw new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `${gone.length} of the contents were destroyed and never get keys again, so nothing was imported: ${gone.slice(0, MAX_SHOWN).join(', ')}`,
-  )
+  const gone = plan.filter(({ isGone }) => isGone)
+  const [first] = gone
+  if (first === undefined) return
+  const names = gone.slice(0, MAX_SHOWN).map(({ ref }) => JSON.stringify(ref.contentId))
+  const remedy = `Nothing was imported. Remove the destroyed contents (${gone.length}) from the import: ${names.join(', ')}`
+  throw contentGone(first.ref, undefined, remedy)
 }
 
 function refuseChanges({ keys, refused }: ImportReport): void {

@@ -1,6 +1,6 @@
-import { KeyProviderError } from '../../core/errors.ts'
+import type { KeyProviderError } from '../../core/errors.ts'
 import { wantedId } from '../../keys/content/content-key.ts'
-import { contentGone } from '../../keys/content/errors.ts'
+import { contentGone, overrideExists } from '../../keys/content/errors.ts'
 import { birthOf } from '../../keys/content/lifetime.ts'
 import { overrideContext, sameBytes } from '../../keys/content/snapshot.ts'
 import { withCurrentDataKey } from '../../keys/crypto/data-keys.ts'
@@ -42,11 +42,11 @@ export async function withSealed<T>(
 }
 
 /** The error of an import that lost a race against other keys for the same content. */
-export function takenMeanwhile({ contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_OVERRIDE_EXISTS',
-    `content ${JSON.stringify(contentId)} received other keys during the import, so none of its keys were stored; ` +
-      'list its keys and import again',
+export function takenMeanwhile(ref: ContentRef): KeyProviderError {
+  return overrideExists(
+    ref,
+    'the content received other keys during the import, so none of its keys were stored',
+    'List its keys and import again.',
   )
 }
 

@@ -1,6 +1,6 @@
-import { KeyProviderError } from '../../core/errors.ts'
 import type { Kid, SystemId } from '../../formats/cenc.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
+import { contentGone } from '../../keys/content/errors.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { SpekePolicy } from '../../protocols/speke/profile.ts'
 import type { FindDrmSystem } from '../../protocols/speke/schemes.ts'
@@ -26,7 +26,7 @@ export async function issuedDocument(
   const { periods, keys } = await findKnownKeys(store, ref, limits.contentKeys)
   if (keys.length === 0) {
     const stored = await store.findContent(ref, [])
-    throw stored?.tombstone === undefined ? contentNotFound(ref.contentId) : gone(ref)
+    throw stored?.tombstone === undefined ? contentNotFound(ref.contentId) : contentGone(ref)
   }
   const newest = oneClassEach(keys).slice(-limits.contentKeys)
   const used = new Set(newest.flatMap(({ periodIds }) => periodIds))
@@ -67,11 +67,4 @@ function systemsFor(
     .filter((system) => system.contentKeyClass === contentKeyClass)
     .filter((system) => scheme !== undefined && system.commonEncryptionSchemes.includes(scheme))
     .map(({ systemId }) => systemId)
-}
-
-function gone({ contentId }: ContentRef): KeyProviderError {
-  return new KeyProviderError(
-    'ERR_CONTENT_GONE',
-    `content ${JSON.stringify(contentId)} was destroyed: it never gets keys again`,
-  )
 }

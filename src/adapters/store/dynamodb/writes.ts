@@ -1,6 +1,7 @@
+import { contentGone, contentHeld } from '../../../keys/content/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
-import { contentGone, contentHeld, NOTHING, rowGone } from '../content.ts'
+import { NOTHING, rowGone } from '../content.ts'
 import { toMatch, toPsshJson } from '../rows.ts'
 import type { DynamoDbContents, ReadContent } from './contents.ts'
 import type { DynamoDbDataKeys } from './data-keys.ts'

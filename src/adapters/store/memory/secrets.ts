@@ -1,9 +1,10 @@
+import { contentGone, contentHeld } from '../../../keys/content/errors.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, KidOverride, StoredOverride } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
-import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
+import { dataKeyRemoved, NOTHING } from '../content.ts'
 import { byKid, byName, destroy, type MemoryContent, type MemoryContents, overrideId, readContent } from './contents.ts'
 
 /** Content secrets and overrides in memory. */

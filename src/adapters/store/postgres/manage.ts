@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../../core/errors.ts'
+import { contentGone } from '../../../keys/content/errors.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import {
@@ -8,7 +9,7 @@ import {
   type IdempotentWrite,
   type ManageStore,
 } from '../../../operations/ports/store.ts'
-import { COUNTED_OVERRIDES, contentGone, pageOf, rowsToRead } from '../content.ts'
+import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../content.ts'
 import { type Row, toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
 import type { PostgresPool } from './pool.ts'
 import { CONTENT_COLUMNS, escapeName, namesOf, toNamedLife, toNamedTombstone, unescapeName } from './reads.ts'

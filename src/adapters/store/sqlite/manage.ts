@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { contentGone } from '../../../keys/content/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import {
   AUDIT_TENANT,
@@ -9,7 +10,7 @@ import {
   type IdempotentWrite,
   type StoredDocument,
 } from '../../../operations/ports/store.ts'
-import { COUNTED_OVERRIDES, contentGone, dataKeyRemoved, pageOf, rowsToRead } from '../content.ts'
+import { COUNTED_OVERRIDES, dataKeyRemoved, pageOf, rowsToRead } from '../content.ts'
 import { toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
 import { removedDataKeys } from './maintenance.ts'
 import { CONTENT_COLUMNS } from './reads.ts'

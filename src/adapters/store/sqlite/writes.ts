@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ContentKeyClass, Kid } from '../../../formats/cenc.ts'
+import { contentGone, contentHeld } from '../../../keys/content/errors.ts'
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type {
@@ -13,7 +14,7 @@ import type {
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
 import type { DocumentOverrides, StoredDocument } from '../../../operations/ports/store.ts'
-import { contentGone, contentHeld, dataKeyRemoved, NOTHING } from '../content.ts'
+import { dataKeyRemoved, NOTHING } from '../content.ts'
 import { toMatch, toPsshJson, toText } from '../rows.ts'
 import { type SqliteClientWrites, sqliteClientWrites } from './clients.ts'
 import { sqliteLedgerWrites } from './ledger.ts'
