@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { fstatSync, readFileSync, statSync } from 'node:fs'
 import { createColors } from 'picocolors'
+import { KeyProviderError } from '../../core/errors.ts'
 import { printable } from '../../toolkit/inspect/text.ts'
 import { EXIT } from './errors.ts'
 
@@ -41,12 +42,14 @@ export class OutputWriter {
   readonly #name: string
   readonly #stream: OutputStream
   readonly #closed = new AbortController()
+  readonly #isDiscarded: boolean
   #failure: Error | undefined
   #written: Promise<void> = Promise.resolve()
 
-  constructor(name: string, stream: OutputStream) {
+  constructor(name: string, stream: OutputStream, isDiscarded = false) {
     this.#name = name
     this.#stream = stream
+    this.#isDiscarded = isDiscarded
     stream.on('error', (error) => this.#fail(error))
   }
 
@@ -85,10 +88,11 @@ export class OutputWriter {
     if (this.#failure !== undefined && !this.#readerEnded()) throw this.#failure
   }
 
-  /** Like `flushed`, but an ended reader is an error too: for output that is lost if nobody reads it. */
+  /** Like `flushed`, but an ended reader and /dev/null are errors too: for output that must reach somebody. */
   async delivered(): Promise<void> {
     await this.#written
     if (this.#failure !== undefined) throw this.#failure
+    if (this.#isDiscarded) throw new KeyProviderError('ERR_USAGE_INVALID', `${this.#name}: it is closed, or /dev/null`)
   }
 
   #readerEnded(): boolean {
@@ -106,12 +110,19 @@ export class OutputWriter {
 export function processWorld(): World {
   return {
     env: process.env,
-    stdout: new OutputWriter('standard output', process.stdout),
+    stdout: new OutputWriter('standard output', process.stdout, isNull(process.stdout.fd)),
     stderr: new OutputWriter('standard error', process.stderr),
     readStdin: () => readFileSync(0),
     signals: process,
     exitCode: EXIT.done,
   }
+}
+
+/** Whether a file descriptor is /dev/null. Node.js opens it in place of a closed standard output. */
+function isNull(fd: number): boolean {
+  const { rdev } = statSync('/dev/null', { throwIfNoEntry: false }) ?? { rdev: undefined }
+  const stats = fstatSync(fd)
+  return stats.isCharacterDevice() && stats.rdev === rdev
 }
 
 /** The bytes of a file, or of standard input for `-`. */

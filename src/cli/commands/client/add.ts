@@ -160,14 +160,15 @@ async function showAndStore(
     `client: ${client.name}`,
     ...values.map(([what, value]) => `${what}: ${value}`),
   ])
+  const hasSecret = shown.some(([, value]) => typeof value !== 'string')
   try {
-    await world.stdout.delivered()
+    if (hasSecret) await world.stdout.delivered()
   } catch (error) {
     world.stderr.line(`keyspring: the secret of client ${client.name} could not be printed, so nothing was stored`)
     throw error
   }
   await store.putClient(changed)
-  if (shown.some(([, value]) => typeof value !== 'string')) {
+  if (hasSecret) {
     world.stderr.line('keyspring: the secret is shown only once: the store keeps a hash or an encrypted copy')
   }
   world.stderr.line(RELOAD_HINT)
