@@ -64,19 +64,22 @@ const DESCRIBE_ALL: readonly unknown[] = ['completions', 'man']
 
 /** Runs a command line, without the name of the program, to its end. The exit code is in `world.exitCode`. Never throws. */
 export async function main(argv: readonly string[], world: World): Promise<void> {
+  let reported: unknown
+  const fail = (error: unknown): void => {
+    // The command may have thrown the failure of its output.
+    if (error !== reported) world.stderr.write(`${describeError(error)}\n`)
+    reported = error
+    world.exitCode = exitCodeOf(error)
+  }
   try {
     const program = await programFor(argv[0] === 'help' ? argv[1] : argv[0], world)
     await program.parseAsync(argv, { from: 'user' })
-    await world.stdout.flushed()
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // Commander has printed the message. Its own exit code is 1 for every wrong usage.
-      world.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
-    } else {
-      world.stderr.write(`${describeError(error)}\n`)
-      world.exitCode = exitCodeOf(error)
-    }
+    // Commander has printed its message. Its own exit code is 1 for every wrong usage.
+    if (error instanceof CommanderError) world.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
+    else fail(error)
   }
+  await world.stdout.flushed().catch(fail)
   await world.stderr.flushed().catch(() => undefined)
 }
 

@@ -10,6 +10,7 @@ import type { Log } from '../../server/observe/log.ts'
 import type { RunningServer } from '../../server/start.ts'
 import { EXIT } from '../shared/errors.ts'
 import { examples } from '../shared/options.ts'
+import { ServerFile } from '../shared/running-servers.ts'
 import type { World } from '../shared/world.ts'
 
 interface ServeOptions extends ConfigFlags {
@@ -52,11 +53,13 @@ async function serve({ config: file, migrate = false, ...flags }: ServeOptions, 
   const { server, log } = await startOn(config, { migrate, onNotice: (notice) => world.stderr.line(notice) })
 
   // Before the greeting: a program that reads it may send a signal at once.
-  reloads.start(server, log)
+  const serverFile = new ServerFile(resolve(config.data), server.url)
+  reloads.start(server, log, serverFile)
   const stopped = untilStopped(server, log, world)
   for (const line of greeting(config, server)) world.stderr.line(line)
   await stopped
   reloads.close()
+  serverFile.close()
   log.flush()
 }
 
@@ -66,7 +69,7 @@ class Reloads {
   readonly #read: () => Promise<Config>
   readonly #onSignal = (): void => this.#reload()
   #isDue = false
-  #running: { readonly server: RunningServer; readonly log: Log } | undefined
+  #running: { readonly server: RunningServer; readonly log: Log; readonly file: ServerFile } | undefined
   #last: Promise<void> = Promise.resolve()
 
   constructor(world: World, read: () => Promise<Config>) {
@@ -75,8 +78,8 @@ class Reloads {
     world.signals.on('SIGHUP', this.#onSignal)
   }
 
-  start(server: RunningServer, log: Log): void {
-    this.#running = { server, log }
+  start(server: RunningServer, log: Log, file: ServerFile): void {
+    this.#running = { server, log, file }
     if (this.#isDue) this.#reload()
   }
 
@@ -93,9 +96,11 @@ class Reloads {
     this.#last = this.#last.then(async () => {
       try {
         await running.server.reload(await this.#read())
+        running.file.reloaded(undefined)
       } catch (error) {
         const problem = error instanceof Error ? error.message : 'unknown'
         running.log.error({ problem }, 'configuration refused, the old one stays')
+        running.file.reloaded(problem)
       }
     })
   }

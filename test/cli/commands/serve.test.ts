@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { after, test } from 'node:test'
-import { PACKAGE, type Run, type Running, runProcess, startProcess, temporaryDirectory } from '../run.ts'
+import { PACKAGE, type Run, type Running, run, runProcess, startProcess, temporaryDirectory } from '../run.ts'
 
 const directory = temporaryDirectory()
 const running: Running[] = []
@@ -126,4 +127,52 @@ test('a port that is taken is said in one line', async () => {
   assert.equal(code, 1)
   assert.match(stderr, /keyspring: another program listens on this address: choose another with --port\n$/)
   await stop(process)
+})
+
+test('server reload makes a server read its configuration again and prints the outcome', async () => {
+  const [data, file] = [join(directory, 'by-command'), join(directory, 'by-command.yaml')]
+  writeFileSync(file, 'speke: { basePaths: [] }\n')
+  const { process, url } = await serve(['--data', data, '--config', file])
+  const status = async (): Promise<number> => (await fetch(`${url}/more/heartbeat`)).status
+  const reload = () => run(['server', 'reload', '--data', data])
+  assert.equal(await status(), 404)
+
+  writeFileSync(file, 'speke: { basePaths: [/more] }\n')
+  const good = await reload()
+  assert.deepEqual([good.code, good.stderr], [0, ''])
+  assert.match(good.stdout, new RegExp(`^${url} {2}process \\d+ {2}reloaded\n$`))
+  assert.equal(await status(), 200)
+
+  writeFileSync(file, 'speke: hunter2\n')
+  const bad = await run(['server', 'reload', '--data', data, '--json'])
+  assert.equal(bad.code, 2)
+  const [server] = JSON.parse(bad.stdout).servers
+  assert.deepEqual([server.url, server.outcome], [url, 'rejected'])
+  assert.match(server.problem, /^speke: /)
+  assert.equal(await status(), 200)
+
+  await stop(process)
+  const gone = await reload()
+  assert.equal(gone.code, 2)
+  assert.match(gone.stderr, /no server with the data directory \S+by-command runs on this machine/)
+})
+
+test('server reload signals only the process that wrote the file', async () => {
+  const data = join(directory, 'stale')
+  mkdirSync(join(data, 'run'), { recursive: true })
+  const file = join(data, 'run', `${hostname()}-${process.pid}.json`)
+  // The pid of this process, which a signal would end.
+  writeFileSync(file, JSON.stringify({ pid: process.pid, identity: '1', url: 'http://127.0.0.1:1', reloads: 0 }))
+  assert.equal((await run(['server', 'reload', '--data', data])).code, 2)
+  assert.equal(existsSync(file), false, 'the file of a crashed server is deleted')
+})
+
+test('a SIGHUP while the server starts does not end it', async () => {
+  const process = startProcess(['serve', '--port', '0', '--data', join(directory, 'early')])
+  running.push(process)
+  // Printed when the keys are open and nothing listens yet.
+  await process.stderr(/created \S+root\.key/)
+  process.signal('SIGHUP')
+  await process.stderr(/listens on (\S+),/)
+  assert.equal((await stop(process)).code, 0)
 })

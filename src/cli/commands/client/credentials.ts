@@ -20,7 +20,7 @@ export interface CredentialOptions extends KeysOptions {
   readonly json?: boolean
 }
 
-export const RELOAD_HINT = 'hint: a running server applies this after a SIGHUP, without losing a request'
+export const RELOAD_HINT = 'hint: `keyspring server reload` makes a running server apply this, without losing a request'
 
 /** What a credential is made from. Throws ERR_USAGE_INVALID for options that its method does not have. */
 export function readCredentialOptions(

@@ -3,12 +3,22 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ENCRYPTOR_NAMES } from '../../../../src/cli/commands/config/first-configuration.ts'
-import { run, temporaryDirectory } from '../../run.ts'
+import { issuerOf } from '../../../callers/certificates.ts'
+import { run, start, temporaryDirectory } from '../../run.ts'
 
 const directory = temporaryDirectory()
+const { cert, key } = issuerOf('test').issue('keys.example.com', ['DNS:keys.example.com'])
+for (const [name, text] of Object.entries({
+  'server.crt': cert,
+  'server.key': key,
+  'gateway-secret': 'a'.repeat(40),
+  token: `ks_0123456789abcdef_${'A'.repeat(43)}`,
+  password: 'a password that exists',
+}))
+  writeFileSync(join(directory, name), text, { mode: 0o600 })
 
 for (const encryptor of ENCRYPTOR_NAMES) {
-  test(`what config init writes for ${encryptor} is what config check accepts`, async () => {
+  test(`config check accepts what config init writes for ${encryptor}`, async () => {
     const file = join(directory, `${encryptor}.yaml`)
     const init = await run(['config', 'init', '--encryptor', encryptor, '--out', file])
     assert.deepEqual({ code: init.code, stdout: init.stdout }, { code: 0, stdout: '' }, init.stderr)
@@ -18,15 +28,22 @@ for (const encryptor of ENCRYPTOR_NAMES) {
     assert.match(check.stdout, /^configuration is valid/)
   })
 
-  test(`the settings that config init leaves commented for ${encryptor} are right too`, async () => {
+  test(`config check accepts the settings that config init leaves commented for ${encryptor}`, async () => {
     const { stdout } = await run(['config', 'init', '--encryptor', encryptor])
     const file = join(directory, `${encryptor}-all.yaml`)
-    const commented = stdout.replaceAll(/^# ( *[\w-]+:.*| +- .*)$/gm, '$1')
-    for (const setting of ['publicUrl:', 'signalingProfiles:', 'contents:'])
-      assert.ok(commented.includes(`\n${setting}`))
+    const commented = stdout
+      .replaceAll(/^# ( *[\w-]+:(?: .*)?| +- .*)$/gm, '$1')
+      .replaceAll('/etc/keyspring', directory)
+      .replace('host: 127.0.0.1', 'host: 0.0.0.0')
+    for (const setting of ['publicUrl', 'tls', 'clients', 'playback', 'signalingProfiles', 'contents'])
+      assert.ok(commented.includes(`\n${setting}:`), setting)
     writeFileSync(file, commented)
     const check = await run(['config', 'check', '--config', file])
     assert.equal(check.code, 0, check.stderr)
+    const server = start(['serve', '--port', '0', '--config', file, '--data', join(directory, encryptor)])
+    await server.stderr(/listens on https:/)
+    server.signal('SIGTERM')
+    assert.equal((await server.done).code, 0)
   })
 }
 
