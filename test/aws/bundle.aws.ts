@@ -62,14 +62,14 @@ const keysIn = (xml: string): readonly string[] => [...xml.matchAll(/PlainValue>
 const itemsOf = async (TableName: string) => (await dynamoDb.client.send(new ScanCommand({ TableName }))).Items ?? []
 
 describe('the bundle', () => {
-  test('is the same bytes when it is built again, and so is its zip', async () => {
+  test('is reproducible, and so is its zip', async () => {
     const again = await bundle()
     assert.equal(again.sha256, built.sha256)
     assert.deepEqual(readFileSync(again.zip), readFileSync(built.zip))
     again.remove()
   })
 
-  test('is in a zip that unpacks, with the licences of everything in it', () => {
+  test('is in a valid zip, with the licences of everything in it', () => {
     const unzip = (...args: readonly string[]) => execFileSync('unzip', [...args], { maxBuffer: 1e8 })
     assert.equal(unzip('-Z1', built.zip).toString(), 'index.mjs\nNOTICES.txt\n')
     assert.ok(unzip('-p', built.zip, 'index.mjs').equals(readFileSync(built.file)))
@@ -79,13 +79,13 @@ describe('the bundle', () => {
     assert.ok(notices.includes('Apache License') && notices.includes('Filip Skokan'))
   })
 
-  test('names nothing of the machine that built it', () => {
+  test('contains no path of the machine that built it', () => {
     assert.ok(!readFileSync(built.file, 'utf8').includes(PACKAGE))
   })
 })
 
 describe('a function', () => {
-  test('gives an encryptor that signs with IAM its keys, the same after a cold start, and no log line holds one', async () => {
+  test('returns keys to an encryptor that signs with IAM, the same after a cold start, and logs none', async () => {
     const table = await dynamoDb.newTable()
     const first = start(table, { KEYSPRING_LOG_REQUESTS: 'true', KEYSPRING_LOG_LEVEL: 'debug' })
     const answer = readResult(await first.invoke(spekeEvent('movie')))
@@ -114,7 +114,7 @@ describe('a function', () => {
     assert.ok(!said.includes(JWT_SECRET))
   })
 
-  test('writes each line of its log, one of metrics among them, before it answers', async () => {
+  test('writes every log line, including metrics, before it answers', async () => {
     const instance = start(await dynamoDb.newTable())
     await instance.invoke(spekeEvent('movie'))
     const lines = instance
@@ -129,7 +129,7 @@ describe('a function', () => {
     assert.deepEqual([logged.client, logged.contentId, logged.keys], ['gateway', 'movie', 2])
   })
 
-  test('has written its ledger when it answers', async () => {
+  test('writes its ledger before it answers', async () => {
     const table = await dynamoDb.newTable()
     await start(table).invoke(spekeEvent('movie'))
     const items = await itemsOf(table)
@@ -137,7 +137,7 @@ describe('a function', () => {
     assert.equal(items.filter(({ pk }) => pk?.S?.startsWith('kid ')).length, 2)
   })
 
-  test('refuses who is not configured, who was not asked, and who forges the headers of the gateway', async () => {
+  test('rejects unknown callers, callers without permission, and forged gateway headers', async () => {
     const instance = start(await dynamoDb.newTable())
     const forged = {
       ...HEADERS,
@@ -162,7 +162,7 @@ describe('a function', () => {
     }
   })
 
-  test('races another instance for a first request safely: one secret, the same keys', async () => {
+  test('races another instance for a first request and gets the same keys from one secret', async () => {
     const table = await dynamoDb.newTable()
     const two = [start(table), start(table)]
     await Promise.all(two.map(({ ready }) => ready))
@@ -177,7 +177,7 @@ describe('a function', () => {
     assert.equal(items.filter(({ pk }) => pk?.S === 'data-keys').length, 1)
   })
 
-  test('answers what is recorded of every kind of gateway', async () => {
+  test('answers the recorded events of every kind of gateway', async () => {
     const instance = start(await dynamoDb.newTable())
     const statuses: Record<string, number> = {}
     for (const name of EVENTS) statuses[name] = readResult(await instance.invoke(recorded(name).event)).status
@@ -193,7 +193,7 @@ describe('a function', () => {
     await assert.rejects(instance.invoke({ Records: [] }), /the event is of no kind/)
   })
 
-  test('gives a player the key that an encryptor was given, in bytes, where it may have it', async () => {
+  test('returns to an authorized player the key that the encryptor got', async () => {
     const table = await dynamoDb.newTable()
     const instance = start(table, { KEYSPRING_PLAYBACK_ACCESS: 'open' })
     const [kid = ''] = KIDS
@@ -207,7 +207,7 @@ describe('a function', () => {
     }
   })
 
-  test('writes nothing at all under derived-root but the ledger, and two regions agree', async () => {
+  test('writes only the ledger under derived-root, and two regions agree', async () => {
     const tables = [await dynamoDb.newTable(), await dynamoDb.newTable()]
     const root = {
       KEYSPRING_CONTENT_KEYS_POLICY: 'derived-root',
@@ -223,7 +223,7 @@ describe('a function', () => {
     }
   })
 
-  test('says what is wrong with its settings at once, by name, and gives no key', async () => {
+  test('reports wrong settings by name at the first call, and returns no key', async () => {
     const instance = start('keys', {
       KEYSPRING_STORE: 'sqlite',
       KEYSPRING_ROOT_KEY_KIND: 'local',
@@ -239,7 +239,7 @@ describe('a function', () => {
     })
   })
 
-  test('does not start while anybody could ask it for keys', async () => {
+  test('does not start while anyone could request keys', async () => {
     const instance = start(await dynamoDb.newTable(), { KEYSPRING_AUTH_GATEWAY_CALLERS: '' })
     await assert.rejects(instance.ready, /nobody has to authenticate/)
   })

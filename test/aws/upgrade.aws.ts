@@ -44,7 +44,7 @@ else if (service === 'secretsmanager' && verb === 'get-secret-value')
 else process.exit(2)
 `
 
-test(`what the guide says moves the contents of the reference server: the same keys come out (${reference.origin})`, async () => {
+test(`the guide moves the contents of the reference server and their keys (${reference.origin})`, async () => {
   const guide = blocksOf(pageOf('docs/guides/upgrade-from-the-reference-server.md'))
   const exporting = guide.find(({ text }) => text.includes('secrets.csv') && text.includes('umask')) ?? assert.fail()
   writeFileSync(join(directory, 'left.json'), JSON.stringify({ contents }))

@@ -10,6 +10,6 @@ const held = async (run: (limits: Limits) => Promise<Result>, rounds: number): P
   assert.ok(result.acknowledged > 0)
 }
 
-test('a server killed under load starts again and gives every acknowledged key as it was', () => held(killOnSqlite, 3))
+test('a server killed under load restarts and returns every acknowledged key unchanged', () => held(killOnSqlite, 3))
 
-test('PostgreSQL killed under load loses no acknowledged key, and the server outlives it', () => held(killPostgres, 2))
+test('PostgreSQL killed under load loses no acknowledged key, and the server survives', () => held(killPostgres, 2))

@@ -26,7 +26,7 @@ const CONTEXT = { use: 'data-key', tenant: 'default', generation: '1' }
 rootKeyContract('aws-kms', () => open())
 
 describe('a root key in AWS KMS', () => {
-  test('makes data keys itself, which it opens again', async () => {
+  test('creates data keys in KMS and opens them again', async () => {
     const rootKey = await open()
     const made = (await rootKey.generate?.(CONTEXT)) ?? assert.fail()
     assert.equal(made.dataKey.length, 32)
@@ -34,7 +34,7 @@ describe('a root key in AWS KMS', () => {
     assert.match(rootKey.describe?.(made.wrapped) ?? '', /^aws-kms arn:aws:kms:eu-west-1:111122223333:key\/key-\d+$/)
   })
 
-  test('takes over what another key of KMS wrapped, without the data key leaving KMS', async () => {
+  test('re-encrypts a data key of another KMS key without the data key leaving KMS', async () => {
     const [old, next] = [await open(), await open()]
     const wrapped = await old.wrap(new Uint8Array(32).fill(7), CONTEXT)
     kms.calls.length = 0
@@ -45,7 +45,7 @@ describe('a root key in AWS KMS', () => {
     await assert.rejects(Promise.resolve(next.rewrap?.(wrapped, { ...CONTEXT, tenant: 'other' })), broken)
   })
 
-  test('that fails or does not answer is unavailable, which says what to check', async () => {
+  test('is unavailable when KMS fails or does not answer, and the error says what to check', async () => {
     const rootKey = await open()
     const wrapped = await rootKey.wrap(new Uint8Array(32), CONTEXT)
     const unavailable = {
@@ -61,7 +61,7 @@ describe('a root key in AWS KMS', () => {
     await assert.rejects(nobody.unwrap(wrapped, CONTEXT), unavailable)
   })
 
-  test('is asked once for each tenant, not for each content', async () => {
+  test('asks KMS once per tenant, not once per content', async () => {
     const rootKey = await open()
     const store = memoryStore()
     const dataKeys = new DataKeyRing({ store, rootKey, rootKeyName: 'kms', randomBytes })
@@ -70,7 +70,7 @@ describe('a root key in AWS KMS', () => {
     assert.deepEqual(kms.calls, ['GenerateDataKey', 'Decrypt'])
   })
 
-  test('opens what the root keys before it wrapped, and wraps alone', async () => {
+  test('opens what previous root keys wrapped, and wraps with the current one only', async () => {
     const [old, next] = [fakeRootKey(9), await open()]
     const chain = rootKeyChain(next, [old])
     const before = await old.wrap(randomBytes(32), CONTEXT)

@@ -21,7 +21,7 @@ const invalid = { code: 'ERR_ROOT_KEY_INVALID' }
 rootKeyContract('local file', async () => (await openLocalRootKey({ file: newFile(), create: true })).rootKey)
 
 describe('a local root key', () => {
-  test('is made once, for its owner alone, and says that it must be backed up', async () => {
+  test('is created once, with access for its owner only, and says that it needs a backup', async () => {
     const file = newFile()
     assert.equal((await openLocalRootKey({ file, create: true })).created, true)
     assert.equal((await openLocalRootKey({ file, create: true })).created, false)
@@ -32,7 +32,7 @@ describe('a local root key', () => {
     )
   })
 
-  test('leaves no draft beside it', async () => {
+  test('leaves no temporary file', async () => {
     const file = newFile()
     await openLocalRootKey({ file, create: true })
     assert.deepEqual(
@@ -41,7 +41,7 @@ describe('a local root key', () => {
     )
   })
 
-  test('made at the same moment is one', async () => {
+  test('is the same when two processes create it at once', async () => {
     const file = newFile()
     const opened = await Promise.all(Array.from({ length: 8 }, () => openLocalRootKey({ file, create: true })))
     assert.equal(opened.filter(({ created }) => created).length, 1)
@@ -68,7 +68,7 @@ describe('a local root key', () => {
     assert.ok(await second.unwrap(await rootKey.wrap(new Uint8Array(32), CONTEXT), CONTEXT))
   })
 
-  test('that is missing is not made anew when it must not be', async () => {
+  test('is not created again when the store holds keys', async () => {
     const file = newFile()
     await assert.rejects(openLocalRootKey({ file, create: false }), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'ERR_ROOT_KEY_MISSING')
@@ -78,7 +78,7 @@ describe('a local root key', () => {
     })
   })
 
-  test('that others may read is refused, and the way out is told', async () => {
+  test('is rejected when other users can read it, and the error says how to fix it', async () => {
     const file = newFile()
     await openLocalRootKey({ file, create: true })
     for (const mode of [0o640, 0o604, 0o660, 0o644]) {
@@ -87,12 +87,12 @@ describe('a local root key', () => {
     }
   })
 
-  test('in a directory that is not there is refused', async () => {
+  test('is rejected when its directory does not exist', async () => {
     await assert.rejects(openLocalRootKey({ file: join(scratch, 'no', 'root.key'), create: true }), invalid)
   })
 })
 
-describe('a root key file is refused', () => {
+describe('a root key file is rejected', () => {
   const key = Buffer.alloc(32, 7).toString('base64')
   const ID = '0000000000000000'
   const malformed: Record<string, string> = {

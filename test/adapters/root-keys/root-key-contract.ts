@@ -24,13 +24,13 @@ export function rootKeyContract(name: string, open: () => Promise<RootKey>): voi
       assert.notDeepEqual(await rootKey.wrap(dataKey, CONTEXT), await rootKey.wrap(dataKey, CONTEXT))
     })
 
-    test('the order of the context does not matter', async () => {
+    test('ignores the order of the context', async () => {
       const rootKey = await open()
       const wrapped = await rootKey.wrap(new Uint8Array(32), CONTEXT)
       assert.ok(await rootKey.unwrap(wrapped, { generation: '1', tenant: 'default' }))
     })
 
-    test('refuses every other context', async () => {
+    test('rejects every other context', async () => {
       const rootKey = await open()
       const wrapped = await rootKey.wrap(new Uint8Array(32), CONTEXT)
       const others = [{}, { ...CONTEXT, tenant: 'other' }, { ...CONTEXT, generation: '2' }, { ...CONTEXT, more: '' }]
@@ -39,12 +39,12 @@ export function rootKeyContract(name: string, open: () => Promise<RootKey>): voi
       }
     })
 
-    test('says that what another root key wrapped is not its own', async () => {
+    test('returns undefined for a data key of another root key', async () => {
       const wrapped = await (await open()).wrap(new Uint8Array(32), CONTEXT)
       assert.equal(await (await open()).unwrap(wrapped, CONTEXT), undefined)
     })
 
-    test('opens no truncation and nothing that was changed', async () => {
+    test('rejects truncated and altered values', async () => {
       const rootKey = await open()
       const wrapped = await rootKey.wrap(new Uint8Array(32).fill(7), CONTEXT)
       const opened = (bytes: Uint8Array) =>

@@ -29,7 +29,7 @@ describe('a local root key that is rotated', () => {
     assert.equal(statSync(file).mode & 0o777, 0o600)
   })
 
-  test('is picked up by a process that runs', async () => {
+  test('reaches a running process without a restart', async () => {
     const file = newFile()
     const running = await open({ file, create: true })
     await rotateLocalRootKey({ file })
@@ -38,7 +38,7 @@ describe('a local root key that is rotated', () => {
     assert.equal(running.isNewest?.(await running.wrap(new Uint8Array(32), CONTEXT)), true)
   })
 
-  test('loses only generations that nothing needs, and never the newest', async () => {
+  test('loses only unused generations, and never the newest', async () => {
     const file = newFile()
     const first = await open({ file, create: true })
     const old = await first.wrap(new Uint8Array(32), CONTEXT)
@@ -53,7 +53,7 @@ describe('a local root key that is rotated', () => {
     assert.equal(last.isNewest?.(await last.wrap(new Uint8Array(32), CONTEXT)), true)
   })
 
-  test('twice at one moment is rotated twice or refused, and nothing is lost', async () => {
+  test('rotates twice or reports an error when two rotations run at once, and loses nothing', async () => {
     const file = newFile()
     await openLocalRootKey({ file, create: true })
     const rotations = await Promise.allSettled([1, 2, 3].map(() => rotateLocalRootKey({ file })))
@@ -63,7 +63,7 @@ describe('a local root key that is rotated', () => {
 })
 
 describe('a local root key under a passphrase', () => {
-  test('is nowhere in its file in the clear, and opens with the passphrase alone', async () => {
+  test('is never in the clear in its file, and opens only with the passphrase', async () => {
     const file = newFile()
     const rootKey = await open({ file, create: true, passphrase })
     const wrapped = await rootKey.wrap(new Uint8Array(32), CONTEXT)
@@ -75,7 +75,7 @@ describe('a local root key under a passphrase', () => {
     await assert.rejects(open({ file, create: false, passphrase: other }), invalid(/does not open/))
   })
 
-  test('is put under it by the next rotation', async () => {
+  test('gets its passphrase at the next rotation', async () => {
     const file = newFile()
     const wrapped = await (await open({ file, create: true })).wrap(new Uint8Array(32), CONTEXT)
     await rotateLocalRootKey({ file, passphrase })
@@ -83,7 +83,7 @@ describe('a local root key under a passphrase', () => {
     assert.ok(await (await open({ file, create: false, passphrase })).unwrap(wrapped, CONTEXT))
   })
 
-  test('is refused when its file was changed, cut or asks for too much', async () => {
+  test('is rejected when its file was altered or truncated or requests too much work', async () => {
     const file = newFile()
     await openLocalRootKey({ file, create: true, passphrase })
     const text = readFileSync(file, 'utf8')

@@ -19,13 +19,13 @@ const CONTEXT = { use: 'data-key', tenant: 'default', generation: '1' }
 rootKeyContract('vault', async () => open())
 
 describe('a root key in Vault', () => {
-  test('says which version of which key wrapped', async () => {
+  test('names the key and the version that wrapped', async () => {
     const rootKey = open({ key: 'keyspring' })
     assert.equal(rootKey.describe?.(await rootKey.wrap(new Uint8Array(32), CONTEXT)), 'vault transit/keyspring v1')
     assert.equal(rootKey.describe?.(Uint8Array.of(1, 2)), undefined)
   })
 
-  test('that is sealed, refuses the token or does not answer is unavailable, without the token', async () => {
+  test('is unavailable when Vault is sealed, rejects the token or does not answer, and the error does not hold the token', async () => {
     const rootKey = open()
     const wrapped = await rootKey.wrap(new Uint8Array(32), CONTEXT)
     const unavailable = (error: KeyProviderError): boolean => {

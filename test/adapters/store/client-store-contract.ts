@@ -55,15 +55,15 @@ export function clientStoreContract(name: string, open: () => Promise<Store>): v
       }
     }
 
-    test('there are none at first', () => inStore(async (store) => assert.deepEqual(await store.listClients(), [])))
+    test('has no clients at first', () => inStore(async (store) => assert.deepEqual(await store.listClients(), [])))
 
-    test('a client comes back as it was put, with credentials of every method', () =>
+    test('returns a client as it was stored, with credentials of every method', () =>
       inStore(async (store) => {
         await store.putClient(registered('encoder'))
         assert.deepEqual(await store.listClients(), [registered('encoder')])
       }))
 
-    test('bytes come back whatever they were put as', () =>
+    test('returns bytes whatever their type when stored', () =>
       inStore(async (store) => {
         const sha256 = randomBytes(32)
         await store.putClient(registered('encoder', [{ method: 'token', id: '0123456789abcdef', sha256 }]))
@@ -80,7 +80,7 @@ export function clientStoreContract(name: string, open: () => Promise<Store>): v
         )
       }))
 
-    test('putting a client again replaces it, credentials and all', () =>
+    test('storing a client again replaces it with all its credentials', () =>
       inStore(async (store) => {
         await store.putClient(registered('encoder'))
         await store.putClient(registered('encoder', CREDENTIALS.slice(0, 1)))

@@ -28,14 +28,14 @@ async function run(directory: string) {
 }
 
 describe('a store and its root key', () => {
-  test('give the same keys after a restart', async () => {
+  test('return the same keys after a restart', async () => {
     const directory = mkdtempSync(join(scratch, 'data-'))
     const first = await run(directory)
     assert.deepEqual([first.created, first.first], [true, true])
     assert.deepEqual(await run(directory), { ...first, created: false, first: false })
   })
 
-  test('do not start when the root key is lost, and start again when it is restored', async () => {
+  test('do not start without their root key, and start once it is restored', async () => {
     const directory = mkdtempSync(join(scratch, 'data-'))
     const first = await run(directory)
     renameSync(join(directory, 'root.key'), join(directory, 'backup'))
@@ -55,7 +55,7 @@ describe('a store and its root key', () => {
     await assert.rejects(run(one), { code: 'ERR_ROOT_KEY_FOREIGN', message: named })
   })
 
-  test('do not start with a root key that others may read', async () => {
+  test('do not start with a root key that other users can read', async () => {
     const directory = mkdtempSync(join(scratch, 'data-'))
     await run(directory)
     chmodSync(join(directory, 'root.key'), 0o644)

@@ -259,7 +259,7 @@ export function oneStepOverridesContract(
   name: string,
   openTwo: () => Promise<readonly [ContentStore, ContentStore]>,
 ): void {
-  test(`overrides and a secret at the same moment, ${name}: what anybody reads fits what stands`, async () => {
+  test(`overrides and a secret at the same moment, ${name}: every read matches what is stored`, async () => {
     const [one, other] = await openTwo()
     try {
       const kids = [KID, OTHER_KID]

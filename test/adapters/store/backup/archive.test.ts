@@ -37,7 +37,7 @@ async function archived(bytes: Uint8Array) {
 
 describe('a backup archive', () => {
   for (const size of [0, 1, 1_048_575, 1_048_576, 1_048_577, 3_000_000]) {
-    test(`of ${size} bytes gives them back, for the owner alone`, async () => {
+    test(`of ${size} bytes restores them, with access for the owner only`, async () => {
       const bytes = randomBytes(size)
       const { archive, manifest } = await archived(bytes)
       const target = newFile()
@@ -55,14 +55,14 @@ describe('a backup archive', () => {
     assert.ok(!sealed.includes('content-id-of-a-film'))
   })
 
-  test('opens with its own key alone, and leaves nothing when it does not', async () => {
+  test('opens only with its own key, and leaves no file otherwise', async () => {
     const { archive } = await archived(randomBytes(100))
     const target = newFile()
     await assert.rejects(readArchive(archive, target, createSecretKey(randomBytes(32))), invalid)
     assert.equal(existsSync(target), false)
   })
 
-  test('is refused at every truncation', async () => {
+  test('is rejected at every truncation', async () => {
     const { sealed } = await archived(randomBytes(50))
     for (let length = 0; length < sealed.length; length++) {
       const cut = newFile()
@@ -71,7 +71,7 @@ describe('a backup archive', () => {
     }
   })
 
-  test('is refused with any byte changed, or with something after its end', async () => {
+  test('is rejected with any byte changed, and with data after its end', async () => {
     const { sealed } = await archived(randomBytes(50))
     for (const index of sealed.keys()) {
       const changed = newFile()
@@ -86,7 +86,7 @@ describe('a backup archive', () => {
     await assert.rejects(readArchive(longer, newFile(), key), invalid)
   })
 
-  test('is refused when two of its chunks change places or the last is left out', async () => {
+  test('is rejected when two chunks are swapped or the last is missing', async () => {
     const { sealed, manifest } = await archived(randomBytes(3 * 1_048_576))
     const chunk = 1_048_576 + 16
     const start = sealed.length - 3 * chunk

@@ -115,7 +115,7 @@ describe('store copy', () => {
     })
   }
 
-  test('goes on where it was interrupted, and fetches what came meanwhile', async () => {
+  test('continues where it was interrupted, and fetches what was added meanwhile', async () => {
     const { store } = await filled(ENGINES.memory)
     const target = memoryStore()
     let puts = 0
@@ -134,7 +134,7 @@ describe('store copy', () => {
   })
 
   for (const to of ['sqlite', 'dynamodb'] as const) {
-    test(`again takes over into ${to} what was renewed, held, written, deleted and given a next secret meanwhile`, async () => {
+    test(`into ${to} again copies what was renewed, held, written, deleted and regenerated meanwhile`, async () => {
       const { store } = await filled(ENGINES.memory)
       const target = await ENGINES[to]()
       await copyStore({ from: store, to: target })
@@ -159,7 +159,7 @@ describe('store copy', () => {
     })
   }
 
-  test('into a store with other keys is refused', async () => {
+  test('into a store with other keys is rejected', async () => {
     const [one, other] = [await filled(ENGINES.memory), await filled(ENGINES.memory)]
     const conflict = { code: 'ERR_STORE_CONFLICT' }
     await assert.rejects(copyStore({ from: one.store, to: other.store }), conflict)

@@ -46,9 +46,9 @@ const proxyOf = async (faultOf: Parameters<typeof startChaosProxy>[1]) => {
 }
 
 for (const policy of ['derived', 'random'] as const) {
-  describe(`a table to which everything happens, ${policy} keys`, () => {
+  describe(`a table with random faults, ${policy} keys`, () => {
     for (const seed of [1, 2, 3]) {
-      test(`gives no second key for a kid, and loses none that was given (${seed})`, async () => {
+      test(`returns no second key for a kid, and loses none that it returned (${seed})`, async () => {
         const next = numbersOf(seed)
         const table = await dynamoDb.newTable()
         const proxy = await proxyOf(() => (next() < 0.35 ? FAULTS[Math.floor(next() * FAULTS.length)] : undefined))
@@ -95,7 +95,7 @@ const REF = { tenant: 'default', contentId: 'movie' }
 const BIRTH = { at: 1_000, expiresAt: undefined }
 const bytes = (byte: number): Uint8Array => new Uint8Array(8).fill(byte)
 
-describe('a write that arrives a second time, late', () => {
+describe('a duplicate write that arrives late', () => {
   /** A store whose next write of this kind is repeated. */
   const repeating = async () => {
     let repeats = ''
@@ -115,7 +115,7 @@ describe('a write that arrives a second time, late', () => {
     }
   }
 
-  test('does not bring back a key that was replaced since', async () => {
+  test('does not restore a key that was replaced since', async () => {
     const { store, proxy, repeat } = await repeating()
     const override = (byte: number) => ({
       contentKeyClass: 'drm' as const,
@@ -135,7 +135,7 @@ describe('a write that arrives a second time, late', () => {
     )
   })
 
-  test('does not bring back a kid that was replaced since', async () => {
+  test('does not restore a kid that was replaced since', async () => {
     const { store, proxy, repeat } = await repeating()
     const rule = (kid: number) => ({ intendedTrackType: 'SD', periodIndex: undefined, kid: kidOf(kid) })
     await store.putSecretIfAbsent(REF, bytes(1), [], BIRTH)
@@ -150,7 +150,7 @@ describe('a write that arrives a second time, late', () => {
   })
 })
 
-describe('a write of which no answer came', () => {
+describe('a write whose answer is lost', () => {
   const losing = async (operation: string) => {
     let losses = 1
     const table = await dynamoDb.newTable()
@@ -158,7 +158,7 @@ describe('a write of which no answer came', () => {
     return storeAt(table, proxy.endpoint)
   }
 
-  test('has replaced the key, and says so', async () => {
+  test('reports that it replaced the key', async () => {
     const store = await losing('PutItem')
     const override = { contentKeyClass: 'drm' as const, kid: kidOf(1), sealed: bytes(3), pssh: {} }
     await store.replaceOverride(REF, override, BIRTH)
@@ -168,14 +168,14 @@ describe('a write of which no answer came', () => {
     )
   })
 
-  test('of a request with an idempotency key does not take that request for somebody else’s', async () => {
+  test('of a request with an idempotency key is recognised as its own', async () => {
     const store = await losing('PutItem')
     const write = { tenant: 'default', client: 'ops', key: 'k1', requestHash: 'h', at: 5, reply: undefined }
     assert.equal(await store.beginWrite(write, 0), undefined)
     assert.deepEqual(await store.beginWrite(write, 0), write)
   })
 
-  test('of a destruction is told as one, so that it is recorded', async () => {
+  test('of a destruction is reported as one, so that it is recorded', async () => {
     let losses = 0
     const table = await dynamoDb.newTable()
     const proxy = await proxyOf((given) => (given === 'UpdateItem' && losses-- > 0 ? 'answer lost' : undefined))

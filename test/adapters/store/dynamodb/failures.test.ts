@@ -31,7 +31,7 @@ const open = (endpoint: string, timeoutMs: number, table = 'keys', attempts = 4)
   openDynamoDbStore({ table, endpoint, region: 'eu-west-1', timeoutMs, attempts, now: () => 0, graceMs: 0 })
 const failingUrl = `http://127.0.0.1:${(failing.address() as AddressInfo).port}`
 
-describe('a table that does not do its work is an error, never a new key', () => {
+describe('a failing table causes an error, never a new key', () => {
   for (const [status, type, remedy] of [
     [400, 'ProvisionedThroughputExceededException', /throttles requests/],
     [400, 'AccessDeniedException', /lacks permission/],
@@ -59,7 +59,7 @@ describe('a table that does not do its work is an error, never a new key', () =>
     })
   }
 
-  test('one that never answers is given up in time', async () => {
+  test('a table that never answers fails within the time limit', async () => {
     answer = undefined
     const store = await open(failingUrl, 100)
     await assert.rejects(store.findContent(REF, []), {
@@ -69,7 +69,7 @@ describe('a table that does not do its work is an error, never a new key', () =>
     await store.close()
   })
 
-  test('one that is not there is named', async () => {
+  test('the error names a table that does not exist', async () => {
     const store = await open(dynamoDb.endpoint, 3_000, 'nothing')
     await assert.rejects(store.sampleDataKeys(), {
       code: 'ERR_STORE_UNAVAILABLE',
@@ -79,7 +79,7 @@ describe('a table that does not do its work is an error, never a new key', () =>
   })
 })
 
-test('a record of the ledger larger than an item is packed, and comes back', async () => {
+test('a ledger record larger than an item is compressed and read back', async () => {
   const store = await open(dynamoDb.endpoint, 3_000, await dynamoDb.newTable())
   const period = { periodId: '', periodIndex: undefined, periodStart: undefined, periodEnd: undefined }
   const keys = Array.from({ length: 2_000 }, (_, i) => ({

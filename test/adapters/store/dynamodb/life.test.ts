@@ -49,26 +49,26 @@ async function opened() {
 }
 
 describe('a content that expires', () => {
-  test('is erased by DynamoDB after its expiry and the grace, in whole seconds', async () => {
+  test('is deleted by DynamoDB after expiry and grace period, in whole seconds', async () => {
     const { store, secretTtl } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_001 })
     assert.equal(await secretTtl(), '71')
   })
 
-  test('has no time set while it never expires', async () => {
+  test('has no ttl while it never expires', async () => {
     const { store, secretTtl } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: undefined })
     assert.equal(await secretTtl(), undefined)
   })
 
-  test('stands until the grace is over, whatever has expired', async () => {
+  test('exists until the grace period ends', async () => {
     const { store, clock } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
     clock.at = 60_000 + GRACE - 1
     assert.deepEqual((await store.findContent(REF, []))?.sealedSecret, bytes(1))
   })
 
-  test('reads as destroyed after that, erased or not, and never gets another secret by accident', async () => {
+  test('reads as destroyed after that, whether DynamoDB deleted it or not, and gets no other secret by accident', async () => {
     const { store, clock, erase } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
     clock.at = 60_000 + GRACE
@@ -82,7 +82,7 @@ describe('a content that expires', () => {
     }
   })
 
-  test('gets the next secret when it is asked for, and nothing of the old one', async () => {
+  test('gets the next secret on request, and nothing of the old epoch', async () => {
     const { store, clock } = await opened()
     const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: bytes(3), pssh: {} } as const
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
@@ -98,7 +98,7 @@ describe('a content that expires', () => {
     assert.deepEqual(await store.findContent(REF, []), one)
   })
 
-  test('is not erased under legal hold, and again when that is lifted', async () => {
+  test('is not deleted under legal hold, and is deleted after the release', async () => {
     const { store, clock, secretTtl } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
     assert.equal(await store.putHold(REF, 'case 7'), true)
@@ -111,9 +111,9 @@ describe('a content that expires', () => {
   })
 })
 
-describe('a secret that is gone before its time', () => {
+describe('a secret that disappears before its time', () => {
   for (const expiresAt of [undefined, 60_000]) {
-    test(`is lost, and no other takes its place (expiry ${expiresAt})`, async () => {
+    test(`is an error, and is not replaced (expiry ${expiresAt})`, async () => {
       const { store, erase } = await opened()
       await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt })
       await erase(SECRET)
@@ -143,7 +143,7 @@ async function endedAnywhere(
 }
 
 describe('a process that ends between two writes', () => {
-  test('of a first secret leaves none, or the one that everybody is given', async () => {
+  test('of a first secret leaves none, or the one that every caller gets', async () => {
     const birth = { at: 1_000, expiresAt: 60_000 }
     const writes = await endedAnywhere(
       async () => {},
@@ -160,7 +160,7 @@ describe('a process that ends between two writes', () => {
     assert.ok(writes >= 3)
   })
 
-  test('of random keys leaves none of a kid, or the one that everybody is given', async () => {
+  test('of random keys leaves none for a kid, or the one that every caller gets', async () => {
     const birth = { at: 1_000, expiresAt: 60_000 }
     const overridesOf = (byte: number) =>
       [1, 2, 3].map((n) => ({ contentKeyClass: 'drm' as const, kid: kidOf(n), sealed: bytes(byte), pssh: {} }))
@@ -179,7 +179,7 @@ describe('a process that ends between two writes', () => {
     )
   })
 
-  test('of a deletion by an operator leaves a content that is whole or gone, and the deletion can be repeated', async () => {
+  test('of a deletion by an operator leaves a complete or a destroyed content, and can be repeated', async () => {
     const tombstone = { at: 2_000, reason: 'withdrawn', cause: 'deleted' } as const
     await endedAnywhere(
       (store) => store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: undefined }),
@@ -201,7 +201,7 @@ describe('a process that ends between two writes', () => {
     ['never', 60_000, undefined],
     ['after all', undefined, 60_000],
   ] as const) {
-    test(`of an expiry that is ${title} never lets the secret be erased before the content expires`, async () => {
+    test(`of an expiry that is ${title} never lets DynamoDB delete the secret before the content expires`, async () => {
       const writes = await endedAnywhere(
         (store) => store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: from }),
         (store) => store.putExpiry([{ ...REF, expiresAt: to }]),
@@ -217,7 +217,7 @@ describe('a process that ends between two writes', () => {
     })
   }
 
-  test('of a destruction leaves a content that is whole or gone, and what is left is swept', async () => {
+  test('of a destruction leaves a complete or a destroyed content, and a sweep removes the rest', async () => {
     await endedAnywhere(
       (store) => store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 }),
       (store) => store.destroyExpired([{ ...REF, expiresAt: 60_000 }], 61_000, 'expired'),
@@ -237,7 +237,7 @@ describe('a process that ends between two writes', () => {
     )
   })
 
-  test('of a next secret leaves the content destroyed, or with the one secret that everybody is given', async () => {
+  test('of a next secret leaves the content destroyed, or with the one secret that every caller gets', async () => {
     const birth = { at: 80_000, expiresAt: undefined }
     await endedAnywhere(
       async (store) => {
@@ -257,7 +257,7 @@ describe('a process that ends between two writes', () => {
   })
 })
 
-test('expiries that many processes set at once never let the secret be erased before the content expires', async () => {
+test('expiries that many processes set at once never let DynamoDB delete the secret before the content expires', async () => {
   const { store, secretTtl } = await opened()
   await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
   const times = [90_000, undefined, 70_000, 120_000, 65_000, undefined, 80_000]

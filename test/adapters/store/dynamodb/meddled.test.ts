@@ -37,8 +37,8 @@ async function opened(change: (table: DynamoDbTable) => DynamoDbTable = (table) 
   }
 }
 
-describe('a table in which somebody else removed an item', () => {
-  test('finds a first secret by itself, and says again that it is there', async () => {
+describe('a table from which someone else removed an item', () => {
+  test('finds a secret that the content item does not mention, and repairs the content item', async () => {
     const { store, erase } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], BIRTH)
     await erase(CONTENT)
@@ -46,7 +46,7 @@ describe('a table in which somebody else removed an item', () => {
     assert.deepEqual((await store.putSecretIfAbsent(REF, bytes(2), [], BIRTH)).sealedSecret, bytes(1))
   })
 
-  test('gives a content no other secret when it does not know any more which of its secrets counts', async () => {
+  test('creates no other secret when it cannot tell which secret is current', async () => {
     const { store, clock, erase } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 2_000 })
     clock.at = 50_000
@@ -56,7 +56,7 @@ describe('a table in which somebody else removed an item', () => {
     await assert.rejects(store.putSecretIfAbsent(REF, bytes(3), [], BIRTH), LOST)
   })
 
-  test('gives a content no other secret when an epoch of the past was written over that of today', async () => {
+  test('creates no other secret when someone wrote an earlier epoch over the current one', async () => {
     const { store, clock, name } = await opened()
     await store.putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 2_000 })
     clock.at = 50_000
@@ -68,8 +68,8 @@ describe('a table in which somebody else removed an item', () => {
   })
 })
 
-describe('dynamodb.eraseAfterDays that is changed', () => {
-  test('to longer: a secret that DynamoDB erased by the time before is lost until then, never another one', async () => {
+describe('a changed dynamodb.eraseAfterDays', () => {
+  test('to longer: a secret that DynamoDB deleted under the old setting is an error, never replaced', async () => {
     const { over, clock, erase } = await opened()
     await over(10_000).putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
     clock.at = 75_000
@@ -82,7 +82,7 @@ describe('dynamodb.eraseAfterDays that is changed', () => {
     assert.equal((await longer.putSecretIfAbsent(REF, bytes(2), [], BIRTH)).sealedSecret, undefined)
   })
 
-  test('to longer: a content that is asked for again is kept as long as that', async () => {
+  test('to longer: a content that is requested again is kept for the new time', async () => {
     const { over, table } = await opened()
     await over(10_000).putSecretIfAbsent(REF, bytes(1), [], { at: 1_000, expiresAt: 60_000 })
     await over(30_000).putExpiry([{ ...REF, expiresAt: 61_000 }])
@@ -90,7 +90,7 @@ describe('dynamodb.eraseAfterDays that is changed', () => {
   })
 })
 
-test('a data key that another region wrote over opens nothing, and no second key is given', async () => {
+test('a data key overwritten by another region opens nothing, and no second key is returned', async () => {
   const { store, table } = await opened()
   const rootKey = fakeRootKey(1)
   const keyring = () =>
@@ -101,7 +101,7 @@ test('a data key that another region wrote over opens nothing, and no second key
   await assert.rejects(issue(keyring(), [wantedOf(1)]), { code: 'ERR_SEAL_BROKEN' })
 })
 
-test('a data key that is removed while the answer to a first secret is lost is had back', async () => {
+test('a data key removed while the answer to a first secret was lost is restored', async () => {
   const { store, table } = await opened((real) => ({
     ...real,
     async put(item, condition) {

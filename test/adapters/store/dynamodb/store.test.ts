@@ -48,7 +48,7 @@ const REF = { tenant: 'default', contentId: 'movie' }
 const BIRTH = { at: 1, expiresAt: undefined }
 
 describe('first requests of one content', () => {
-  test('fifty writers of one process are given one secret', async () => {
+  test('fifty writers in one process get one secret', async () => {
     const store = await open()
     const puts = Array.from({ length: 50 }, (_, byte) =>
       store.putSecretIfAbsent(REF, new Uint8Array(8).fill(byte), [], BIRTH),
@@ -58,7 +58,7 @@ describe('first requests of one content', () => {
     await store.close()
   })
 
-  test('two processes are given the same keys, derived and random', async () => {
+  test('two processes get the same keys, derived and random', async () => {
     const table = await dynamoDb.newTable()
     const outputs = await Promise.all(
       [1, 2].map(async () => {
@@ -83,7 +83,7 @@ describe('first requests of one content', () => {
   })
 })
 
-test('under derived-root nothing is written to the table, and two tables give the same keys', async () => {
+test('derived-root writes nothing to the table, and two tables return the same keys', async () => {
   const deriveContentSecret = rootSecretDerivation(new Uint8Array(32).fill(9))
   const issued = await Promise.all(
     [1, 2].map(async () => {

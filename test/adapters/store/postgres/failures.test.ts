@@ -38,7 +38,7 @@ function unavailable(remedy: RegExp) {
 }
 
 describe('the schema of postgres', () => {
-  test('is not made unasked, and the way to make it is told', async () => {
+  test('is not created without a request, and the error names the command that creates it', async () => {
     const url = await postgres.newUrl()
     await assert.rejects(openPostgresStore({ url }), { code: 'ERR_STORE_SCHEMA_OLDER', message: /store migrate/ })
     assert.deepEqual(
@@ -50,7 +50,7 @@ describe('the schema of postgres', () => {
     )
   })
 
-  test('of an earlier version is brought up to date with what it has', async () => {
+  test('of an earlier version is migrated and keeps its rows', async () => {
     const url = await postgres.newUrl()
     const before = POSTGRES_MIGRATIONS.slice(0, 3)
     for (const { sql } of before) await postgres.query(url, sql)
@@ -87,7 +87,7 @@ describe('the schema of postgres', () => {
     await store.close()
   })
 
-  test('is made once, by however many processes at once', async () => {
+  test('is created once when several processes migrate at once', async () => {
     const url = await postgres.newUrl()
     const reports = await Promise.all([1, 2, 3, 4].map(() => migratePostgresStore({ url })))
     assert.equal(reports.flatMap(({ applied }) => applied).length, POSTGRES_SCHEMA_VERSION)
@@ -96,7 +96,7 @@ describe('the schema of postgres', () => {
     await (await openPostgresStore({ url })).close()
   })
 
-  test('of a later version is refused by both numbers and its name', async () => {
+  test('of a later version is rejected, and the error names both versions and the database', async () => {
     const url = await postgres.newUrl()
     await migratePostgresStore({ url })
     await postgres.query(url, `INSERT INTO keyspring_migration VALUES (${POSTGRES_SCHEMA_VERSION + 1}, 'moons', 'x')`)
@@ -108,7 +108,7 @@ describe('the schema of postgres', () => {
     await assert.rejects(openPostgresStore({ url, migrate: true }), newer)
   })
 
-  test('whose steps were changed is refused', async () => {
+  test('with altered steps is rejected', async () => {
     const url = await postgres.newUrl()
     await migratePostgresStore({ url })
     await postgres.query(url, "UPDATE keyspring_migration SET checksum = 'other' WHERE version = 1")
@@ -116,8 +116,8 @@ describe('the schema of postgres', () => {
   })
 })
 
-describe('the postgres store in trouble', () => {
-  test('a wrong password, a missing database and a closed port are told apart, without the password', async () => {
+describe('a failing PostgreSQL store', () => {
+  test('errors distinguish a wrong password, a missing database and a closed port, without the password', async () => {
     const url = await postgres.newUrl()
     const wrong = new Secret(url.reveal().replace(postgres.password, 'hunter2'))
     await assert.rejects(openPostgresStore({ url: wrong }), (error: KeyProviderError) => {
@@ -129,13 +129,13 @@ describe('the postgres store in trouble', () => {
     await assert.rejects(openPostgresStore({ url: withPort(url, 1) }), unavailable(/nothing listens there/))
   })
 
-  test('a database that may lose what it confirmed is refused', async () => {
+  test('rejects a database that can lose confirmed writes', async () => {
     const url = await postgres.newUrl()
     const careless = new Secret(`${url.reveal()}%20-csynchronous_commit%3Doff`)
     await assert.rejects(openPostgresStore({ url: careless, migrate: true }), unavailable(/synchronous_commit to on/))
   })
 
-  test('while it is down contents in memory answer, new kids too; others are an error; it recovers by itself', async () => {
+  test('while it is down, contents in memory are answered, with new kids too; others are an error; it recovers by itself', async () => {
     const store = await openPostgresStore({ url: await postgres.newUrl(), migrate: true })
     const { keys, dataKeys, clock, stale } = keyringOf({ store })
     const known = await issue(keys, [wantedOf(1)], refOf(1))
@@ -159,7 +159,7 @@ describe('the postgres store in trouble', () => {
     await store.close()
   })
 
-  test('one that says nothing is given up in time, calls beyond the queue are refused at once, and it recovers', async () => {
+  test('calls to a silent database fail within the time limit, calls beyond the queue fail at once, and it recovers', async () => {
     const proxy = await startTcpProxy(postgres.port)
     const url = withPort(await postgres.newUrl(), proxy.port)
     const store = await openPostgresStore({
@@ -182,7 +182,7 @@ describe('the postgres store in trouble', () => {
     await proxy.close()
   })
 
-  test('a statement that takes too long is ended by the server', async () => {
+  test('the server ends a statement that takes too long', async () => {
     const pool = await openPostgresPool({ url: await postgres.newUrl(), statementTimeoutMs: 100 })
     await assert.rejects(
       pool.run({ name: 'sleep', text: 'SELECT pg_sleep(5)' }, []),
@@ -192,7 +192,7 @@ describe('the postgres store in trouble', () => {
     await pool.close()
   })
 
-  test('a transaction that others are in the way of is done again until it is done', async () => {
+  test('retries a transaction that conflicts with others until it succeeds', async () => {
     const url = await postgres.newUrl()
     const pool = await openPostgresPool({ url })
     await pool.run({ name: 'make', text: 'CREATE TABLE counter (id INT PRIMARY KEY, value INT NOT NULL)' }, [])
@@ -211,7 +211,7 @@ describe('the postgres store in trouble', () => {
     await pool.close()
   })
 
-  test('nodes that report the same periods in different orders are all counted', async () => {
+  test('counts every report when nodes report the same periods in different orders', async () => {
     const url = await postgres.newUrl()
     const nodes = await Promise.all([1, 2, 3].map(() => openPostgresStore({ url, migrate: true })))
     const periods = Array.from({ length: 20 }, (_, number) => recordOf({ periodId: `p${number}` }))
@@ -223,7 +223,7 @@ describe('the postgres store in trouble', () => {
     await Promise.all(nodes.map((node) => node.close()))
   })
 
-  test('an override written while its content is destroyed is gone with it', async () => {
+  test('an override written while its content is destroyed is removed with it', async () => {
     const url = await postgres.newUrl()
     const store = await openPostgresStore({ url, migrate: true })
     const override = { contentKeyClass: 'drm', kid: kidOf(1), sealed: randomBytes(8), pssh: {} } as const
@@ -238,7 +238,7 @@ describe('the postgres store in trouble', () => {
     await store.close()
   })
 
-  test('a credential sealed with a data key that was removed is refused', async () => {
+  test('rejects a credential sealed with a removed data key', async () => {
     const store = await openPostgresStore({ url: await postgres.newUrl(), migrate: true })
     await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 1, wrapped: Uint8Array.of(1) })
     await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 2, wrapped: Uint8Array.of(2) })
@@ -278,7 +278,7 @@ describe('the postgres store in trouble', () => {
   })
 })
 
-test('4 processes that ask 32 times at once for the same new contents are all given the same keys', async () => {
+test('4 processes that request the same new contents 32 times at once all get the same keys', async () => {
   const url = await postgres.newUrl()
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-races-'))
   try {
@@ -294,7 +294,7 @@ test('4 processes that ask 32 times at once for the same new contents are all gi
 
 describe('replicas', () => {
   // Another schema stands for a replica that is behind: what it has is its own.
-  test('are asked first, and the primary for what they lack', async () => {
+  test('are read first, and the primary for contents that they lack', async () => {
     const [url, behind] = [await postgres.newUrl(), await postgres.newUrl()]
     const replica = await openPostgresStore({ url: behind, migrate: true })
     await replica.putSecretIfAbsent(refOf(1), Uint8Array.of(9), [], BIRTH)
@@ -310,7 +310,7 @@ describe('replicas', () => {
     await Promise.all([store.close(), replica.close()])
   })
 
-  test('that do not answer are passed over, aloud', async () => {
+  test('that do not answer are skipped with a warning', async () => {
     const url = await postgres.newUrl()
     const away: KeyProviderError[] = []
     const replicas = [withPort(url, 1)]

@@ -8,7 +8,7 @@ import { startPostgres } from './server.ts'
 const server = await startPostgres()
 after(() => server.remove())
 
-test('a database that takes no writes is not ready, and is again when it does', async () => {
+test('a database that accepts no writes is not ready, until it accepts them again', async () => {
   const url = await server.newUrl()
   const store = await openPostgresStore({ url, connections: 1, migrate: true })
   let ms = 0

@@ -23,7 +23,7 @@ const PROCESS = new URL('./process.ts', import.meta.url).pathname
 const newDirectory = (): string => mkdtempSync(join(scratch, 'data-'))
 
 describe('the sqlite store over time', () => {
-  test('everything is there after it was opened again', async () => {
+  test('keeps everything after it is opened again', async () => {
     const file = join(newDirectory(), 'keys.db')
     const before = openSqliteStore({ file })
     await before.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
@@ -39,7 +39,7 @@ describe('the sqlite store over time', () => {
     await again.close()
   })
 
-  test('a write made before it is closed is made, one after is refused', async () => {
+  test('completes a write that began before close() and rejects a later one', async () => {
     const file = join(newDirectory(), 'keys.db')
     const store = openSqliteStore({ file })
     const writes = Array.from({ length: 100 }, (_, number) =>
@@ -80,7 +80,7 @@ describe('the sqlite store over time', () => {
   }
 })
 
-test('32 first requests in each of three processes on one file give one key', async () => {
+test('32 first requests in each of three processes on one file get one key', async () => {
   const directory = newDirectory()
   const run = promisify(execFile)
   const processes = [1, 2, 3].map(() => run(process.execPath, [PROCESS, 'first-requests', directory]))
@@ -90,7 +90,7 @@ test('32 first requests in each of three processes on one file give one key', as
 })
 
 for (const policy of ['derived', 'random'] as const) {
-  test(`no clear key or secret is anywhere in the data directory under the policy ${policy}`, async () => {
+  test(`the data directory holds no clear key or secret under the policy ${policy}`, async () => {
     const directory = newDirectory()
     const clear: Uint8Array[] = []
     // Everything random that could be a key or secret passes here.
@@ -137,7 +137,7 @@ for (const policy of ['derived', 'random'] as const) {
   })
 }
 
-test('the files are for their owner alone', async () => {
+test('creates its files with access for the owner only', async () => {
   const directory = join(newDirectory(), 'new')
   const store = openSqliteStore({ file: join(directory, 'keys.db') })
   await store.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)

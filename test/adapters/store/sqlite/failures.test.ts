@@ -33,8 +33,8 @@ function unavailable(file: string, remedy: RegExp) {
   }
 }
 
-describe('the sqlite store in trouble', () => {
-  test('a full disk is an error; old contents are answered, and new ones again when there is room', async () => {
+describe('a failing SQLite store', () => {
+  test('a full disk is an error for new contents; known contents are answered, and new ones once there is space', async () => {
     const file = newFile()
     const roomy = openSqliteStore({ file })
     await roomy.putSecretIfAbsent(REF, Uint8Array.of(1), [], BIRTH)
@@ -58,7 +58,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('filled to the brim, nothing that was acknowledged is lost', async () => {
+  test('a full disk loses no acknowledged write', async () => {
     const file = newFile()
     const store = openSqliteStore({ file, maxBytes: 160 * 1024 })
     const puts = await Promise.allSettled(
@@ -73,7 +73,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('a lock that another process holds is an error, and passes with it', async () => {
+  test('a lock held by another process is an error until that process ends', async () => {
     const file = newFile()
     const store = openSqliteStore({ file, busyTimeoutMs: 50 })
     const { keys } = keyringOf({ store })
@@ -114,7 +114,7 @@ describe('the sqlite store in trouble', () => {
     await server.close()
   })
 
-  test('a write that fails takes no other write of its group with it', async () => {
+  test('a failed write fails no other write of its group', async () => {
     const file = newFile()
     const store = openSqliteStore({ file })
     await store.putTombstone(refOf(0), { at: 1, reason: 'withdrawn', cause: 'deleted' })
@@ -134,7 +134,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('a report does not hold up secrets, and is written among many of them', async () => {
+  test('a ledger report does not delay secrets, and is written among many of them', async () => {
     const store = openSqliteStore({ file: newFile() })
     const records = Array.from({ length: 20 }, (_, number) => store.record([recordOf({ periodId: `p${number}` })]))
     const secrets = Array.from({ length: 20 }, (_, number) =>
@@ -149,7 +149,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('what is no database is refused', () => {
+  test('rejects a file that is not a database', () => {
     const file = newFile()
     writeFileSync(file, randomBytes(8192))
     assert.throws(() => openSqliteStore({ file }), unavailable(file, /is not a keyspring store/))
@@ -173,7 +173,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('a schema of a later version is refused, and both versions are told', () => {
+  test('rejects a schema of a later version and names both versions', () => {
     const file = newFile()
     const db = new DatabaseSync(file)
     db.exec('PRAGMA user_version = 999')
@@ -184,7 +184,7 @@ describe('the sqlite store in trouble', () => {
     })
   })
 
-  test('a schema whose steps were changed is refused', async () => {
+  test('a schema with altered steps is rejected', async () => {
     const file = newFile()
     await openSqliteStore({ file }).close()
     const db = new DatabaseSync(file)
@@ -196,7 +196,7 @@ describe('the sqlite store in trouble', () => {
     })
   })
 
-  test('a store from before steps had a history keeps what it has', async () => {
+  test('a store without a history of steps keeps its rows', async () => {
     const file = newFile()
     const db = new DatabaseSync(file)
     db.exec(SQLITE_MIGRATIONS[0]?.sql ?? '')
@@ -224,17 +224,17 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('a store that must exist is not made', () => {
+  test('does not create a store that must exist', () => {
     const file = newFile()
     assert.throws(() => openSqliteStore({ file, create: false }), unavailable(file, /cannot be opened/))
   })
 
-  test('a directory in a directory that is not there is refused', () => {
+  test('a directory is rejected when its directory does not exist', () => {
     const file = join(scratch, 'no', 'such', 'keys.db')
     assert.throws(() => openSqliteStore({ file }), unavailable(file, /check that its directory exists/))
   })
 
-  test('a credential sealed with a data key that was removed is refused', async () => {
+  test('rejects a credential sealed with a removed data key', async () => {
     const store = openSqliteStore({ file: newFile() })
     await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 1, wrapped: Uint8Array.of(1) })
     await store.putDataKeyIfAbsent({ tenant: 'studio', generation: 2, wrapped: Uint8Array.of(2) })
@@ -273,7 +273,7 @@ describe('the sqlite store in trouble', () => {
     await store.close()
   })
 
-  test('a writer that cannot start fails every write, and none waits for ever', async () => {
+  test('a writer that cannot start fails every write at once', async () => {
     const file = join(scratch, 'nowhere', 'keys.db')
     const queue = openSqliteQueue({ file, busyTimeoutMs: 10, pragmas: '' })
     const writes = [1, 2, 3].map(() => queue.write('putSecretIfAbsent', REF, Uint8Array.of(1), [], BIRTH))
@@ -287,7 +287,7 @@ describe('the sqlite store in trouble', () => {
     'runs out of memory': 'for (let a = [];;) a.push(new Array(1e5).fill(a))',
   }
   for (const [how, code] of Object.entries(crashes)) {
-    test(`a writer that ${how} fails what waits and what comes, and closing still ends`, async () => {
+    test(`a writer that ${how} fails waiting and later writes, and close() still ends`, async () => {
       const file = newFile()
       const source = `require('node:worker_threads').parentPort.on('message', () => { ${code} })`
       const limits = { resourceLimits: { maxOldGenerationSizeMb: 16 } }

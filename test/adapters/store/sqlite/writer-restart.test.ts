@@ -42,7 +42,7 @@ async function killable() {
 
 const put = (queue: SqliteQueue, generation: number) => queue.write('putDataKeyIfAbsent', dataKey(generation))
 
-test('after its thread was killed, writes fail at once until the pause is over, then another thread writes', async () => {
+test('after its thread was killed, writes fail at once until the pause ends, then a new thread writes', async () => {
   const { queue, kill, clock, threads, restarts } = await killable()
   assert.deepEqual((await put(queue, 1)).wrapped, Uint8Array.of(1))
   await kill()
@@ -56,7 +56,7 @@ test('after its thread was killed, writes fail at once until the pause is over, 
   await queue.close()
 })
 
-test('writes under way when the thread is killed fail, and what they left open is found out by asking again', async () => {
+test('writes in flight when the thread is killed fail, and a retry shows whether they were stored', async () => {
   const { queue, kill, clock } = await killable()
   await put(queue, 1)
   const writes = [2, 3, 4].map((generation) => put(queue, generation))
@@ -70,7 +70,7 @@ test('writes under way when the thread is killed fail, and what they left open i
   await queue.close()
 })
 
-test('the pause doubles while threads die, to 10 seconds, and is short again after a write', async () => {
+test('the pause doubles with each death, up to 10 seconds, and is short again after a write', async () => {
   const { queue, kill, clock, threads } = await killable()
   await put(queue, 1)
   for (const pause of [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]) {
@@ -93,7 +93,7 @@ test('the pause doubles while threads die, to 10 seconds, and is short again aft
   await queue.close()
 })
 
-test('a queue whose thread is dead can be closed', async () => {
+test('a queue with a dead thread can be closed', async () => {
   const { queue, kill } = await killable()
   await put(queue, 1)
   await kill()
@@ -101,7 +101,7 @@ test('a queue whose thread is dead can be closed', async () => {
   await assert.rejects(put(queue, 2), UNAVAILABLE)
 })
 
-test('a probe of the writer writes, and changes nothing', async () => {
+test('a probe of the writer writes and changes nothing', async () => {
   const { queue, file } = await killable()
   const db = new DatabaseSync(file)
   const version = db.prepare('PRAGMA user_version').get()
@@ -117,7 +117,7 @@ test('a probe of the writer writes, and changes nothing', async () => {
   await queue.close()
 })
 
-test('a store that cannot be written is not ready, and is asked no more than once a second', async () => {
+test('a store that cannot be written is not ready, and is probed at most once a second', async () => {
   const store = openSqliteStore({ file: newFile(), busyTimeoutMs: 50 })
   const other = new DatabaseSync(join(scratch, `${files - 1}.db`))
   let ms = 0
