@@ -8,8 +8,9 @@ import { contentNotFound } from '../contents/contents.ts'
 import { kidNotFound } from '../contents/kids.ts'
 import { findKnownKeys, type IssuedKey, type KnownContent } from '../contents/known-keys.ts'
 import type { Management, Operator } from '../management.ts'
+import { cpixExport } from './cpix.ts'
 import type { ExportFormat } from './format.ts'
-import { EXPORT_FORMATS } from './formats.ts'
+import { csvExport, jsonExport } from './rows.ts'
 
 /** What is to be exported. */
 export interface KeyExport {
@@ -154,3 +155,8 @@ async function openKeys(
 function invalid(problem: string): KeyProviderError {
   return new KeyProviderError('ERR_API_REQUEST_INVALID', problem)
 }
+
+/** Every way in which keys can leave, by name. */
+export const EXPORT_FORMATS: ReadonlyMap<string, ExportFormat> = new Map(
+  [cpixExport, jsonExport, csvExport].map((format) => [format.name, format]),
+)

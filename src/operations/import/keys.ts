@@ -4,12 +4,16 @@ import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import { contentGone } from '../../keys/content/errors.ts'
 import type { Force } from '../../keys/content/overrides.ts'
 import { audited } from '../audit/audited.ts'
-import { checkValue } from '../contents/check-value.ts'
+import { checkValue } from '../contents/keys.ts'
 import type { Management, Operator } from '../management.ts'
+import { cpixImport } from './cpix.ts'
+import { csvImport } from './csv.ts'
 import { createImportDraft, type ImportDraft } from './draft.ts'
-import type { ImportKey } from './format.ts'
-import { IMPORT_FORMATS } from './formats.ts'
+import type { ImportFormat, ImportKey } from './format.ts'
+import { jsonImport } from './json.ts'
 import { type ContentImportPlan, type ImportStatus, planImport } from './plan.ts'
+import { playreadySeedImport } from './playready-seed.ts'
+import { referenceServerImport } from './reference-server.ts'
 import { storePlanned } from './store.ts'
 
 /** What is to be imported. */
@@ -183,3 +187,11 @@ function forceOf({ force = false, reason }: Force): { readonly force: boolean; r
 function invalid(problem: string): KeyProviderError {
   return new KeyProviderError('ERR_IMPORT_INVALID', problem)
 }
+
+/** Every way in which keys can be given to an import, by name. */
+export const IMPORT_FORMATS: ReadonlyMap<string, ImportFormat> = new Map(
+  [cpixImport, csvImport, jsonImport, referenceServerImport, playreadySeedImport].map((format) => [
+    format.name,
+    format,
+  ]),
+)

@@ -1,8 +1,9 @@
+import { pbkdf2 } from 'node:crypto'
+import { promisify } from 'node:util'
 import { readTable } from './csv.ts'
 import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
 import type { ImportFormat } from './format.ts'
 import { objectsIn, readJson, stringsOf } from './json.ts'
-import { deriveReferenceServerKey } from './reference-server-key.ts'
 
 /**
  * Contents of the SPEKE reference server: their secrets, as its secret store has them, and the kids that encryptors asked for. JSON:
@@ -79,3 +80,19 @@ function isJson(bytes: Uint8Array): boolean {
   const start = new TextDecoder().decode(bytes.subarray(0, 1024)).trimStart()
   return start.startsWith('[') || start.startsWith('{')
 }
+
+/**
+ * The content key that the SPEKE reference server gives a kid of a content with this secret: PBKDF2-HMAC-SHA256 of 5000 rounds in
+ * which the kid is the password and the secret is the salt, the wrong way round. Both are taken as text, so the spelling of the kid
+ * counts: it is the one that the encryptor sent.
+ * @see https://github.com/awslabs/speke-reference-server, src/key_generator.py
+ */
+export function deriveReferenceServerKey(secret: string, kidText: string): Promise<Buffer> {
+  return derive(kidText, secret, ITERATIONS, KEY_BYTES, 'sha256')
+}
+
+const ITERATIONS = 5000
+
+const KEY_BYTES = 16
+
+const derive = promisify(pbkdf2)

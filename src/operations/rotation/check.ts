@@ -2,6 +2,7 @@ import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { PeriodTimes, RecentPeriod, RecentPeriods } from '../../keys/ports/ledger-store.ts'
 import { CLAIM_MS } from '../claim.ts'
 import { type RotationSchedule, rotationSchedule, seenPeriods } from './estimate.ts'
+import type { RotationWatcher } from './missed.ts'
 import { MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'
 
 export interface RecentOptions {
@@ -108,4 +109,19 @@ function withPeriod(periods: readonly PeriodTimes[], period: PeriodTimes): reado
   return [...periods.filter((one) => one !== same), period]
     .sort((a, b) => a.firstAt - b.firstAt)
     .slice(-GLANCED_PERIODS)
+}
+
+/** Lets a watcher hear what the nodes were asked for lately, before it was there to hear it: after a restart nothing is forgotten. */
+export async function resumeWatching(watcher: Pick<RotationWatcher, 'issued'>, options: Resuming): Promise<void> {
+  const { at, isOver = () => false } = options
+  for await (const page of recentPages(options, at)) {
+    if (isOver()) return
+    for (const period of page) watcher.issued(period)
+  }
+}
+
+/** When to begin, milliseconds since 1970, and whether to end early. */
+export interface Resuming extends RecentOptions {
+  readonly at: number
+  readonly isOver?: () => boolean
 }

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { boundEvents } from '../../../src/operations/events/bound.ts'
 import { toCloudEvent } from '../../../src/operations/events/cloudevent.ts'
 import type { PendingEvent } from '../../../src/operations/events/deliver.ts'
-import { createEmit } from '../../../src/operations/events/emit.ts'
+import { boundEvents, createEmit } from '../../../src/operations/events/emit.ts'
 import { keyIssued, requestRefused, sealFailure } from '../../../src/operations/events/of.ts'
 import { readWebhookSecret, signWebhook } from '../../../src/operations/events/sign.ts'
-import type { KeyspringEvent } from '../../../src/operations/ports/events.ts'
-import { EVENT_TYPES } from '../../../src/operations/ports/events.ts'
+import { EVENT_TYPES, type KeyspringEvent } from '../../../src/operations/ports/events.ts'
 import { kidOf } from '../../keys/fixtures.ts'
 
 interface Vector {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { derivePlayReadyKey } from '../../../src/formats/drm/payloads/playready-key-seed.ts'
-import { checkValue } from '../../../src/operations/contents/check-value.ts'
-import { deriveReferenceServerKey } from '../../../src/operations/import/reference-server-key.ts'
+import { checkValue } from '../../../src/operations/contents/keys.ts'
+import { deriveReferenceServerKey } from '../../../src/operations/import/reference-server.ts'
 import { fromBase64, fromHex, kidOf, vectors } from '../../formats/drm/vectors.ts'
 
 interface Pair {

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import type { LedgerRecord } from '../../../src/keys/ports/ledger-store.ts'
+import { resumeWatching } from '../../../src/operations/rotation/check.ts'
 import { createRotationWatcher } from '../../../src/operations/rotation/missed.ts'
 import { type MissedRotation, missedRotationEvent } from '../../../src/operations/rotation/overdue.ts'
-import { resumeWatching } from '../../../src/operations/rotation/resume-watching.ts'
 import { ledgerRecord, START } from '../managing.ts'
 
 const SECOND = 1_000

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { checkValue } from '../../../operations/contents/check-value.ts'
+import { checkValue } from '../../../operations/contents/keys.ts'
 import {
   addOverrideRule,
   listContentOverrides,

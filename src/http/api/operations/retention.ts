@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { RetentionClass } from '../../../keys/content/lifetime.ts'
-import { planSweep } from '../../../operations/lifetime/sweep-plan.ts'
+import { planSweep } from '../../../operations/lifetime/expiry.ts'
 import { contentIdText, flag, time } from '../fields.ts'
 import { operation } from '../operation.ts'
 
