@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { PACKAGE, type Run, type Running, startProcess, temporaryDirectory } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
@@ -40,6 +40,11 @@ const FOLLOWED: readonly Followed[] = [
   { guide: 'expire-and-rotate-keys', serves: true, asked: [{ contentId: 'live-7', kid: LIVE_KID }] },
   { guide: 'audit', asked: [{ contentId: 'sample-film', kid: FIRST_KID }] },
   { guide: 'operate' },
+  {
+    guide: 'encrypt-keys-for-a-recipient',
+    serves: true,
+    files: { 'docs/examples/widevine-playready-cenc.xml': SAMPLE },
+  },
 ]
 
 const directory = temporaryDirectory()
@@ -105,7 +110,10 @@ describe('guides', { concurrency: 2 }, () => {
       const blocks = blocksOf(pageOf(`docs/guides/${guide}.md`))
       const yaml = blocks.find(({ language, text }) => language === 'yaml' && text.startsWith('# keyspring.yaml\n'))
       writeFileSync(join(cwd, 'keyspring.yaml'), yaml?.text ?? '# nothing is set\n')
-      for (const [name, text] of Object.entries(files)) writeFileSync(join(cwd, name), text)
+      for (const [name, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(cwd, name)), { recursive: true })
+        writeFileSync(join(cwd, name), text)
+      }
       if (before !== undefined) assert.equal((await shell(before, cwd)).code, 0)
 
       const { server, url } = await serve(cwd)
