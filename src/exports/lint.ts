@@ -39,7 +39,7 @@ export interface LintFinding {
 /** Returns the findings of `keyspring lint` in document order. It never throws: an unreadable document is a finding. */
 export function lintCpix(documents: LintDocuments, options: LintOptions = {}): readonly LintFinding[] {
   const { as = 'spec', spekeVersion = '', privateKey } = options
-  const read = { version: SPEKE_VERSIONS.get(spekeVersion), privateKey }
+  const read = { version: SPEKE_VERSIONS.get(spekeVersion), as, privateKey }
   const request = documents.request && readSide(documents.request, read)
   const answer = documents.answer && readSide(documents.answer, read)
   const version = read.version ?? request?.view?.version ?? answer?.view?.version ?? SPEKE_2_0

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { ENCRYPTORS, type EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
 import { judge } from '../../toolkit/rules/judge.ts'
-import { readSide, type Side } from '../../toolkit/rules/side.ts'
+import { isPlainCpix, readSide, type Side } from '../../toolkit/rules/side.ts'
 import { wrongUsage } from '../shared/errors.ts'
 import {
   countFindings,
@@ -73,6 +73,7 @@ function lint(file: string, answerFile: string | undefined, options: LintOptions
   if (file === '-' && answerFile === '-') throw wrongUsage('only one of the two files can be standard input')
   const read = {
     version: SPEKE_VERSIONS.get(options.speke ?? ''),
+    as: options.as,
     privateKey:
       options.privateKey === undefined ? undefined : readPrivateKey('--private-key', options.privateKey, world),
   }
@@ -91,7 +92,12 @@ function lint(file: string, answerFile: string | undefined, options: LintOptions
     printResult(
       world,
       true,
-      { as: options.as, speke: version.header, rules: looked.size, findings: findingsAsJson(findings, names) },
+      {
+        as: options.as,
+        speke: isPlainCpix(version) ? null : version.header,
+        rules: looked.size,
+        findings: findingsAsJson(findings, names),
+      },
       () => [],
     )
   } else {
@@ -99,7 +105,7 @@ function lint(file: string, answerFile: string | undefined, options: LintOptions
   }
   const subject = isAnswer ? 'an answer' : answer === undefined ? 'a request' : 'a request and its answer'
   world.stderr.line(
-    `keyspring: ${subject} of SPEKE ${version.header} as ${options.as}, ${looked.size} rules: ${countFindings(findings)}`,
+    `keyspring: ${subject} of ${isPlainCpix(version) ? 'CPIX without SPEKE' : `SPEKE ${version.header}`} as ${options.as}, ${looked.size} rules: ${countFindings(findings)}`,
   )
   world.exitCode = exitCodeFor(
     findings.map(({ severity }) => severity),

@@ -16,7 +16,7 @@ import type {
   Subjects,
 } from './rule.ts'
 import { RULES } from './rules.ts'
-import type { Side } from './side.ts'
+import { isPlainCpix, type Side } from './side.ts'
 import type { CpixView } from './view.ts'
 
 /** The documents and replies to check. Rules skip what is absent. */
@@ -70,7 +70,7 @@ export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judge
   }
   for (const rule of rules) {
     const severity = severityOf(rule, evidence.as)
-    if (severity === 'off' || rule.majors?.includes(evidence.version.major) === false) continue
+    if (severity === 'off' || !appliesTo(rule, evidence.version)) continue
     for (const subject of subjects[rule.subject]) {
       looked.add(rule.id)
       for (const problem of checkOf(rule)({ ...subject.of, as: evidence.as })) {
@@ -90,6 +90,11 @@ export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judge
 /** The severity of a rule for an encryptor; `off` if the encryptor ignores it. */
 export function severityOf({ severity, severityAs }: Rule, as: EncryptorName): Severity | 'off' {
   return severityAs?.[as] ?? severity
+}
+
+function appliesTo({ spekeOnly, majors }: Rule, version: SpekeVersion): boolean {
+  if (isPlainCpix(version)) return spekeOnly !== true && majors?.includes(1) !== true
+  return majors?.includes(version.major) !== false
 }
 
 type SideName = 'request' | 'answer'

@@ -125,6 +125,8 @@ interface RuleText {
 /** One rule over one kind of subject. */
 export interface RuleOf<S extends Subject> extends RuleText {
   readonly subject: S
+  /** Whether it applies only to SPEKE: not to CPIX documents of other systems, which name no SPEKE version. */
+  readonly spekeOnly?: true
   /** The major SPEKE versions it applies to. Default: both. */
   readonly majors?: readonly (1 | 2)[]
   readonly check: (subject: Subjects[S] & { readonly as: EncryptorName }) => Iterable<Problem>

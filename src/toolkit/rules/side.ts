@@ -1,11 +1,18 @@
 import type { KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { CpixError } from '../../formats/cpix/error.ts'
-import { CPIX_NAMESPACE } from '../../formats/cpix/names.ts'
-import type { XmlDocument } from '../../formats/xml/document.ts'
+import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
+import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../formats/xml/document.ts'
 import { XmlError } from '../../formats/xml/error.ts'
-import { attributeOf, readXml } from '../../formats/xml/reader.ts'
-import { SPEKE_1_0, SPEKE_2_0, SPEKE_VERSIONS, type SpekeVersion } from '../../protocols/speke/tables/versions.ts'
+import { attributeOf, descendantOf, readXml } from '../../formats/xml/reader.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
+import {
+  CPIX_EXCHANGE,
+  SPEKE_1_0,
+  SPEKE_2_0,
+  SPEKE_VERSIONS,
+  type SpekeVersion,
+} from '../../protocols/speke/tables/versions.ts'
 import { type CpixView, viewOf } from './view.ts'
 
 /** A document to check: its content, or the reason why it cannot be read. */
@@ -21,38 +28,74 @@ const LIMITS = { bytes: 8 * 1024 * 1024, elements: 200_000, allAttributes: 400_0
 export interface ReadOptions {
   /** The version of the X-Speke-Version header. Default: read from the attributes of the document. */
   readonly version?: SpekeVersion | undefined
+  /** The encryptor whose rules apply: any but `spec` sends SPEKE. */
+  readonly as?: EncryptorName | undefined
   /** Decrypts encrypted keys. */
   readonly privateKey?: KeyObject | undefined
 }
 
 /** Reads a document for the rules. It does not throw for a bad document: `problem` then has the reason. */
-export function readSide(bytes: Uint8Array, { version, privateKey }: ReadOptions = {}): Side {
+export function readSide(bytes: Uint8Array, { version, as = 'spec', privateKey }: ReadOptions = {}): Side {
   try {
     const document = readXml(bytes, LIMITS)
     const { root } = document
     if (root.namespace !== CPIX_NAMESPACE || root.local !== 'CPIX') {
-      const what = `the root element must be CPIX in the namespace ${CPIX_NAMESPACE}`
+      const what = `the root element is ${root.name.slice(0, 64)}, expected CPIX in the namespace ${CPIX_NAMESPACE}. ${INSPECT}`
       return { document, view: undefined, problem: { what, line: 1, column: 1 } }
     }
-    return { document, view: viewOf(document, version ?? versionOf(document), privateKey), problem: undefined }
+    return { document, view: viewOf(document, version ?? spekeOf(document, as), privateKey), problem: undefined }
   } catch (error) {
     if (error instanceof XmlError) {
       const { line, column } = error
-      return { document: undefined, view: undefined, problem: { what: withoutPlace(error.message), line, column } }
+      const what = isMarkup(bytes) ? withoutPlace(error.message) : `the file is not an XML document. ${INSPECT}`
+      return { document: undefined, view: undefined, problem: { what, line, column } }
     }
     if (!(error instanceof CpixError || error instanceof KeyProviderError)) throw error
     return { document: undefined, view: undefined, problem: { what: error.message, line: 1, column: 1 } }
   }
 }
 
+const INSPECT = '`keyspring inspect` explains other files, such as MPDs, pssh boxes and PlayReady headers'
+
+/** Whether the first character of a text in any encoding is <. */
+function isMarkup(bytes: Uint8Array): boolean {
+  const start = Buffer.from(bytes.subarray(0, 1024)).toString('latin1')
+  return /^[\s\0\u00ef\u00bb\u00bf\u00fe\u00ff]*</.test(start)
+}
+
 function withoutPlace(message: string): string {
   return message.replace(/^line \d+, column \d+: /, '')
 }
 
-/** The SPEKE version of a document according to its attributes. */
-function versionOf({ root }: XmlDocument): SpekeVersion {
+function spekeOf(document: XmlDocument, as: EncryptorName): SpekeVersion {
+  const version = versionOf(document)
+  return as !== 'spec' && isPlainCpix(version) ? SPEKE_2_0 : version
+}
+
+/** Whether a version is CPIX without SPEKE. */
+export function isPlainCpix(version: SpekeVersion): boolean {
+  return version === CPIX_EXCHANGE
+}
+
+/**
+ * The version of a document according to its attributes. Only SPEKE 2 has CPIX@version 2.3 or 2.4 with CPIX@contentId, and only
+ * SPEKE 1.0 declares its namespace. Other documents are CPIX without SPEKE, unless they have an encryption contract.
+ */
+function versionOf(document: XmlDocument): SpekeVersion {
+  const { root } = document
   const cpixVersion = attributeOf(root, 'version')
   const named = [...SPEKE_VERSIONS.values()].find((one) => one.cpixVersion === cpixVersion)
   if (cpixVersion !== undefined && named !== undefined) return named
-  return cpixVersion === undefined && attributeOf(root, 'contentId') === undefined ? SPEKE_1_0 : SPEKE_2_0
+  if (cpixVersion !== undefined && !/^2\.[0-2]$/.test(cpixVersion)) return SPEKE_2_0
+  const hasOnlyContentId = attributeOf(root, 'contentId') !== undefined && attributeOf(root, 'id') === undefined
+  if (cpixVersion === undefined && !hasOnlyContentId && declaresSpeke(root)) return SPEKE_1_0
+  return hasContract(root) ? SPEKE_2_0 : CPIX_EXCHANGE
+}
+
+function declaresSpeke({ attributes }: XmlElement): boolean {
+  return attributes.some(({ namespace, value }) => namespace === XMLNS_NAMESPACE && value === SPEKE_NAMESPACE)
+}
+
+function hasContract(root: XmlElement): boolean {
+  return ['VideoFilter', 'AudioFilter'].some((local) => descendantOf(root, CPIX_NAMESPACE, local) !== undefined)
 }

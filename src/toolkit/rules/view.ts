@@ -1,10 +1,17 @@
 import type { KeyObject } from 'node:crypto'
-import { type CommonEncryptionScheme, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
+import {
+  COMMON_ENCRYPTION_SCHEMES,
+  type CommonEncryptionScheme,
+  type Kid,
+  type SystemId,
+  toKid,
+  toSystemId,
+} from '../../formats/cenc.ts'
 import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats/cpix/content-key-usage-rule.ts'
 import { entriesOf, type ListName } from '../../formats/cpix/document.ts'
 import { SIXTEEN_BYTES } from '../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, PSKC_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
-import { DRM_SYSTEM_FACTS, FAIRPLAY } from '../../formats/drm/facts.ts'
+import { DRM_SYSTEM_FACTS } from '../../formats/drm/facts.ts'
 import type { DrmSystemFacts, Slot } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
@@ -74,7 +81,7 @@ export interface SystemView {
   readonly name: string
   /** Undefined for a system without known signalling. */
   readonly facts: DrmSystemFacts | undefined
-  /** The scheme of its key; in SPEKE 1.0 the scheme that the document implies. */
+  /** The scheme of its key. Undefined if the document does not name one: the key is then for any scheme. */
   readonly scheme: CommonEncryptionScheme | undefined
   readonly slots: readonly SlotView[]
 }
@@ -160,8 +167,7 @@ function keyOf(
   return {
     element,
     kid: toKid(attributeOf(element, 'kid') ?? ''),
-    scheme:
-      schemeText !== undefined && Object.hasOwn(version.schemes, schemeText) ? version.schemes[schemeText] : undefined,
+    scheme: readScheme(schemeText, version),
     schemeText,
     ivText,
     iv: ivText === undefined ? undefined : SIXTEEN_BYTES.read(ivText),
@@ -172,14 +178,18 @@ function keyOf(
   }
 }
 
+/** SPEKE 1.0 defines no schemes, but some documents name one. */
+function readScheme(text: string | undefined, { schemes }: SpekeVersion): CommonEncryptionScheme | undefined {
+  if (text === undefined) return undefined
+  return Object.hasOwn(schemes, text) ? schemes[text] : COMMON_ENCRYPTION_SCHEMES.find((scheme) => scheme === text)
+}
+
 function systemsOf(
   document: XmlDocument,
   elements: readonly XmlElement[],
   version: SpekeVersion,
   keys: readonly KeyView[],
 ): readonly SystemView[] {
-  const impliesCbcs =
-    version.major === 1 && elements.some((one) => attributeOf(one, 'systemId')?.toLowerCase() === FAIRPLAY)
   return elements.map((element) => {
     const systemIdText = attributeOf(element, 'systemId') ?? ''
     const systemId = toSystemId(systemIdText)
@@ -192,7 +202,7 @@ function systemsOf(
       systemIdText,
       name: known?.name ?? 'another system',
       facts: known?.fills && known,
-      scheme: keys.find((key) => key.kid === kid)?.scheme ?? (impliesCbcs ? 'cbcs' : undefined),
+      scheme: keys.find((key) => key.kid === kid)?.scheme,
       slots: element.children.flatMap((child) => slotOf(document, child, version) ?? []),
     }
   })

@@ -1,6 +1,6 @@
 import { changeAttribute, changeElements, changeText, removeElements } from './editing.ts'
 
-/** A request that was broken after it was written, and the rule that must tell. */
+/** A valid request with a fault, and the rule that must find it. */
 export interface BrokenRequest {
   readonly rule: string
   readonly how: string
@@ -17,7 +17,7 @@ const delivery = (certificate: string): string =>
   '<ds:X509Data xmlns:ds="http://www.w3.org/2000/09/xmldsig#">' +
   `<ds:X509Certificate>${certificate}</ds:X509Certificate></ds:X509Data></cpix:DeliveryKey></cpix:DeliveryData></cpix:DeliveryDataList>`
 
-/** Something broken for every rule over requests. */
+/** Faulty requests for every rule about requests. */
 export const BROKEN_REQUESTS: readonly BrokenRequest[] = [
   { rule: 'unreadable', how: 'a DOCTYPE', break: (text) => `<!DOCTYPE a>${text}` },
   {
@@ -40,6 +40,36 @@ export const BROKEN_REQUESTS: readonly BrokenRequest[] = [
     rule: 'cpix-version-unknown',
     how: 'version 2.2',
     break: (text) => changeAttribute(text, 'CPIX', 'version', () => '2.2'),
+  },
+  {
+    rule: 'plain-cpix',
+    how: 'no version and no encryption contract',
+    break: (text) =>
+      removeElements(
+        changeAttribute(text, 'CPIX', 'version', () => undefined),
+        'ContentKeyUsageRuleList',
+      ),
+  },
+  {
+    rule: 'plain-cpix',
+    how: 'SPEKE 1.0 without its namespace',
+    speke: '1.0',
+    break: (text) =>
+      removeElements(
+        changeAttribute(text, 'CPIX', 'xmlns:speke', () => undefined),
+        'ProtectionHeader',
+      ),
+  },
+  {
+    rule: 'drm-system-empty',
+    how: 'a DRMSystem without children',
+    break: (text) => text.replace(/(<cpix:DRMSystem [^>]*>)[\s\S]*?(<\/cpix:DRMSystem>)/, '$1$2'),
+  },
+  {
+    rule: 'drm-system-empty',
+    how: 'an empty DRMSystem of SPEKE 1.0',
+    speke: '1.0',
+    break: (text) => text.replace(/(<cpix:DRMSystem [^>]*)>[\s\S]*?<\/cpix:DRMSystem>/, '$1/>'),
   },
   { rule: 'list-missing', how: 'no ContentKeyList', break: (text) => removeElements(text, 'ContentKeyList') },
   { rule: 'list-missing', how: 'no DRMSystem', break: (text) => removeElements(text, 'DRMSystem') },

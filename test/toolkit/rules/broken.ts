@@ -23,16 +23,16 @@ const FAIRPLAY = '94ce86fb-07ff-4f43-adb8-93d2fa968ca2'
 const COMMON = '1077efec-c0b2-4d02-ace3-3c1e52e2fb4b'
 const SPEKE = 'urn:aws:amazon:com:speke'
 
-/** An answer of this project's key provider that was broken afterwards, and the rule that must tell. */
+/** An answer of Keyspring with a fault, and the rule that must find it. */
 export interface BrokenAnswer {
   readonly rule: string
   readonly how: string
-  /** What is asked for; left out: three keys with Widevine and PlayReady under cenc. */
+  /** The request. Default: three keys with Widevine and PlayReady, cenc. */
   readonly wish?: Wish
   readonly break: (answer: string, request: string) => string
-  /** Whose demands it breaks. */
+  /** The encryptor whose rule it breaks. */
   readonly as?: EncryptorName
-  /** Which checks show it, a pattern of their names. */
+  /** The checks that find it, as a pattern of names. */
   readonly only?: string
 }
 
@@ -45,7 +45,7 @@ export const ENCRYPTED: Wish = { certificates: [] }
 
 const keysOf = (text: string): string[] => [...text.matchAll(/PlainValue>([^<]+)</g)].map(([, key = '']) => key)
 
-/** Something broken for every rule over answers. */
+/** Faulty answers for every rule about answers. */
 export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
   { rule: 'unreadable', how: 'cut short', break: (text) => text.slice(0, -20) },
   { rule: 'unreadable', how: 'another root', break: (text) => text.replaceAll('cpix:CPIX', 'cpix:Cpix') },
@@ -474,6 +474,11 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     rule: 'pssh-malformed',
     how: 'the payload without its box',
     break: (text) => changeBytes(text, 'PSSH', WIDEVINE, (bytes) => bytes.subarray(32)),
+  },
+  {
+    rule: 'pssh-one-box',
+    how: 'the box twice',
+    break: (text) => changeBytes(text, 'PSSH', WIDEVINE, (bytes) => Buffer.concat([bytes, bytes])),
   },
   {
     rule: 'pssh-system',

@@ -14,6 +14,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-missing',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -33,6 +34,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-rule',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -65,6 +67,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-filter-count',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -80,6 +83,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-filter-attributes',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -97,6 +101,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-track-type-twice',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -125,6 +130,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-audio-with-uhd',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'warning',
@@ -145,6 +151,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
   {
     id: 'contract-ignored-filter',
     group: 'contract',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'note',

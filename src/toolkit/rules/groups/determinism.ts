@@ -15,7 +15,7 @@ export const DETERMINISM_RULES: readonly Rule[] = [
     clause: "MediaPackage User Guide, Implementing SPEKE 2.0 (key determinism); AWS's verification suite",
     title: 'The same content and kid always have the same key',
     why: 'Encryptors ask again after a restart, for each output, and from two pipelines. If the key changes, segments of one track have different keys and players stop.',
-    fix: 'Store or derive the key by content ID and kid. Compare kids without regard to case. SPEKE version, DRM systems and element order must not change the key.',
+    fix: 'Store or derive the key by content ID and kid. Compare kids without regard to case. SPEKE version, the choice of DRM systems and element order must not change the key. Only HLS AES-128, SAMPLE-AES and ClearKey, whose players get the key itself, may have another key than DRM systems. Keyspring keeps these keys apart.',
     *check({ answer, other }) {
       if (!SAME_KEYS.includes(other.relation)) return
       for (const { element, kid, contentKey } of answer.keys) {

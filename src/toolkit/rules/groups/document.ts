@@ -2,6 +2,7 @@ import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../for
 import { XMLNS_NAMESPACE, type XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf } from '../../../formats/xml/reader.ts'
 import type { Problem, Rule } from '../rule.ts'
+import { isPlainCpix } from '../side.ts'
 
 /** Rules about the document as a whole. */
 export const DOCUMENT_RULES: readonly Rule[] = [
@@ -16,6 +17,21 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     fix: 'Correct the place that the message names. Look for an unescaped & or <, an undeclared prefix, a wrong encoding or a DOCTYPE.',
     *check({ side }) {
       if (side.problem !== undefined) yield { what: side.problem.what }
+    },
+  },
+  {
+    id: 'plain-cpix',
+    group: 'document',
+    subject: 'document',
+    severity: 'note',
+    clause: 'SPEKE 2.0, Standard payload components (CPIX@version); SPEKE 1.0, Standard payload components (CPIX@id)',
+    title: 'The document names its SPEKE version',
+    why: 'Without a SPEKE version, the document is CPIX of another system. Key providers reject it on their SPEKE paths, and lint does not check the SPEKE rules.',
+    fix: 'For CPIX without SPEKE, post the request to /copyProtectionData/{contentId} of Keyspring. For SPEKE 2.0, set CPIX@version to 2.3 and send `X-Speke-Version: 2.0`. For SPEKE 1.0, declare the namespace urn:aws:amazon:com:speke. `--speke` selects a version.',
+    *check({ side: { view } }) {
+      if (view !== undefined && isPlainCpix(view.version)) {
+        yield { what: 'the document names no SPEKE version: checked as CPIX without SPEKE', at: view.root }
+      }
     },
   },
   {
@@ -52,6 +68,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     id: 'v1-leftovers',
     group: 'document',
+    spekeOnly: true,
     subject: 'answer',
     majors: [2],
     severity: 'error',
@@ -66,6 +83,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     id: 'cpix-id-in-v2',
     group: 'document',
+    spekeOnly: true,
     subject: 'answer',
     majors: [2],
     severity: 'warning',
@@ -82,6 +100,7 @@ export const DOCUMENT_RULES: readonly Rule[] = [
   {
     id: 'signature',
     group: 'document',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'warning',
     clause: 'SPEKE 2.0, Constraints (XMLDSIG is not supported)',

@@ -26,6 +26,7 @@ export const ECHO_RULES: readonly Rule[] = [
   {
     id: 'element-added',
     group: 'echo',
+    spekeOnly: true,
     subject: 'pair',
     severity: 'warning',
     clause: 'SPEKE 2.0, Standard payload components (only what is marked supported)',

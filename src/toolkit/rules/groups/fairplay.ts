@@ -67,6 +67,7 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
   {
     id: 'fairplay-iv-attribute',
     group: 'fairplay',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
@@ -84,6 +85,7 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
   {
     id: 'fairplay-protection-data',
     group: 'fairplay',
+    spekeOnly: true,
     subject: 'answer',
     majors: [2],
     severity: 'error',
@@ -119,6 +121,7 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
   {
     id: 'v1-key-format',
     group: 'fairplay',
+    spekeOnly: true,
     subject: 'answer',
     majors: [1],
     severity: 'error',

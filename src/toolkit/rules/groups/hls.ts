@@ -27,6 +27,7 @@ export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-one-line',
     group: 'hls',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (one kid and one tag)',
@@ -63,6 +64,7 @@ export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-method-first',
     group: 'hls',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: "AWS's verification suite",
@@ -80,6 +82,7 @@ export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-attribute-order',
     group: 'hls',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'note',
     severityAs: { 'mediapackage-v2': 'warning' },
@@ -100,6 +103,7 @@ export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-lines-differ',
     group: 'hls',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (identical attributes)',
@@ -118,6 +122,7 @@ export const HLS_RULES: readonly Rule[] = [
   {
     id: 'hls-scheme-attribute',
     group: 'hls',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0 (no SCHEME attribute)',

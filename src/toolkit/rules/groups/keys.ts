@@ -11,6 +11,7 @@ export const KEY_RULES: readonly Rule[] = [
   {
     id: 'key-missing',
     group: 'keys',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (ContentKey/Data/pskc:Secret)',
@@ -159,6 +160,7 @@ export const KEY_RULES: readonly Rule[] = [
   {
     id: 'iv-unasked-in-counter-mode',
     group: 'keys',
+    spekeOnly: true,
     subject: 'pair',
     majors: [2],
     severity: 'warning',
@@ -201,6 +203,7 @@ export const KEY_RULES: readonly Rule[] = [
   {
     id: 'iv-expected-by-mediapackage',
     group: 'keys',
+    spekeOnly: true,
     subject: 'answer',
     majors: [2],
     severity: 'off',

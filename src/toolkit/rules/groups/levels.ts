@@ -12,6 +12,7 @@ export const LEVEL_RULES: readonly Rule[] = [
   {
     id: 'levels-before-2-1',
     group: 'levels',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'warning',
     clause: 'SPEKE 2.1, Changes from SPEKE 2.0',

@@ -88,6 +88,7 @@ export const PLAYREADY_RULES: readonly Rule[] = [
   {
     id: 'playready-pro-missing',
     group: 'playready',
+    spekeOnly: true,
     subject: 'answer',
     majors: [2],
     severity: 'error',

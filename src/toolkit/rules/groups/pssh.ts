@@ -1,4 +1,4 @@
-import { COMMON_PSSH, FAIRPLAY, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
+import { COMMON_PSSH, drmSystemName, FAIRPLAY, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
 import { kidProblem, listsOtherKids, psshPayloads, readBoxes, readFragment } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { filledSlot, filledSlots } from '../view.ts'
@@ -24,6 +24,26 @@ export const PSSH_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'pssh-one-box',
+    group: 'pssh',
+    subject: 'answer',
+    severity: 'error',
+    clause: 'CPIX 2.3, PSSH (one box); MediaPackage User Guide, Implementing SPEKE 2.0 (one kid for each DRMSystem)',
+    title: 'PSSH contains one box',
+    why: 'Encryptors copy the element as one box, and many CDMs read only the first box of a system. The keys of the others never arrive.',
+    fix: 'Write one box for the kid of the DRMSystem. Write the boxes of other DRM systems into their own DRMSystem elements.',
+    *check({ answer }) {
+      for (const system of answer.systems) {
+        for (const { element, where, bytes } of psshPayloads(system)) {
+          const boxes = readBoxes(bytes)
+          if (!('value' in boxes) || boxes.value.length === 1) continue
+          const names = boxes.value.map(({ systemId }) => drmSystemName(systemId)).join(', ')
+          yield { what: `${where} has ${boxes.value.length} boxes (${names}), expected one`, at: element }
+        }
+      }
+    },
+  },
+  {
     id: 'pssh-system',
     group: 'pssh',
     subject: 'answer',
@@ -37,9 +57,13 @@ export const PSSH_RULES: readonly Rule[] = [
         if (system.facts === undefined) continue
         for (const { element, where, bytes } of psshPayloads(system)) {
           const boxes = readBoxes(bytes)
-          const other = 'value' in boxes ? boxes.value.find(({ systemId }) => systemId !== system.systemId) : undefined
-          if (other !== undefined && system.systemId !== FAIRPLAY) {
-            yield { what: `${where} has the SystemID ${other.systemId}, expected that of ${system.name}`, at: element }
+          // Another rule reports several boxes.
+          const [other] = 'value' in boxes && boxes.value.length === 1 ? boxes.value : []
+          if (other !== undefined && other.systemId !== system.systemId && system.systemId !== FAIRPLAY) {
+            yield {
+              what: `${where} is a box of ${drmSystemName(other.systemId)} (${other.systemId}), expected one of ${system.name}`,
+              at: element,
+            }
           }
         }
       }
@@ -132,6 +156,7 @@ export const PSSH_RULES: readonly Rule[] = [
   {
     id: 'protection-data-pssh-missing',
     group: 'pssh',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0; ISO/IEC 23001-7, 11.2',

@@ -14,6 +14,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'content-id-missing',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints (Missing CPIX@contentId)',
@@ -28,6 +29,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'cpix-version-unknown',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -50,6 +52,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'list-missing',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.0, Standard payload components (mandatory children)',
@@ -100,6 +103,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'scheme-missing',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -124,6 +128,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'schemes-mixed',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -184,8 +189,25 @@ export const REQUEST_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'drm-system-empty',
+    group: 'request',
+    spekeOnly: true,
+    subject: 'request',
+    severity: 'warning',
+    clause: 'SPEKE 2.0, Standard payload components (the key provider fills the elements of the request)',
+    title: 'Every DRMSystem of a request has elements to fill',
+    why: 'A SPEKE key provider fills only the elements that the request contains, so the answer has no signalling for this system. OvenMediaEngine then stops with "cpix:PSSH node not found".',
+    fix: 'Add the empty elements that you need: PSSH, ContentProtectionData, HLSSignalingData, in SPEKE 1.0 URIExtXKey. For CPIX without SPEKE, post the request to /copyProtectionData/{contentId} of Keyspring, which fills every element.',
+    *check({ request }) {
+      for (const { element, name, slots } of request.systems) {
+        if (slots.length === 0) yield { what: `DRMSystem of ${name} has no element to fill`, at: element }
+      }
+    },
+  },
+  {
     id: 'playlists',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'error',
@@ -228,6 +250,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'period-malformed',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     severity: 'error',
     clause: 'SPEKE 2.1, Standard payload components (ContentKeyPeriod)',
@@ -278,6 +301,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'v1-in-v2-request',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [2],
     severity: 'warning',
@@ -294,6 +318,7 @@ export const REQUEST_RULES: readonly Rule[] = [
   {
     id: 'v1-several-keys',
     group: 'request',
+    spekeOnly: true,
     subject: 'request',
     majors: [1],
     severity: 'error',

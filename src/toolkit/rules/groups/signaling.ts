@@ -7,6 +7,7 @@ export const SIGNALING_RULES: readonly Rule[] = [
   {
     id: 'signaling-empty',
     group: 'signaling',
+    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'SPEKE 2.0, Constraints ("everything the encryptor put in the request shall carry a valid value")',
