@@ -54,11 +54,7 @@ export const BROKEN_REQUESTS: readonly BrokenRequest[] = [
     rule: 'plain-cpix',
     how: 'SPEKE 1.0 without its namespace',
     speke: '1.0',
-    break: (text) =>
-      removeElements(
-        changeAttribute(text, 'CPIX', 'xmlns:speke', () => undefined),
-        'ProtectionHeader',
-      ),
+    break: (text) => changeAttribute(removeElements(text, 'ProtectionHeader'), 'CPIX', 'xmlns:speke', () => undefined),
   },
   {
     rule: 'drm-system-empty',
