@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { disagreements } from './release/agreement.ts'
 import { buildImageTree, runImageTree } from './release/image.ts'
-import { installAndRun, packAndJudge, writeBillOfMaterials } from './release/package.ts'
+import { auditDependencies, installAndRun, packAndJudge, writeBillOfMaterials } from './release/package.ts'
 
 // npm run release:check [-- --tag v1.2.3] [--keep DIRECTORY]: everything a release does but publishing. See deploy/release.md.
 
@@ -41,6 +41,7 @@ try {
     'the bill of materials',
     () => `${writeBillOfMaterials(ROOT, join(built, 'node_modules'), directory, bill)} components`,
   )
+  await step('npm audit of the runtime dependencies', () => auditDependencies(ROOT))
   await step('the image serves from a tree that cannot be written', async () => {
     return `as ${await runImageTree(image.root, image.file)}`
   })

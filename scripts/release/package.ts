@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { run, serveOnce } from './commands.ts'
@@ -75,4 +76,30 @@ export function writeBillOfMaterials(source: string, modules: string, into: stri
   }
   writeFileSync(file, text)
   return components.length
+}
+
+/**
+ * Asks the registry for known vulnerabilities of the runtime dependencies. Throws for one of high or critical severity.
+ * Returns what to print: some registries, such as mirrors, do not answer this question.
+ */
+export function auditDependencies(source: string): string {
+  const { stdout } = spawnSync('npm', ['audit', '--omit=dev', '--json'], {
+    cwd: source,
+    encoding: 'utf8',
+    timeout: 60_000,
+  })
+  const counts = readCounts(stdout)
+  if (counts === undefined) return 'not answered by this registry: run npm audit where it is'
+  const { high = 0, critical = 0, total = 0 } = counts
+  if (high + critical > 0)
+    throw new Error(`npm audit: ${high} high and ${critical} critical vulnerabilities; run npm audit`)
+  return `${total} known vulnerabilities, none high or critical`
+}
+
+function readCounts(json: string): Readonly<Record<string, number>> | undefined {
+  try {
+    return (JSON.parse(json) as { metadata?: { vulnerabilities?: Record<string, number> } }).metadata?.vulnerabilities
+  } catch {
+    return undefined
+  }
 }
