@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createCipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createHash, randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -150,6 +150,24 @@ test('no key reaches the data directory, the output, the log, the metrics or an 
   assertNowhere([rootKey], said)
 })
 
+/** The ways in which an IV would reveal its key, or be predictable from it. */
+const RELATIONS: Readonly<Record<string, (key: Buffer) => Buffer>> = {
+  'the key itself': (key) => key,
+  'the key reversed': (key) => Buffer.from(key).reverse(),
+  'the key inverted': (key) => Buffer.from(key.map((byte) => byte ^ 0xff)),
+  'the key encrypted with itself': (key) => aesBlock(key, key),
+  'zeros encrypted with the key': (key) => aesBlock(key, Buffer.alloc(16)),
+  'the hash of the key': (key) => createHash('sha256').update(key).digest().subarray(0, 16),
+}
+
+function aesBlock(key: Buffer, block: Buffer): Buffer {
+  return createCipheriv('aes-128-ecb', key, null).update(block)
+}
+
+function relationOf(iv: Buffer, key: Buffer): string | undefined {
+  return Object.entries(RELATIONS).find(([, computed]) => computed(key).equals(iv))?.[0]
+}
+
 test('an IV is never a key, for any content key of the answers', async () => {
   const server = startProcess(['serve', '--port', '0', '--data', join(directory, 'ivs')], {
     environment: { KEYSPRING_SIGNALING_PROFILE: 'mediapackage-v2' },
@@ -177,11 +195,10 @@ test('an IV is never a key, for any content key of the answers', async () => {
   const ivs = ivsIn(text)
   assert.deepEqual([keys.length, ivs.length], [8, 8])
   assert.equal(new Set([...keys, ...ivs].map((bytes) => bytes.toString('hex'))).size, 16)
-  // Nor is it the key under itself, or the key reversed.
-  for (const [i, iv] of ivs.entries()) {
-    const key = keys[i] ?? Buffer.alloc(16)
-    assert.notDeepEqual(iv, Buffer.from(key).reverse())
-    assert.notDeepEqual(iv, createCipheriv('aes-128-ecb', key, null).update(Buffer.alloc(16)))
+  for (const iv of ivs) for (const key of keys) assert.equal(relationOf(iv, key), undefined)
+  // The check finds each relation in an IV that was made by it.
+  for (const [name, computed] of Object.entries(RELATIONS)) {
+    for (const key of keys) assert.equal(relationOf(computed(key), key), name)
   }
   server.signal('SIGTERM')
   assert.equal((await server.done).code, 0)

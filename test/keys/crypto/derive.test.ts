@@ -112,20 +112,50 @@ test('refuses an IV that is the key', () => {
   })
 })
 
-test('100 000 contents and kids have keys of their own, and no IV is a key', () => {
+const FEW_KIDS = [
+  kidOf('00000000-0000-4000-8000-000000000001'),
+  kidOf('00000000-0000-4000-8000-000000000002'),
+  kidOf('ffffffff-ffff-4fff-bfff-ffffffffffff'),
+] as const
+
+test('20 000 contents that share a few kids have keys of their own, and no IV is a key', () => {
   const seen = new Set<string>()
   const inputs = new Set<string>()
   const name = fc.string({ unit: 'grapheme', maxLength: 12 })
   const keyClass = fc.constantFrom<ContentKeyClass>('clear', 'drm')
+  // Few kids, so that nearly every key has others of the same kid to differ from.
+  const kid = fc.constantFrom(...FEW_KIDS)
   fc.assert(
-    fc.property(name, name, keyClass, fc.uuid().map(kidOf), (tenant, contentId, contentKeyClass, kid) => {
+    fc.property(name, name, keyClass, kid, (tenant, contentId, contentKeyClass, kid) => {
       const input = JSON.stringify([tenant, contentId, contentKeyClass, kid])
       if (inputs.has(input)) return
       inputs.add(input)
       const { contentKey, explicitIv } = derivation(SECRET, { tenant, contentId }).keyAndIv(contentKeyClass, kid)
       seen.add(hex(contentKey)).add(hex(explicitIv))
     }),
-    { numRuns: 100_000 },
+    { numRuns: 20_000 },
   )
+  assert.ok(inputs.size > 10 * FEW_KIDS.length)
   assert.equal(seen.size, inputs.size * 2)
+})
+
+describe('a key and an IV change with', () => {
+  const base = { tenant: 'studio', contentId: 'movie', contentKeyClass: 'drm' as ContentKeyClass, kid: FEW_KIDS[0] }
+  const changes: Readonly<Record<string, Partial<typeof base>>> = {
+    'the tenant': { tenant: 'studio2' },
+    'the content': { contentId: 'movie2' },
+    'the class': { contentKeyClass: 'clear' },
+    'the kid': { kid: FEW_KIDS[1] },
+    'the border between tenant and content': { tenant: 'studiom', contentId: 'ovie' },
+  }
+  const keyAndIvOf = ({ tenant, contentId, contentKeyClass, kid }: typeof base) => {
+    const { contentKey, explicitIv } = derivation(SECRET, { tenant, contentId }).keyAndIv(contentKeyClass, kid)
+    return [hex(contentKey), hex(explicitIv)]
+  }
+  for (const [what, change] of Object.entries(changes)) {
+    test(what, () => {
+      const [before, after] = [keyAndIvOf(base), keyAndIvOf({ ...base, ...change })]
+      assert.equal(new Set([...before, ...after]).size, 4)
+    })
+  }
 })
