@@ -1,16 +1,16 @@
 import { WidevineRequestError } from './status.ts'
 
-/** A request as it is signed: `signer` is undefined where the sender names none. */
+/** A request and its signature. `signer` is undefined if the sender names none. */
 export interface SignedRequest {
   readonly request: Uint8Array
   readonly signature: Uint8Array
   readonly signer: string | undefined
 }
 
-/** What an envelope may be at most: a request for every track, many times over. */
+/** Many times the size of a request for every track. */
 const MAX_ENVELOPE_BYTES = 32 * 1024
 
-/** The envelope around a request. Throws MALFORMED_REQUEST. @see drm-signaling.md 10.1 */
+/** Reads the envelope of a request. Throws MALFORMED_REQUEST. */
 export function readEnvelope(bytes: Uint8Array): SignedRequest {
   if (bytes.length > MAX_ENVELOPE_BYTES) throw malformed(`the body: expected at most ${MAX_ENVELOPE_BYTES} bytes`)
   const { request, signature = '', signer } = readObject(bytes, 'the body')
@@ -22,12 +22,12 @@ export function readEnvelope(bytes: Uint8Array): SignedRequest {
   }
 }
 
-/** The envelope around an answer. */
+/** The envelope of an answer. */
 export function writeEnvelope(response: unknown): string {
   return JSON.stringify({ response: Buffer.from(JSON.stringify(response)).toString('base64') })
 }
 
-/** The JSON object in `bytes`; members that are not known here may be there. Throws MALFORMED_REQUEST. */
+/** The JSON object in `bytes`, with unknown members. Throws MALFORMED_REQUEST. */
 export function readObject(bytes: Uint8Array, name: string): Readonly<Record<string, unknown>> {
   let value: unknown
   try {
@@ -38,14 +38,14 @@ export function readObject(bytes: Uint8Array, name: string): Readonly<Record<str
   return asObject(value, name)
 }
 
-/** `value` when it is a JSON object. Throws MALFORMED_REQUEST. */
+/** `value` as a JSON object. Throws MALFORMED_REQUEST. */
 export function asObject(value: unknown, name: string): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed(`${name}: expected an object`)
   return value as Readonly<Record<string, unknown>>
 }
 
-/** The bytes that base64, written in the one right way, stands for. Throws MALFORMED_REQUEST. */
+/** The bytes of canonical base64. Throws MALFORMED_REQUEST. */
 export function readBase64(text: unknown, name: string): Uint8Array {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'base64') : undefined
   if (bytes === undefined || bytes.toString('base64') !== text) throw malformed(`${name}: expected base64`)

@@ -10,65 +10,74 @@ import { type ContentKeyRequest, readContentKeyRequest, type TrackType } from '.
 import { okResponse } from './response.ts'
 import { statusOf, WidevineRequestError } from './status.ts'
 
-/** Who signed a request. */
+/** The client that signed a request. */
 export interface WidevineCaller {
   readonly tenant: string
   readonly client: string
-  /** Throws ERR_FORBIDDEN unless it may ask for this content. */
+  /** Throws ERR_FORBIDDEN for a content that the client has no permission for. */
   authorize(contentId: string): void
 }
 
-/** Who signed `request` as `signer`, or undefined when nobody known did. An unsigned request has an empty signature. */
+/** The client that signed `request` as `signer`; undefined for an unknown signer or a wrong signature. An unsigned request has an empty signature. */
 export type AuthenticateSigner = (
   signer: string,
   request: Uint8Array,
   signature: Uint8Array,
 ) => Promise<WidevineCaller | undefined> | WidevineCaller | undefined
 
-export interface GetContentKeyOptions {
+export interface WidevineOptions {
   readonly contentKeys: ContentKeys
   readonly authenticate: AuthenticateSigner
-  /** What pssh data says besides the kid and the scheme. */
+  /** The settings of the pssh data. */
   readonly settingsFor: (ref: ContentRef, client: string) => SignalingSettings['widevine']
   readonly record: (entries: readonly LedgerEntry[]) => void
 }
 
-/** An answer of the API, and what the log wants to know of it. */
+/** An answer of the API. */
 export interface ContentKeyAnswer {
   /** JSON. */
   readonly body: string
   readonly issued?: WidevineIssued
-  /** Why the answer is not OK: the API tells it in the body alone. */
+  /** The error, if the answer is not OK. Only the body says so: the HTTP status is 200. */
   readonly failure?: unknown
 }
 
-/** What an answer held, in numbers and names. */
+/** What an answer issued, without its keys. */
 export interface WidevineIssued extends ContentRef {
   readonly client: string
   readonly keys: number
   readonly first: boolean
-  /** How the caller proved who it is. */
+  /** The authentication method. */
   readonly method: string
-  /** What the ledger was told of it. */
+  /** The ledger entries. */
   readonly records: readonly LedgerEntry[]
 }
-
-/** Answers the body of a request that was posted for `signer`. Never throws: a failure is a status word. */
-export type GetContentKey = (signer: string, bytes: Uint8Array) => Promise<ContentKeyAnswer>
 
 const LABEL = 'keyspring/widevine-kid/v1'
 
 /**
- * The provider's side of the Widevine Common Encryption API. The kid of a track comes from (content, track, period), its key
- * from the kid as every other key does, in the class `drm`: the same request gets the same answer for ever.
- *
- * @see drm-signaling.md 10
+ * Answers the Widevine Common Encryption API, as its provider. The kid of a track is derived from the content, the track and the
+ * crypto period; its key has the class `drm`. The same request always gets the same answer.
  */
-export function getContentKey(options: GetContentKeyOptions): GetContentKey {
-  const { contentKeys, settingsFor, record } = options
+export class WidevineAnswerer {
+  readonly #options: WidevineOptions
 
-  const answer = async (signer: string, bytes: Uint8Array): Promise<ContentKeyAnswer> => {
-    const { caller, request } = await readSigned(options.authenticate, signer, bytes)
+  constructor(options: WidevineOptions) {
+    this.#options = options
+  }
+
+  /** Answers the body of a request for `signer`. Never throws: the answer has a status word instead. */
+  async answer(signer: string, bytes: Uint8Array): Promise<ContentKeyAnswer> {
+    try {
+      return await this.#issue(signer, bytes)
+    } catch (failure) {
+      return { body: writeEnvelope({ status: statusOf(failure) }), failure }
+    }
+  }
+
+  async #issue(signer: string, bytes: Uint8Array): Promise<ContentKeyAnswer> {
+    const { contentKeys, settingsFor, record } = this.#options
+    const { caller, request } = await readSigned(this.#options.authenticate, signer, bytes)
     const ref = { tenant: caller.tenant, contentId: request.contentId }
     const rotation = periodMajor(request)
     const { kids, first: isNewContent } = await trackKids(await contentKeys.open(ref, []), rotation)
@@ -91,14 +100,6 @@ export function getContentKey(options: GetContentKeyOptions): GetContentKey {
       issued: { ...ref, client: caller.client, method: 'signer', keys: tracks.length, first, records },
     }
   }
-
-  return async (signer, bytes) => {
-    try {
-      return await answer(signer, bytes)
-    } catch (failure) {
-      return { body: writeEnvelope({ status: statusOf(failure) }), failure }
-    }
-  }
 }
 
 /** A track in a crypto period. */
@@ -107,12 +108,12 @@ interface PeriodTrack {
   readonly cryptoPeriodIndex: number | undefined
 }
 
-/** All tracks of the first period, then of the next: Shaka Packager takes them in this order and no other. */
+/** All tracks of the first period, then those of the next. Shaka Packager needs this order. */
 function periodMajor({ trackTypes, cryptoPeriods }: ContentKeyRequest): readonly PeriodTrack[] {
   return cryptoPeriods.flatMap((cryptoPeriodIndex) => trackTypes.map((type) => ({ type, cryptoPeriodIndex })))
 }
 
-/** Reads a request after its signature was checked: bytes that nobody signed are not looked into. */
+/** Reads a request after its signature is verified. */
 async function readSigned(authenticate: AuthenticateSigner, signer: string, bytes: Uint8Array) {
   const signed = readEnvelope(bytes)
   if (signed.signer !== undefined && signed.signer !== signer) throw signatureFailed()
@@ -123,12 +124,15 @@ async function readSigned(authenticate: AuthenticateSigner, signer: string, byte
   return { caller, request }
 }
 
-/** One message for a signer that is not known and a signature that is not its: which of them is nobody's business. */
+/** One message for an unknown signer and a wrong signature, so that it does not reveal which signers exist. */
 function signatureFailed(): WidevineRequestError {
-  return new WidevineRequestError('SIGNATURE_FAILED', 'the request is not signed by the signer in its path')
+  return new WidevineRequestError(
+    'SIGNATURE_FAILED',
+    'the signer in the path did not sign the request. Check the signer name, key and IV of the packager.',
+  )
 }
 
-/** The kid of each track, or the one that a kid override gives it. */
+/** The kid of each track, after kid overrides. */
 async function trackKids(content: OpenContent, tracks: readonly PeriodTrack[]) {
   const parts = tracks.map(({ type, cryptoPeriodIndex }) => [type, String(cryptoPeriodIndex ?? '')])
   const { kids: own, first } = await content.deriveKids(LABEL, parts)
@@ -139,7 +143,7 @@ async function trackKids(content: OpenContent, tracks: readonly PeriodTrack[]) {
   return { kids: overrideKids(keys, content.kidOverrides), first }
 }
 
-/** One record for each crypto period. */
+/** One ledger entry for each crypto period. */
 function ledgerEntries(
   ref: ContentRef,
   client: string,

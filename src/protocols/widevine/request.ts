@@ -7,13 +7,13 @@ import { WidevineRequestError } from './status.ts'
 export const TRACK_TYPES = ['SD', 'HD', 'UHD1', 'UHD2', 'AUDIO'] as const
 export type TrackType = (typeof TRACK_TYPES)[number]
 
-/** What a packager asks for. Members are named after those of the request. @see drm-signaling.md 10.3 */
+/** A request of a packager. Members are named after those of the Widevine Common Encryption API. */
 export interface ContentKeyRequest {
   readonly contentId: string
-  /** Distinct, at least one, in the order of the request. */
+  /** At least one, without duplicates, in the order of the request. */
   readonly trackTypes: readonly TrackType[]
   readonly protectionScheme: CommonEncryptionScheme
-  /** The crypto periods, in their order; one `undefined` for a content whose keys do not rotate. */
+  /** The crypto periods in order; one `undefined` for a content whose keys do not rotate. */
   readonly cryptoPeriods: readonly (number | undefined)[]
 }
 
@@ -21,10 +21,11 @@ const MAX_CRYPTO_PERIODS = 64
 const MAX_TRACKS = 64
 const MAX_UINT32 = 0xffffffff
 
-/** Reads a request. What the API has and this server does not is refused where ignoring it would give other keys than asked for. */
+/** Reads a request. Rejects unsupported members if ignoring them would give other keys than requested. */
 export function readContentKeyRequest(bytes: Uint8Array): ContentKeyRequest {
   const request = readObject(bytes, 'request')
-  if (request.enable_entitlement_license === true) throw malformed('enable_entitlement_license: not served here')
+  if (request.enable_entitlement_license === true)
+    throw malformed('enable_entitlement_license: not supported. Remove it.')
   requireWidevine(request.drm_types)
   return {
     contentId: readContentId(request.content_id),
@@ -38,8 +39,8 @@ const MAX_CONTENT_ID = 256
 const UTF8 = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
 /**
- * A content id is bytes here and text in SPEKE. Bytes that are text are that text, so both name one content; other bytes are
- * `~` and their base64url form, and so is text that starts with `~`: no two ids become one.
+ * A content ID is bytes here and text in SPEKE. Bytes that are text become that text, so that both APIs name the same content. Other
+ * bytes, and text that starts with `~`, become `~` and their base64url form. So two IDs never become one.
  */
 function readContentId(base64: unknown): string {
   const bytes = base64 === undefined ? new Uint8Array() : readBase64(base64, 'content_id')
@@ -67,7 +68,7 @@ function readTrackType(track: unknown): TrackType {
   throw new WidevineRequestError('TRACK_TYPE_UNKNOWN', `tracks: expected the types ${TRACK_TYPES.join(', ')}`)
 }
 
-/** The scheme by its name or, as some clients send it, by its four letters as a number. Not said: cenc. */
+/** The scheme by its name, or by its four-character code as a number, as some clients send it. Default: cenc. */
 function readProtectionScheme(value: unknown): CommonEncryptionScheme {
   if (value === undefined || value === 0 || value === '') return 'cenc'
   const known = COMMON_ENCRYPTION_SCHEMES.find((scheme) => scheme.toUpperCase() === value || fourCc(scheme) === value)
@@ -94,7 +95,7 @@ function isUint32(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_UINT32
 }
 
-/** Some clients write the enumeration's number. */
+/** Some clients write the number of the enumeration. */
 const WIDEVINE = ['WIDEVINE', 0]
 
 function requireWidevine(drmTypes: unknown): void {

@@ -11,21 +11,18 @@ export interface IssuedTrack {
   readonly cryptoPeriodIndex: number | undefined
   readonly kid: Kid
   readonly contentKey: Uint8Array
-  /** A box to use instead of the one made here: it comes from an override. */
+  /** The ready-made box of an override. */
   readonly pssh: Uint8Array | undefined
 }
 
-/** What the pssh data of every track says besides its kid. */
+/** The parts of the pssh data that are the same for every track. */
 export interface PsshSettings {
   readonly contentId: string
   readonly protectionScheme: CommonEncryptionScheme
   readonly widevine: SignalingSettings['widevine']
 }
 
-/**
- * The answer OK. It has no `iv`: a packager that is given one encrypts every rendition of a key with it.
- * @see drm-signaling.md 10.4
- */
+/** The answer OK. It has no `iv`: a packager that receives one encrypts every rendition of a key with it. */
 export function okResponse(tracks: readonly IssuedTrack[], settings: PsshSettings, first: boolean) {
   return {
     status: 'OK',

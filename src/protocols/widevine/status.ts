@@ -1,6 +1,6 @@
 import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 
-/** The status words of the API that this server says. */
+/** The status words of the Widevine API that this server uses. */
 export type WidevineStatus =
   | 'OK'
   | 'SIGNATURE_FAILED'
@@ -13,7 +13,7 @@ export type WidevineStatus =
   | 'ACCESS_DENIED'
   | 'INTERNAL_ERROR'
 
-/** A request that is refused in a word of the API. */
+/** An error with a status word of the API. */
 export class WidevineRequestError extends KeyProviderError {
   override readonly name = 'WidevineRequestError'
   readonly status: WidevineStatus
@@ -25,7 +25,7 @@ export class WidevineRequestError extends KeyProviderError {
   }
 }
 
-/** The word for what went wrong elsewhere. Packagers ask again after INTERNAL_ERROR and after nothing else. */
+/** The status word of an error. Packagers retry only after INTERNAL_ERROR. */
 export function statusOf(error: unknown): WidevineStatus {
   if (error instanceof WidevineRequestError) return error.status
   return (error instanceof KeyProviderError ? STATUS_OF[error.code] : undefined) ?? 'INTERNAL_ERROR'

@@ -9,7 +9,7 @@ import type { AuditSink } from '../../operations/audit/sink.ts'
 import { createCpixTransfer } from '../../operations/transfer/transfer.ts'
 import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
 import { SpekeAnswerer } from '../../protocols/speke/answer.ts'
-import { getContentKey } from '../../protocols/widevine/get-content-key.ts'
+import { WidevineAnswerer } from '../../protocols/widevine/get-content-key.ts'
 import type { Config } from '../config/config.ts'
 import { ContentRules } from '../config/content-rules.ts'
 import { countSignaling } from '../observe/count-signaling.ts'
@@ -135,7 +135,7 @@ export async function assemble(
         const profileFor = profileFinder(settings, callers)
         const ofSettings = authenticateSigners(signers, anyone)
         return {
-          getContentKey: getContentKey({
+          widevine: new WidevineAnswerer({
             contentKeys,
             authenticate: async (...signed) =>
               (await callers.authenticateSigner(...signed)) ?? (await ofSettings(...signed)),

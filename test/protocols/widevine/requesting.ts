@@ -5,7 +5,7 @@ import { aesSigner, signWidevineRequest, verifyWidevineRequest } from '../../../
 import { createHandler } from '../../../src/http/routes/routes.ts'
 import { widevineContentKey } from '../../../src/http/routes/widevine.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'
-import { type GetContentKeyOptions, getContentKey } from '../../../src/protocols/widevine/get-content-key.ts'
+import { WidevineAnswerer, type WidevineOptions } from '../../../src/protocols/widevine/get-content-key.ts'
 import { callOf } from '../../http/calls.ts'
 import { keyringOf } from '../../keys/fixtures.ts'
 
@@ -48,14 +48,14 @@ export const VECTORS: Vectors = JSON.parse(
 export const SIGNER = aesSigner(Buffer.from(VECTORS.aesKey, 'hex'), Buffer.from(VECTORS.aesIv, 'hex'))
 
 /** The key API of a server that knows the vectors' signer, who may ask for any content but `forbidden`. */
-export function requesting(options: Partial<GetContentKeyOptions> = {}) {
+export function requesting(options: Partial<WidevineOptions> = {}) {
   const keyring = keyringOf()
   const recorded: LedgerEntry[] = []
   const observed: { readonly failure: unknown; readonly issued: unknown }[] = []
   const handler = createHandler({
     routes: [
       widevineContentKey({
-        getContentKey: getContentKey({
+        widevine: new WidevineAnswerer({
           contentKeys: keyring.keys,
           authenticate: (signer, request, signature) => {
             if (signer !== VECTORS.signer || !verifyWidevineRequest(SIGNER, request, signature)) return undefined

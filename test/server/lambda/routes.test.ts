@@ -31,7 +31,9 @@ const answering: Handler = createHandler({
       deliverKey: async () => KEY,
       issueLicense: async () => '{"keys":[]}',
     },
-    widevine: { getContentKey: async (signer, bytes) => ({ body: JSON.stringify({ signer, bytes: bytes.length }) }) },
+    widevine: {
+      widevine: { answer: async (signer, bytes) => ({ body: JSON.stringify({ signer, bytes: bytes.length }) }) },
+    },
   }),
   checks: [],
   observe: () => undefined,
