@@ -90,3 +90,16 @@ test('operations of the management API that pages name exist', () => {
     for (const [, method = '', path = ''] of proseOf(page).matchAll(REQUEST))
       assert.ok(known.has(`${method} ${path}`), `${page.file}: ${method} ${path}`)
 })
+
+/** What a reader can install today: the clone with its development packages, and the package that is built from it. */
+const INSTALLABLE = [/^npm ci\b/, /^(?:sudo )?npm install --global "(?:\.|\$PWD)\/\$\(npm pack --silent\)"$/]
+
+test('pages install only what can be installed', () => {
+  for (const page of PAGES)
+    for (const { text } of blocksOf(page).filter(({ language }) => language === 'sh'))
+      for (const line of text.split('\n').filter((one) => /^(?:sudo )?npm (?:ci|i|install)\b/.test(one)))
+        assert.ok(
+          INSTALLABLE.some((form) => form.test(line)),
+          `${page.file}: ${line}`,
+        )
+})
