@@ -46,7 +46,7 @@ const COMMANDS: Readonly<Record<string, readonly [description: string, load: () 
     async () => (await import('./commands/override/override.ts')).defineOverride,
   ],
   token: ['mint tokens and sign URLs for players', async () => (await import('./commands/token.ts')).defineToken],
-  audit: ['verify the audit log', async () => (await import('./commands/audit.ts')).defineAudit],
+  audit: ['verify and list the audit log', async () => (await import('./commands/audit/audit.ts')).defineAudit],
   store: [
     'migrate, copy, back up and restore the store',
     async () => (await import('./commands/store/store.ts')).defineStore,

@@ -10,6 +10,15 @@ import { PACKAGE, type Run, run, start, temporaryDirectory } from '../run.ts'
 
 const directory = temporaryDirectory()
 
+/** Members of contents and of audit records that the tests read. */
+interface Listed {
+  readonly contentId?: string
+  readonly state: string
+  readonly action: string
+  readonly outcome: string
+  readonly reason?: string
+}
+
 /** Keys that must not be told of. */
 const secrets: Buffer[] = []
 
@@ -205,10 +214,73 @@ test('expired contents are swept by the command as by a server', async () => {
   )
   assert.equal((await json(data, ['contents', 'sweep', '--config', file])).destroyed, 1)
   const listed = await operate(data, ['contents', 'list', '--config', file])
-  assert.match(
-    listed.stdout,
-    /^brief-1 {2}destroyed {2}brief {2}expired \S+: its retention had passed\nkept {2}active {2}forever\n$/,
+  assert.match(listed.stdout, /^brief-1 {2}destroyed {2}brief {2}\S+Z \(expired\): .*\nkept {2}active {2}forever\n$/)
+})
+
+test('contents whose IDs start with a text are shown first, and destroyed once their number is confirmed', async () => {
+  const data = join(directory, 'bulk')
+  const ids = ['trial-1', 'trial-2', 'trial-held', 'kept']
+  const keys = ids.map((contentId) => ({ contentId, kid: randomUUID(), key: newKey().toString('hex') }))
+  await json(data, ['keys', 'import', '-', '--format', 'json'], JSON.stringify(keys))
+  await operate(data, ['contents', 'hold', '--content-id', 'trial-held', '--reason', 'case 12'])
+  const bulk = ['contents', 'delete', '--starts-with', 'trial-', '--reason', 'trial ended']
+
+  const preview = await operate(data, bulk)
+  assert.equal(
+    preview.stdout,
+    'trial-1  would be destroyed\ntrial-2  would be destroyed\ntrial-held  is held and stays\n' +
+      '2 contents would be destroyed: add --confirm 2 to destroy them\n',
   )
+  assert.deepEqual(await json(data, bulk), {
+    preview: true,
+    contents: ['trial-1', 'trial-2'],
+    held: ['trial-held'],
+  })
+  const states = async () => (await json(data, ['contents', 'list'])).contents.map(({ state }: Listed) => state)
+  const other = await operate(data, [...bulk, '--confirm', '3'])
+  assert.deepEqual([other.code, /2 contents would be destroyed, not 3/.test(other.stderr)], [2, true])
+  assert.deepEqual(await states(), ['active', 'active', 'active', 'held'])
+
+  const done = await json(data, [...bulk, '--confirm', '2'])
+  assert.deepEqual(done, { preview: false, destroyed: 2, held: ['trial-held'] })
+  assert.deepEqual(await states(), ['active', 'destroyed', 'destroyed', 'held'])
+  const { records } = await json(data, ['audit', 'list', '--action', 'content.delete', '--outcome', 'ok'])
+  assert.deepEqual(
+    records.map(({ contentId, reason }: Listed) => [contentId, reason]),
+    [
+      ['trial-1', 'trial ended'],
+      ['trial-2', 'trial ended'],
+    ],
+  )
+  for (const args of [[], ['--content-id', 'a', '--starts-with', 'b'], ['--starts-with', '']])
+    assert.equal((await operate(data, ['contents', 'delete', '--reason', 'x', ...args])).code, 2, args.join(' '))
+})
+
+test('the audit log is listed by action, content, kid, caller, time and number', async () => {
+  const data = join(directory, 'listed')
+  const kids = [randomUUID(), randomUUID()]
+  const keys = kids.map((kid, i) => ({ contentId: `film-${i}`, kid, key: newKey().toString('hex') }))
+  await json(data, ['keys', 'import', '-', '--format', 'json'], JSON.stringify(keys))
+  await operate(data, ['contents', 'hold', '--content-id', 'film-1', '--reason', 'case 12'])
+  await operate(data, ['contents', 'hold', '--content-id', 'nonesuch', '--reason', 'case 13'])
+  const listed = async (...filters: readonly string[]): Promise<readonly string[]> => {
+    const { records } = await json(data, ['audit', 'list', ...filters])
+    return records.map(({ action, outcome, contentId = '' }: Listed) => `${action} ${outcome} ${contentId}`.trim())
+  }
+  assert.deepEqual(await listed('--action', 'content.*', '--outcome', 'ok'), ['content.hold ok film-1'])
+  assert.deepEqual(await listed('--outcome', 'refused', 'failed'), ['content.hold refused nonesuch'])
+  assert.deepEqual(await listed('--content-id', 'film-*', '--last', '1'), ['content.hold ok film-1'])
+  assert.ok((await listed('--kid', kids[0] ?? '')).every((line) => line.startsWith('key.import')))
+  assert.deepEqual(await listed('--actor', 'nobody-here'), [])
+  assert.deepEqual(await listed('--until', '2026-01-01'), [])
+  assert.deepEqual(await listed('--since', '2026-01-01T00:00:00Z', '--tenant', 'other'), [])
+  assert.deepEqual(await listed('--node', 'other'), [])
+  const text = await operate(data, ['audit', 'list', '--action', 'content.hold', '--outcome', 'ok'])
+  assert.match(
+    text.stdout,
+    /^\S+Z {2}\S+-cli {2}content\.hold {2}ok {2}default {2}cli:\S+ {2}film-1 {2}reason: case 12 {2}request \S+\n$/,
+  )
+  assert.equal((await operate(data, ['audit', 'list', '--since', 'yesterday'])).code, 2)
 })
 
 test('a contentId is shown as text, whatever a terminal would make of it', async () => {
@@ -279,6 +351,16 @@ test('the same on PostgreSQL', async () => {
   assert.equal((await on(['contents', 'release', ...of, '--reason', 'closed'])).code, 0)
   assert.equal((await on(['contents', 'delete', ...of, '--reason', 'clean'])).code, 0)
   assert.equal((await on(['keys', 'show', ...of, '--kid', kid])).code, 4)
+  const other = join(directory, 'postgres-2')
+  const elsewhere = {
+    environment: { ...environment, KEYSPRING_AUDIT_NODE: 'keys-2', KEYSPRING_ROOT_KEY_FILE: join(data, 'root.key') },
+  }
+  const onOther = (args: readonly string[]) => run([...args, '--data', other], elsewhere)
+  assert.equal((await onOther(['override', 'add', '--content-id', 'film-2', '--new-kid', kid])).code, 0)
+  const fromOther = await onOther(['audit', 'verify', '--json'])
+  assert.deepEqual([fromOther.code, JSON.parse(fromOther.stdout).problems], [0, 0], fromOther.stdout)
+  assert.equal(JSON.parse(fromOther.stdout).elsewhere.length, 1, 'the other node is named, not missing')
+  assert.equal((await onOther(['audit', 'verify', '--node', ...JSON.parse(fromOther.stdout).elsewhere])).code, 6)
   const verified = await on(['audit', 'verify'])
   assert.deepEqual([verified.code, / 0 problems, 0 warnings\n$/.test(verified.stdout)], [0, true], verified.stdout)
 })

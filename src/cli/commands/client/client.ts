@@ -85,9 +85,15 @@ async function remove(options: RemoveOptions, world: World): Promise<void> {
       await store.putClient({ client, credentials: kept })
     }
     world.stdout.line('removed')
+    const left = (await store.listClients()).filter(({ credentials: kept }) => kept.length > 0).length
+    if (left === 0) world.stderr.line(NO_CLIENTS)
     world.stderr.line(RELOAD_HINT)
   })
 }
+
+/** A server without clients may be open to callers without a credential. */
+const NO_CLIENTS =
+  'warning: the store has no client left. Add one before you reload or restart the server. Without a client in the store or in the configuration file, the server rejects callers, or accepts them without a credential if allowAnonymous is set or only this machine can reach it.'
 
 async function list(options: ListOptions, world: World): Promise<void> {
   const clients = await withStore(options, world, async (store) =>

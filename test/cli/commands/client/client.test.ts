@@ -142,9 +142,11 @@ describe('keyspring client', () => {
     const { done, list } = clientsIn()
     await done('add', '--name', 'live', '--method', 'basic', '--id', 'encoder')
     await done('add', '--name', 'live', '--method', 'gateway', '--id', '123456789012')
-    await done('remove', '--name', 'live', '--method', 'basic', '--id', 'encoder')
+    const first = await done('remove', '--name', 'live', '--method', 'basic', '--id', 'encoder')
+    assert.doesNotMatch(first.stderr, /warning/)
     assert.deepEqual((await list())[0]?.credentials, [{ method: 'gateway', id: '123456789012' }])
-    await done('remove', '--name', 'live')
+    const last = await done('remove', '--name', 'live')
+    assert.match(last.stderr, /^warning: the store has no client left\. Add one before you reload/)
     assert.deepEqual(await list(), [])
   })
 
