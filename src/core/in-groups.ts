@@ -3,8 +3,8 @@ import { setImmediate } from 'node:timers/promises'
 const GROUP = 32
 
 /**
- * The results of `work`, in order. A store in this process answers before anybody else gets their turn, so others are let in
- * between groups: nobody waits for a list of ten thousand.
+ * Returns the results of `work`, in order. Runs other tasks between groups of items: a store in this process answers at once,
+ * so a list of ten thousand would otherwise block the event loop.
  */
 export async function inGroups<T, U>(
   items: readonly T[],

@@ -10,7 +10,7 @@ import type { Actor, AuditEntry, AuditLog } from './ports/audit.ts'
 import type { Emit } from './ports/events.ts'
 import type { ManageStore } from './ports/store.ts'
 
-/** What operations on stored keys are done with; the same for HTTP and the command line. */
+/** Everything that operations on stored keys need; the same for HTTP and the command line. */
 export interface Management {
   readonly store: ContentStore & LedgerStore & LifeStore & ManageStore
   readonly dataKeys: DataKeys
@@ -25,12 +25,12 @@ export interface Management {
   readonly randomBytes: RandomBytes
 }
 
-/** Who asks for an operation: one tenant's contents, and a name for the audit log. */
+/** The operator of an operation: a tenant, and a name for the audit log. */
 export interface Operator {
   readonly tenant: Tenant
   readonly actor: Actor
   readonly requestId: string
 }
 
-/** An audit entry without what its operator and its outcome say. */
+/** An audit entry without its operator and its outcome. */
 export type AuditedOperation = Omit<AuditEntry, 'outcome' | 'tenant' | 'actor' | 'requestId' | 'code'>

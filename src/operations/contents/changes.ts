@@ -7,7 +7,7 @@ import type { Management, Operator } from '../management.ts'
 import type { AuditAction } from '../ports/audit.ts'
 import { contentNotFound } from './contents.ts'
 
-/** A change of one content, with the operator's words for why. */
+/** A change of one content, with the operator's reason. */
 export interface ContentChange {
   readonly contentId: string
   readonly reason: string
@@ -17,7 +17,7 @@ export interface DeletedContent {
   readonly contentId: string
   /** When, as ISO 8601. */
   readonly destroyedAt: string
-  /** Whether it had been deleted before: nothing changed. */
+  /** Whether it was deleted before: then nothing changed. */
   readonly already: boolean
 }
 
@@ -26,14 +26,14 @@ export interface HeldContent {
   readonly held: boolean
 }
 
-/** What changing contents needs. */
+/** Everything that a change of contents needs. */
 export type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>
 
 const MAX_REASON = 512
 
 /**
- * Destroys a content for ever: its secret, overrides and document are forgotten, and a late request of an encryptor is refused with
- * ERR_CONTENT_GONE. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_HELD.
+ * Destroys a content permanently: deletes its secret, overrides and document. A later request of an encryptor is rejected
+ * with ERR_CONTENT_GONE. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_HELD.
  */
 export const deleteContent = recordedChange(
   'content.delete',
@@ -51,24 +51,24 @@ export const deleteContent = recordedChange(
   },
 )
 
-/** Puts a content under legal hold: until it is released it neither expires nor can it be deleted. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
+/** Puts a content under legal hold: it neither expires nor can be deleted until it is released. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
 export const holdContent = recordedChange('content.hold', async (management, ref, reason): Promise<HeldContent> => {
-  if (!(await management.store.putHold(ref, reason))) throw await notThere(management, ref)
+  if (!(await management.store.putHold(ref, reason))) throw await missing(management, ref)
   return { contentId: ref.contentId, held: true }
 })
 
-/** Lifts the legal hold that an operator put a content under; it is kept for the whole time of its class from now on. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for one that a rule of the configuration holds. */
+/** Lifts the legal hold of an operator. The retention period of the content starts again now. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, and ERR_CONTENT_HELD for a hold by a rule of the configuration. */
 export const releaseContent = recordedChange('content.release', async (management, ref): Promise<HeldContent> => {
   const { held, keepMs } = management.retention(ref)
   if (held) throw heldByRule(ref)
   if (keepMs !== undefined) await grantTime(management, ref, management.now() + keepMs)
-  if (!(await management.store.putHold(ref, undefined))) throw await notThere(management, ref)
+  if (!(await management.store.putHold(ref, undefined))) throw await missing(management, ref)
   return { contentId: ref.contentId, held: false }
 })
 
 type Change<T> = (management: ContentChanging, operator: Operator, change: ContentChange) => Promise<T>
 
-/** A change with its reason, recorded before and after. */
+/** Makes a change that has a reason and is recorded before and after. */
 function recordedChange<T>(
   action: AuditAction,
   act: (management: ContentChanging, ref: ContentRef, reason: string) => Promise<T>,
@@ -82,19 +82,19 @@ function recordedChange<T>(
   }
 }
 
-/** Before the hold is lifted: a content that expired under it would be destroyed by the next sweep. */
+/** Call it before the hold is lifted: the next sweep would destroy a content that expired under the hold. */
 async function grantTime({ store }: ContentChanging, ref: ContentRef, expiresAt: number): Promise<void> {
   const before = (await store.findSummary(ref))?.expiresAt
   if (before !== undefined && before < expiresAt) await store.putExpiry([{ ...ref, expiresAt }])
 }
 
-/** Trimmed. It goes into the audit log and, for a deletion, stays with the content. */
+/** The trimmed reason. It goes into the audit log; the tombstone of a deleted content keeps it. */
 function readReason({ reason }: ContentChange): string {
   const text = reason.trim()
   if (text !== '' && text.length <= MAX_REASON) return text
   throw new KeyProviderError(
     'ERR_API_REQUEST_INVALID',
-    `reason: expected 1 to ${MAX_REASON} characters that say why, for whoever asks in years`,
+    `reason: expected 1 to ${MAX_REASON} characters; say why, for a reader of the audit log in some years`,
   )
 }
 
@@ -106,7 +106,7 @@ function heldByRule(ref: ContentRef): KeyProviderError {
   return contentHeld(ref, 'a rule of the configuration', 'Change retention.hold first.')
 }
 
-async function notThere({ store }: ContentChanging, ref: ContentRef): Promise<KeyProviderError> {
+async function missing({ store }: ContentChanging, ref: ContentRef): Promise<KeyProviderError> {
   const summary = await store.findSummary(ref)
   if (summary?.tombstone === undefined) return contentNotFound(ref.contentId)
   return contentGone(ref, summary.tombstone.at)

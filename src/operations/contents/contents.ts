@@ -9,27 +9,27 @@ import type { Management, Operator } from '../management.ts'
 import type { ContentPage, ContentQuery, ContentSummary } from '../ports/store.ts'
 import { openCursor, sealCursor } from './cursor.ts'
 
-/** `held`: it neither expires nor can it be deleted. `expired`: players are refused, a request of an encryptor revives it. */
+/** `held`: the content neither expires nor can be deleted. `expired`: players get 410; an encryptor's request revives it. */
 export type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
 
-/** What is told of a content. Times are of ISO 8601. */
+/** The listed facts of a content. Times are ISO 8601. */
 export interface ListedContent {
   readonly contentId: string
   readonly state: ContentState
-  /** The name of its retention class, by the rules as they are now. */
+  /** The name of its retention class under the current rules. */
   readonly class: string
-  /** Undefined: made before this was kept. */
+  /** Undefined for a content of a release that did not store it. */
   readonly createdAt: string | undefined
-  /** Undefined: never, as long as the rules stay. */
+  /** Undefined if it never expires under the current rules. */
   readonly expiresAt: string | undefined
-  /** From when it is destroyed if nobody asks for its keys. */
+  /** The end of the grace period: a sweep destroys the content after it unless an encryptor asks for its keys. */
   readonly destroyedFrom: string | undefined
-  /** Why it is held; that of a rule of the configuration has no words. */
+  /** The reason of the hold; undefined for a hold by a rule of the configuration. */
   readonly hold: string | undefined
   readonly destroyed:
     | { readonly at: string; readonly reason: string; readonly cause: 'deleted' | 'expired' }
     | undefined
-  /** How often it was given new keys after it had expired. */
+  /** How often the content received new keys after it had expired. */
   readonly epoch: number
   /** Whether keys can be derived for it. */
   readonly hasSecret: boolean
@@ -37,7 +37,7 @@ export interface ListedContent {
   readonly kidOverrides: number
 }
 
-/** A content with the key periods that were asked for last. */
+/** A content with its last requested key periods. */
 export interface ShownContent extends ListedContent {
   /** The newest first, at most 10. */
   readonly lastPeriods: readonly {
@@ -57,29 +57,29 @@ export interface ShownContent extends ListedContent {
 
 export interface ListContentsQuery {
   readonly startsWith?: string | undefined
-  /** Letter case counts. */
+  /** Case-sensitive. */
   readonly contains?: string | undefined
-  /** What the page before gave as `next`. */
+  /** The `next` of the previous page. */
   readonly cursor?: string | undefined
   readonly limit?: number | undefined
-  /** Whether the asker may know of a content; without it, of all. */
+  /** Whether the caller may see a content; without it, the caller sees all. */
   readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
 export interface ListedContents {
   readonly contents: readonly ListedContent[]
-  /** The cursor of the next page; undefined at the end. A page of a search may be empty and have a next one. */
+  /** The cursor of the next page; undefined at the end. A page of a search can be empty and have a next page. */
   readonly next: string | undefined
 }
 
 const MAX_LISTED = 1_000
 const DEFAULT_LISTED = 100
-/** For somebody who sees only some contents, so many are looked at for one page, in pages of the store. */
+/** How many pages of the store are read for one page of a caller who sees only some contents. */
 const MAX_PAGES_SEARCHED = 100
 const SEARCHED_AT_ONCE = 200
 const SHOWN_PERIODS = 10
 
-/** The contents of the operator's tenant, in the order of their ids. Throws ERR_API_REQUEST_INVALID for a cursor that is none. */
+/** The contents of the operator's tenant, in the order of their contentIds. Throws ERR_API_REQUEST_INVALID for an invalid cursor. */
 export async function listContents(
   management: ContentSources & Pick<Management, 'dataKeys' | 'randomBytes'>,
   { tenant }: Pick<Operator, 'tenant'>,
@@ -100,7 +100,7 @@ export async function listContents(
   }
 }
 
-/** Fills a page with contents that the asker may know of: how many others there are, and what they are called, does not show. */
+/** Fills a page with contents that the caller may see. Number and names of the others stay hidden. */
 async function searchSeen(
   store: Pick<Management['store'], 'searchContents'>,
   query: ContentQuery,
@@ -137,18 +137,18 @@ export async function showContent(
   return { ...toListed(management, ref, summary), lastPeriods: periods.map(toShownPeriod) }
 }
 
-/** The refusal of a contentId of which nothing is stored. */
+/** The error of a contentId without stored content. */
 export function contentNotFound(contentId: string): KeyProviderError {
   return new KeyProviderError(
     'ERR_CONTENT_NOT_FOUND',
-    `nothing is stored of content ${JSON.stringify(contentId)} in this tenant: see the list of contents, letter case counts`,
+    `content ${JSON.stringify(contentId)} does not exist in this tenant: check the list of contents; contentIds are case-sensitive`,
   )
 }
 
-/** What reading contents needs. */
+/** Everything that reading contents needs. */
 export type ContentSources = Pick<Management, 'store' | 'retention' | 'now'>
 
-/** What is told of a content of which `summary` is stored. */
+/** The listed facts of a content with this summary. */
 export function toListed(
   { retention, now }: Pick<Management, 'retention' | 'now'>,
   ref: ContentRef,
@@ -177,7 +177,7 @@ export function toListed(
   }
 }
 
-/** When a content expires by the rules as they are now, whatever is stored. */
+/** When a content expires under the current rules, in milliseconds since 1970; undefined: never. */
 export function expiryOf({ tombstone, expiresAt, hold }: ContentSummary, kept: RetentionClass): number | undefined {
   return tombstone === undefined ? storedExpiry({ expiresAt, isHeld: hold !== undefined }, kept) : undefined
 }

@@ -4,8 +4,8 @@ import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { Management } from '../management.ts'
 
 /**
- * A place in a list of a tenant, for whoever is to ask for what follows it. Sealed: the place may be the id of a content that the
- * asker may not name.
+ * A place in a tenant's list, from which the caller reads the next page. It is sealed, because it can be the id of a content
+ * that the caller may not see.
  */
 export async function sealCursor(
   { dataKeys, randomBytes }: Pick<Management, 'dataKeys' | 'randomBytes'>,
@@ -16,7 +16,7 @@ export async function sealCursor(
   return Buffer.from(seal(dataKey, { kind: 'cursor', tenant }, Buffer.from(place), randomBytes)).toString('base64url')
 }
 
-/** The place that `sealCursor` was given. Throws ERR_API_REQUEST_INVALID for anything else. */
+/** The place in a cursor of `sealCursor`. Throws ERR_API_REQUEST_INVALID for anything else. */
 export async function openCursor(
   { dataKeys }: Pick<Management, 'dataKeys'>,
   tenant: Tenant,
@@ -31,7 +31,7 @@ export async function openCursor(
     if (!(cause instanceof KeyProviderError && cause.code === 'ERR_SEAL_BROKEN')) throw cause
     throw new KeyProviderError(
       'ERR_API_REQUEST_INVALID',
-      'cursor: expected what the page before gave as next; start again without it',
+      'cursor: expected the value of next in the previous page; start again without a cursor',
       { cause },
     )
   }

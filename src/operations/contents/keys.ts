@@ -7,15 +7,15 @@ import type { Management, Operator } from '../management.ts'
 import { contentNotFound } from './contents.ts'
 import { findKnownKeys, type StoredKey } from './known-keys.ts'
 
-/** What is told of a key of a content. Not the key. */
+/** The listed facts of a content key. Not the key. */
 export interface ListedKey {
   readonly kid: Kid
   readonly class: ContentKeyClass
-  /** `override`: imported, random or given by an operator. */
+  /** `override`: imported, random or set by an operator. */
   readonly source: 'derived' | 'override'
-  /** Whether an encryptor was given it, as far as the ledger goes back. */
+  /** Whether the ledger records that an encryptor received it. The ledger deletes old records. */
   readonly issued: boolean
-  /** As encryptors wrote it last; undefined for a key that nobody asked for yet. */
+  /** In the spelling of the last request; undefined for a key that no encryptor requested yet. */
   readonly commonEncryptionScheme: string | undefined
   readonly intendedTrackTypes: readonly string[]
 }
@@ -23,19 +23,19 @@ export interface ListedKey {
 export interface ListedKeys {
   readonly contentId: string
   readonly keys: readonly ListedKey[]
-  /** Whether there are key periods that were not looked at: those asked for before the last 1,000. */
+  /** Whether key periods before the newest 1,000 were left out. */
   readonly more: boolean
 }
 
 /** A key with its check value. */
 export interface ShownKey extends ListedKey {
-  /** The first three bytes of AES-ECB of a block of zeros, in hex: it tells two keys apart, and no more. */
+  /** The first three bytes of AES-ECB of a zero block, in hex: enough to compare two keys, useless to find one. */
   readonly checkValue: string
 }
 
 const MAX_PERIODS = 1_000
 
-/** The keys of a content: those stored as overrides, and those that encryptors were given. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
+/** The keys of a content: stored overrides, and keys that encryptors received. Throws ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE. */
 export async function listKeys(
   { store }: Pick<Management, 'store'>,
   { tenant }: Pick<Operator, 'tenant'>,
@@ -48,7 +48,7 @@ export async function listKeys(
   return { contentId, keys: keys.map(toListed), more: isCut }
 }
 
-/** What is known of the key of a kid, in each class it has. Throws ERR_KEY_NOT_FOUND, ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED. */
+/** The facts of a kid's key, in each class that it has. Throws ERR_KEY_NOT_FOUND, ERR_CONTENT_NOT_FOUND, ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED. */
 export async function showKey(
   management: Pick<Management, 'store' | 'contentKeys'>,
   operator: Pick<Operator, 'tenant'>,
@@ -59,7 +59,7 @@ export async function showKey(
   if (wanted.length === 0) {
     throw new KeyProviderError(
       'ERR_KEY_NOT_FOUND',
-      `content ${JSON.stringify(contentId)} was not given a key for kid ${kid}: see the list of its keys`,
+      `content ${JSON.stringify(contentId)} has no key for kid ${kid}: check the list of its keys`,
     )
   }
   const ref: ContentRef = { tenant: operator.tenant, contentId }
@@ -70,7 +70,7 @@ export async function showKey(
   })
 }
 
-/** What names a key; without a class those of both. */
+/** The name of a key; without a class, the keys of both classes. */
 export interface KeyName {
   readonly contentId: string
   readonly kid: Kid
@@ -90,8 +90,8 @@ function toListed(key: StoredKey): ListedKey {
 }
 
 /**
- * The check value of a content key: the first three bytes of AES-ECB(key, sixteen zero bytes), in hex. Two people compare it to see
- * that they hold the same key; 24 bits of it tell nothing of the other 104.
+ * The check value of a content key: the first three bytes of AES-ECB(key, sixteen zero bytes), in hex. Operators compare it to
+ * confirm that they hold the same key. Its 24 bits do not reveal the key.
  * @see ANSI X9.24-1, key check value
  */
 export function checkValue(key: Uint8Array): string {

@@ -5,16 +5,16 @@ import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { LedgerKey, LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
 import type { Management, Operator } from '../management.ts'
 
-/** Where a kid was issued. No key. Times are of ISO 8601. */
+/** The contents and key periods of a kid. No key. Times are ISO 8601. */
 export interface KidLookUp {
   readonly kid: Kid
-  /** More than one where encryptors gave several contents the same kid: their keys differ. */
+  /** More than one if encryptors used the same kid for several contents: their keys differ. */
   readonly contents: readonly KidContent[]
 }
 
 export interface KidContent {
   readonly contentId: string
-  /** More than one where it was asked for with and without a DRM system: the keys differ. */
+  /** More than one if it was requested with and without DRM: the keys differ. */
   readonly classes: readonly ContentKeyClass[]
   readonly commonEncryptionSchemes: readonly string[]
   readonly intendedTrackTypes: readonly string[]
@@ -26,7 +26,7 @@ export interface KidContent {
   readonly periods: readonly {
     readonly periodId: string
     readonly index: number | undefined
-    /** As the encryptor wrote it. */
+    /** In the spelling of the encryptor. */
     readonly start: string | undefined
     readonly end: string | undefined
     readonly firstAt: string
@@ -37,8 +37,8 @@ export interface KidContent {
 const MAX_PERIODS = 100
 
 /**
- * The contents and key periods in which a kid was issued. Throws ERR_KEY_NOT_FOUND. The ledger knows what encryptors asked for, up
- * to a second ago, and forgets with the content's retention: a key that was only imported is found by its content alone.
+ * The contents and key periods in which a kid was issued. Throws ERR_KEY_NOT_FOUND. The ledger records requests within a second
+ * and deletes them after the retention period. It does not know imported keys that no encryptor requested.
  */
 export async function lookUpKid(
   { store }: Pick<Management, 'store'>,
@@ -51,12 +51,12 @@ export async function lookUpKid(
   return { kid, contents: Array.from(byContent, ([contentId, periods]) => toContent(kid, contentId, periods)) }
 }
 
-/** The refusal of a kid that nobody was given. */
+/** The error of a kid that was not issued. */
 export function kidNotFound(kid: Kid): KeyProviderError {
   return new KeyProviderError(
     'ERR_KEY_NOT_FOUND',
-    `kid ${kid} was not issued in this tenant, or so long ago that it is forgotten; ` +
-      'a key that was imported and never asked for is found by its content',
+    `kid ${kid} was not issued in this tenant, or the ledger has deleted the record. ` +
+      'To find an imported key that no encryptor requested, name its contentId.',
   )
 }
 
@@ -89,7 +89,7 @@ function isoOf(at: number): string {
   return new Date(at).toISOString()
 }
 
-/** Where each kid was issued, as far as the ledger knows; nothing for a kid that it does not know. */
+/** The ledger records of each kid. The result has no entry for a kid without records. */
 export async function issuedKids(
   store: Pick<LedgerStore, 'findByContent' | 'findByKid'>,
   { tenant, contentId, kids, sees = () => true }: IssuedKidsQuery,
@@ -112,7 +112,7 @@ export async function issuedKids(
   return found
 }
 
-/** The newest records of a kid in each class, by content. */
+/** The newest records of a kid, by contentId. */
 export type RecordsByContent = ReadonlyMap<string, readonly LedgerRecord[]>
 
 export interface IssuedKidsQuery {
@@ -120,11 +120,11 @@ export interface IssuedKidsQuery {
   /** Only this content. */
   readonly contentId: string | undefined
   readonly kids: readonly Kid[]
-  /** Whether a content may be looked at; without it, each. */
+  /** Whether the caller may see a content; without it, the caller sees all. */
   readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
-/** More kids of one content than this are looked for in its newest periods first. */
+/** For more kids of one content than this, the newest periods are read first. */
 const FEW = 4
 
 const NEWEST_PERIODS = 64

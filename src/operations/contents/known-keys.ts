@@ -8,33 +8,33 @@ import type { LedgerKey, LedgerRecord, LedgerStore } from '../../keys/ports/ledg
 export interface IssuedKey {
   readonly kid: Kid
   readonly contentKeyClass: ContentKeyClass
-  /** As the encryptor wrote it; undefined for an override that nobody asked for yet. */
+  /** In the spelling of the encryptor; undefined for an override that no encryptor requested yet. */
   readonly commonEncryptionScheme: string | undefined
   readonly intendedTrackTypes: readonly string[]
   readonly systemIds: readonly SystemId[]
-  /** The key periods it was issued for; none where documents had none. */
+  /** The key periods it was issued for; empty if the requests had none. */
   readonly periodIds: readonly string[]
 }
 
-/** A known key, and where it is known from. */
+/** A key, and whether it is stored, issued or both. */
 export interface StoredKey extends IssuedKey {
-  /** Whether it is stored: imported, random, or given by an operator. */
+  /** Whether it is stored: imported, random, or set by an operator. */
   readonly isOverride: boolean
-  /** Whether an encryptor was given it, as far as the ledger goes back. */
+  /** Whether the ledger records that an encryptor received it. */
   readonly isIssued: boolean
 }
 
-/** What is known of a content without any key. */
+/** The key periods and kids of a content, without any key. */
 export interface KnownContent {
   /** The oldest first. */
   readonly periods: readonly LedgerRecord[]
-  /** In the order of the periods, then overrides that nobody asked for yet. */
+  /** In the order of the periods, then overrides that no encryptor requested yet. */
   readonly keys: readonly StoredKey[]
-  /** Whether there are more periods than were read. */
+  /** Whether older periods were not read. */
   readonly isCut: boolean
 }
 
-/** The keys of a content as its ledger and its overrides have them, those of the newest `maxPeriods` periods. */
+/** The keys of a content from the ledger and the overrides, of the newest `maxPeriods` periods. */
 export async function findKnownKeys(
   store: Pick<LedgerStore, 'findByContent'> & Pick<ContentStore, 'listOverrides'>,
   ref: ContentRef,
@@ -75,13 +75,13 @@ export async function findKnownKeys(
   return { periods, keys: [...known.values()], isCut: records.length > maxPeriods }
 }
 
-/** One entry for each kid: a document has a kid once. Throws for one that is known in both classes. */
+/** Throws ERR_KID_CONFLICT for a kid in both classes: a CPIX document has a kid once. */
 export function refuseTwoClasses(keys: readonly Pick<IssuedKey, 'kid' | 'contentKeyClass'>[]): void {
   const seen = new Map<Kid, ContentKeyClass>()
   for (const { kid, contentKeyClass } of keys) {
     if ((seen.get(kid) ?? contentKeyClass) !== contentKeyClass) {
       throw kidConflict(
-        `kid ${kid} has a key of each class, drm and clear, and a CPIX document has a kid once: say which class`,
+        `kid ${kid} has a key of each class, drm and clear, and a CPIX document has a kid once: name the class`,
       )
     }
     seen.set(kid, contentKeyClass)

@@ -20,14 +20,14 @@ import type { Management, Operator } from '../management.ts'
 /** A key for one kid of a content. */
 export type OverrideKey = Omit<NewOverride, 'ref'> & { readonly contentId: string }
 
-/** What names an override. */
+/** The name of an override. */
 export interface OverrideName extends Force {
   readonly contentId: string
   readonly contentKeyClass: ContentKeyClass
   readonly kid: Kid
 }
 
-/** What names a rule. */
+/** The name of a kid override. */
 export interface OverrideRuleName extends Force {
   readonly contentId: string
   readonly rule: Omit<KidOverride, 'kid'>
@@ -39,7 +39,7 @@ export interface ContentOverrides {
   readonly kidOverrides: readonly KidOverride[]
 }
 
-/** Stores a key for one kid. Throws ERR_OVERRIDE_EXISTS when keys may have been issued already, unless forced with a reason. */
+/** Stores a key for one kid. Throws ERR_OVERRIDE_EXISTS if keys may have been issued, unless the change is forced with a reason. */
 export function overrideKey(management: Management, operator: Operator, added: OverrideKey): Promise<void> {
   const { contentId, contentKeyClass, kid, force, reason } = added
   const operation = {
@@ -66,7 +66,7 @@ export function overrideKey(management: Management, operator: Operator, added: O
   })
 }
 
-/** Removes a key for one kid; false when there was none. It must be forced, with a reason. */
+/** Removes a key for one kid. Returns false if none was stored. The change must be forced, with a reason. */
 export function removeOverrideKey(management: Management, operator: Operator, removed: OverrideName): Promise<boolean> {
   const { contentId, contentKeyClass, kid, force, reason } = removed
   const operation = {
@@ -82,7 +82,7 @@ export function removeOverrideKey(management: Management, operator: Operator, re
   }))
 }
 
-/** Stores a rule that gives the content keys it matches another kid. Throws as `overrideKey` does. */
+/** Stores a kid override: a rule that gives matching content keys another kid. Throws as `overrideKey` does. */
 export function addOverrideRule(
   management: Management,
   operator: Operator,
@@ -102,7 +102,7 @@ export function addOverrideRule(
   })
 }
 
-/** Removes a rule; false when there was none. It must be forced, with a reason. */
+/** Removes a kid override. Returns false if none was stored. The change must be forced, with a reason. */
 export function removeOverrideRule(
   management: Management,
   operator: Operator,
@@ -114,7 +114,7 @@ export function removeOverrideRule(
   }))
 }
 
-/** What was overridden of a content. */
+/** The overrides and kid overrides of a content. */
 export async function listContentOverrides(
   management: Pick<Management, 'store'>,
   { tenant }: Pick<Operator, 'tenant'>,
@@ -129,8 +129,8 @@ export async function listContentOverrides(
 }
 
 /**
- * Whether encryptors were given keys of a content for which no secret is stored, because the secret itself is derived: as far as
- * the ledger of this region knows.
+ * Whether the ledger of this region records that encryptors received keys of a content without a stored secret. That happens
+ * if the secret itself is derived.
  */
 export async function isIssuedUnstored(
   { store, contentKeys }: Pick<Management, 'store' | 'contentKeys'>,
@@ -142,7 +142,7 @@ export async function isIssuedUnstored(
   return (await contentKeys.open(ref, [ANY.kid])).findWithIv(ANY)?.source === 'derived'
 }
 
-/** Throws ERR_OVERRIDE_EXISTS for a change of such keys that is not forced. */
+/** Throws ERR_OVERRIDE_EXISTS for a change of such keys, unless it is forced. */
 export async function refuseIssuedUnstored(
   sources: Pick<Management, 'store' | 'contentKeys'>,
   ref: ContentRef,
@@ -152,5 +152,5 @@ export async function refuseIssuedUnstored(
   throw overrideExists(ref, 'the content has derived keys already')
 }
 
-/** Any kid: each has a key where the secret of a content is derived. */
+/** Any kid has a key if the secret of a content is derived. */
 const ANY: WantedKey = { contentKeyClass: 'drm', kid: '00000000-0000-4000-8000-000000000000' as WantedKey['kid'] }

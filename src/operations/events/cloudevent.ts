@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto'
 import type { KeyspringEvent } from '../ports/events.ts'
 
-/** An event as it is delivered. */
+/** A delivered event. */
 export interface CloudEvent {
-  /** The same at every attempt: a receiver that has it already may ignore it. */
+  /** The same at every attempt: a receiver ignores an ID that it knows. */
   readonly id: string
   /** application/cloudevents+json. */
   readonly json: string
 }
 
-/** What types begin with. */
+/** The prefix of every event type. */
 const TYPE_PREFIX = 'io.keyspring.'
-/** What the attributes of CloudEvents may not hold: control characters and characters that are none. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is these that are looked for
+/** Characters that attributes of CloudEvents must not contain: control characters and noncharacters. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the expression finds control characters
 const NO_ATTRIBUTE = /[\u0000-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]/
 
 /**
- * An event in the structured JSON of CloudEvents. Its subject is the contentId, where that can be an attribute; in `data` it
- * always is.
+ * An event in the structured JSON of CloudEvents. `data` always has the contentId; `subject` has it if it is valid as an
+ * attribute.
  * @see CloudEvents 1.0.2, 3; CloudEvents JSON format 1.0.2, 3
  */
 export function toCloudEvent(event: KeyspringEvent, node: string, newId: () => string): CloudEvent {
@@ -40,7 +40,7 @@ export function toCloudEvent(event: KeyspringEvent, node: string, newId: () => s
 const MAX_TEXT = 1024
 const MAX_LIST = 100
 
-/** What an operator wrote may be long. */
+/** Cuts long text of operators. */
 function bounded(data: KeyspringEvent['data']): KeyspringEvent['data'] {
   const cut = (text: string): string => text.slice(0, MAX_TEXT)
   return Object.fromEntries(
@@ -55,7 +55,7 @@ function attribute(text: string | undefined): string | undefined {
   return text === undefined || text === '' || !text.isWellFormed() || NO_ATTRIBUTE.test(text) ? undefined : text
 }
 
-/** An id that may stand in a header, whatever the event's own id is made of. */
+/** An ID that is valid in a header. */
 function digest(id: string): string {
   return createHash('sha256').update(id).digest('base64url').slice(0, 24)
 }

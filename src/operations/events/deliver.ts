@@ -1,7 +1,7 @@
 import { type Schedule, scheduleTimeout } from '../../core/write-queue.ts'
 import type { EventType } from '../ports/events.ts'
 
-/** An event on its way, as it also survives a stop. */
+/** An event to deliver. It is kept over a restart. */
 export interface PendingEvent {
   readonly type: EventType
   /** The same at every attempt. */
@@ -10,29 +10,29 @@ export interface PendingEvent {
   readonly attempts: number
 }
 
-/** What became of one attempt. */
+/** The result of one attempt. */
 export type Attempt =
   | { readonly kind: 'delivered' }
-  /** Worth another attempt, not before `retryAfterMs`. `reason` is of our own words. */
+  /** Another attempt can succeed, not before `retryAfterMs`. `reason` never quotes the receiver. */
   | { readonly kind: 'failed'; readonly reason: string; readonly retryAfterMs?: number | undefined }
-  /** The receiver will never take it. */
+  /** The receiver rejects it permanently. */
   | { readonly kind: 'refused'; readonly reason: string }
 
-/** Delivers one event; never rejects. `signal` ends the attempt. */
+/** Delivers one event. Never rejects. `signal` ends the attempt. */
 export type AttemptDelivery = (event: PendingEvent, signal: AbortSignal) => Promise<Attempt>
 
 export type DeliveryOutcome = 'delivered' | 'retried' | 'dead-lettered' | 'lost'
 
 export interface DeliveryOptions {
   readonly attempt: AttemptDelivery
-  /** Keeps what could not be delivered, for an operator to look at. */
+  /** Stores an undeliverable event for an operator. */
   readonly deadLetter: (event: PendingEvent, reason: string) => Promise<void>
-  /** Keeps what is not delivered yet until the next start. */
+  /** Stores undelivered events until the next start. */
   readonly keep: (events: readonly PendingEvent[]) => Promise<void>
   readonly onOutcome?: (type: EventType, outcome: DeliveryOutcome) => void
-  /** Told why an event was lost. */
+  /** Receives why an event was lost. */
   readonly onError?: (error: unknown) => void
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number
   readonly maxQueued?: number
   readonly maxAttempts?: number
@@ -41,22 +41,22 @@ export interface DeliveryOptions {
   readonly schedule?: Schedule
 }
 
-/** Delivers events in the background, in no certain order, each at least once or not at all. */
+/** Delivers events in the background, in no particular order. */
 export interface Delivery {
-  /** Takes an event; never throws. */
+  /** Queues an event. Never throws. */
   take(event: PendingEvent): void
-  /** How many are under way. */
+  /** How many events are queued or under way. */
   queued(): number
-  /** Goes on with first attempts for `graceMs`, and keeps what is not delivered then. */
+  /** Continues first attempts for `graceMs`, then stores undelivered events. */
   close(graceMs: number): Promise<void>
 }
 
 const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 300_000
-/** What a receiver may ask us to wait. */
+/** The longest wait that a receiver may request. */
 const LONGEST_RETRY_AFTER_MS = 3_600_000
 
-/** Attempts each event until it is delivered or `maxAttempts` were made, which by default takes about a quarter of an hour. */
+/** Attempts each event until it is delivered, at most `maxAttempts` times. The default takes about a quarter of an hour. */
 export function createDelivery(options: DeliveryOptions): Delivery {
   const { attempt, random, maxQueued = 10_000, maxAttempts = 10, atOnce = 4, schedule = scheduleTimeout } = options
   const { onOutcome = () => {}, onError = () => {} } = options
@@ -65,7 +65,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const running = new Map<PendingEvent, Promise<void>>()
   const leaving = new Set<Promise<void>>()
   const stop = new AbortController()
-  /** Nothing is taken any more; then, nothing is attempted either. */
+  /** Accepts no event. After `stop`, attempts none either. */
   let isClosing = false
 
   const queued = (): number => ready.length + sleeping.size + running.size
@@ -89,7 +89,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     if (result.kind === 'delivered') {
       onOutcome(event.type, 'delivered')
     } else if (stop.signal.aborted) {
-      // Our stop cut it short: that was no attempt.
+      // The stop of this process cut it short: that does not count as an attempt.
       sleeping.set(event, () => {})
     } else if (result.kind === 'refused' || event.attempts + 1 >= maxAttempts) {
       bury({ ...event, attempts: event.attempts + 1 }, result.reason)
@@ -101,7 +101,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   const sleep = (event: PendingEvent, retryAfterMs: number): void => {
     const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (event.attempts - 1))
-    // Between half of it and all of it, so that events that failed together do not all come back together.
+    // Random, so that events that failed together are not all retried together.
     const wait = Math.max(longest * (0.5 + random() / 2), Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS))
     const wake = (): void => {
       sleeping.delete(event)
@@ -129,7 +129,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     take(event) {
       if (isClosing) return onOutcome(event.type, 'lost')
       if (queued() + leaving.size >= maxQueued) {
-        // Beyond the dead letters that are being written, too, nothing is kept.
+        // The dead letters under way are bounded too.
         if (leaving.size < maxQueued) return bury(event, 'too many events wait')
         return onOutcome(event.type, 'lost')
       }

@@ -3,16 +3,16 @@ import { toCloudEvent } from './cloudevent.ts'
 import type { Delivery } from './deliver.ts'
 
 export interface EmitOptions {
-  /** Where events go: every one to each. */
+  /** Every delivery gets every event. */
   readonly deliveries: readonly Pick<Delivery, 'take'>[]
-  /** Which are delivered at all. */
+  /** The types that are delivered. */
   readonly types: readonly EventType[]
   readonly node: string
   readonly newId: () => string
   readonly refusalsPerMinute?: number
 }
 
-/** Hands events of some types on to be delivered, floods bounded. */
+/** Passes events of these types to the deliveries, and bounds floods. */
 export function createEmit({ deliveries, types, node, newId, refusalsPerMinute }: EmitOptions): Emit {
   if (deliveries.length === 0) return () => {}
   return boundEvents({
@@ -26,8 +26,8 @@ export function createEmit({ deliveries, types, node, newId, refusalsPerMinute }
 }
 
 /**
- * Lets so many refusals and failures of each code through in a minute. The rest are counted, and the next one that goes
- * through says how many as `suppressed`.
+ * Passes a bounded number of refusals and failures of each code in a minute. Counts the rest; the next event that passes has
+ * the count as `suppressed`.
  */
 export function boundEvents({ emit, perMinute = 10 }: BoundOptions): Emit {
   const windows = new Map<string, Window>()
@@ -51,7 +51,7 @@ export function boundEvents({ emit, perMinute = 10 }: BoundOptions): Emit {
 
 export interface BoundOptions {
   readonly emit: Emit
-  /** Events of one kind that go through in a minute. */
+  /** How many events of one kind pass in a minute. */
   readonly perMinute?: number
 }
 
@@ -62,10 +62,10 @@ interface Window {
 
 const MINUTE_MS = 60_000
 
-/** Events that somebody outside can cause at will. */
+/** Events that an anonymous caller can cause at will. */
 const BOUNDED: readonly EventType[] = ['request.refused', 'seal.failure']
 
-/** Codes are a closed set: this is only reached by a mistake. */
+/** Error codes are a closed set, so this limit is not reached. */
 const MAX_KINDS = 200
 
 function kindOf({ type, data }: KeyspringEvent): string {

@@ -3,15 +3,15 @@ import type { Kid, SystemId } from '../../formats/cenc.ts'
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { KeyspringEvent } from '../ports/events.ts'
 
-/** When it happened, in milliseconds since 1970. */
-interface Happening {
+interface Occurred {
+  /** Milliseconds since 1970. */
   readonly at: number
 }
 
-/** The first keys of a content, or of a kid, were given out. */
+/** The first keys of a content, or of a kid, were issued. */
 export function keyIssued(
   issued: ContentRef &
-    Happening & {
+    Occurred & {
       readonly kids: readonly Kid[]
       readonly systemIds?: readonly SystemId[] | undefined
       readonly client: string
@@ -23,9 +23,9 @@ export function keyIssued(
   return eventOf('key.issued', issued, systemIds === undefined ? data : { ...data, systemIds })
 }
 
-/** A request was refused. It names no content: what was sent may be anything. */
+/** A request was rejected. The event names no content, because the request can name anything. */
 export function requestRefused(
-  refused: Happening & {
+  refused: Occurred & {
     readonly code: ErrorCode
     readonly route: string
     readonly status: number
@@ -39,9 +39,9 @@ export function requestRefused(
   return { type: 'request.refused', at, tenant, data: client === undefined ? data : { ...data, client } }
 }
 
-/** Something stored did not open: it was altered, damaged or moved, or the root key is another. */
+/** A stored value did not open: it was altered, damaged or moved, or the root key is another one. */
 export function sealFailure(
-  failure: Happening & {
+  failure: Occurred & {
     readonly route: string
     readonly requestId: string
     readonly tenant?: Tenant | undefined
@@ -54,14 +54,14 @@ export function sealFailure(
 
 const MAX_LIST = 100
 
-/** How many kids, and the first of them. */
+/** The number of kids, and the first 100. */
 function kidsOf(kids: readonly Kid[]): { readonly keys: number; readonly kids: readonly string[] } {
   return { keys: kids.length, kids: kids.slice(0, MAX_LIST) }
 }
 
 function eventOf(
   type: KeyspringEvent['type'],
-  { tenant, contentId, at }: ContentRef & Happening,
+  { tenant, contentId, at }: ContentRef & Occurred,
   data: KeyspringEvent['data'],
 ): KeyspringEvent {
   return { type, tenant, contentId, at, data }

@@ -1,18 +1,18 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 
-/** The headers that a receiver checks. */
+/** The headers that a receiver verifies. */
 export type WebhookHeaders = Readonly<Record<'webhook-id' | 'webhook-timestamp' | 'webhook-signature', string>>
 
 const PREFIX = 'whsec_'
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/
-/** Bytes of a secret, at least. @see Standard Webhooks, Signature scheme */
+/** The minimum size of a secret, in bytes. @see Standard Webhooks, Signature scheme */
 const MIN_SECRET = 24
 
-/** The key that a secret stands for: `whsec_` and base64, or plain text. Throws ERR_CONFIG_INVALID for one that is too short or malformed. */
+/** The key of a secret: `whsec_` and base64, or plain text. Throws ERR_CONFIG_INVALID for a short or malformed secret. */
 export function readWebhookSecret(secret: string): KeyObject {
   const encoded = secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : undefined
-  if (encoded !== undefined && !BASE64.test(encoded)) throw badSecret(`expected base64 behind ${PREFIX}`)
+  if (encoded !== undefined && !BASE64.test(encoded)) throw badSecret(`expected base64 after ${PREFIX}`)
   const bytes = encoded === undefined ? Buffer.from(secret) : Buffer.from(encoded, 'base64')
   if (bytes.length < MIN_SECRET) throw badSecret(`expected at least ${MIN_SECRET} bytes`)
   return createSecretKey(bytes)

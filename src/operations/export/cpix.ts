@@ -12,7 +12,7 @@ import { refuseTwoClasses } from '../contents/known-keys.ts'
 import type { ExportFormat, ExportInput } from './format.ts'
 import { writeIssuedDocument } from './issued-document.ts'
 
-/** A CPIX document of the keys, with their IVs, periods and track types; encrypted for the recipients if there are any. @see cpix.md 5 */
+/** A CPIX document of the keys, with their IVs, periods and track types; encrypted if there are recipients. @see CPIX 2.3, Key Management */
 export const cpixExport: ExportFormat = {
   name: 'cpix',
   mediaType: 'application/xml',
@@ -30,7 +30,7 @@ export const cpixExport: ExportFormat = {
         const answered = document.contentKeys.map((key, i): AnsweredKey => {
           const { contentKeyClass = key.contentKeyClass } = input.keys[i] ?? {}
           const answeredIv = opened[i]?.explicitIv === undefined ? undefined : 'derived'
-          // Nothing is signalled here, so no scheme matters.
+          // The document has no DRM systems, so the scheme does not matter.
           return { ...key, contentKeyClass, scheme: key.scheme ?? 'cenc', answeredKid: key.kid, answeredIv }
         })
         const layout = layoutAnswer(document, answered, noSystem, DEFAULT_PROFILE)
@@ -45,7 +45,7 @@ export const cpixExport: ExportFormat = {
 }
 
 const NO_IV = new Uint8Array()
-/** Room for as many keys as are exported. */
+/** Enough for the largest export. */
 const LIMITS: Partial<XmlLimits> = { bytes: 64 * 1024 * 1024, elements: 500_000, allAttributes: 500_000 }
 const MANY = { contentKeys: 20_000, drmSystems: 0, recipients: 64 }
 

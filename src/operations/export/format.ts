@@ -2,7 +2,7 @@ import type { CurrentKey } from '../../keys/content/current-keys.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
 
-/** What an export is written from, without its keys. */
+/** The content of an export, without its keys. */
 export interface ExportInput {
   readonly contentId: string
   readonly keys: readonly IssuedKey[]
@@ -13,15 +13,15 @@ export interface ExportInput {
   readonly now: number
 }
 
-/** An export before its keys are opened: whatever could be refused was. */
+/** An export before its keys are opened. Every check is done. */
 export interface PreparedExport {
   /** SHA-256 fingerprints of the recipients. */
   readonly recipients: readonly string[]
-  /** `opened` are the keys in the order of the input's. */
+  /** `opened` has the keys in the order of the input. */
   write(opened: readonly CurrentKey[], randomBytes: (size: number) => Uint8Array): Uint8Array
 }
 
-/** A way to write keys down. To add one, write one file that exports this and one line here. */
+/** An export format. To add one, write one file that exports this, and one line in `EXPORT_FORMATS`. */
 export interface ExportFormat {
   readonly name: string
   readonly mediaType: string

@@ -12,39 +12,39 @@ import { cpixExport } from './cpix.ts'
 import type { ExportFormat } from './format.ts'
 import { csvExport, jsonExport } from './rows.ts'
 
-/** What is to be exported. */
+/** The wanted export. */
 export interface KeyExport {
   readonly contentId: string
-  /** Absent: every key that was issued or is stored. */
+  /** Undefined: every key that was issued or is stored. */
   readonly kids?: readonly Kid[] | undefined
-  /** Absent: of both classes. */
+  /** Undefined: both classes. */
   readonly contentKeyClass?: ContentKeyClass | undefined
   /** One of `EXPORT_FORMATS`. */
   readonly format: string
-  /** DER certificates that the keys are encrypted for: only where the format can. */
+  /** DER certificates to encrypt the keys for, if the format supports it. */
   readonly recipients?: readonly Uint8Array[] | undefined
-  /** Throws for certificates (SHA-256, in hex) that the asker must not encrypt for. */
+  /** Throws for certificates (SHA-256, in hex) that the caller must not encrypt for. */
   readonly authorize?: ((recipientFingerprints: readonly string[]) => void) | undefined
 }
 
-/** Keys on their way out. */
+/** Exported keys. */
 export interface ExportedKeys {
   readonly bytes: Uint8Array
   readonly mediaType: string
   readonly keys: readonly Pick<IssuedKey, 'kid' | 'contentKeyClass'>[]
-  /** SHA-256 fingerprints of the certificates that they are encrypted for; empty: they are in the clear. */
+  /** SHA-256 fingerprints of the certificates that the keys are encrypted for; empty: clear keys. */
   readonly recipients: readonly string[]
 }
 
-/** How many keys leave at once, and how many periods are looked through for them. */
+/** The limit of keys, and of key periods that are read for them. */
 const MAX_EXPORTED_KEYS = 10_000
-/** Kids that are named are looked for in so many periods first. */
+/** How many periods are read first for named kids. */
 const NEWEST_PERIODS = 1_000
 const MAX_RECIPIENTS = 32
 
 /**
- * The keys of a content, in the clear or encrypted for recipients; nothing is created. It is recorded, with kids and recipients,
- * before the keys are opened. Throws ERR_CONTENT_NOT_FOUND, ERR_KEY_NOT_FOUND, ERR_CONTENT_GONE, ERR_RECIPIENT_INVALID.
+ * Exports the keys of a content, in the clear or encrypted for recipients. Creates nothing. Records the export, with kids and
+ * recipients, before it opens the keys. Throws ERR_CONTENT_NOT_FOUND, ERR_KEY_NOT_FOUND, ERR_CONTENT_GONE, ERR_RECIPIENT_INVALID.
  */
 export async function exportKeys(management: Management, operator: Operator, wanted: KeyExport): Promise<ExportedKeys> {
   const { contentId, contentKeyClass, recipients: certificates = [], authorize } = wanted
@@ -81,7 +81,7 @@ function formatOf({ format, recipients = [] }: KeyExport): ExportFormat {
   const found = EXPORT_FORMATS.get(format)
   if (found === undefined) throw invalid(`format: expected one of ${[...EXPORT_FORMATS.keys()].join(', ')}`)
   if (recipients.length > 0 && !found.encrypts)
-    throw invalid(`recipients: keys are encrypted in cpix only, not in ${format}`)
+    throw invalid(`recipients: the format ${format} cannot hold encrypted keys; use cpix`)
   if (recipients.length > MAX_RECIPIENTS) throw invalid(`recipients: expected at most ${MAX_RECIPIENTS}`)
   return found
 }
@@ -110,7 +110,7 @@ async function selectKeys(
   return selected.flat()
 }
 
-/** A kid that no period read has: an older one may, and the ledger forgets. Who names the class needs no ledger. */
+/** Finds a kid of an older period. The ledger deletes old records; a caller that names the class needs no record. */
 async function findOlder(
   store: Pick<Management['store'], 'findByKid'>,
   { tenant, contentId }: ContentRef,
@@ -134,7 +134,7 @@ async function findOlder(
   })
 }
 
-/** Opens the keys that stand. */
+/** Opens the stored keys. */
 async function openKeys(
   management: Pick<Management, 'store' | 'dataKeys' | 'contentKeys'>,
   ref: ContentRef,
@@ -142,11 +142,11 @@ async function openKeys(
 ): Promise<readonly CurrentKey[]> {
   const kids = keys.map(({ kid }) => kid)
   const content = await management.contentKeys.open(ref, kids)
-  const standing = await currentKeys(management, ref, keys)
-  // Refuses what is gone or has expired.
+  const current = await currentKeys(management, ref, keys)
+  // Throws for an expired or destroyed content.
   const inMemory = await inGroups(keys, (key) => content.findWithIv(key))
   return keys.map((key, i) => {
-    const found = standing[i] ?? inMemory[i]
+    const found = current[i] ?? inMemory[i]
     if (found === undefined) throw kidNotFound(key.kid)
     return found
   })
@@ -156,7 +156,7 @@ function invalid(problem: string): KeyProviderError {
   return new KeyProviderError('ERR_API_REQUEST_INVALID', problem)
 }
 
-/** Every way in which keys can leave, by name. */
+/** Every export format, by name. */
 export const EXPORT_FORMATS: ReadonlyMap<string, ExportFormat> = new Map(
   [cpixExport, jsonExport, csvExport].map((format) => [format.name, format]),
 )

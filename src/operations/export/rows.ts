@@ -1,7 +1,7 @@
 import type { CurrentKey } from '../../keys/content/current-keys.ts'
 import type { ExportFormat, ExportInput } from './format.ts'
 
-/** `{ "keys": [...] }`, as `json` is imported. */
+/** `{ "keys": [...] }`, which the import format `json` reads. */
 export const jsonExport: ExportFormat = {
   name: 'json',
   mediaType: 'application/json',
@@ -12,7 +12,7 @@ export const jsonExport: ExportFormat = {
   }),
 }
 
-/** `contentId,kid,key,iv,class`, as `csv` is imported. @see RFC 4180 */
+/** `contentId,kid,key,iv,class`, which the import format `csv` reads. @see RFC 4180 */
 export const csvExport: ExportFormat = {
   name: 'csv',
   mediaType: 'text/csv; charset=utf-8; header=present',

@@ -6,11 +6,11 @@ import type { Expiry } from '../../keys/ports/lifetime-store.ts'
 import type { Management } from '../management.ts'
 import type { ContentCatalogue } from '../ports/store.ts'
 
-/** What is to be done with a content whose stored time has passed, by the rules as they are now. */
+/** What a sweep does with a content whose stored expiry has passed, under the current rules. */
 export type Verdict =
-  /** It lives longer than was stored, and lives still: until `until`, or for ever. */
+  /** It lives longer than stored: until `until`, or it never expires. */
   | { readonly action: 'keep'; readonly until: number | undefined }
-  /** It has expired; `wait` while a request for its keys would still revive it. */
+  /** It has expired; `wait` during the grace period, in which a request for its keys revives it. */
   | { readonly action: 'wait' | 'destroy'; readonly destroyedFrom: number }
 
 /** An expired content and its verdict. */
@@ -21,14 +21,14 @@ export interface Judged {
   readonly verdict: Verdict
 }
 
-/** What a verdict is based on. */
+/** Everything that a verdict needs. */
 export interface ExpirySources extends Pick<Management, 'retention'> {
   readonly store: Pick<LedgerStore, 'findByContent'> & Pick<ContentCatalogue, 'findSummary'>
 }
 
 /**
- * Judges a content at `at` whose stored time ends before `horizon`. Rules may have changed since that time was stored, and a node may
- * have died before it stored a later one: so the ledger is asked when the keys were last asked for.
+ * Judges at `at` a content whose stored expiry is before `horizon`. The rules may have changed since it was stored, and a node
+ * may have died before it stored a later one. The ledger knows when an encryptor last asked for the keys.
  */
 export async function judgeExpiry(
   sources: ExpirySources,
@@ -39,21 +39,21 @@ export async function judgeExpiry(
   const { name, keepMs, graceMs, held } = sources.retention(expiry)
   const judged = (verdict: Verdict): Judged => ({ expiry, class: name, verdict })
   if (held || keepMs === undefined) return judged({ action: 'keep', until: undefined })
-  // The ledger notes a request some milliseconds after its time was stored: what is over by both has expired.
+  // The ledger records a request some milliseconds after its expiry is stored: the content has expired if both say so.
   const until = Math.max(expiry.expiresAt, (await lastSeen(sources.store, expiry)) + keepMs)
   if (until > horizon) return judged({ action: 'keep', until })
   const destroyedFrom = until + graceMs
   return judged({ action: destroyedFrom <= at ? 'destroy' : 'wait', destroyedFrom })
 }
 
-/** When keys were last asked for as far as is known; the ledger forgets, and the content was asked for when it was made. */
+/** The last known request for keys. The ledger deletes old records; the content was requested when it was created. */
 async function lastSeen(store: ExpirySources['store'], { tenant, contentId }: Expiry): Promise<number> {
   const [newest] = await store.findByContent({ tenant, contentId }, 1)
   if (newest !== undefined) return newest.lastAt
   return (await store.findSummary({ tenant, contentId }))?.createdAt ?? Number.NEGATIVE_INFINITY
 }
 
-/** What sweeps would destroy and when, without doing anything: the longest expired first. */
+/** Lists what sweeps will destroy and when, the longest expired first. Changes nothing. */
 export async function planSweep(
   management: Pick<Management, 'store' | 'retention' | 'now'>,
   { tenant, withinMs = 0, limit = 1_000 }: SweepPlanQuery,
@@ -87,31 +87,31 @@ export async function planSweep(
 
 export interface SweepPlan {
   readonly contents: readonly ContentSweepPlan[]
-  /** Whether there are more than `contents` tells of. */
+  /** Whether more contents exist than are listed. */
   readonly more: boolean
 }
 
 export interface SweepPlanQuery {
-  /** Only the contents of this tenant; undefined: of all. */
+  /** Only contents of this tenant; undefined: of all tenants. */
   readonly tenant?: Tenant | undefined
   /** How far to look ahead, in milliseconds. */
   readonly withinMs?: number | undefined
-  /** At most so many contents. */
+  /** The limit of listed contents. */
   readonly limit?: number | undefined
 }
 
-/** What sweeps will do with a content if nobody asks for its keys before. Times are of ISO 8601. */
+/** What sweeps will do with a content, unless an encryptor asks for its keys before. Times are ISO 8601. */
 export interface ContentSweepPlan {
   readonly tenant: Tenant
   readonly contentId: string
   readonly class: string
-  /** From when players are refused. */
+  /** From when players get 410. */
   readonly expiresAt: string
-  /** `keep`: the rules as they are now let it live longer. */
+  /** `keep`: it lives longer under the current rules. */
   readonly action: 'destroy' | 'wait' | 'keep'
-  /** From when it is destroyed; undefined for what is kept. */
+  /** From when it is destroyed; undefined if it is kept. */
   readonly destroyedFrom: string | undefined
-  /** Until when it is kept; undefined for ever, and for what is destroyed. */
+  /** Until when it is kept; undefined if it never expires, or if it is destroyed. */
   readonly keptUntil: string | undefined
 }
 

@@ -4,7 +4,7 @@ import { matchesPattern } from '../../core/glob.ts'
 import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
-/** How contents of one class are kept, as it is written. */
+/** The settings of one retention class. */
 export interface WrittenRetentionClass {
   /** A duration, or `forever`. */
   readonly keep: string
@@ -12,18 +12,18 @@ export interface WrittenRetentionClass {
   readonly afterwards: RetentionClass['afterwards']
 }
 
-/** Which contents are kept how long, as it is written. `forever` is a class without being written. */
+/** The settings of `retention`. The class `forever` always exists. */
 export interface RetentionSettings {
-  /** The name of the class of contents that no pattern names. */
+  /** The name of the class of contents that no pattern matches. */
   readonly default: string
   readonly classes: Readonly<Record<string, WrittenRetentionClass>>
-  /** The first pattern that fits names the class. */
+  /** The first matching pattern names the class. */
   readonly contents: readonly { readonly contentId: string; readonly class: string }[]
   /** Patterns of contents under legal hold, whatever their class. */
   readonly hold: readonly string[]
 }
 
-/** What is wrong with a setting, by its path, never by its value. */
+/** An invalid setting. It has the path and never the value. */
 export interface SettingProblem {
   readonly path: string
   readonly problem: string
@@ -34,7 +34,7 @@ const MAX_REMEMBERED_BYTES = 24 * 1024 * 1024
 const MAX_DURATION_MS = 100 * 365 * 86_400_000
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 }
 
-/** The milliseconds that `90s`, `30m`, `12h`, `7d` or `2w` spells, Infinity for `forever`; undefined for anything else. */
+/** The milliseconds of `90s`, `30m`, `12h`, `7d` or `2w`; Infinity for `forever`; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   if (text === 'forever') return Number.POSITIVE_INFINITY
   const [, count = '', unit = ''] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
@@ -42,17 +42,17 @@ export function parseDuration(text: string): number | undefined {
   return ms <= MAX_DURATION_MS ? ms : undefined
 }
 
-/** Everything that is wrong with how retention is written. */
+/** Every invalid setting of `retention`. */
 export function retentionProblems({ classes, contents, ...settings }: RetentionSettings): readonly SettingProblem[] {
   const isKnown = (name: string): boolean => name === FOREVER.name || Object.hasOwn(classes, name)
-  const unknown = 'is not the name of a retention class'
+  const unknown = 'expected the name of a retention class'
   const expected = 'expected a duration such as 90s, 30m, 12h, 7d or 2w'
   return [
     ...Object.entries(classes).flatMap(([name, { keep, grace }]) => {
       const keepMs = parseDuration(keep)
       const graceMs = parseDuration(grace)
       return [
-        ...problemIf(name === FOREVER.name, `classes.${name}`, 'is there already and keeps contents for ever'),
+        ...problemIf(name === FOREVER.name, `classes.${name}`, 'the class forever always exists; use another name'),
         ...problemIf(keepMs === undefined || keepMs === 0, `classes.${name}.keep`, `${expected}, or forever`),
         ...problemIf(graceMs === undefined || graceMs === Number.POSITIVE_INFINITY, `classes.${name}.grace`, expected),
       ]
@@ -62,7 +62,7 @@ export function retentionProblems({ classes, contents, ...settings }: RetentionS
   ]
 }
 
-/** The class of each content, by the rules as they are written. Throws ERR_CONFIG_INVALID when they are not good. */
+/** The retention class of each content. Throws ERR_CONFIG_INVALID for invalid settings. */
 export function retentionRules(settings: RetentionSettings): RetentionOf {
   const problems = retentionProblems(settings)
   if (problems.length > 0) {
@@ -81,23 +81,23 @@ export function retentionRules(settings: RetentionSettings): RetentionOf {
   })
 }
 
-/** Every class that there is, `forever` first. */
+/** Every retention class, `forever` first. */
 export function retentionClasses({ classes }: Pick<RetentionSettings, 'classes'>): readonly RetentionClass[] {
   return [FOREVER, ...Object.entries(classes).map(toClass)]
 }
 
-/** The shortest time that any class leaves between expiry and destruction. */
+/** The shortest grace period of any class, in milliseconds. */
 export function shortestGraceMs({ classes }: Pick<RetentionSettings, 'classes'>): number {
   return Math.min(...Object.values(classes).map(({ grace }) => parseDuration(grace) ?? 0), Number.POSITIVE_INFINITY)
 }
 
-/** Whether a content fits `pattern`, in which `*` stands for any text: TENANT/CONTENT_ID, or without a slash the contentId of any tenant. */
+/** Matches contents with `pattern`: TENANT/CONTENT_ID, or without a slash the contentId of any tenant. `*` matches any text. */
 export function contentPattern(pattern: string): (ref: ContentRef) => boolean {
   if (!pattern.includes('/')) return ({ contentId }) => matchesPattern(pattern, contentId)
   return ({ tenant, contentId }) => matchesPattern(pattern, `${tenant}/${contentId}`)
 }
 
-/** Asked for every request, so what was found out is kept for the contents that are asked for. */
+/** Remembers the classes of requested contents: every request asks for one. */
 function remembered(find: RetentionOf): RetentionOf {
   const known = new BoundedCache<RetentionClass>({ maxBytes: MAX_REMEMBERED_BYTES, sizeOf: () => 0 })
   return (ref) => {

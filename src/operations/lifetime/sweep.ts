@@ -9,56 +9,56 @@ import type { Management } from '../management.ts'
 import type { Actor } from '../ports/audit.ts'
 import { type Judged, judgeExpiry } from './expiry.ts'
 
-/** What a sweep did. */
+/** The result of a sweep. */
 export interface SweepReport {
-  /** Expired contents that were looked at. */
+  /** Expired contents that were judged. */
   readonly looked: number
-  /** Contents whose expiry this node was the one to tell of. */
+  /** Contents whose expiry this node reported. */
   readonly expired: number
   readonly destroyed: number
-  /** Contents that never expired as stored and do by the rules as they are now. */
+  /** Contents without a stored expiry that expire under the current rules. */
   readonly adopted: number
-  /** Expired contents that live on by the rules as they are now. */
+  /** Expired contents that live longer under the current rules. */
   readonly kept: number
-  /** What was forgotten of the ledger, and of writes with an idempotency key. */
+  /** Deleted ledger records, and deleted writes with an idempotency key. */
   readonly forgottenPeriods: number
   readonly forgottenWrites: number
 }
 
 export interface SweeperOptions {
-  /** How many contents are looked at together. */
+  /** How many contents are judged together. */
   readonly batch?: number
-  /** How long others are let at the store between two batches. */
+  /** The pause between two batches, in which other operations use the store, in milliseconds. */
   readonly pauseMs?: number
-  /** How many contents that never expire a sweep looks at; the next one goes on from there. */
+  /** How many contents without an expiry a sweep reads; the next sweep continues from there. */
   readonly adoptPerSweep?: number
-  /** The shortest time that any retention class leaves between expiry and destruction, as the rules are now. */
+  /** The shortest grace period of any retention class under the current rules. */
   readonly shortestGraceMs?: () => number
-  /** Milliseconds, of a clock that is not set. */
+  /** Milliseconds of a monotonic clock. */
   readonly uptime?: () => number
 }
 
 export interface Sweeper {
-  /** Does what is due. One that is called while another runs is that other one. Rejects when the store or the audit log cannot be written. */
+  /** Sweeps once; a call during a sweep joins it. Rejects if the store or the audit log cannot be written. */
   sweep(): Promise<SweepReport>
-  /** The rules changed: the next sweep looks at everything again. */
+  /** Call it when the rules have changed: the next sweep judges every content again. */
   reviewAll(): void
-  /** Ends a running sweep after the batch it is at. */
+  /** Ends a running sweep after its current batch. */
   stop(): void
 }
 
 const ACTOR: Actor = { method: 'server', id: 'sweeper' }
 const REASON = 'its retention had passed'
-/** A record names so many contents by id; each that was destroyed has a record of its own. */
+/** How many contents a record names; each destroyed content also has its own record. */
 const MAX_NAMED = 20
-/** So long nothing is destroyed after the store was away, for other nodes issued from memory and write late that they did; and after the clock was set, for what is in use is asked for meanwhile. */
+/** How long nothing is destroyed after a store outage, because other nodes record late what they issued from memory, and after a clock change, so that encryptors can ask for contents in use. */
 const SETTLED_MS = 600_000
-/** Answers to writes with an idempotency key are asked for within a day, claims within two. */
+/** Clients retry writes with an idempotency key within a day; claims are needed for two. */
 const KEEP_WRITES_MS = 2 * CLAIM_MS
 
 /**
- * Lets contents expire: tells of it once, destroys them after their grace, and brings stored times up to the rules. Several nodes
- * may do so on one store: a content is destroyed, and told of, by one of them. @see security-and-scale.md 3.4
+ * Expires contents: reports each expiry once, destroys contents after their grace period, and updates stored expiries to the
+ * rules. Several nodes can sweep one store: exactly one node destroys a content and emits the event.
  */
 export function createSweeper(management: Management, options: SweeperOptions = {}): Sweeper {
   const { store, retention, now, emit } = management
@@ -67,16 +67,16 @@ export function createSweeper(management: Management, options: SweeperOptions = 
   const clock = new ClockSteps(now, uptime)
   let running: Promise<SweepReport> | undefined
   let isStopped = false
-  /** Up to when expired contents were looked at. */
+  /** Expired contents before this time were judged. */
   let reviewedUntil: number | undefined
   /** Counts changes of the rules. */
   let revision = 0
   let adoptedUntil: ContentRef | undefined
-  /** When the store was last found away, or the clock set. */
+  /** The last store outage or clock change. */
   let unsettledAt = Number.NEGATIVE_INFINITY
 
-  /** Looks at every content that expired after `after` and before `before`. */
-  const review = async (after: Expiry | undefined, before: number, at: number, tells: boolean, report: Counts) => {
+  /** Judges every content that expired after `after` and before `before`. */
+  const review = async (after: Expiry | undefined, before: number, at: number, emits: boolean, report: Counts) => {
     for (let page = await store.listExpired(before, after, batch); page.length > 0 && !isStopped; ) {
       const judged = await inGroups(page, (expiry) => judgeExpiry(management, expiry, at))
       report.looked += page.length
@@ -86,7 +86,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
       if (kept.length > 0) await store.putExpiry(kept)
       report.kept += kept.length
       const gone = judged.filter(({ verdict }) => verdict.action !== 'keep')
-      if (tells) report.expired += await tellExpired(gone, at)
+      if (emits) report.expired += await emitExpired(gone, at)
       report.destroyed += await destroy(
         gone.filter(({ verdict }) => verdict.action === 'destroy'),
         at,
@@ -97,19 +97,20 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     }
   }
 
-  const tellExpired = async (expired: readonly Judged[], at: number): Promise<number> => {
-    const told = await inGroups(expired, async ({ expiry, verdict, class: name }) => {
+  const emitExpired = async (expired: readonly Judged[], at: number): Promise<number> => {
+    const emitted = await inGroups(expired, async ({ expiry, verdict, class: name }) => {
       const { tenant, contentId, expiresAt } = expiry
-      const happening = { tenant, parts: ['content.expired', contentId, expiresAt] }
-      if (verdict.action === 'keep' || expiresAt <= at - CLAIM_MS || !(await claim(store, happening, at))) return false
+      const expiredEvent = { tenant, parts: ['content.expired', contentId, expiresAt] }
+      if (verdict.action === 'keep' || expiresAt <= at - CLAIM_MS || !(await claim(store, expiredEvent, at)))
+        return false
       const data = { class: name, destroyed: false, destroyedFrom: new Date(verdict.destroyedFrom).toISOString() }
-      emit({ type: 'content.expired', tenant, contentId, at: expiresAt, id: claimIdOf(happening), data })
+      emit({ type: 'content.expired', tenant, contentId, at: expiresAt, id: claimIdOf(expiredEvent), data })
       return true
     })
-    return told.filter(Boolean).length
+    return emitted.filter(Boolean).length
   }
 
-  /** The audit log comes first: what it cannot take is not destroyed. */
+  /** Writes the audit log first: a content that cannot be recorded is not destroyed. */
   const destroy = async (due: readonly Judged[], at: number): Promise<number> => {
     if (due.length === 0 || uptime() < unsettledAt + SETTLED_MS) return 0
     const requestId = `sweep-${Buffer.from(management.randomBytes(8)).toString('hex')}`
@@ -132,7 +133,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     return destroyed.length
   }
 
-  /** Gives contents of a class with a limit their whole time from now, however long nobody asked for them. */
+  /** Gives contents without an expiry the whole retention period of their class from now. */
   const adopt = async (at: number, report: Counts): Promise<void> => {
     for (let looked = 0; looked < adoptPerSweep && !isStopped; ) {
       const page = await store.listUnlimited(adoptedUntil, batch)
@@ -149,7 +150,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     }
   }
 
-  const forget = async (prune: (limit: number) => Promise<number>): Promise<number> => {
+  const deleteOld = async (prune: (limit: number) => Promise<number>): Promise<number> => {
     let total = 0
     for (let pruned = batch; pruned === batch && !isStopped; total += pruned) {
       if (total > 0) await setTimeout(pauseMs)
@@ -162,15 +163,15 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     const at = now()
     if (clock.wasSet()) unsettledAt = uptime()
     const report: Counts = { looked: 0, expired: 0, destroyed: 0, adopted: 0, kept: 0 }
-    // The first sweep looks at everything: the rules may be others than those of the process before.
+    // The first sweep judges every content: the rules may differ from those of the previous process.
     const since = reviewedUntil === undefined ? undefined : { tenant: '', contentId: '', expiresAt: reviewedUntil }
     const rules = revision
     await review(since, at, at, true, report)
     if (since !== undefined) await review(undefined, at - shortestGraceMs(), at, false, report)
     if (!isStopped && rules === revision) reviewedUntil = at
     await adopt(at, report)
-    const forgottenPeriods = await forget((limit) => store.prune(at, limit))
-    const forgottenWrites = await forget((limit) => store.pruneWrites(at - KEEP_WRITES_MS, limit))
+    const forgottenPeriods = await deleteOld((limit) => store.prune(at, limit))
+    const forgottenWrites = await deleteOld((limit) => store.pruneWrites(at - KEEP_WRITES_MS, limit))
     return { ...report, forgottenPeriods, forgottenWrites }
   }
 

@@ -1,6 +1,6 @@
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 
-/** What happens that others may want to know of. To add one, add a line here and its row in docs/guides/events.md. */
+/** The event types. To add one, add a line here and its row in docs/guides/events.md. */
 export const EVENT_TYPES = [
   'key.issued',
   'key.imported',
@@ -13,18 +13,18 @@ export const EVENT_TYPES = [
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** Something that happened. Never a key, a token or a document. */
+/** An event. Never a key, a token or a document. */
 export interface KeyspringEvent {
   readonly type: EventType
   readonly tenant?: Tenant | undefined
-  /** The content it is about. */
+  /** The content of the event. */
   readonly contentId?: string | undefined
   /** Milliseconds since 1970. */
   readonly at: number
-  /** The same for the same happening seen by several nodes, so that a receiver can tell; else a new one is made. */
+  /** The same for an event that several nodes observe, so that a receiver can drop duplicates. Undefined: a new random ID. */
   readonly id?: string | undefined
   readonly data: Readonly<Record<string, string | number | boolean | readonly string[]>>
 }
 
-/** Takes an event to be delivered soon; never throws. */
+/** Delivers an event soon. Never throws. */
 export type Emit = (event: KeyspringEvent) => void

@@ -48,7 +48,7 @@ export function resolutionCpix(
   return fillOnce(applyEdits(document.source, edits), filling).toString()
 }
 
-/** The document without its keys and what encrypts them. */
+/** The document without content keys and document keys. */
 function unfilled(keys: readonly ResolvedKey[], { certificate, fingerprint }: EncryptionRecipient): Markup {
   const contentIds = new Set(keys.map(({ contentId }) => contentId))
   const [contentId] = contentIds.size === 1 ? contentIds : []
@@ -79,7 +79,7 @@ function unfilled(keys: readonly ResolvedKey[], { certificate, fingerprint }: En
   )
 }
 
-/** Each key's period and tracks, as far as they are known. */
+/** The known period and track types of each key. */
 function rules(keys: readonly ResolvedKey[]): readonly Markup[] {
   const periods = new Map<string, { readonly id: string; readonly markup: Markup }>()
   const periodOf = ({ contentId, contentKeyPeriod }: ResolvedKey): string | undefined => {

@@ -9,7 +9,7 @@ import type { EncryptedResolution, Encryption, EncryptionRecipient, Resolution }
 const PLACE = 'encryption.certificate'
 const PEM = /^\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END CERTIFICATE-----\s*$/
 
-/** Reads whom to encrypt for. Throws ERR_RECIPIENT_INVALID for a certificate that cannot be used at `now`. */
+/** Reads the recipient. Throws ERR_RECIPIENT_INVALID for a certificate that cannot be used at `now`. */
 export function readEncryption({ format, certificate }: Encryption, now: number): EncryptionRecipient {
   const base64 = (PEM.exec(certificate)?.[1] ?? certificate).replaceAll(/\s+/g, '')
   const recipient = readCertificate(base64, PLACE)
@@ -18,7 +18,7 @@ export function readEncryption({ format, certificate }: Encryption, now: number)
   return { ...recipient, format, certificate: base64 }
 }
 
-/** Encrypts an answer for `recipient`: by JWE with all that is said of each key, by CPIX as far as CPIX has words for it. */
+/** Encrypts an answer for `recipient`: JWE holds every fact of each key, CPIX those that CPIX has elements for. */
 export async function encryptResolution(
   resolution: Resolution,
   recipient: EncryptionRecipient,
@@ -55,5 +55,5 @@ function cpixOf(keys: Resolution['keys'], recipient: EncryptionRecipient, random
 }
 
 function unusable(cause: unknown): KeyProviderError {
-  return recipientError(PLACE, 'holds an RSA key that nothing can be encrypted with', cause)
+  return recipientError(PLACE, 'holds an RSA key that cannot encrypt', cause)
 }

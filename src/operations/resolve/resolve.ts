@@ -10,28 +10,28 @@ import type { Management, Operator } from '../management.ts'
 import { encryptResolution, readEncryption } from './encryption.ts'
 import type { EncryptedResolution, Encryption, Resolution, ResolvedKey, UnresolvedKid } from './resolution.ts'
 
-/** What a licence server asks for. */
+/** The query of a licence server. */
 export interface ResolveQuery {
-  /** Without it the kids are looked for in every content that encryptors asked for. */
+  /** Undefined: the kids are looked up in every issued content. */
   readonly contentId?: string | undefined
   /** 1 to 256. */
   readonly kids: readonly Kid[]
-  /** Needed only for a kid that was asked for with and without DRM systems; else `drm` is given. */
+  /** Needed only for a kid that was requested with and without DRM; undefined: `drm`. */
   readonly contentKeyClass?: ContentKeyClass | undefined
-  /** For whom the keys are encrypted; undefined: nobody, they are in the clear. */
+  /** The recipient of the keys; undefined: clear keys. */
   readonly encryption?: Encryption | undefined
-  /** Throws ERR_FORBIDDEN for a content that the caller may not have, or certificates that it must not encrypt for. */
+  /** Throws ERR_FORBIDDEN for a content or recipients that the caller has no permission for. */
   readonly authorize?: ((contentId: string, recipientFingerprints: readonly string[]) => void) | undefined
-  /** Whether the caller may know of a content: kids are looked for in no other. Without it, in all. */
+  /** Whether the caller may see a content; without it, the caller sees all. */
   readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
 const MAX_KIDS = 256
 
 /**
- * The keys of kids that encryptors were given, for a licence server. It creates nothing, and refuses what players are refused:
- * contents that expired or were destroyed. Recorded in the audit log before a key leaves. Throws ERR_API_REQUEST_INVALID,
- * ERR_RECIPIENT_INVALID, ERR_FORBIDDEN, ERR_AUDIT_UNAVAILABLE; what concerns one kid is said beside the others' keys.
+ * The keys of issued kids, for a licence server. Creates nothing. Rejects expired and destroyed contents, as for players. Writes
+ * the audit log before a key leaves. Throws ERR_API_REQUEST_INVALID, ERR_RECIPIENT_INVALID, ERR_FORBIDDEN,
+ * ERR_AUDIT_UNAVAILABLE. An error of one kid is listed beside the keys of the others.
  */
 export async function resolveKeys(
   management: Management,
@@ -67,14 +67,14 @@ export async function resolveKeys(
   })
 }
 
-/** A kid to be resolved in one content, and where it was issued there. */
+/** A kid of one content, and its ledger records. */
 interface WantedKid {
   readonly kid: Kid
-  /** None where the ledger knows of none. */
+  /** Empty if the ledger has none. */
   readonly records: readonly LedgerRecord[]
 }
 
-/** Which content each kid is to be resolved in. */
+/** The content of each kid. */
 function contentsOf(
   kids: readonly Kid[],
   issued: ReadonlyMap<Kid, RecordsByContent>,
@@ -124,7 +124,7 @@ async function resolveContent(
   })
 }
 
-/** The newest record of a kid in the class that is asked for, else as a key of DRM systems, else as it is. */
+/** The newest record of a kid in the requested class; without a class, the one with DRM if there is one. */
 function issuedKey(
   kid: Kid,
   records: readonly LedgerRecord[],
@@ -137,7 +137,7 @@ function issuedKey(
   return contentKeyClass === undefined ? (ofClass('drm') ?? issued[0]) : ofClass(contentKeyClass)
 }
 
-/** The key of a class; where none is told, an imported one of either class goes before what would be derived. */
+/** The key of a class; without a class, an imported key of either class before a derived key. */
 function findKey(
   content: OpenContent,
   kid: Kid,
@@ -151,12 +151,12 @@ function findKey(
   return found.find(({ source }) => source === 'override') ?? found[0]
 }
 
-/** The period of a record; undefined where its document has none. */
+/** The period of a record; undefined if its request had none. */
 function toPeriod({ periodId, periodIndex, periodStart, periodEnd }: LedgerRecord): ResolvedKey['contentKeyPeriod'] {
   return periodId === '' ? undefined : { index: periodIndex, start: periodStart, end: periodEnd }
 }
 
-/** What was refused of one content does not keep the keys of the others; what failed does. */
+/** A rejected content does not stop the other contents. A failure stops all. */
 function toUnresolved(kid: Kid, error: unknown): UnresolvedKid {
   if (!(error instanceof KeyProviderError) || !REFUSALS.includes(error.code)) throw error
   return { kid, code: error.code, message: error.message }
@@ -165,9 +165,9 @@ function toUnresolved(kid: Kid, error: unknown): UnresolvedKid {
 const REFUSALS: readonly ErrorCode[] = ['ERR_CONTENT_GONE', 'ERR_CONTENT_EXPIRED', 'ERR_FORBIDDEN']
 const MAX_NAMED = 20
 const NOT_ISSUED =
-  'no encryptor of this tenant was given this kid, or so long ago that it is forgotten; with its contentId a key is found without that'
-const AMBIGUOUS = 'several contents have this kid, each with a key of its own: give the contentId'
-const NO_KEY = 'the content has no key of this kid, and none is made here'
+  'no encryptor of this tenant received this kid, or the ledger has deleted the record. Name the contentId to resolve it without the ledger'
+const AMBIGUOUS = 'several contents have this kid, each with its own key: name the contentId'
+const NO_KEY = 'the content has no key for this kid, and resolving creates none'
 
 function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')

@@ -3,11 +3,11 @@ import type { PeriodTimes, RecentPeriod, RecentPeriods } from '../../keys/ports/
 import { CLAIM_MS } from '../claim.ts'
 import { type RotationSchedule, rotationSchedule, seenPeriods } from './estimate.ts'
 import type { RotationWatcher } from './missed.ts'
-import { MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf, tellOverdue } from './overdue.ts'
+import { emitOverdue, MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf } from './overdue.ts'
 
 export interface RecentOptions {
   readonly store: RecentPeriods
-  /** The longest interval that is configured, in milliseconds. */
+  /** The longest configured rotation interval, in milliseconds. */
   readonly longestMs?: number
   /** How many periods are read together. */
   readonly batch?: number
@@ -17,16 +17,16 @@ export interface CheckRotationsOptions extends OverdueOptions, RecentOptions {
   readonly store: RecentPeriods & OverdueOptions['store']
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** How many contents are judged. */
+  /** The limit of judged contents. */
   readonly maxContents?: number
 }
 
 export interface RotationCheck {
-  /** Contents with key periods that were judged. */
+  /** Judged contents with key periods. */
   readonly contents: number
-  /** Periods that this check was the one to tell of. */
+  /** Missed periods that this check reported. */
   readonly missed: number
-  /** Whether there were more contents than are judged. */
+  /** Whether more contents exist than were judged. */
   readonly isPartial: boolean
 }
 
@@ -35,19 +35,19 @@ interface Recent {
   readonly periods: readonly PeriodTimes[]
 }
 
-/** A content is looked at until so long after its last new period, or some intervals where a longer one is configured. */
+/** How long after its last new period a content is judged, in milliseconds; some intervals if a longer interval is configured. */
 const LOOK_BACK_MS = 2 * 3_600_000
-/** The last missed period is told of before the next check but one. */
+/** Enough to report the last missed period. */
 const LOOK_BACK_INTERVALS = MAX_MISSED + 1
-/** Clocks of nodes that are ahead. */
+/** Allows for nodes whose clock is ahead. */
 const AHEAD_MS = 300_000
-/** A schedule that these agree on is good enough to see that nothing is overdue; before anything is told the ledger is asked for more. */
+/** Enough periods to see that nothing is overdue. Before anything is reported, more are read from the ledger. */
 const GLANCED_PERIODS = 8
 const TOGETHER = 16
 
 /**
- * Looks once for key periods that were not asked for, by the ledger alone: for a function, which has no memory of what it answered
- * and is frozen in between. Called every few minutes it tells of what a watcher on a node tells of, each period once.
+ * Looks once for overdue key periods, by the ledger alone: for a function, which has no memory between requests. If it is called
+ * every few minutes, it reports what a watcher on a node reports, each period once.
  */
 export async function checkRotations(options: CheckRotationsOptions): Promise<RotationCheck> {
   const { now, rotation } = options
@@ -60,18 +60,18 @@ export async function checkRotations(options: CheckRotationsOptions): Promise<Ro
   )
   let missed = 0
   for (let i = 0; i < suspects.length; i += TOGETHER) {
-    const told = await Promise.all(
+    const emitted = await Promise.all(
       suspects.slice(i, i + TOGETHER).map(async ({ ref }) => {
         const schedule = await scheduleOf(options, ref)
-        return schedule === undefined ? 0 : (await tellOverdue(options, { ref, schedule, at })).told
+        return schedule === undefined ? 0 : (await emitOverdue(options, { ref, schedule, at })).emitted
       }),
     )
-    for (const one of told) missed += one
+    for (const one of emitted) missed += one
   }
   return { contents: contents.length, missed, isPartial }
 }
 
-/** The contents that may be due, each with its newest periods. */
+/** The contents that can be due, each with its newest periods. */
 async function recentContents(options: CheckRotationsOptions, at: number) {
   const { maxContents = 50_000 } = options
   const contents = new Map<string, Recent>()
@@ -87,7 +87,7 @@ async function recentContents(options: CheckRotationsOptions, at: number) {
   return { contents: [...contents.values()], isPartial }
 }
 
-/** The periods that began as lately as matters, page by page. */
+/** The recent periods, page by page. */
 export async function* recentPages(
   { store, longestMs = 0, batch = 500 }: RecentOptions,
   at: number,
@@ -102,7 +102,7 @@ export async function* recentPages(
   } while (after !== undefined)
 }
 
-/** The newest of the periods and of one more, each once, from when it was first asked for. */
+/** The newest periods, with one more. Each period counts from its first request. */
 function withPeriod(periods: readonly PeriodTimes[], period: PeriodTimes): readonly PeriodTimes[] {
   const same = periods.find(({ periodId }) => periodId === period.periodId)
   if (same !== undefined && same.firstAt <= period.firstAt) return periods
@@ -111,7 +111,7 @@ function withPeriod(periods: readonly PeriodTimes[], period: PeriodTimes): reado
     .slice(-GLANCED_PERIODS)
 }
 
-/** Lets a watcher hear what the nodes were asked for lately, before it was there to hear it: after a restart nothing is forgotten. */
+/** Gives a watcher the recent periods of all nodes, so that it continues after a restart. */
 export async function resumeWatching(watcher: Pick<RotationWatcher, 'issued'>, options: Resuming): Promise<void> {
   const { at, isOver = () => false } = options
   for await (const page of recentPages(options, at)) {
@@ -120,7 +120,7 @@ export async function resumeWatching(watcher: Pick<RotationWatcher, 'issued'>, o
   }
 }
 
-/** When to begin, milliseconds since 1970, and whether to end early. */
+/** The start of the search in milliseconds since 1970, and whether to stop early. */
 export interface Resuming extends RecentOptions {
   readonly at: number
   readonly isOver?: () => boolean

@@ -1,44 +1,44 @@
 import { DATE_TIME } from '../../formats/cpix/fields.ts'
 import type { PeriodTimes } from '../../keys/ports/ledger-store.ts'
 
-/** A key period that was asked for, as far as its place in time is known. */
+/** A requested key period, and its known place in time. */
 export interface SeenPeriod {
   readonly periodId: string
   readonly index: number | undefined
-  /** Milliseconds since 1970: where the document says it starts and ends, else when it was first asked for. */
+  /** Milliseconds since 1970: the start and end in the document; without them, the first request. */
   readonly start: number
   readonly end: number | undefined
   readonly firstAt: number
-  /** Whether it is a period of a recording, whose times count from its start. */
+  /** Whether it is a period of a recording, with offsets from its start. */
   readonly isOffset: boolean
 }
 
 /** How a content changes its keys. */
 export interface RotationSchedule {
-  /** What the interval was taken from: the times in the documents, the configuration, or when encryptors asked. */
+  /** The source of the interval: times in the documents, the configuration, or the times of requests. */
   readonly basis: 'document' | 'configured' | 'observed'
   readonly intervalMs: number
-  /** How much of what was seen agrees with the interval. */
+  /** How many of the samples agree with the interval. */
   readonly confidence: 'high' | 'medium' | 'low'
   /** The newest period. */
   readonly last: SeenPeriod
-  /** By how much the index grows from period to period; undefined where periods have none. */
+  /** The growth of the index from period to period; undefined if periods have no index. */
   readonly indexStep: number | undefined
-  /** When the period after `last` starts, or is asked for where documents have no times. */
+  /** The start of the period after `last`; its first request if documents have no times. */
   readonly nextStart: number
   /** When a request for another period is due. */
   readonly nextRequest: number
 }
 
-/** Indexes start again from 0 after MAX_UINT32. @see CPIX 2.4, ContentKeyPeriod */
+/** Indexes restart from 0 after MAX_UINT32. @see CPIX 2.4, ContentKeyPeriod */
 const INDEXES = 2 ** 32
-/** Requests this close together are one: encryptors ask for several periods at once. */
+/** Requests this close together count as one, in milliseconds: encryptors request several periods at once. */
 const TOGETHER_MS = 1_000
 const MAX_SAMPLES = 16
-/** A content that missed so many intervals has stopped. */
+/** A content has stopped after this many missed intervals. */
 const STOPPED_AFTER = 3
 
-/** The periods of `records` in the order of their time. Records of documents without periods are none. */
+/** The periods of `records` in the order of time. Ignores records of documents without periods. */
 export function seenPeriods(records: readonly PeriodTimes[]): readonly SeenPeriod[] {
   return records
     .filter(({ periodId }) => periodId !== '')
@@ -52,8 +52,8 @@ export function seenPeriods(records: readonly PeriodTimes[]): readonly SeenPerio
 }
 
 /**
- * How a content changes its keys, from the periods that were asked for; undefined where that cannot be told: nothing was asked for
- * twice, and nothing is configured. A median, so that an outage, a restart or a missed period changes nothing.
+ * Estimates how a content changes its keys from its requested periods. Undefined if fewer than two periods were requested and
+ * no interval is configured. Uses the median, so that an outage, a restart or a missed period does not change the result.
  */
 export function rotationSchedule(
   seen: readonly SeenPeriod[],
@@ -61,7 +61,7 @@ export function rotationSchedule(
 ): RotationSchedule | undefined {
   const periods = seen.filter(({ isOffset }) => !isOffset)
   const requests = requestsOf(periods)
-  // The least: where half of the periods were missed, the middle would be two steps.
+  // The minimum: if half of the periods were missed, the median would be two steps.
   const indexStep = least(
     successive(periods).flatMap(([a, b]) => {
       const grown = indexDifference(a, b)
@@ -91,19 +91,19 @@ export function rotationSchedule(
   }
 }
 
-/** Whether so many requests did not come that no more are expected. */
+/** Whether the content has stopped: too many requests did not arrive. */
 export function hasStopped({ nextRequest, nextStart, intervalMs }: RotationSchedule, at: number): boolean {
   return at > Math.max(nextRequest, nextStart) + (STOPPED_AFTER - 1) * intervalMs
 }
 
-/** The index of the period that comes `count` after the newest; undefined where periods have none. */
+/** The index of the period `count` after the newest; undefined if periods have no index. */
 export function indexAfter({ last, indexStep }: RotationSchedule, count: number): number | undefined {
   if (last.index === undefined) return undefined
   const index = last.index + count * (indexStep ?? 1)
   return last.index < INDEXES ? index % INDEXES : index
 }
 
-/** Periods that were first asked for together. */
+/** Periods that were first requested together. */
 interface Request {
   readonly at: number
   readonly periods: readonly [SeenPeriod, ...SeenPeriod[]]
@@ -120,7 +120,7 @@ function requestsOf(periods: readonly SeenPeriod[]): readonly Request[] {
   return requests
 }
 
-/** The interval that two requests tell of; none across a restart, where indexes start anew. */
+/** The interval between two requests; none across a restart of the indexes. */
 function sample(a: Request, b: Request, indexStep: number | undefined): readonly number[] {
   const [before, after] = [a.periods.at(-1), b.periods.at(-1)]
   const grown = before && after && indexDifference(before, after)
@@ -129,7 +129,7 @@ function sample(a: Request, b: Request, indexStep: number | undefined): readonly
   return [(b.at - a.at) / Math.max(1, Math.round(grown / (indexStep ?? 1)))]
 }
 
-/** The request for the newest period: one for an old period that comes in between is not it, one after a restart is. */
+/** The request for the newest period. Ignores late requests for old periods; accepts a restart of the indexes. */
 function newestRequest(requests: readonly Request[], intervalMs: number): Request | undefined {
   let newest: Request | undefined
   for (const request of requests) {
@@ -152,7 +152,7 @@ function confidenceOf(
   return samples.length >= 2 && agreeing >= 0.5 ? 'medium' : 'low'
 }
 
-/** By how much the index grew, beyond MAX_UINT32 too; negative when it fell. */
+/** The growth of the index, also across MAX_UINT32; negative if it fell. */
 function indexDifference(a: SeenPeriod, b: SeenPeriod): number | undefined {
   if (a.index === undefined || b.index === undefined) return undefined
   const difference = b.index - a.index

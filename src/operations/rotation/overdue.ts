@@ -5,11 +5,11 @@ import type { KeyspringEvent } from '../ports/events.ts'
 import type { IdempotencyStore } from '../ports/store.ts'
 import { indexAfter, type RotationSchedule, rotationSchedule, seenPeriods } from './estimate.ts'
 
-/** A key period that no encryptor asked for in time. */
+/** A key period that no encryptor requested in time. */
 export interface MissedRotation extends ContentRef {
-  /** The index it would have; undefined where periods have none. */
+  /** Its expected index; undefined if periods have no index. */
   readonly periodIndex: number | undefined
-  /** The newest period that was asked for, and how many after it this one comes. */
+  /** The newest requested period, and how many periods later this one is. */
   readonly lastPeriodId: string
   readonly after: number
   /** When the request was due, milliseconds since 1970. */
@@ -18,22 +18,22 @@ export interface MissedRotation extends ContentRef {
 }
 
 export interface OverdueOptions {
-  /** The ledger is shared: another node may have been asked. */
+  /** The shared ledger: another node may have answered the request. */
   readonly store: Pick<LedgerStore, 'findByContent'> & IdempotencyStore
   /** Called once for each missed period, on one of the nodes. */
   readonly onMissed: (missed: MissedRotation) => void
-  /** How often a content changes its keys where that is configured, in milliseconds. */
+  /** The configured rotation interval of a content, in milliseconds. */
   readonly rotation?: ((ref: ContentRef) => number | undefined) | undefined
-  /** How late a request may be; half an interval where that is more. */
+  /** How late a request may be, in milliseconds; half an interval if that is longer. */
   readonly graceMs?: number
 }
 
-/** A content that missed so many periods has stopped. */
+/** A content has stopped after this many missed periods. */
 export const MAX_MISSED = 3
 const GRACE_MS = 30_000
 const SAMPLED_PERIODS = 32
 
-/** How a content changes its keys, by the ledger; undefined where that cannot be told, or may be chance. */
+/** How a content changes its keys, by the ledger; undefined without an estimate, or with low confidence. */
 export async function scheduleOf(
   { store, rotation }: Pick<OverdueOptions, 'store' | 'rotation'>,
   ref: ContentRef,
@@ -42,39 +42,39 @@ export async function scheduleOf(
   return schedule?.confidence === 'low' ? undefined : schedule
 }
 
-/** How late a request may be. */
+/** How late a request may be, in milliseconds. */
 export function graceOf(intervalMs: number, { graceMs = GRACE_MS }: Pick<OverdueOptions, 'graceMs'>): number {
   return Math.max(graceMs, intervalMs / 2)
 }
 
-/** When the request that comes after `missed` missed ones counts as missed itself. */
+/** When the request after `missed` missed requests counts as missed, in milliseconds since 1970. */
 export function overdueAt(schedule: RotationSchedule, missed: number, options: Pick<OverdueOptions, 'graceMs'>) {
   return dueOf(schedule, missed) + graceOf(schedule.intervalMs, options)
 }
 
 /**
- * Tells of every period that is overdue at `at`, but for the first `missed`, until the content has stopped. Which of the nodes, and
- * of all times this is called, tells of a period is decided in the store.
+ * Reports every period that is overdue at `at`, except the first `missed`, until the content has stopped. The store decides
+ * which node and call reports a period.
  */
-export async function tellOverdue(
+export async function emitOverdue(
   options: OverdueOptions,
   { ref, schedule, at }: { readonly ref: ContentRef; readonly schedule: RotationSchedule; readonly at: number },
   missed = 0,
-): Promise<{ readonly told: number; readonly missed: number }> {
-  let told = 0
+): Promise<{ readonly emitted: number; readonly missed: number }> {
+  let emitted = 0
   let count = missed
   for (; count < MAX_MISSED && at > overdueAt(schedule, count, options); count++) {
-    // Nobody remembers who told of anything older.
+    // Claims of older periods are deleted.
     if (overdueAt(schedule, count, options) <= at - CLAIM_MS) continue
     const one = missedRotation(ref, schedule, count)
-    if (!(await claim(options.store, happeningOf(one), at))) continue
+    if (!(await claim(options.store, claimableOf(one), at))) continue
     options.onMissed(one)
-    told++
+    emitted++
   }
-  return { told, missed: count }
+  return { emitted, missed: count }
 }
 
-/** The event that tells of a missed rotation: the same on every node. */
+/** The event of a missed rotation: the same on every node. */
 export function missedRotationEvent(missed: MissedRotation): KeyspringEvent {
   const { tenant, contentId, periodIndex, lastPeriodId, expectedAt, intervalMs } = missed
   return {
@@ -82,7 +82,7 @@ export function missedRotationEvent(missed: MissedRotation): KeyspringEvent {
     tenant,
     contentId,
     at: expectedAt,
-    id: claimIdOf(happeningOf(missed)),
+    id: claimIdOf(claimableOf(missed)),
     data: {
       ...(periodIndex === undefined ? {} : { periodIndex }),
       lastPeriodId,
@@ -104,11 +104,11 @@ function missedRotation(ref: ContentRef, schedule: RotationSchedule, missed: num
   }
 }
 
-function happeningOf({ tenant, contentId, lastPeriodId, after, periodIndex }: MissedRotation): ClaimableEvent {
+function claimableOf({ tenant, contentId, lastPeriodId, after, periodIndex }: MissedRotation): ClaimableEvent {
   return { tenant, parts: ['rotation.missed', contentId, lastPeriodId, after, periodIndex ?? ''] }
 }
 
-/** When the request for the period after `missed` missed ones is due. */
+/** When the request for the period after `missed` missed periods is due. */
 function dueOf({ nextRequest, intervalMs }: RotationSchedule, missed: number): number {
   return nextRequest + missed * intervalMs
 }

@@ -17,22 +17,22 @@ export interface PeriodsQuery {
   /** Only periods that end after this and start before that, milliseconds since 1970. */
   readonly from?: number | undefined
   readonly to?: number | undefined
-  /** How many periods that are still to come to tell of. */
+  /** How many future periods to list. */
   readonly expected?: number | undefined
 }
 
-/** A key period. Times are of ISO 8601. */
+/** A key period. Times are ISO 8601. */
 export interface ListedPeriod {
-  /** `expected`: still to come, as far as can be told; its kids are made by the encryptor. */
+  /** `expected`: a future period by the estimate. The encryptor will choose its kids. */
   readonly state: 'issued' | 'current' | 'expected'
   readonly periodId: string | undefined
   readonly index: number | undefined
-  /** Half-open: `end` belongs to the next. Undefined where nothing tells of it. */
+  /** Half-open: `end` belongs to the next period. Undefined if unknown. */
   readonly start: string | undefined
   readonly end: string | undefined
-  /** Where the times are from: the document, when encryptors first asked, or computed. */
+  /** The source of the times: the document, the first requests, or the estimate. */
   readonly times: 'document' | 'observed' | 'computed'
-  /** As the document writes them, for periods of a recording, which are not of this world's time. */
+  /** In the spelling of the document, for periods of a recording. */
   readonly startOffset: string | undefined
   readonly endOffset: string | undefined
   readonly keys: readonly {
@@ -47,19 +47,19 @@ export interface ListedPeriod {
 
 export interface ContentPeriods {
   readonly contentId: string
-  /** How expected periods were computed; undefined where nothing tells of a rotation. */
+  /** The estimate behind the expected periods; undefined without a rotation. */
   readonly rotation:
     | {
         readonly basis: RotationSchedule['basis']
         readonly intervalSeconds: number
         readonly confidence: RotationSchedule['confidence']
-        /** Whether so many requests did not come that no more are expected. */
+        /** Whether the content has stopped: too many requests did not arrive. */
         readonly stopped: boolean
       }
     | undefined
   /** The earliest first. */
   readonly periods: readonly ListedPeriod[]
-  /** Whether there are older ones than are told of. */
+  /** Whether older periods exist that are not listed. */
   readonly more: boolean
 }
 
@@ -68,8 +68,8 @@ const MAX_EXPECTED = 100
 const DEFAULT_EXPECTED = 5
 
 /**
- * The rotation schedule of a content: every key period that was asked for, and those to come. Throws ERR_CONTENT_NOT_FOUND.
- * @see speke.md 8
+ * The rotation schedule of a content: every requested key period, and the expected ones. Throws ERR_CONTENT_NOT_FOUND.
+ * @see CPIX 2.4, ContentKeyPeriod
  */
 export async function contentPeriods(
   management: Pick<Management, 'store' | 'rotation' | 'now'>,
@@ -105,7 +105,7 @@ export async function contentPeriods(
   }
 }
 
-/** A period before its times are written. */
+/** A period with its times in milliseconds since 1970. */
 interface Period extends Omit<ListedPeriod, 'start' | 'end'> {
   readonly start: number | undefined
   readonly end: number | undefined
@@ -129,11 +129,11 @@ function issuedPeriods(
     const end = period.end ?? next?.start ?? (period.periodId === newest?.periodId ? schedule?.nextStart : undefined)
     return [toPeriod(record, isCurrent(period) ? 'current' : 'issued', period, end)]
   })
-  // A content without periods has the same keys from its first request on.
-  const standing = recordOf.get('')
-  return standing === undefined
+  // A content without periods has the same keys since its first request.
+  const unchanging = recordOf.get('')
+  return unchanging === undefined
     ? rotating
-    : [toPeriod(standing, 'current', { start: standing.firstAt }, undefined), ...rotating]
+    : [toPeriod(unchanging, 'current', { start: unchanging.firstAt }, undefined), ...rotating]
 }
 
 function toPeriod(

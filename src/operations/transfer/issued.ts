@@ -16,7 +16,7 @@ export interface IssuedDocumentOptions {
   readonly drmSystems: readonly DrmSystem[]
 }
 
-/** The document of a content that nobody stored one for: of what was issued, the newest periods as far as one document goes. */
+/** Makes the document of a content without a stored one: the newest issued periods, up to the limit of keys of a document. */
 export async function issuedDocument(
   { store }: Pick<Management, 'store'>,
   { policy, findDrmSystem, drmSystems }: IssuedDocumentOptions,
@@ -47,14 +47,14 @@ export async function issuedDocument(
   })
 }
 
-/** A document has a kid once: of one that was issued in both classes, that which guards DRM content. */
+/** A document has a kid once: of a kid that was issued in both classes, it has the key with DRM. */
 function oneClassEach(keys: readonly IssuedKey[]): readonly IssuedKey[] {
   const byKid = new Map<Kid, IssuedKey>()
   for (const key of keys) if (byKid.get(key.kid)?.contentKeyClass !== 'drm') byKid.set(key.kid, key)
   return [...byKid.values()]
 }
 
-/** The systems it was issued for; those of its class where nobody asked yet. They decide the class of the key in the document. */
+/** The systems that a key was issued for; those of its class if no encryptor requested it. They decide the class of the key. */
 function systemsFor(
   { systemIds, contentKeyClass, commonEncryptionScheme: name = 'cenc' }: IssuedKey,
   findDrmSystem: FindDrmSystem,

@@ -13,9 +13,9 @@ import { type FindDrmSystem, rejectUnsupportedSystems, schemesOf } from '../spek
 import { CPIX_EXCHANGE, CPIX_EXCHANGE_2_4, type SpekeVersion } from '../speke/tables/versions.ts'
 
 /**
- * Reads a CPIX document of a content as it is exchanged beyond SPEKE: schemes, systems, rules and filters are the sender's business
- * and may be left out. Refuses what could not be filled, and what is of another content.
- * @see CPIX 2.3, CPIX; cpix.md 4, 13
+ * Reads a CPIX document of a content as clients exchange it beyond SPEKE: schemes, systems, rules and filters are optional.
+ * Throws ERR_CPIX_INVALID for a document that cannot be filled, or that names another content.
+ * @see CPIX 2.3, CPIX
  */
 export function readTransferDocument(
   document: XmlDocument,
@@ -36,7 +36,7 @@ export function readTransferDocument(
 
   const keys = readContentKeys(keyElements)
   const kids = new Set(keys.map(({ kid }) => kid))
-  // SPEKE 1.0 has ids of its own for some systems; a document without a version may be of it.
+  // SPEKE 1.0 has its own ids for some systems, and a document without a version can be of SPEKE 1.0.
   const findAny: FindDrmSystem = (systemId) => findDrmSystem(systemId, 2) ?? findDrmSystem(systemId, 1)
   const schemes = schemesOf(
     version,
@@ -51,22 +51,22 @@ export function readTransferDocument(
   return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
 }
 
-/** What is different in the document that stands, in our own words, where `posted` is not of the same keys and periods; else undefined. */
-export function differenceOf(posted: SpekeDocument, standing: SpekeDocument): string | undefined {
+/** Why the stored document has other keys or periods than `posted`; undefined if it has the same. Quotes neither document. */
+export function differenceOf(posted: SpekeDocument, stored: SpekeDocument): string | undefined {
   const kidsOf = ({ contentKeys }: SpekeDocument): string =>
     contentKeys
       .map(({ kid }) => kid)
       .sort()
       .join()
-  if (kidsOf(posted) !== kidsOf(standing)) return 'it is of other kids'
-  const schemes = new Map(standing.contentKeys.map(({ kid, scheme }) => [kid, scheme]))
+  if (kidsOf(posted) !== kidsOf(stored)) return 'it has other kids'
+  const schemes = new Map(stored.contentKeys.map(({ kid, scheme }) => [kid, scheme]))
   const another = posted.contentKeys.find(
     ({ kid, scheme }) => scheme !== undefined && schemes.get(kid) !== undefined && scheme !== schemes.get(kid),
   )
   if (another !== undefined) return `it has another scheme for kid ${another.kid}`
   const periodsOf = ({ periods }: SpekeDocument): string =>
     JSON.stringify(periods.map(({ id, index, start, end }) => [id, index ?? null, start ?? null, end ?? null]).sort())
-  return periodsOf(posted) === periodsOf(standing) ? undefined : 'it has other key periods'
+  return periodsOf(posted) === periodsOf(stored) ? undefined : 'it has other key periods'
 }
 
 function versionOf({ version, element }: Cpix): SpekeVersion {
@@ -77,13 +77,13 @@ function versionOf({ version, element }: Cpix): SpekeVersion {
 
 function refuseOtherContents({ element, contentId: ofDocument, lists }: Cpix, contentId: string): void {
   if (ofDocument !== undefined && ofDocument !== contentId) {
-    throw attributeError(element, 'contentId', 'the document is of another content than its URL')
+    throw attributeError(element, 'contentId', 'the document names another content than its URL')
   }
   for (const key of entriesOf(lists.ContentKeyList, 'ContentKey')) {
     if ((attributeOf(key, 'contentId') ?? contentId) !== contentId) {
-      throw attributeError(key, 'contentId', 'the key is of another content than the URL of the document')
+      throw attributeError(key, 'contentId', 'the key names another content than the URL of the document')
     }
-    // Filling a root and its leaves alike would let a leaf be licensed as if it stood alone.
+    // Filling a root key and its leaf keys alike would allow a licence for a leaf key alone.
     if (attributeOf(key, 'dependsOnKey') !== undefined) {
       throw attributeError(key, 'dependsOnKey', 'key hierarchies are not supported')
     }
@@ -98,7 +98,7 @@ function refuseUnknownReferences(
   for (const { element, kid, periodIds: used } of rules) {
     if (kid === undefined || !kids.has(kid)) throw attributeError(element, 'kid', 'no ContentKey has this kid')
     if (used.some((id) => id === undefined || !periodIds.has(id))) {
-      throw elementError(element, 'a periodId is no ContentKeyPeriod')
+      throw elementError(element, 'no ContentKeyPeriod has this periodId')
     }
   }
 }
