@@ -5,8 +5,10 @@ import { parseArgs } from 'node:util'
 import { memoryStore } from '../src/adapters/store/memory/store.ts'
 import { DRM_SYSTEMS } from '../src/formats/drm/facts.ts'
 import { readXml } from '../src/formats/xml/reader.ts'
-import type { Call } from '../src/http/call.ts'
-import { createHandler, routes } from '../src/http/routes/routes.ts'
+import { RequestHandler } from '../src/http/handler.ts'
+import { ProxyTrust } from '../src/http/listener/proxy-trust.ts'
+import type { IncomingRequest } from '../src/http/request.ts'
+import { routes } from '../src/http/routes/routes.ts'
 import { StoredContentKeys } from '../src/keys/content/content-keys.ts'
 import { openKeys } from '../src/keys/crypto/open-keys.ts'
 import type { RootKey } from '../src/keys/ports/root-key.ts'
@@ -52,7 +54,7 @@ const { dataKeys } = await openKeys({
   randomBytes,
 })
 const { callers, headersFor } = await fuzzedCallers()
-const handle = createHandler({
+const handler = new RequestHandler({
   routes: routes({
     speke: new SpekeAnswerer({
       contentKeys: new StoredContentKeys({
@@ -84,6 +86,8 @@ const handle = createHandler({
     metrics: undefined,
   }),
   checks: [],
+  proxies: new ProxyTrust([]),
+  maxBodyBytes: 1024 * 1024,
   observe: (_call, _route, _reply, error) => {
     lastError = error
   },
@@ -93,26 +97,26 @@ const handle = createHandler({
 let lastError: unknown
 const statuses = new Map<number, number>()
 const times = new Float64Array(inputs)
-let slowest: { ms: number; at: number; call?: Call } = { ms: 0, at: -1 }
+let slowest: { ms: number; at: number; call?: IncomingRequest } = { ms: 0, at: -1 }
 
 process.on('unhandledRejection', raise)
 for (let i = 0; i < inputs; i++) {
   const { bytes, versionHeader } = nextRequest()
   const rawPath = '/speke/v2.0/copyProtection'
-  const call: Call = {
+  const call: IncomingRequest = {
     method: 'POST',
     rawPath,
     headers: {
       ...headersFor(next, rawPath, bytes),
       ...(versionHeader !== undefined && { 'x-speke-version': versionHeader }),
     },
-    bytes,
+    readBody: async () => bytes,
     peer: '127.0.0.1',
     secure: true,
     requestId: String(i),
   }
   const startedAt = performance.now()
-  const { status, body } = await handle(call)
+  const { status, body } = await handler.handle(call)
   const ms = performance.now() - startedAt
   times[i] = ms
   if (ms > slowest.ms) slowest = { ms, at: i, call }
@@ -128,7 +132,7 @@ process.stderr.write('\r\x1b[K')
 const again: number[] = []
 for (let i = 0; i < 5 && slowest.call !== undefined; i++) {
   const startedAt = performance.now()
-  await handle(slowest.call)
+  await handler.handle(slowest.call)
   again.push(performance.now() - startedAt)
 }
 

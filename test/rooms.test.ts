@@ -12,7 +12,7 @@ const ROOMS: Readonly<Record<string, readonly [rooms: string, packages?: string]
     'http adapters operations protocols auth keys formats core',
     'zod yaml pino prom-client @aws-sdk/client-secrets-manager @aws-sdk/client-ssm',
   ],
-  http: ['operations protocols auth keys formats core', 'hono @hono/zod-openapi'],
+  http: ['operations protocols auth keys formats core', 'zod'],
   adapters: ['operations toolkit auth keys formats core', 'pg @aws-sdk/client-dynamodb @aws-sdk/client-kms'],
   operations: ['toolkit protocols auth keys formats core', 'jose'],
   toolkit: ['protocols auth formats core'],

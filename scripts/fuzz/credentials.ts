@@ -1,11 +1,12 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { memoryStore } from '../../src/adapters/store/memory/store.ts'
 import { createCredentialSecrets } from '../../src/auth/clients/credential-secrets.ts'
+import type { IssuedCredential } from '../../src/auth/methods/definition.ts'
 import { digestResponse, digestSecret } from '../../src/auth/methods/digest-secret.ts'
-import { type IssuedCredential, issueCredential } from '../../src/auth/methods/issue-credential.ts'
+import { issueCredential } from '../../src/auth/methods/methods.ts'
 import { signSigV4 } from '../../src/auth/methods/sigv4-sign.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { type Callers, callersFrom } from '../../src/server/assemble/callers.ts'
+import { CallerRegistry, type Callers } from '../../src/server/assemble/callers.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import type { Random } from './mutate.ts'
 
@@ -50,8 +51,8 @@ export async function fuzzedCallers(): Promise<FuzzedCallers> {
   ]
   const credentials = [token, digest, sigV4].map(({ credential }) => credential)
   await store.putClient({ client: { name: 'fuzz', tenant, scopes: ['keys:issue'] }, credentials })
-  const load = callersFrom({ store, dataKeys, now: () => Date.now() })
-  const callers = await load(readConfig({ environment: { KEYSPRING_LIMITS_CLIENT_REQUESTS_PER_SECOND: '0' } }))
+  const registry = new CallerRegistry({ store, dataKeys, now: () => Date.now() })
+  const callers = await registry.load(readConfig({ environment: { KEYSPRING_LIMITS_CLIENT_REQUESTS_PER_SECOND: '0' } }))
   callers.enforce()
 
   const tokenText = toldOf(token, 'token')

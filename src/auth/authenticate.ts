@@ -3,49 +3,72 @@ import { AuthenticationError, type AuthenticationFailure } from './failure.ts'
 import { type AuthMethod, PLACES } from './method.ts'
 import { isRepeated, type Presented } from './presented.ts'
 
-/** The client that sent a request, and how it proved that. */
+/** The client that sent a request, and how it authenticated. */
 export interface Authenticated {
   readonly client: Client
   /** The name of the method. */
   readonly method: string
 }
 
-/**
- * Tells who is calling, at once where the method can. Throws, or rejects with, an AuthenticationError with the challenges of
- * every method.
- */
-export type Authenticate = (presented: Presented) => Promise<Authenticated> | Authenticated
+/** Finds the client that sent a request, by the methods that are in use. */
+export class Authenticator {
+  readonly #methods: readonly AuthMethod[]
+  readonly #byPlace: readonly (readonly AuthMethod[])[]
 
-/** Asks the one method whose credential is presented. Two credentials at once are refused: which one counts would be a guess. */
-export function createAuthenticate(methods: readonly AuthMethod[]): Authenticate {
-  const byPlace = PLACES.map((place) => methods.filter((method) => method.place === place))
-
-  const refuse = (presented: Presented, reason: AuthenticationFailure, method?: AuthMethod): AuthenticationError => {
-    const challenges = methods.flatMap((one) => one.challenges?.(presented, one === method ? reason : undefined) ?? [])
-    return new AuthenticationError(reason, method?.name, [...new Set(challenges)])
+  constructor(methods: readonly AuthMethod[]) {
+    this.#methods = methods
+    this.#byPlace = PLACES.map((place) => methods.filter((method) => method.place === place))
   }
 
-  return (presented) => {
-    const fail = (error: unknown, method: AuthMethod): never => {
-      throw error instanceof AuthenticationError ? refuse(presented, error.reason, method) : error
+  /**
+   * The client of the one credential that is presented. Two credentials at once are rejected: which one counts would be a
+   * guess. Throws, or rejects with, an AuthenticationError with the challenges of every method.
+   */
+  authenticate(presented: Presented): Promise<Authenticated> | Authenticated {
+    const method = this.#methodOf(presented)
+    const { name } = method
+    try {
+      const client = method.verify(presented)
+      if (!(client instanceof Promise)) return { client, method: name }
+      return client.then(
+        (found) => ({ client: found, method: name }),
+        (error: unknown) => this.#fail(error, presented, method),
+      )
+    } catch (error) {
+      return this.#fail(error, presented, method)
     }
-    for (const candidates of byPlace) {
+  }
+
+  /** The method of the presented credential. */
+  #methodOf(presented: Presented): AuthMethod {
+    for (const candidates of this.#byPlace) {
       const [method, second] = candidates.filter((one) => one.recognizes(presented))
       if (method === undefined) continue
-      if (second !== undefined) throw refuse(presented, 'ambiguous')
-      if (method.place === 'request' && isRepeated(presented, 'authorization'))
-        throw refuse(presented, 'ambiguous', method)
-      try {
-        const client = method.verify(presented)
-        if (!(client instanceof Promise)) return { client, method: method.name }
-        return client.then(
-          (found) => ({ client: found, method: method.name }),
-          (error: unknown) => fail(error, method),
-        )
-      } catch (error) {
-        return fail(error, method)
+      const isSecond = method.place === 'gateway' && this.#hasOwnCredential(presented)
+      if (second !== undefined || isSecond) throw this.#error(presented, 'ambiguous')
+      if (method.place === 'request' && isRepeated(presented, 'authorization')) {
+        throw this.#error(presented, 'ambiguous', method)
       }
+      return method
     }
-    throw refuse(presented, 'missing')
+    throw this.#error(presented, 'missing')
+  }
+
+  /** The caller behind a gateway presents a credential of its own, which the gateway did not verify. */
+  #hasOwnCredential(presented: Presented): boolean {
+    return this.#methods.some(
+      (one) => one.place === 'request' && one.recognizes(presented) && one.isLeftByGateway?.(presented) !== true,
+    )
+  }
+
+  #fail(error: unknown, presented: Presented, method: AuthMethod): never {
+    throw error instanceof AuthenticationError ? this.#error(presented, error.reason, method) : error
+  }
+
+  #error(presented: Presented, reason: AuthenticationFailure, method?: AuthMethod): AuthenticationError {
+    const challenges = this.#methods.flatMap(
+      (one) => one.challenges?.(presented, one === method ? reason : undefined) ?? [],
+    )
+    return new AuthenticationError(reason, method?.name, [...new Set(challenges)])
   }
 }

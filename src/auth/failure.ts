@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../core/errors.ts'
 
-/** Why nobody was recognized. It is for the log alone: the caller is told the same whatever it was. */
+/** Why a caller was not authenticated. Only the log has it: the caller always gets the same message. */
 export type AuthenticationFailure =
   /** No credential of a configured method. */
   | 'missing'
@@ -9,19 +9,19 @@ export type AuthenticationFailure =
   | 'malformed'
   /** No such credential. */
   | 'unknown'
-  /** Secret, signature or response do not fit. */
+  /** The secret, signature or response is wrong. */
   | 'mismatch'
   | 'not-yet-valid'
   | 'expired'
   /** The nonce is too old or not ours. */
   | 'stale'
   | 'replayed'
-  /** In the clear, where the method wants TLS. */
+  /** Sent in the clear, although the method requires TLS. */
   | 'insecure'
   /** The body is not the one that was signed. */
   | 'body-mismatch'
 
-/** The caller is nobody we know. The message is one for all; `challenges` are the values of WWW-Authenticate. */
+/** The caller is not authenticated. `challenges` are the values of WWW-Authenticate. */
 export class AuthenticationError extends KeyProviderError {
   override readonly name = 'AuthenticationError'
   readonly reason: AuthenticationFailure
@@ -37,19 +37,33 @@ export class AuthenticationError extends KeyProviderError {
   }
 }
 
-/** What a known client may not do. */
-export type ForbiddenReason = 'scope' | 'content' | 'recipient'
+/** What the client may not do: use the scope, name the content, have keys for these recipients. */
+type ForbiddenReason = 'scope' | 'content' | 'recipient'
 
-/** The client is known and may not do this. */
+/** The client is authenticated, but may not do this. */
 export class ForbiddenError extends KeyProviderError {
   override readonly name = 'ForbiddenError'
   readonly reason: ForbiddenReason
-  /** Its name, for the log. */
+  /** The name of the client, for the log. */
   readonly client: string | undefined
 
   constructor(reason: ForbiddenReason, client?: string) {
     super('ERR_FORBIDDEN', `the client is not allowed to do this: ${reason}`)
     this.reason = reason
+    this.client = client
+  }
+}
+
+/** A caller, a player or an address sends too many requests, or too many wrong credentials. */
+export class RateLimitedError extends KeyProviderError {
+  override readonly name = 'RateLimitedError'
+  readonly retryAfterSeconds: number
+  /** The name of the client, for the log. */
+  readonly client: string | undefined
+
+  constructor(retryAfterSeconds: number, client?: string) {
+    super('ERR_RATE_LIMITED', `too many requests: try again in ${retryAfterSeconds} s`)
+    this.retryAfterSeconds = retryAfterSeconds
     this.client = client
   }
 }

@@ -1,18 +1,14 @@
-/** A token bucket for each client. */
-export interface RateLimit {
-  /** Takes one token. The whole seconds to wait when there is none (Retry-After), else undefined. */
-  take(client: string): number | undefined
-}
+import { hash } from 'node:crypto'
 
 export interface RateLimitOptions {
   /** Tokens that come back per second. */
   readonly perSecond: number
-  /** Tokens of a bucket that was left alone: what a rotation boundary may take at once. */
+  /** Tokens of a full bucket: the requests that may come at once, such as at a rotation boundary. */
   readonly burst: number
-  /** Milliseconds, of a clock that does not go back. */
+  /** Milliseconds of a clock that never goes back. */
   readonly now: () => number
-  /** How many buckets are kept. One that is dropped starts full again. */
-  readonly maxClients?: number
+  /** How many buckets are kept. A bucket that is dropped starts full again. */
+  readonly maxBuckets?: number
 }
 
 interface Bucket {
@@ -20,32 +16,60 @@ interface Bucket {
   at: number
 }
 
-/** Limits the requests of each client by name. @see RFC 6585, 4 (429) */
-export function createRateLimit({ perSecond, burst, now, maxClients = 10_000 }: RateLimitOptions): RateLimit {
-  const buckets = new Map<string, Bucket>()
+/** A longer name is kept as its hash, so that all buckets together stay under 30 MB. */
+const MAX_NAME = 64
 
-  const bucketOf = (client: string, at: number): Bucket => {
-    const known = buckets.get(client)
-    if (known !== undefined) return known
-    // The oldest goes: an attacker has no names of clients, so only a server of very many clients gets here.
-    for (const oldest of buckets.keys()) {
-      if (buckets.size < maxClients) break
-      buckets.delete(oldest)
-    }
-    const bucket: Bucket = { tokens: burst, at }
-    buckets.set(client, bucket)
+/** A token bucket for each name, such as a client, a player or an address. @see RFC 6585, 4 (429) */
+export class RateLimit {
+  readonly #options: Required<RateLimitOptions>
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(options: RateLimitOptions) {
+    this.#options = { maxBuckets: 10_000, ...options }
+  }
+
+  /** Takes one token. If there is none: the whole seconds to wait (`Retry-After`), else undefined. */
+  take(name: string): number | undefined {
+    const bucket = this.#refill(name)
+    if (bucket.tokens < 1) return this.#waitOf(bucket)
+    bucket.tokens -= 1
+    return undefined
+  }
+
+  /** The whole seconds until there is a token; undefined if there is one. It takes none. */
+  peek(name: string): number | undefined {
+    if (!this.#buckets.has(keyOf(name))) return undefined
+    const bucket = this.#refill(name)
+    return bucket.tokens < 1 ? this.#waitOf(bucket) : undefined
+  }
+
+  #refill(name: string): Bucket {
+    const { burst, perSecond, now } = this.#options
+    const at = now()
+    const bucket = this.#bucketOf(keyOf(name), at)
+    bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1_000) * perSecond)
+    bucket.at = at
     return bucket
   }
 
-  return {
-    take(client) {
-      const at = now()
-      const bucket = bucketOf(client, at)
-      bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1_000) * perSecond)
-      bucket.at = at
-      if (bucket.tokens < 1) return Math.max(1, Math.ceil((1 - bucket.tokens) / perSecond))
-      bucket.tokens -= 1
-      return undefined
-    },
+  #bucketOf(key: string, at: number): Bucket {
+    const known = this.#buckets.get(key)
+    if (known !== undefined) return known
+    // The oldest goes first: it had the most time to fill up again.
+    for (const oldest of this.#buckets.keys()) {
+      if (this.#buckets.size < this.#options.maxBuckets) break
+      this.#buckets.delete(oldest)
+    }
+    const bucket = { tokens: this.#options.burst, at }
+    this.#buckets.set(key, bucket)
+    return bucket
   }
+
+  #waitOf({ tokens }: Bucket): number {
+    return Math.max(1, Math.ceil((1 - tokens) / this.#options.perSecond))
+  }
+}
+
+function keyOf(name: string): string {
+  return name.length <= MAX_NAME ? name : hash('sha256', name, 'base64')
 }

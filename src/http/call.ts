@@ -1,38 +1,88 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ClientCertificate, Presented } from '../auth/presented.ts'
-import type { KeyProviderError } from '../core/errors.ts'
+import type { BodyShare, ClientCertificate, Presented } from '../auth/presented.ts'
+import type { BodyBudget } from './body-budget.ts'
+import type { ProxyTrust } from './listener/proxy-trust.ts'
+import { bodyTooLarge, type IncomingRequest, UnsupportedEncodingError } from './request.ts'
 
-/** A request as every runtime hands it over. */
-export interface Call extends Presented {
+export interface CallOptions {
+  readonly proxies: ProxyTrust
+  /** The size limit of the body, in bytes. */
+  readonly maxBodyBytes: number
+  readonly budget: BodyBudget
+}
+
+/** One request on its way through checks and route. A route reads the body only after it has judged the head. */
+export class Call implements Presented {
   readonly method: string
-  /** Path and query as they stood on the request line. */
   readonly rawPath: string
-  /** What of it routes go by, where a gateway serves them below a path of its own. */
-  readonly routePath?: string | undefined
-  /** Names in lower case. */
   readonly headers: IncomingHttpHeaders
-  /** Names and values in turn, as received. */
-  readonly rawHeaders?: readonly string[] | undefined
-  readonly bytes: Buffer
-  /** The address of the peer of the connection. */
+  readonly rawHeaders: readonly string[] | undefined
   readonly peer: string
-  /** Whether the connection is encrypted up to here. */
+  readonly httpVersion: string | undefined
+  /** Whether nobody on the way could read the request: TLS ends here, or at a trusted proxy. */
   readonly secure: boolean
-  /** The certificate of the peer, where TLS verified it. */
-  readonly clientCertificate?: ClientCertificate | undefined
-  /** The id in X-Request-Id and in the log. */
+  readonly clientCertificate: ClientCertificate | undefined
   readonly requestId: string
-  /** Why the runtime did not take the body; `bytes` is empty then. Any other refusal goes before it. */
-  readonly fault?: KeyProviderError | undefined
-}
+  /** A problem that the operator can fix, although the request may have been answered. It is logged. */
+  warning: string | undefined
+  readonly #request: IncomingRequest
+  readonly #options: CallOptions
+  #body: Promise<Buffer> | undefined
+  #bodyBytes = 0
+  #strangerBytes = 0
 
-/** What is sent back. X-Request-Id and Content-Length are added by the runtime. */
-export interface Reply {
-  readonly status: number
-  /** A list stands for a header that is sent once for each. */
-  readonly headers: Readonly<Record<string, string | string[]>>
-  readonly body: string | Uint8Array
-}
+  constructor(request: IncomingRequest, options: CallOptions) {
+    this.method = request.method
+    this.rawPath = request.rawPath
+    this.headers = request.headers
+    this.rawHeaders = request.rawHeaders
+    this.peer = request.peer
+    this.httpVersion = request.httpVersion
+    this.secure = options.proxies.isSecure(request)
+    this.clientCertificate = request.clientCertificate
+    this.requestId = request.requestId
+    this.#request = request
+    this.#options = options
+  }
 
-/** Answers one call. It never throws: failures are replies. */
-export type Handler = (call: Call) => Promise<Reply> | Reply
+  /** The address of the caller: the peer, or the address that a trusted proxy reports. */
+  get address(): string {
+    return this.#options.proxies.clientAddress(this.#request)
+  }
+
+  /** The address of the peer is one of `trustProxy`. */
+  get isFromTrustedProxy(): boolean {
+    return this.#options.proxies.isTrusted(this.peer)
+  }
+
+  /** How many bytes of the body were received so far. */
+  get bodyBytes(): number {
+    return this.#bodyBytes
+  }
+
+  /**
+   * The body, read once. `share` says whether the caller has proven who it is. Rejects with ERR_MEDIA_TYPE_UNSUPPORTED for
+   * an encoded body (RFC 9110, 8.4), ERR_BODY_TOO_LARGE, and ERR_OVERLOADED if the bodies in flight need too much memory.
+   */
+  body(share: BodyShare = 'caller'): Promise<Buffer> {
+    this.#body ??= this.#readBody(share)
+    return this.#body
+  }
+
+  /** Gives the memory of the body back to the budget. Call it once, when the reply is made. */
+  release(): void {
+    if (this.#bodyBytes > 0) this.#options.budget.release(this.#bodyBytes, this.#strangerBytes)
+  }
+
+  async #readBody(share: BodyShare): Promise<Buffer> {
+    const { maxBodyBytes, budget } = this.#options
+    const encoding = this.headers['content-encoding']
+    if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new UnsupportedEncodingError()
+    if (Number(this.headers['content-length'] ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
+    return this.#request.readBody(maxBodyBytes, (count) => {
+      budget.take(count, share)
+      this.#bodyBytes += count
+      if (share === 'stranger') this.#strangerBytes += count
+    })
+  }
+}

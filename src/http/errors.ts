@@ -1,16 +1,16 @@
-import { AuthenticationError } from '../auth/failure.ts'
+import { AuthenticationError, RateLimitedError } from '../auth/failure.ts'
 import { type ErrorCode, KeyProviderError } from '../core/errors.ts'
 import { AccessError } from '../protocols/playback/access.ts'
 import { SpekeError } from '../protocols/speke/error.ts'
-import type { Reply } from './call.ts'
+import { type Reply, UnsupportedEncodingError } from './request.ts'
 
-/** The status of every code. A new code does not build until it has a line here. @see speke.md 2.3 */
+/** The HTTP status of every code. A new code does not compile until it has a line here. */
 export const STATUS: Record<ErrorCode, number> = {
   ERR_BODY_TOO_LARGE: 413,
   ERR_MEDIA_TYPE_UNSUPPORTED: 415,
   ERR_METHOD_NOT_ALLOWED: 405,
   ERR_ROUTE_NOT_FOUND: 404,
-  // Not 421: that invites the client to try again on another connection, which mends nothing here.
+  // Not 421, which invites the client to try another connection: that does not help here.
   ERR_REQUEST_FORWARDED: 403,
 
   ERR_UNAUTHENTICATED: 401,
@@ -57,13 +57,13 @@ export const STATUS: Record<ErrorCode, number> = {
   ERR_AUDIT_UNAVAILABLE: 503,
   ERR_AUDIT_BROKEN: 500,
 
-  // The API answers 200 and its own status word; this is for a failure that no such answer told.
+  // The Widevine API answers 200 with its own status word; this is for a failure outside such an answer.
   ERR_WIDEVINE_REQUEST_REFUSED: 400,
 
   ERR_PSSH_INVALID: 500,
   ERR_PLAYREADY_OBJECT_INVALID: 500,
   ERR_WIDEVINE_PSSH_DATA_INVALID: 500,
-  // Keys that somebody imports, encrypted to our certificate.
+  // Imported keys that are encrypted to the import certificate.
   ERR_KEY_UNWRAP_FAILED: 422,
 
   ERR_SEAL_BROKEN: 500,
@@ -80,7 +80,7 @@ export const STATUS: Record<ErrorCode, number> = {
   ERR_OVERRIDE_EXISTS: 409,
   ERR_OVERRIDE_INVALID: 422,
 
-  // The command line alone meets these.
+  // Only the command line meets these.
   ERR_KEY_PROVIDER_UNREACHABLE: 500,
   ERR_KEY_PROVIDER_REFUSED: 500,
   ERR_ANSWER_INVALID: 500,
@@ -91,7 +91,7 @@ export const STATUS: Record<ErrorCode, number> = {
   ERR_OVERLOADED: 503,
 }
 
-/** The path is right, the method is not; `allow` says which would be. */
+/** The path exists, but not with this method; `allow` lists the methods it has. */
 export class MethodNotAllowedError extends KeyProviderError {
   override readonly name = 'MethodNotAllowedError'
   readonly allow: string
@@ -102,25 +102,11 @@ export class MethodNotAllowedError extends KeyProviderError {
   }
 }
 
-/** Somebody asks too often. */
-export class RateLimitedError extends KeyProviderError {
-  override readonly name = 'RateLimitedError'
-  readonly retryAfterSeconds: number
-  /** The name of the client, for the log. */
-  readonly client: string | undefined
-
-  constructor(retryAfterSeconds: number, client?: string) {
-    super('ERR_RATE_LIMITED', `too many requests: try again in ${retryAfterSeconds} s`)
-    this.retryAfterSeconds = retryAfterSeconds
-    this.client = client
-  }
-}
-
-/** Characters of the reason header. */
+/** The longest reason header, in characters. */
 const MAX_REASON = 512
 const RETRY_AFTER_SECONDS = '2'
 
-/** The reply to a failure: a 4XX is its bare message, as SPEKE asks; a 5XX tells the caller nothing of its cause. */
+/** The reply to an error: a 4XX is the bare message, as SPEKE requires; a 5XX hides its cause from the caller. */
 export function toReply(error: unknown): Reply {
   const status = error instanceof KeyProviderError ? STATUS[error.code] : 500
   if (status === 503) {
@@ -130,13 +116,15 @@ export function toReply(error: unknown): Reply {
   return textReply(status, error.message, headersOf(error))
 }
 
-/** The strings of SPEKE are fixed and say little, so why and where stands in a header beside them. */
+/** The strings of SPEKE are fixed and say little, so a header beside them says where and why. */
 function headersOf(error: KeyProviderError): Reply['headers'] {
   if (error instanceof MethodNotAllowedError) return { allow: error.allow }
   if (error instanceof RateLimitedError) return { 'retry-after': String(error.retryAfterSeconds) }
-  // A header for each: clients of RFC 2617 read the first challenge of a header and no other.
+  // One header for each challenge: clients of RFC 2617 read only the first challenge of a header.
   if (error instanceof AuthenticationError) return { 'www-authenticate': [...error.challenges] }
   if (error instanceof AccessError) return challengeOf(error)
+  // RFC 9110, 12.5.3: what would be accepted instead.
+  if (error instanceof UnsupportedEncodingError) return { 'accept-encoding': 'identity' }
   if (!(error instanceof SpekeError) || error.detail === undefined) return {}
   return { 'x-keyspring-reason': error.detail.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON) }
 }
@@ -147,7 +135,7 @@ function challengeOf({ code, reason }: AccessError): Readonly<Record<string, str
   return { 'www-authenticate': reason === 'token-missing' ? 'Bearer' : 'Bearer error="invalid_token"' }
 }
 
-/** A reply of one line of plain text, never to be kept by a cache. */
+/** A reply with one line of plain text, which no cache keeps. */
 export function textReply(status: number, text: string, headers: Reply['headers'] = {}): Reply {
   return {
     status,

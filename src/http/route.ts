@@ -1,5 +1,6 @@
 import type { LedgerEntry } from '../keys/ledger/ledger.ts'
-import type { Call, Reply } from './call.ts'
+import type { Call } from './call.ts'
+import type { Reply } from './request.ts'
 
 /** The names of the routes in logs and metrics: a closed set, so that no label grows with traffic. */
 export type RouteName =
@@ -14,40 +15,47 @@ export type RouteName =
   | 'copyProtectionData'
   | 'api'
 
-/** A reply, with what the log wants to know of the keys in it. */
+/** A reply, and what log, metrics and audit record of it. */
 export interface RouteReply extends Reply {
   readonly issued?: Issued
-  /** Why the caller was refused in the words of its protocol, under a status that does not tell: logged like any refusal. */
+  /** The error behind a reply whose status does not show it. It is logged like any error. */
   readonly failure?: unknown
 }
 
-/** What an answer held, in numbers and names. */
+/** The keys of an answer, in numbers and names. */
 export interface Issued {
   readonly tenant: string
   readonly client: string
   readonly contentId: string
   readonly keys: number
   readonly first: boolean
-  /** How the caller proved who it is, and what the ledger was told; undefined where the answer was recorded already. */
+  /** How the caller authenticated. Undefined, as `records`, if the answer was recorded before. */
   readonly method?: string
   readonly records?: readonly LedgerEntry[]
 }
 
-/** What is served at one path by one method. To add a route, write one file that makes one and one line in `routes.ts`. */
+/** What is served at one path by one method. To add a route, write one file in `routes/` and add one line to `routes.ts`. */
 export interface Route {
   readonly name: RouteName
-  /** As it is asked for, or with any one segment where it has `{name}`: such segments come last; `{...}` stands for any number. */
+  /** A literal path, in which `{name}` stands for any one segment and a final `{...}` for any number of segments. */
   readonly path: string
-  /** `GET` stands for HEAD too. Another route may serve the same path by another method; `any` is for a route that looks itself. */
+  /** `GET` includes HEAD. Another route may serve the same path by another method. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'any'
-  /** The SPEKE version that the path names, to count the requests whose header says another. */
+  /** The size limit of the request body, in bytes. Default: `limits.bodyBytes`. */
+  readonly maxBodyBytes?: number
+  /** The route is answered even if too many requests are under way: it reports the state of the server. */
+  readonly answersUnderLoad?: boolean
+  /** The SPEKE version in the path. Requests whose header names another version are counted. */
   readonly pathVersion?: string
   /** Headers of every reply of this route, errors included. */
   headers?(call: Call): Readonly<Record<string, string>>
-  /** The reply to a failure, where it is another than elsewhere. */
+  /** The reply to an error, if it differs from `toReply`. */
   refuse?(call: Call, error: unknown): Reply
-  /** Answers a preflight; without it OPTIONS is not served. @see https://fetch.spec.whatwg.org/#cors-preflight-fetch */
+  /** Answers a CORS preflight. Without it, OPTIONS is not served. @see https://fetch.spec.whatwg.org/#cors-preflight-fetch */
   preflight?(call: Call): Reply
-  /** `segments` are what stood for the `{name}` of the path. Throws KeyProviderError for what it refuses. */
+  /**
+   * Answers a call; `segments` are the texts of `{name}` in the path. It must judge the head (credentials, media type)
+   * before it calls `call.body()`. Throws KeyProviderError.
+   */
   handle(call: Call, segments: readonly string[]): Promise<RouteReply> | RouteReply
 }

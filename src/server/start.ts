@@ -1,8 +1,8 @@
 import { withTimeLimit } from '../core/time-limit.ts'
-import type { Handler } from '../http/call.ts'
-import { isLoopbackAddress } from '../http/listener/loopback.ts'
-import { type Listener, listen } from '../http/listener/node.ts'
+import { Listener } from '../http/listener/listener.ts'
+import { isLoopbackAddress } from '../http/listener/private-listener.ts'
 import type { TlsMaterial } from '../http/listener/tls.ts'
+import type { Handler } from '../http/request.ts'
 import type { Callers } from './assemble/callers.ts'
 import { type Handlers, handlersOf } from './assemble/handlers.ts'
 import type { KeyProvider } from './assemble/key-provider.ts'
@@ -63,7 +63,7 @@ export async function startServer(config: Config, parts: ServerParts): Promise<R
 
   let current: Handlers | undefined
   const listenAt = (host: string, port: number, which: keyof Handlers, material?: TlsMaterial): Promise<Listener> =>
-    listen({
+    Listener.open({
       host,
       port,
       tls: material,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { inspect } from 'node:util'
-import { createAuthenticate } from '../../src/auth/authenticate.ts'
+import { Authenticator } from '../../src/auth/authenticate.ts'
 import { createClientDirectory } from '../../src/auth/clients/directory.ts'
 import { AuthenticationError } from '../../src/auth/failure.ts'
 import { basic } from '../../src/auth/methods/basic.ts'
@@ -14,18 +14,19 @@ import { sigV4 } from '../../src/auth/methods/sigv4.ts'
 import { signSigV4 } from '../../src/auth/methods/sigv4-sign.ts'
 import type { Presented } from '../../src/auth/presented.ts'
 import { everything } from './everything.ts'
-import { now, presenting } from './presenting.ts'
+import { certificateOf, now, presenting } from './presenting.ts'
 
 const all = await everything(now)
 const { authenticate } = all
+const BODY = '<cpix:CPIX/>'
 const basicOf = (password: string) => `Basic ${Buffer.from(`encoder:${password}`).toString('base64')}`
 const byGateway = { 'x-gateway-secret': all.gatewaySecret, 'x-speke-caller-arn': all.arn }
-const clientCertificate = { fingerprint256: all.fingerprint, subjectAltNames: [] }
+const clientCertificate = certificateOf({ fingerprint256: all.fingerprint })
 
 function bySigV4(): Presented {
   const given = presenting()
   const signed = signSigV4(
-    { method: given.method, rawPath: given.rawPath, headers: { host: 'keys.example' }, body: given.bytes },
+    { method: given.method, rawPath: given.rawPath, headers: { host: 'keys.example' }, body: BODY },
     all.accessKey,
     { region: 'eu-west-1', service: 'execute-api' },
     now(),
@@ -39,7 +40,7 @@ async function failure(presented: Presented): Promise<AuthenticationError> {
   return error
 }
 
-describe('createAuthenticate', () => {
+describe('Authenticator', () => {
   for (const [method, given] of [
     ['token', presenting({ 'x-api-key': all.token })],
     ['jwt', presenting({ authorization: `Bearer ${all.jwt}` })],
@@ -100,7 +101,7 @@ describe('createAuthenticate', () => {
   })
 
   test('a failure that is no refusal stays what it is', async () => {
-    const broken = createAuthenticate([
+    const broken = new Authenticator([
       {
         name: 'broken',
         place: 'request',
@@ -110,14 +111,14 @@ describe('createAuthenticate', () => {
         },
       },
     ])
-    assert.throws(() => broken(presenting()), RangeError)
+    assert.throws(() => broken.authenticate(presenting()), RangeError)
   })
 
   test('with nobody configured every method refuses all that is presented', async () => {
     const clients = createClientDirectory()
-    const nobody = createAuthenticate([
+    const nobody = new Authenticator([
       bearerToken({ clients, now }),
-      sigV4({ clients, secrets: all.secrets, now, randomBytes }),
+      sigV4({ clients, secrets: all.secrets, now }),
       digest({
         clients,
         secrets: all.secrets,
@@ -136,7 +137,7 @@ describe('createAuthenticate', () => {
       bySigV4(),
       presenting({}, { clientCertificate }),
     ]) {
-      await assert.rejects(async () => nobody(given), { code: 'ERR_UNAUTHENTICATED', reason: 'unknown' })
+      await assert.rejects(async () => nobody.authenticate(given), { code: 'ERR_UNAUTHENTICATED', reason: 'unknown' })
     }
   })
 })
@@ -198,7 +199,7 @@ describe('no secret is told', () => {
       presenting({ authorization: `Digest username="encoder", response="${all.password}"` }),
       presenting({ 'x-gateway-secret': `${all.gatewaySecret}x` }),
       presenting({ 'x-gateway-secret': all.gatewaySecret, 'x-speke-caller-arn': all.password }),
-      { ...signed, bytes: Buffer.from(all.password) },
+      { ...signed, body: async () => Buffer.from(all.password) },
     ]) {
       const error = await failure(given)
       assertSilent(error)

@@ -1,17 +1,19 @@
 import { createHash, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { exportJWK, SignJWT } from 'jose'
-import { createAuthenticate } from '../../src/auth/authenticate.ts'
+import { Authenticator } from '../../src/auth/authenticate.ts'
 import { createClientDirectory } from '../../src/auth/clients/directory.ts'
 import type { RegisteredClient } from '../../src/auth/clients/store.ts'
 import type { Credential } from '../../src/auth/credentials/credential.ts'
-import { basic, hashPassword } from '../../src/auth/methods/basic.ts'
+import { basic } from '../../src/auth/methods/basic.ts'
 import { bearerToken, issueToken } from '../../src/auth/methods/bearer-token.ts'
 import { digest } from '../../src/auth/methods/digest.ts'
 import { digestSecret, encodeDigestSecret } from '../../src/auth/methods/digest-secret.ts'
 import { gateway } from '../../src/auth/methods/gateway.ts'
 import { jwt } from '../../src/auth/methods/jwt.ts'
 import { mtls } from '../../src/auth/methods/mtls.ts'
+import { hashPassword } from '../../src/auth/methods/password-checks.ts'
 import { issueAccessKey, sigV4 } from '../../src/auth/methods/sigv4.ts'
+import type { Presented } from '../../src/auth/presented.ts'
 import { testSecrets } from './presenting.ts'
 
 /** A server with every method and a client for each, and the secrets of those clients. */
@@ -53,20 +55,21 @@ export async function everything(now: () => number) {
       secretHeader: { name: 'x-gateway-secret', sha256: [createHash('sha256').update(gatewaySecret).digest()] },
     }),
     bearerToken({ clients, now }),
-    jwt({
+    await jwt({
       clients,
       now,
       jwks: { keys: [{ ...(await exportJWK(issuer.publicKey)), kid: 'one' }] },
       issuer: 'https://issuer.example',
       audience: 'keyspring',
     }),
-    sigV4({ clients, secrets, now, randomBytes }),
+    sigV4({ clients, secrets, now }),
     digest({ clients, secrets, nonceKey: createSecretKey(randomBytes(32)), realm, now, randomBytes }),
     basic({ clients, now, randomBytes, realm }),
     mtls({ clients, now }),
   ]
+  const authenticator = new Authenticator(methods)
   return {
-    authenticate: createAuthenticate(methods),
+    authenticate: (presented: Presented) => authenticator.authenticate(presented),
     methods,
     registered,
     secrets,

@@ -6,7 +6,7 @@ import { type ClientDirectory, createClientDirectory } from '../../src/auth/clie
 import type { Credential } from '../../src/auth/credentials/credential.ts'
 import type { AuthenticationFailure } from '../../src/auth/failure.ts'
 import type { AuthMethod } from '../../src/auth/method.ts'
-import type { Presented } from '../../src/auth/presented.ts'
+import type { ClientCertificate, Presented } from '../../src/auth/presented.ts'
 import type { DataKeys } from '../../src/keys/crypto/data-keys.ts'
 
 /** The moment of the tests. */
@@ -19,8 +19,9 @@ export function presenting(headers: Presented['headers'] = {}, rest: Partial<Pre
     method: 'POST',
     rawPath: '/copyProtection',
     headers: { host: 'keys.example', ...headers },
-    bytes: Buffer.from('<cpix:CPIX/>'),
-    peer: '127.0.0.1',
+    body: async () => Buffer.from('<cpix:CPIX/>'),
+    address: '127.0.0.1',
+    isFromTrustedProxy: false,
     secure: true,
     ...rest,
   }
@@ -67,5 +68,18 @@ export function* flips(text: string): Generator<string> {
   for (let at = 0; at < text.length; at++) {
     const changed = String.fromCharCode(text.charCodeAt(at) ^ 1)
     yield text.slice(0, at) + changed + text.slice(at + 1)
+  }
+}
+
+/** A client certificate that a trusted issuer vouches for, valid at the moment of the tests. */
+export function certificateOf(certificate: Partial<ClientCertificate>): ClientCertificate {
+  return {
+    fingerprint256: '00'.repeat(32),
+    subjectAltNames: [],
+    validFrom: NOW - 86_400_000,
+    validTo: NOW + 86_400_000,
+    isVerified: true,
+    issuers: [],
+    ...certificate,
   }
 }

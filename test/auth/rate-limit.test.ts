@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { createRateLimit } from '../../src/auth/rate-limit.ts'
+import { RateLimit } from '../../src/auth/rate-limit.ts'
 
-function make(maxClients = 100) {
+function make(maxBuckets = 100) {
   let time = 0
-  const limit = createRateLimit({ perSecond: 2, burst: 4, now: () => time, maxClients })
+  const limit = new RateLimit({ perSecond: 2, burst: 4, now: () => time, maxBuckets })
   const take = (client: string, times: number) => Array.from({ length: times }, () => limit.take(client))
   return {
     take,
@@ -32,7 +32,7 @@ describe('createRateLimit', () => {
 
   test('a request that waits as long as it is told goes through', () => {
     let time = 0
-    const slow = createRateLimit({ perSecond: 0.1, burst: 1, now: () => time })
+    const slow = new RateLimit({ perSecond: 0.1, burst: 1, now: () => time })
     assert.equal(slow.take('a'), GO)
     const seconds = slow.take('a') ?? assert.fail('not limited')
     assert.equal(seconds, 10)

@@ -7,15 +7,15 @@ import { memoryStore } from '../../src/adapters/store/memory/store.ts'
 import { AuthenticationError } from '../../src/auth/failure.ts'
 import { issueToken } from '../../src/auth/methods/bearer-token.ts'
 import { digestResponse, digestSecret } from '../../src/auth/methods/digest-secret.ts'
-import type { Reply } from '../../src/http/call.ts'
+import type { Reply } from '../../src/http/request.ts'
 import { assemble } from '../../src/server/assemble/assemble.ts'
-import { type Callers, callersFrom } from '../../src/server/assemble/callers.ts'
+import { CallerRegistry, type Callers } from '../../src/server/assemble/callers.ts'
 import { type Handlers, handlersOf } from '../../src/server/assemble/handlers.ts'
 import type { KeyProvider } from '../../src/server/assemble/key-provider.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { temporaryDirectory } from '../cli/run.ts'
 import { certificateOf, evenPublicKey, rsaKeys } from '../formats/cpix/certificates.ts'
-import { callOf } from '../http/calls.ts'
+import { callOf, toCall } from '../http/calls.ts'
 import { CLEARKEY_DASH, KIDS, requestFor } from '../protocols/speke/documents.ts'
 import { keptLog, keptMetrics, type Line } from '../server/fakes.ts'
 
@@ -186,18 +186,18 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
   const store = memoryStore()
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
-  const nodes = [1, 2].map(() => callersFrom({ store, dataKeys, now: () => Date.now() }))
+  const nodes = [1, 2].map(() => new CallerRegistry({ store, dataKeys, now: () => Date.now() }))
   const passwordFile = join(directory, 'digest-password')
   writeFileSync(passwordFile, 'open sesame')
   const file = join(directory, 'digest.yaml')
   const clients = [{ name: 'encoder', credentials: { digest: [{ user: 'encoder', passwordFile }] } }]
   writeFileSync(file, JSON.stringify({ clients }))
   const config = readConfig({ file, environment: {} })
-  const [one, two] = await Promise.all(nodes.map((load) => load(config)))
+  const [one, two] = await Promise.all(nodes.map((node) => node.load(config)))
   one?.enforce()
   two?.enforce()
   const call = (authorization?: string) =>
-    callOf('POST', '/copyProtection', { headers: authorization === undefined ? {} : { authorization } })
+    toCall(callOf('POST', '/copyProtection', { headers: authorization === undefined ? {} : { authorization } }))
   const identify = async (callers: Callers | undefined, authorization?: string) =>
     callers?.identify(call(authorization))
   const challenge = async (callers: Callers | undefined): Promise<string> => {
@@ -214,7 +214,7 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
   const nonce = await challenge(one)
   assert.equal((await identify(two, answerTo(nonce, 1)))?.client, 'encoder')
   await assert.rejects(identify(two, answerTo(nonce, 1)), { reason: 'replayed' })
-  const reloaded = await nodes[1]?.(config)
+  const reloaded = await nodes[1]?.load(config)
   reloaded?.enforce()
   await assert.rejects(identify(reloaded, answerTo(nonce, 1)), { reason: 'replayed' }, 'a reload forgets no count')
   assert.equal((await identify(reloaded, answerTo(nonce, 2)))?.client, 'encoder')

@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, sign, X509Certificate } from 'node:crypto'
-import { normalizeFingerprint } from '../../src/auth/fingerprint.ts'
+import { normalizeFingerprint } from '../../src/auth/certificate.ts'
 
 /** Certificates for TLS made when a test runs, so that no private key stands in the repository. */
 

@@ -93,7 +93,7 @@ export const acme: Route = { name: 'acme', path: '/acme', method: 'GET', handle:
     { file: 'src/http/route.ts', after: 'export type RouteName =\n', insert: "  | 'acme'\n" },
     {
       file: 'src/http/routes/routes.ts',
-      after: "import { heartbeat } from './heartbeat.ts'\n",
+      after: "import { heartbeat, livez, readyz } from './health.ts'\n",
       insert: "import { acme } from './acme.ts'\n",
     },
     { file: 'src/http/routes/routes.ts', after: '  return [\n', insert: '    acme,\n' },
@@ -107,7 +107,7 @@ export const countAcme = (): number => 42
     },
     {
       file: 'src/http/api/operations/acme.ts',
-      content: `import { z } from '@hono/zod-openapi'
+      content: `import { z } from 'zod'
 import { countAcme } from '../../../operations/acme.ts'
 import { operation } from '../operation.ts'
 
@@ -119,7 +119,7 @@ export const show = operation({
   summary: 'A number',
   description: 'For a test.',
   scope: 'keys:read',
-  answer: z.strictObject({ count: z.int() }).openapi('Acme'),
+  answer: z.strictObject({ count: z.int() }).meta({ id: 'Acme' }),
   example: { count: 42 },
   refusals: [],
   handle: async () => ({ count: countAcme() }),

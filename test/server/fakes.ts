@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto'
 import { memoryStore } from '../../src/adapters/store/memory/store.ts'
 import type { ClientStore } from '../../src/auth/clients/store.ts'
 import { StoredContentKeys } from '../../src/keys/content/content-keys.ts'
-import { callersFrom, type LoadCallers } from '../../src/server/assemble/callers.ts'
+import { CallerRegistry, type LoadCallers } from '../../src/server/assemble/callers.ts'
 import { type Operations, openOperations } from '../../src/server/assemble/operations.ts'
 import type { Config } from '../../src/server/config/config.ts'
 import { ContentRules } from '../../src/server/config/content-rules.ts'
@@ -19,7 +19,8 @@ export interface Line {
 export function keptCallers(store: ClientStore = memoryStore()): LoadCallers {
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
-  return callersFrom({ store, dataKeys, now: () => Date.now() })
+  const registry = new CallerRegistry({ store, dataKeys, now: () => Date.now() })
+  return (config) => registry.load(config)
 }
 
 /** What a server does besides answering, over a store in memory. */

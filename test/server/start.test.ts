@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { PlayerRouteOptions } from '../../src/http/routes/player.ts'
 import { openAccess } from '../../src/protocols/playback/access.ts'
 import { corsOf } from '../../src/protocols/playback/cors.ts'
 import type { SpekeAnswer } from '../../src/protocols/speke/answer.ts'
 import type { KeyProvider } from '../../src/server/assemble/key-provider.ts'
-import type { PlayerRouteOptions } from '../../src/server/assemble/playback.ts'
 import { type Config, readConfig } from '../../src/server/config/config.ts'
 import { type RunningServer, startServer } from '../../src/server/start.ts'
 import { keptCallers, keptLog, keptMetrics, keptOperations } from './fakes.ts'
@@ -16,7 +16,6 @@ const PLAYERS: PlayerRouteOptions = {
   access: openAccess,
   cors: corsOf([]),
   token: {},
-  addressOf: ({ peer }) => peer,
   now: () => 0,
   deliverKey: async () => assert.fail('no player asks'),
   issueLicense: async () => assert.fail('no player asks'),

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { SCOPES } from '../../auth/clients/client.ts'
 import type { RegisteredClient } from '../../auth/clients/store.ts'
 import type { Credential } from '../../auth/credentials/credential.ts'
+import { AUTH_METHODS } from '../../auth/methods/methods.ts'
 import { sealGeneration } from '../../keys/crypto/seal.ts'
 import { damaged, toText } from './rows.ts'
 
@@ -46,30 +47,22 @@ function isRegisteredClient(value: unknown): value is RegisteredClient {
   )
 }
 
-/** The members of a stored credential per method, besides its id and validity. */
-const MEMBERS: Readonly<Record<Credential['method'], Readonly<Record<string, (value: unknown) => boolean>>>> = {
-  token: { sha256: isBytes },
-  basic: { passwordHash: isString },
-  digest: { realm: isString, sealed: isBytes },
-  sigv4: { sealed: isBytes },
-  jwt: { issuer: isString },
-  certificate: {},
-  gateway: {},
-  signer: { kind: (value) => value === 'aes' || value === 'rsa', sealed: isBytes },
+const FITS: Readonly<Record<'text' | 'bytes' | 'optional text', (value: unknown) => boolean>> = {
+  text: isString,
+  bytes: isBytes,
+  'optional text': (value) => value === undefined || isString(value),
 }
 
 function isCredential(value: unknown): boolean {
   const credential = Object(value) as Readonly<Record<string, unknown>>
   const { method, id, notBefore = 0, notAfter = 0 } = credential
-  const members =
-    typeof method === 'string' && Object.hasOwn(MEMBERS, method) ? MEMBERS[method as Credential['method']] : {}
+  if (typeof method !== 'string' || !Object.hasOwn(AUTH_METHODS, method)) return false
+  const { stored } = AUTH_METHODS[method as Credential['method']]
   return (
-    typeof method === 'string' &&
-    Object.hasOwn(MEMBERS, method) &&
     typeof id === 'string' &&
     typeof notBefore === 'number' &&
     typeof notAfter === 'number' &&
-    Object.entries(members).every(([name, fits]) => fits(credential[name]))
+    Object.entries(stored).every(([name, kind]) => FITS[kind](credential[name]))
   )
 }
 

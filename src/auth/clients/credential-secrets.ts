@@ -4,19 +4,19 @@ import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { Credential, CredentialOf } from '../credentials/credential.ts'
 import type { Registration } from './directory.ts'
 
-/** The methods that need more than a hash to check a credential. */
+/** The methods that need the secret itself, not a hash of it. */
 export type SealedMethod = 'digest' | 'sigv4' | 'signer'
-export type SealedCredential = CredentialOf<SealedMethod>
+type SealedCredential = CredentialOf<SealedMethod>
 
-/** Seals and opens what Digest, SigV4 and Widevine signers need in the clear, as content keys are sealed. */
+/** Seals and opens the secrets of Digest, SigV4 and Widevine signers, as content keys are sealed. */
 export interface CredentialSecrets {
-  /** `clear`, sealed: it opens for this credential of this tenant alone. */
+  /** Seals `clear`: it opens only for this credential of this tenant. */
   seal(tenant: Tenant, credential: Pick<SealedCredential, 'method' | 'id'>, clear: Uint8Array): Promise<Uint8Array>
-  /** Throws ERR_SEAL_BROKEN for what was altered or moved from another credential. */
+  /** Throws ERR_SEAL_BROKEN for a seal that was altered or belongs to another credential. */
   open(tenant: Tenant, credential: SealedCredential): Promise<Buffer>
 }
 
-export interface CredentialSecretsOptions {
+interface CredentialSecretsOptions {
   readonly dataKeys: DataKeys
   readonly randomBytes: RandomBytes
 }
@@ -36,23 +36,31 @@ export function createCredentialSecrets({ dataKeys, randomBytes }: CredentialSec
 }
 
 /**
- * Opens each credential once: `read` turns its clear bytes, which are then erased, into what checks are made with. That is kept
- * as long as the credential itself is; a failure is not kept.
+ * Secrets that were opened, each once: `read` turns the clear bytes, which are then erased, into a value that verifies requests.
+ * A value lives as long as its credential. An error is not kept.
  */
-export function openOnce<C extends SealedCredential, T>(
-  secrets: Pick<CredentialSecrets, 'open'>,
-  read: (clear: Buffer, credential: C) => T,
-): (registration: { readonly client: Registration['client']; readonly credential: C }) => T | Promise<T> {
-  const opened = new WeakMap<Credential, { readonly value: T }>()
-  return ({ client, credential }) => {
-    const known = opened.get(credential)
-    if (known !== undefined) return known.value
-    return secrets.open(client.tenant, credential).then((clear) => {
-      const value = read(clear, credential)
-      clear.fill(0)
-      opened.set(credential, { value })
-      return value
-    })
+export class OpenedSecrets<C extends SealedCredential, T> {
+  readonly #secrets: Pick<CredentialSecrets, 'open'>
+  readonly #read: (clear: Buffer, credential: C) => T
+  readonly #opened = new WeakMap<Credential, { readonly value: T }>()
+
+  constructor(secrets: Pick<CredentialSecrets, 'open'>, read: (clear: Buffer, credential: C) => T) {
+    this.#secrets = secrets
+    this.#read = read
+  }
+
+  /** The value of a credential. Rejects with ERR_SEAL_BROKEN. */
+  of({ client, credential }: { readonly client: Registration['client']; readonly credential: C }): T | Promise<T> {
+    const known = this.#opened.get(credential)
+    return known === undefined ? this.#open(client.tenant, credential) : known.value
+  }
+
+  async #open(tenant: Tenant, credential: C): Promise<T> {
+    const clear = await this.#secrets.open(tenant, credential)
+    const value = this.#read(clear, credential)
+    clear.fill(0)
+    this.#opened.set(credential, { value })
+    return value
   }
 }
 

@@ -4,13 +4,13 @@ import type { Credential } from '../credentials/credential.ts'
 import { createCredentialSecrets } from './credential-secrets.ts'
 import type { ClientStore } from './store.ts'
 
-export interface ResealClientsOptions {
+interface ResealClientsOptions {
   readonly store: ClientStore
   readonly dataKeys: DataKeys
   readonly randomBytes: RandomBytes
 }
 
-/** Seals what clients' credentials hold with the newest data key of their tenant; how many credentials were. */
+/** Seals the secrets of all clients with the newest data key of their tenant. Returns how many it sealed. */
 export async function resealClients({ store, dataKeys, randomBytes }: ResealClientsOptions): Promise<number> {
   const secrets = createCredentialSecrets({ dataKeys, randomBytes })
   let resealed = 0

@@ -1,11 +1,12 @@
+import { timingSafeEqual } from 'node:crypto'
 import { AuthenticationError } from '../failure.ts'
 
 interface CredentialBase {
-  /** What the caller names it by: unique within its method. */
+  /** The name by which the caller presents it: unique within its method. */
   readonly id: string
-  /** Milliseconds since 1970: before it the credential is refused. */
+  /** Milliseconds since 1970: the credential is rejected before it. */
   readonly notBefore?: number | undefined
-  /** Milliseconds since 1970: from it on the credential is refused. Two of a client may overlap for a rotation. */
+  /** Milliseconds since 1970: the credential is rejected from then on. Two of a client may overlap for a rotation. */
   readonly notAfter?: number | undefined
 }
 
@@ -17,9 +18,9 @@ export interface TokenCredential extends CredentialBase {
 }
 
 /** A user name, which is the id, and a password for HTTP Basic. */
-export interface BasicCredential extends CredentialBase {
+interface BasicCredential extends CredentialBase {
   readonly method: 'basic'
-  /** As `hashPassword` prints it. */
+  /** As `hashPassword` returns it. */
   readonly passwordHash: string
 }
 
@@ -40,18 +41,20 @@ export interface SigV4Credential extends CredentialBase {
 }
 
 /** A subject of a token issuer: the id is the value of the claim that names the client. */
-export interface JwtCredential extends CredentialBase {
+interface JwtCredential extends CredentialBase {
   readonly method: 'jwt'
   readonly issuer: string
 }
 
 /** A client certificate: the id is its SHA-256 fingerprint in lower-case hex, or a name such as `DNS:a.example`. */
-export interface CertificateCredential extends CredentialBase {
+interface CertificateCredential extends CredentialBase {
   readonly method: 'certificate'
+  /** SHA-256 fingerprint of a certificate that issued it, in lower-case hex: for a name, which any issuer could write. */
+  readonly issuer?: string | undefined
 }
 
 /** A caller behind a gateway: the id is the ARN of a user or role, or an account number. */
-export interface GatewayCredential extends CredentialBase {
+interface GatewayCredential extends CredentialBase {
   readonly method: 'gateway'
 }
 
@@ -63,7 +66,7 @@ export interface SignerCredential extends CredentialBase {
   readonly sealed: Uint8Array
 }
 
-/** What a client proves itself by. It holds nothing that could be used to call: hashes, names, and sealed secrets. */
+/** A credential of a client, as it is stored. Nobody can call with it: it holds hashes, names and sealed secrets. */
 export type Credential =
   | TokenCredential
   | BasicCredential
@@ -82,8 +85,13 @@ export function isValidAt({ notBefore = 0, notAfter = Number.POSITIVE_INFINITY }
   return notBefore <= now && now < notAfter
 }
 
-/** Throws when a credential, already proven, is not valid now: whoever cannot prove it must not learn that. */
+/** Throws if a credential is not valid now. Call it after the proof: a caller without the secret must not learn this. */
 export function checkValidity({ notBefore, notAfter }: Credential, now: number): void {
   if (notBefore !== undefined && now < notBefore) throw new AuthenticationError('not-yet-valid')
   if (notAfter !== undefined && now >= notAfter) throw new AuthenticationError('expired')
+}
+
+/** Whether two values are equal, in a time that does not depend on where they differ. Their lengths are not secret. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
 }

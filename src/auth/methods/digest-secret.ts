@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 export const DIGEST_ALGORITHMS = { 'SHA-256': 'sha256', MD5: 'md5' } as const
 export type DigestAlgorithm = keyof typeof DIGEST_ALGORITHMS
 
-/** H(user:realm:password) by each algorithm, in hex: whoever has it can answer challenges of the realm. */
+/** H(user:realm:password) by each algorithm, in hex. It is a secret: with it a client answers challenges of the realm. */
 export type DigestSecret = Readonly<Record<DigestAlgorithm, string>>
 
 const SHA256_BYTES = 32
@@ -29,8 +29,8 @@ export function digestHash(algorithm: DigestAlgorithm, text: string): string {
   return createHash(DIGEST_ALGORITHMS[algorithm]).update(text).digest('hex')
 }
 
-/** What the response to a challenge is computed from; `ha1` is of a `DigestSecret`. */
-export interface DigestResponseInput {
+/** The input of the response to a challenge; `ha1` is from a `DigestSecret`. */
+interface DigestResponseInput {
   readonly algorithm: DigestAlgorithm
   readonly ha1: string
   readonly method: string

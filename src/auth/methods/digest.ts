@@ -1,24 +1,25 @@
 import type { KeyObject } from 'node:crypto'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
-import { type CredentialSecrets, openOnce } from '../clients/credential-secrets.ts'
+import { type CredentialSecrets, OpenedSecrets } from '../clients/credential-secrets.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
-import { sameBytes } from '../credentials/constant-time.ts'
-import { checkValidity, type DigestCredential } from '../credentials/credential.ts'
+import { checkValidity, type DigestCredential, sameBytes } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
 import type { AuthMethod } from '../method.ts'
 import { authorizationOf, type Presented } from '../presented.ts'
-import { readAuthParams } from './auth-params.ts'
-import { createDigestNonces } from './digest-nonces.ts'
+import { checkedRealm, readAuthParams } from './auth-params.ts'
+import { type AuthSettings, defineMethod, FILE, ID, sealed } from './definition.ts'
+import { DigestNonces } from './digest-nonces.ts'
 import {
   type DigestAlgorithm,
   type DigestSecret,
   decodeDigestSecret,
   digestResponse,
   digestSecret,
+  encodeDigestSecret,
 } from './digest-secret.ts'
-import { checkedRealm } from './realm.ts'
+import { idOf, passwordOf, userAnd } from './issuing.ts'
 
-export interface DigestOptions {
+interface DigestOptions {
   readonly clients: ClientDirectory
   readonly secrets: Pick<CredentialSecrets, 'open'>
   /** Signs nonces; the same on all nodes. */
@@ -27,13 +28,13 @@ export interface DigestOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly randomBytes: RandomBytes
-  /** What is offered, the preferred first. On-premises encoders of 2010 to 2020 know MD5 alone. */
-  readonly algorithms?: readonly DigestAlgorithm[]
+  /** The offered algorithms, the preferred first. On-premises encoders of 2010 to 2020 support MD5 only. */
+  readonly algorithms?: readonly string[]
   readonly nonceLifetimeMs?: number
   readonly maxFollowedNonces?: number
 }
 
-/** What a Digest credential says. */
+/** A Digest credential. */
 interface DigestAnswer {
   readonly algorithm: DigestAlgorithm
   readonly user: string
@@ -46,16 +47,43 @@ interface DigestAnswer {
 const NC = /^[0-9a-f]{8}$/i
 const HEX = /^(?:[0-9a-f]{2})+$/i
 
+/** The definition of HTTP Digest. */
+export const digestMethod = defineMethod({
+  method: 'digest',
+  stored: { realm: 'text', sealed: 'bytes' },
+  fields: { user: ID, passwordFile: FILE },
+  async read({ user = '', passwordFile = '' }, options) {
+    const password = options.readSecret('passwordFile', passwordFile)
+    if (password === undefined) return undefined
+    const { realm } = options.auth
+    return {
+      ...(await sealed(options, 'digest', user, encodeDigestSecret(digestSecret(user, realm, password)))),
+      realm,
+    }
+  },
+  async issue(options) {
+    const [id, password] = [idOf(options, 'a user name'), passwordOf(options)]
+    const { realm } = options
+    const secret = encodeDigestSecret(digestSecret(id, realm, password.reveal()))
+    const credential = { ...(await sealed(options, 'digest', id, secret)), realm }
+    return { credential, shown: [...userAnd(id, password), ['realm', realm]] }
+  },
+  settingsOf: ({ auth }: AuthSettings) => ({ realm: auth.realm, ...auth.digest }),
+  async make({ nonceKey, ...world }, { realm, algorithms, nonceSeconds }) {
+    return digest({ ...world, nonceKey: await nonceKey(), realm, algorithms, nonceLifetimeMs: nonceSeconds * 1_000 })
+  },
+})
+
 /**
  * HTTP Digest with qop=auth, by SHA-256 and MD5.
- *
  * @see RFC 7616; RFC 2617, 3
  */
 export function digest(options: DigestOptions): AuthMethod {
   const { clients, secrets, nonceKey, now, randomBytes } = options
   const realm = checkedRealm(options.realm)
-  const { algorithms = ['SHA-256', 'MD5'], nonceLifetimeMs = 60_000, maxFollowedNonces = 50_000 } = options
-  const nonces = createDigestNonces({
+  const { nonceLifetimeMs = 60_000, maxFollowedNonces = 50_000 } = options
+  const algorithms = (options.algorithms ?? ['SHA-256', 'MD5']).filter(isDigestAlgorithm)
+  const nonces = new DigestNonces({
     key: nonceKey,
     realm,
     now,
@@ -63,7 +91,7 @@ export function digest(options: DigestOptions): AuthMethod {
     lifetimeMs: nonceLifetimeMs,
     maxFollowed: maxFollowedNonces,
   })
-  const secretOf = openOnce<DigestCredential, DigestSecret>(secrets, decodeDigestSecret)
+  const opened = new OpenedSecrets<DigestCredential, DigestSecret>(secrets, decodeDigestSecret)
   const nobody = digestSecret('', realm, Buffer.from(randomBytes(32)).toString('hex'))
 
   return {
@@ -81,7 +109,7 @@ export function digest(options: DigestOptions): AuthMethod {
       const answer = readAnswer(presented, realm, algorithms)
       const found = clients.find('digest', answer.user)
       const known = found !== undefined && found.credential.realm === realm ? found : undefined
-      const secret = known === undefined ? nobody : await secretOf(known)
+      const secret = known === undefined ? nobody : await opened.of(known)
       const expected = digestResponse({
         ...answer,
         ha1: secret[answer.algorithm],
@@ -97,6 +125,10 @@ export function digest(options: DigestOptions): AuthMethod {
       return known.client
     },
   }
+}
+
+function isDigestAlgorithm(name: string): name is DigestAlgorithm {
+  return name === 'SHA-256' || name === 'MD5'
 }
 
 function readAnswer(presented: Presented, realm: string, algorithms: readonly DigestAlgorithm[]): DigestAnswer {
@@ -117,7 +149,7 @@ function readAnswer(presented: Presented, realm: string, algorithms: readonly Di
     !HEX.test(response) ||
     params?.get('qop') !== 'auth' ||
     params.get('realm') !== realm ||
-    // What was asked for is what was signed for: else an answer could be moved to another path.
+    // The signed path must be the requested path: otherwise an answer could be moved to another path.
     params.get('uri') !== presented.rawPath
   ) {
     throw new AuthenticationError('malformed')

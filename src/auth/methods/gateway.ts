@@ -1,34 +1,89 @@
 import { createHash } from 'node:crypto'
+import { normalizeFingerprint } from '../certificate.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
-import { sameBytes } from '../credentials/constant-time.ts'
-import { checkValidity } from '../credentials/credential.ts'
+import { checkValidity, sameBytes } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
-import { normalizeFingerprint } from '../fingerprint.ts'
 import type { AuthMethod } from '../method.ts'
 import { headerOf, isRepeated, type Presented } from '../presented.ts'
+import { type AuthSettings, defineMethod, type SettingsReader } from './definition.ts'
+import { idOf, missing } from './issuing.ts'
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly clients: ClientDirectory
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** A header (lower case) and the SHA-256 of the secret in it; two for a rotation. */
+  /** A header (lower case) and the SHA-256 of its secret; two for a rotation. */
   readonly secretHeader?: { readonly name: string; readonly sha256: readonly Uint8Array[] } | undefined
-  /** SHA-256 fingerprints of the certificates that the gateway connects with. */
+  /** SHA-256 fingerprints of the client certificates of the gateway. */
   readonly certificateFingerprints?: readonly string[]
-  /** The headers (lower case) in which the gateway says who is calling. */
+  /** The headers (lower case) in which the gateway names its caller. */
   readonly identityHeaders?: { readonly arn: string; readonly account: string }
 }
 
-/** What an API Gateway maps `context.identity.userArn` and `context.identity.accountId` to. */
-export const GATEWAY_IDENTITY_HEADERS = { arn: 'x-speke-caller-arn', account: 'x-speke-account' } as const
+/** The headers that API Gateway is set up to fill from `context.identity.userArn` and `context.identity.accountId`. */
+const GATEWAY_IDENTITY_HEADERS = { arn: 'x-speke-caller-arn', account: 'x-speke-account' } as const
 
 const ARN = /^arn:[a-z0-9-]+:(iam|sts)::(\d{12}):(.+)$/
 const ACCOUNT = /^\d{12}$/
 const ASSUMED_ROLE = /^assumed-role\/([^/]+)\/[^/]+$/
 
+const CALLER = {
+  expected: 'an account number, or the ARN of a user or role',
+  fits: (value: string) => /^(\d{12}|arn:[^\s]+)$/.test(value),
+}
+/** Base64 of 128 bits has 22 characters. */
+const MIN_SECRET = 22
+
+/** The definition of callers behind a gateway. */
+export const gatewayMethod = defineMethod({
+  method: 'gateway',
+  stored: {},
+  fields: { caller: CALLER },
+  read: ({ caller = '' }) => ({ method: 'gateway', id: caller }),
+  async issue(options) {
+    const id = idOf(options, CALLER.expected)
+    if (!CALLER.fits(id)) throw missing(`--id: ${CALLER.expected}`)
+    return { credential: { method: 'gateway', id }, shown: [] }
+  },
+  unusable: ({ auth }) => (auth.gateway === undefined ? 'auth.gateway is not set: no gateway is known' : undefined),
+  requiresTls: true,
+  settingsOf({ auth }: AuthSettings, reader) {
+    if (auth.gateway === undefined) return undefined
+    const { secretHeader, secretSha256, certificateFingerprints, arnHeader, accountHeader } = auth.gateway
+    return {
+      hashes: [...secretSha256.map(normalizeFingerprint), ...hashesInFiles(auth.gateway.secretFiles, reader)],
+      secretHeader: secretHeader.toLowerCase(),
+      certificateFingerprints,
+      arn: arnHeader.toLowerCase(),
+      account: accountHeader.toLowerCase(),
+    }
+  },
+  make({ clients, now }, { hashes, secretHeader, arn, account, certificateFingerprints }) {
+    const sha256 = hashes.map((hex) => Buffer.from(hex, 'hex'))
+    return gateway({
+      clients,
+      now,
+      certificateFingerprints,
+      secretHeader: sha256.length === 0 ? undefined : { name: secretHeader, sha256 },
+      identityHeaders: { arn, account },
+    })
+  },
+})
+
+function hashesInFiles(files: readonly string[], { readText, report }: SettingsReader): readonly string[] {
+  return files.flatMap((file, i) => {
+    const setting = `auth.gateway.secretFiles.${i}`
+    const secret = readText(setting, file)?.replace(/\r?\n$/, '')
+    if (secret !== undefined && secret.length < MIN_SECRET) {
+      report(setting, `expected a secret of ${MIN_SECRET} characters or more`)
+    }
+    return secret === undefined ? [] : [createHash('sha256').update(secret).digest('hex')]
+  })
+}
+
 /**
- * A gateway that checked the caller's own signature and says who it is: only API Gateway can check the SigV4 of MediaPackage and
- * MediaConvert. Without its proof, a secret header or a certificate, what it would say is ignored.
+ * A gateway that verified the signature of its caller and names the caller: only API Gateway can verify the SigV4 of
+ * MediaPackage and MediaConvert. It authenticates itself by a secret header or a certificate; otherwise its headers are ignored.
  */
 export function gateway(options: GatewayOptions): AuthMethod {
   const { clients, now, secretHeader, identityHeaders = GATEWAY_IDENTITY_HEADERS } = options
@@ -65,7 +120,7 @@ export function gateway(options: GatewayOptions): AuthMethod {
   }
 }
 
-/** What a caller may be configured as, the most particular first: the ARN as it is, the ARN of its role, its account. */
+/** The IDs that a caller may be configured under, the most specific first: its ARN, the ARN of its role, its account. */
 export function identities(arn: string | undefined, account: string | undefined): readonly string[] {
   if (account !== undefined && !ACCOUNT.test(account)) throw new AuthenticationError('malformed')
   if (arn === undefined) return account === undefined ? [] : [account]

@@ -1,65 +1,96 @@
-import { createLocalJWKSet, type FetchImplementation, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import type { FetchImplementation, JSONWebKeySet } from 'jose'
 import type { Client } from '../clients/client.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
 import { checkValidity } from '../credentials/credential.ts'
-import { verifyJwt } from '../credentials/jwt-verify.ts'
-import { remoteKeySet } from '../credentials/remote-key-set.ts'
-import { createVerifiedTokens } from '../credentials/verified-tokens.ts'
-import { AuthenticationError } from '../failure.ts'
+import { AuthenticationError, RateLimitedError } from '../failure.ts'
 import type { AuthMethod } from '../method.ts'
 import { authorizationOf, type Presented } from '../presented.ts'
+import { RateLimit } from '../rate-limit.ts'
+import { type AuthSettings, defineMethod, LINE, type SettingsReader } from './definition.ts'
+import { idOf, missing } from './issuing.ts'
 
-/** The algorithms taken where none are named: public keys only. @see RFC 8725, 3.1 */
+/** The algorithms that are accepted by default: those with public keys. @see RFC 8725, 3.1 */
 export const JWT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'] as const
-export type JwtAlgorithm = (typeof JWT_ALGORITHMS)[number]
 
-export interface JwtOptions {
+interface JwtOptions {
   readonly clients: ClientDirectory
-  /** A key set, or where to get it: `https:` only, or `http:` of this machine. */
+  /** A key set, or its URL: `https:`, or `http:` on this machine. */
   readonly jwks: JSONWebKeySet | URL
   readonly issuer: string
   readonly audience: string
-  /** The claim whose value is the id of the client's credential. */
+  /** The claim whose value is the ID of the client's credential. */
   readonly clientClaim?: string
-  readonly algorithms?: readonly JwtAlgorithm[]
+  readonly algorithms?: readonly string[] | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly clockToleranceSeconds?: number
-  /** How the key set is fetched. */
+  /** Rejected tokens from one address; beyond it no signature is verified. */
+  readonly failures?: { readonly perSecond: number; readonly burst: number }
+  /** Fetches the key set. */
   readonly fetch?: FetchImplementation
 }
 
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]*$/
-/** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
+/** A token that was verified by a key is accepted this long after its issuer withdraws the key. */
 const REMEMBER_MS = 300_000
-
 /** The most bytes that verified tokens take in memory. */
 const MAX_VERIFIED_BYTES = 16 * 1024 * 1024
+/** Generous, because all callers behind a proxy that is not trusted share one address. */
+const FAILURES = { perSecond: 50, burst: 200 }
+
+/** The definition of JSON Web Tokens. */
+export const jwtMethod = defineMethod({
+  method: 'jwt',
+  stored: { issuer: 'text' },
+  fields: { subject: LINE },
+  read: ({ subject = '' }, { auth }) =>
+    auth.jwt === undefined ? undefined : { method: 'jwt', id: subject, issuer: auth.jwt.issuer },
+  async issue(options) {
+    const { issuer } = options
+    if (issuer === undefined) throw missing('auth.jwt.issuer in the configuration: the issuer of the subject')
+    return { credential: { method: 'jwt', id: idOf(options, 'the subject of its tokens'), issuer }, shown: [] }
+  },
+  unusable: ({ auth }) => (auth.jwt === undefined ? 'auth.jwt is not set: no token can be verified' : undefined),
+  settingsOf: jwtSettings,
+  make({ clients, now }, { jwksUrl, jwksText, ...own }) {
+    const jwks = jwksUrl === undefined ? (JSON.parse(jwksText) as JSONWebKeySet) : new URL(jwksUrl)
+    return jwt({ clients, now, jwks, failures: FAILURES, ...own })
+  },
+})
 
 /**
- * JSON Web Tokens of an issuer, in Authorization: Bearer. `iss`, `aud` and `exp` have to be there and to fit.
- *
+ * JSON Web Tokens of an issuer, in Authorization: Bearer. `iss`, `aud` and `exp` are required and must fit.
  * @see RFC 7519, 4.1; RFC 8725
  */
-export function jwt(options: JwtOptions): AuthMethod {
+export async function jwt(options: JwtOptions): Promise<AuthMethod> {
   const { clients, issuer, audience, clientClaim = 'sub', algorithms = JWT_ALGORITHMS, now } = options
   const { clockToleranceSeconds = 30 } = options
-  const keys = keySource(options)
-  const verified = createVerifiedTokens<string>(MAX_VERIFIED_BYTES, now)
+  // Loaded late: few servers verify JWTs.
+  const { localKeySet, remoteKeySet, VerifiedTokens, verifyJwt } = await import('../credentials/jwt-verify.ts')
+  const keys = options.jwks instanceof URL ? remoteKeySet(options.jwks, options.fetch) : localKeySet(options.jwks)
+  const verified = new VerifiedTokens<string>(MAX_VERIFIED_BYTES, (subject) => 2 * subject.length, now)
+  const failures = options.failures && new RateLimit({ ...options.failures, now })
 
-  const subjectOf = async (token: string): Promise<string> => {
-    const payload = await verifyJwt(token, keys, {
-      issuer,
-      audience,
-      algorithms: [...algorithms],
-      clockTolerance: clockToleranceSeconds,
-      requiredClaims: ['exp'],
-      currentDate: new Date(now()),
-    })
-    const subject = payload[clientClaim]
-    if (typeof subject !== 'string' || payload.exp === undefined) throw new AuthenticationError('malformed')
-    verified.set(token, subject, Math.min(payload.exp * 1_000, now() + REMEMBER_MS))
-    return subject
+  const subjectOf = async (token: string, address: string): Promise<string> => {
+    const wait = failures?.peek(address)
+    if (wait !== undefined) throw new RateLimitedError(wait)
+    try {
+      const payload = await verifyJwt(token, keys, {
+        issuer,
+        audience,
+        algorithms: [...algorithms],
+        clockTolerance: clockToleranceSeconds,
+        requiredClaims: ['exp'],
+        currentDate: new Date(now()),
+      })
+      const subject = payload[clientClaim]
+      if (typeof subject !== 'string' || payload.exp === undefined) throw new AuthenticationError('malformed')
+      verified.set(token, subject, Math.min(payload.exp * 1_000, now() + REMEMBER_MS))
+      return subject
+    } catch (error) {
+      if (error instanceof AuthenticationError) failures?.take(address)
+      throw error
+    }
   }
 
   const clientOf = (subject: string): Client => {
@@ -76,8 +107,8 @@ export function jwt(options: JwtOptions): AuthMethod {
     recognizes: (presented) => JWT.test(tokenOf(presented)),
     verify(presented) {
       const token = tokenOf(presented)
-      const subject = verified.get(token)
-      return subject === undefined ? subjectOf(token).then(clientOf) : clientOf(subject)
+      const known = verified.get(token)
+      return known === undefined ? subjectOf(token, presented.address).then(clientOf) : clientOf(known)
     },
   }
 }
@@ -86,6 +117,33 @@ function tokenOf(presented: Presented): string {
   return authorizationOf(presented, 'bearer') ?? ''
 }
 
-function keySource({ jwks, fetch }: JwtOptions): JWTVerifyGetKey {
-  return jwks instanceof URL ? remoteKeySet(jwks, fetch) : createLocalJWKSet(jwks)
+function jwtSettings({ auth }: AuthSettings, { readText, report }: SettingsReader) {
+  if (auth.jwt === undefined) return undefined
+  const { jwks, ...own } = auth.jwt
+  if (/^https?:/i.test(jwks)) {
+    if (isSafeUrl(jwks)) return { ...own, jwksUrl: jwks, jwksText: '' }
+    report('auth.jwt.jwks', 'expected an https URL: anyone who can change the key set on the way can sign tokens')
+    return undefined
+  }
+  const jwksText = readText('auth.jwt.jwks', jwks)
+  if (jwksText === undefined) return undefined
+  if (isKeySet(jwksText)) return { ...own, jwksUrl: undefined, jwksText }
+  report('auth.jwt.jwks', 'expected a JWKS: a JSON object with a list "keys"')
+  return undefined
+}
+
+function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const { protocol, hostname } = new URL(text)
+  return protocol === 'https:' || ['127.0.0.1', '[::1]', 'localhost'].includes(hostname)
+}
+
+function isKeySet(text: string): boolean {
+  try {
+    return Array.isArray((JSON.parse(text) as { readonly keys?: unknown } | null)?.keys)
+  } catch (error) {
+    // The message of V8 quotes the text, which may hold a private key.
+    if (error instanceof SyntaxError) return false
+    throw error
+  }
 }

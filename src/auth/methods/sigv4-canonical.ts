@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
-/** A request as far as SigV4 signs it. */
-export interface CanonicalInput {
+/** The part of a request that SigV4 signs. */
+interface CanonicalInput {
   readonly method: string
   readonly canonicalPath: string
   readonly canonicalQuery: string
@@ -10,7 +10,7 @@ export interface CanonicalInput {
   readonly payloadHash: string
 }
 
-/** The canonical request. @see AWS SigV4, Create a canonical request */
+/** The canonical request. @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
 export function canonicalRequest(input: CanonicalInput): string {
   const { method, canonicalPath, canonicalQuery, headers, payloadHash } = input
   const lines = headers.map(([name, value]) => `${name}:${value.trim().replace(SPACES, ' ')}\n`)
@@ -18,7 +18,7 @@ export function canonicalRequest(input: CanonicalInput): string {
   return [method, canonicalPath, canonicalQuery, lines.join(''), names.join(';'), payloadHash].join('\n')
 }
 
-/** The string to sign. @see AWS SigV4, Create a string to sign */
+/** The string to sign. @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html */
 export function stringToSign(amzDate: string, scope: string, canonical: string): string {
   return [SIGV4_ALGORITHM, amzDate, scope, sha256Hex(canonical)].join('\n')
 }
@@ -29,15 +29,15 @@ export function sha256Hex(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-/** The path with every segment encoded once more: what every service but S3 signs. @see AWS SigV4, canonical URI */
+/** The path with every segment encoded once more, as every service except S3 signs it. */
 export function encodePath(path: string): string {
   return path === '' ? '/' : path.split('/').map(encodeRfc3986).join('/')
 }
 
-/** The query with its parameters decoded, encoded again as SigV4 wants it, and sorted; undefined when that is not sure. */
+/** The query with its parameters decoded, encoded as SigV4 requires, and sorted; undefined if it is ambiguous. */
 export function sortQuery(query: string): string | undefined {
   if (query === '') return ''
-  // A plus may stand for itself or for a space: whoever meant the one must not sign the other.
+  // A plus may mean itself or a space: a signature of the one must not be valid for the other.
   if (query.includes('+')) return undefined
   try {
     return query
@@ -51,7 +51,7 @@ export function sortQuery(query: string): string | undefined {
       .map(([name, value]) => `${name}=${value}`)
       .join('&')
   } catch (error) {
-    // A stray percent sign or bytes that are no UTF-8: such a query has no canonical form.
+    // A stray percent sign, or bytes that are not UTF-8: such a query has no canonical form.
     if (error instanceof URIError) return undefined
     throw error
   }

@@ -15,15 +15,15 @@ import {
 export interface AccessKey {
   readonly accessKeyId: string
   readonly secretAccessKey: Secret<string>
-  /** Of temporary credentials. */
+  /** For temporary credentials. */
   readonly sessionToken?: Secret<string> | undefined
 }
 
-export interface SigV4Request {
+interface SigV4Request {
   readonly method: string
-  /** Path and query as they are going to stand on the request line. */
+  /** Path and query exactly as on the request line. */
   readonly rawPath: string
-  /** The headers to sign: Host must be among them. Names in any case. */
+  /** The headers to sign, Host among them. Names in any case. */
   readonly headers: Readonly<Record<string, string>>
   readonly body: string | Uint8Array
 }
@@ -33,7 +33,10 @@ export interface SigV4Scope {
   readonly service: string
 }
 
-/** The headers to add to a request that is signed at `now` (milliseconds since 1970). @see AWS SigV4 */
+/**
+ * The headers to add to a request that is signed at `now` (milliseconds since 1970).
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+ */
 export function signSigV4(
   request: SigV4Request,
   accessKey: AccessKey,
@@ -49,7 +52,7 @@ export function signSigV4(
   if (canonicalQuery === undefined) {
     throw new KeyProviderError(
       'ERR_CONFIG_INVALID',
-      'a URL to be signed by SigV4 has a query with a plus sign or a broken percent escape: write %20, %2B or %25',
+      'the URL to sign by SigV4 has a query with a plus sign or a broken percent escape: write %20, %2B or %25',
     )
   }
   const canonical = canonicalRequest({
@@ -70,7 +73,7 @@ export function signSigV4(
   }
 }
 
-/** The key of a day, region and service. @see AWS SigV4, Derive a signing key */
+/** The signing key of a day, region and service. */
 export function deriveSigningKey(secretAccessKey: string, day: string, region: string, service: string): KeyObject {
   const steps = [day, region, service, 'aws4_request']
   const first = createSecretKey(Buffer.from(`AWS4${secretAccessKey}`))

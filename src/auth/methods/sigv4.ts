@@ -1,14 +1,14 @@
 import type { KeyObject } from 'node:crypto'
 import { Secret } from '../../core/secret.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
-import { type CredentialSecrets, openOnce } from '../clients/credential-secrets.ts'
+import { type CredentialSecrets, OpenedSecrets } from '../clients/credential-secrets.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
-import { sameBytes } from '../credentials/constant-time.ts'
-import { checkValidity, type SigV4Credential } from '../credentials/credential.ts'
+import { checkValidity, type SigV4Credential, sameBytes } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
 import type { AuthMethod } from '../method.ts'
 import { authorizationOf, headerOf, isRepeated, type Presented } from '../presented.ts'
 import { readAuthParams } from './auth-params.ts'
+import { type AuthSettings, defineMethod, FILE, ID, sealed } from './definition.ts'
 import {
   canonicalRequest,
   encodePath,
@@ -20,23 +20,22 @@ import {
 } from './sigv4-canonical.ts'
 import { deriveSigningKey, signatureOf } from './sigv4-sign.ts'
 
-export interface SigV4Options {
+interface SigV4Options {
   readonly clients: ClientDirectory
   readonly secrets: Pick<CredentialSecrets, 'open'>
   /** Milliseconds since 1970. */
   readonly now: () => number
-  readonly randomBytes: RandomBytes
-  /** What the signature has to be for. */
+  /** The service in the scope of the signature. */
   readonly service?: string
   /** Absent: any region. */
   readonly region?: string | undefined
   readonly maxSkewMs?: number
-  /** Takes requests whose body is not signed, as some SDKs send them over TLS. */
+  /** Accepts requests whose body is not signed, as some SDKs send them over TLS. */
   readonly allowUnsignedPayload?: boolean
 }
 
 /** A new access key and its secret, to be shown once and sealed. */
-export interface IssuedAccessKey {
+interface IssuedAccessKey {
   readonly accessKeyId: string
   readonly secretAccessKey: Secret<string>
 }
@@ -53,7 +52,7 @@ interface SigV4Authorization {
 
 const CREDENTIAL = /^([\w.-]{1,128})\/(\d{8})\/([\w-]{1,64})\/([\w.-]{1,64})\/aws4_request$/
 const SIGNATURE = /^[0-9a-f]{64}$/
-/** A request target has nothing else. @see RFC 9112, 3.2 */
+/** The characters of a request target. @see RFC 9112, 3.2 */
 const VISIBLE_ASCII = /^[\x21-\x7e]*$/
 const AMZ_DATE = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD'
@@ -61,24 +60,50 @@ const SCHEME = SIGV4_ALGORITHM.toLowerCase()
 const REQUIRED_HEADERS = ['host', 'x-amz-date']
 const MAX_SIGNED_HEADERS = 64
 
+/** The definition of AWS Signature Version 4. */
+export const sigV4Method = defineMethod({
+  method: 'sigv4',
+  stored: { sealed: 'bytes' },
+  fields: { accessKeyId: ID, secretAccessKeyFile: FILE },
+  async read({ accessKeyId = '', secretAccessKeyFile = '' }, options) {
+    const secret = options.readSecret('secretAccessKeyFile', secretAccessKeyFile)
+    return secret === undefined ? undefined : sealed(options, 'sigv4', accessKeyId, Buffer.from(secret))
+  },
+  async issue(options) {
+    const { accessKeyId: id, secretAccessKey } = issueAccessKey(options.randomBytes)
+    return {
+      credential: await sealed(options, 'sigv4', id, Buffer.from(secretAccessKey.reveal())),
+      shown: [
+        ['access key id', id],
+        ['secret access key', secretAccessKey],
+      ],
+    }
+  },
+  settingsOf: ({ auth }: AuthSettings) => auth.sigv4,
+  make: ({ clients, secrets, now }, own) => sigV4({ clients, secrets, now, ...own }),
+})
+
 /**
- * AWS Signature Version 4 with access keys that are issued here, in the Authorization header. What is signed is the raw path
- * and query, and always the body that came.
- *
- * @see AWS SigV4, Signature Version 4 signing process
+ * AWS Signature Version 4 with access keys that Keyspring issued, in the Authorization header. The raw path and query are
+ * signed, and the received body, which is read only for a known key and a fresh signature.
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 export function sigV4(options: SigV4Options): AuthMethod {
-  const { clients, secrets, now, randomBytes, service = 'execute-api', region } = options
+  const { clients, secrets, now, service = 'execute-api', region } = options
   const { maxSkewMs = 300_000, allowUnsignedPayload = false } = options
-  const signingKeysOf = openOnce<SigV4Credential, SigningKeys>(secrets, (clear) => signingKeys(clear.toString('utf8')))
-  const nobody = signingKeys(Buffer.from(randomBytes(30)).toString('base64'))
+  const opened = new OpenedSecrets<SigV4Credential, SigningKeys>(
+    secrets,
+    (clear) => new SigningKeys(clear.toString('utf8')),
+  )
 
   return {
     name: 'sigv4',
     place: 'request',
-    // AWS names no challenge; a 401 has to have one (RFC 9110, 11.6.1).
+    // AWS defines no challenge, but a 401 requires one (RFC 9110, 11.6.1).
     challenges: () => [`${SIGV4_ALGORITHM} realm="keyspring"`],
     recognizes: (presented) => authorizationOf(presented, SCHEME) !== undefined,
+    // The signature for AWS, which API Gateway verified.
+    isLeftByGateway: () => true,
     async verify(presented) {
       const authorization = readAuthorization(authorizationOf(presented, SCHEME) ?? '')
       if (!VISIBLE_ASCII.test(presented.rawPath)) throw new AuthenticationError('malformed')
@@ -89,22 +114,21 @@ export function sigV4(options: SigV4Options): AuthMethod {
       const amzDate = headerOf(presented, 'x-amz-date') ?? ''
       const signedAt = timeOf(amzDate)
       if (signedAt === undefined || !amzDate.startsWith(authorization.day)) throw new AuthenticationError('malformed')
-      const payloadHash = payloadHashOf(presented, headers, allowUnsignedPayload)
-
       const found = clients.find('sigv4', authorization.accessKeyId)
-      const keys = found === undefined ? nobody : await signingKeysOf(found)
-      const signingKey = keys(authorization)
+      if (found === undefined) throw new AuthenticationError('unknown')
+      const age = now() - signedAt
+      if (age > maxSkewMs) throw new AuthenticationError('expired')
+      if (age < -maxSkewMs) throw new AuthenticationError('not-yet-valid')
+      const signingKey = (await opened.of(found)).of(authorization)
+      const payloadHash = await payloadHashOf(presented, headers, allowUnsignedPayload)
+
       const { method } = presented
       const fits = canonicalForms(presented.rawPath).map(([canonicalPath, canonicalQuery]) => {
         const canonical = canonicalRequest({ method, canonicalPath, canonicalQuery, headers, payloadHash })
         const text = stringToSign(amzDate, scopeOf(authorization), canonical)
         return sameBytes(signatureOf(signingKey, text), authorization.signature)
       })
-      if (found === undefined) throw new AuthenticationError('unknown')
       if (!fits.includes(true)) throw new AuthenticationError('mismatch')
-      const age = now() - signedAt
-      if (age > maxSkewMs) throw new AuthenticationError('expired')
-      if (age < -maxSkewMs) throw new AuthenticationError('not-yet-valid')
       checkValidity(found.credential, now())
       return found.client
     },
@@ -118,9 +142,9 @@ export function issueAccessKey(randomBytes: RandomBytes): IssuedAccessKey {
 }
 
 /**
- * The canonical forms of a raw path and query that its client may have signed. SDKs encode the path once more and sort the
- * query; curl before 8 signs both as they are sent (seen in 7.88, 2023). The path as it is sent is taken only without `%25`:
- * else a signature of one path would be good for the path that decodes to it.
+ * The canonical forms of a raw path and query that the client may have signed. SDKs encode the path once more and sort the
+ * query; curl before 8 signs both as sent (seen in 7.88, 2023). The path as sent is accepted only without `%25`: otherwise a
+ * signature of one path would be valid for the path that decodes to it.
  */
 export function canonicalForms(rawPath: string): readonly (readonly [path: string, query: string])[] {
   const [path, query] = splitRawPath(rawPath)
@@ -129,16 +153,21 @@ export function canonicalForms(rawPath: string): readonly (readonly [path: strin
   return paths.flatMap((one) => queries.map((other) => [one, other] as const))
 }
 
-type SigningKeys = (scope: Pick<SigV4Authorization, 'day' | 'region' | 'service'>) => KeyObject
+/** The signing keys of a secret. The last one is kept, which serves for a day. */
+class SigningKeys {
+  readonly #secret: Secret<string>
+  #last: { readonly scope: string; readonly key: KeyObject } | undefined
 
-/** The signing keys of a secret; the last is kept, which serves for a day. */
-function signingKeys(secretAccessKey: string): SigningKeys {
-  const secret = new Secret(secretAccessKey)
-  let last: { readonly name: string; readonly key: KeyObject } | undefined
-  return ({ day, region, service }) => {
-    const name = `${day}/${region}/${service}`
-    if (last?.name !== name) last = { name, key: deriveSigningKey(secret.reveal(), day, region, service) }
-    return last.key
+  constructor(secretAccessKey: string) {
+    this.#secret = new Secret(secretAccessKey)
+  }
+
+  of({ day, region, service }: Pick<SigV4Authorization, 'day' | 'region' | 'service'>): KeyObject {
+    const scope = `${day}/${region}/${service}`
+    if (this.#last?.scope !== scope) {
+      this.#last = { scope, key: deriveSigningKey(this.#secret.reveal(), day, region, service) }
+    }
+    return this.#last.key
   }
 }
 
@@ -161,7 +190,7 @@ function readAuthorization(text: string): SigV4Authorization {
   return { accessKeyId, day, region, service, signedHeaders, signature: Buffer.from(signature, 'hex') }
 }
 
-/** The signed headers and their values: lower-case, sorted, each there and there once, Host and X-Amz-Date among them. */
+/** The signed headers and their values: lower case, sorted, each sent exactly once, Host and X-Amz-Date among them. */
 function signedHeadersOf(presented: Presented, names: readonly string[]): readonly (readonly [string, string])[] {
   if (!REQUIRED_HEADERS.every((name) => names.includes(name))) throw new AuthenticationError('malformed')
   return names.map((name, at) => {
@@ -173,17 +202,17 @@ function signedHeadersOf(presented: Presented, names: readonly string[]): readon
   })
 }
 
-/** The hash of the body that came. A hash in the request has to be the same. */
-function payloadHashOf(
+/** The hash of the received body. A hash in the request must be the same. */
+async function payloadHashOf(
   presented: Presented,
   headers: readonly (readonly [name: string, value: string])[],
   allowUnsignedPayload: boolean,
-): string {
+): Promise<string> {
   const claimed = headerOf(presented, 'x-amz-content-sha256')
   if (claimed === UNSIGNED_PAYLOAD && allowUnsignedPayload && headers.some(([, value]) => value === claimed)) {
     return UNSIGNED_PAYLOAD
   }
-  const hash = sha256Hex(presented.bytes)
+  const hash = sha256Hex(await presented.body('stranger'))
   if (claimed !== undefined && claimed !== hash) throw new AuthenticationError('body-mismatch')
   return hash
 }

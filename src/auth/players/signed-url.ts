@@ -2,16 +2,16 @@ import { createHmac, type KeyObject } from 'node:crypto'
 import { lengthPrefixed } from '../../core/length-prefixed.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import { sameBytes } from '../credentials/constant-time.ts'
+import { sameBytes } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
 
-/** What a signed URL leads to: one key of a content, or (without a kid) the licences of a content. */
+/** The target of a signed URL: one key of a content or, without a kid, the licences of a content. */
 export interface SignedTarget extends ContentRef {
   readonly kid?: Kid | undefined
 }
 
-/** A key that URLs are signed with; its id stands in the URL, so that two serve a rotation. */
-export interface UrlSigningKey {
+/** A key that signs URLs. The URL names it by its ID, so that two serve a rotation. */
+interface UrlSigningKey {
   readonly id: string
   readonly key: KeyObject
 }

@@ -4,12 +4,10 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
-import { verifyJwt } from '../credentials/jwt-verify.ts'
-import { remoteKeySet } from '../credentials/remote-key-set.ts'
-import { createVerifiedTokens } from '../credentials/verified-tokens.ts'
+import { remoteKeySet, VerifiedTokens, verifyJwt } from '../credentials/jwt-verify.ts'
 import { AuthenticationError } from '../failure.ts'
 
-/** The algorithms of player tokens, and the keys each is checked with: a key is used with its own algorithm alone. */
+/** The algorithms of player tokens, and the key that each requires: a key is used with its own algorithm only. */
 const KEYS = {
   HS256: { expected: 'a secret of 32 bytes or more', fits: (key: KeyObject) => (key.symmetricKeySize ?? 0) >= 32 },
   EdDSA: { expected: 'an Ed25519 public key', fits: (key: KeyObject) => isPublic(key, 'ed25519') },
@@ -17,7 +15,7 @@ const KEYS = {
 } as const
 export type PlayerTokenAlgorithm = keyof typeof KEYS
 
-/** A key that player tokens are checked with. Two at once serve a rotation. */
+/** A key that verifies player tokens. Two at once serve a rotation. */
 export interface PlayerTokenKey {
   /** The `kid` of the token's header. */
   readonly id: string
@@ -35,13 +33,13 @@ export interface PlayerGrant {
   readonly kids?: readonly Kid[] | undefined
   /** Milliseconds since 1970. */
   readonly expiresAt: number
-  /** Whom to count the player's requests for. */
+  /** The name under which the player's requests are counted. */
   readonly subject?: string | undefined
 }
 
-export interface PlayerTokensOptions {
+interface PlayerTokensOptions {
   readonly keys: readonly PlayerTokenKey[]
-  /** Where the issuer publishes more public keys (JWKS): `https:` only, or `http:` of this machine. */
+  /** Where the issuer publishes more public keys (JWKS): `https:`, or `http:` on this machine. */
   readonly jwks?: URL
   /** How that is fetched. */
   readonly fetch?: FetchImplementation
@@ -55,21 +53,21 @@ export interface PlayerTokens {
   verify(token: string): PlayerGrant | Promise<PlayerGrant>
 }
 
-/** The audience of every player token, so that no other token of the same keys is one. */
+/** The audience of every player token, so that no other token of the same keys is accepted. */
 export const PLAYER_AUDIENCE = 'keyspring:player'
 
-/** A key that its issuer withdraws is trusted no longer than this for a token that came before. */
+/** A token that was verified by a key is accepted this long after its issuer withdraws the key. */
 const REMEMBER_MS = 300_000
 
 /** The most bytes that verified tokens take in memory. */
 const MAX_VERIFIED_BYTES = 32 * 1024 * 1024
 
-/** Checks player tokens. One that was verified is remembered until it expires. @see RFC 7519 */
+/** Verifies player tokens. A verified token is remembered until it expires. @see RFC 7519 */
 export function createPlayerTokens(options: PlayerTokensOptions): PlayerTokens {
   const { now, audience = PLAYER_AUDIENCE } = options
   const keys = new Map(options.keys.map((one) => [one.id, checkedKey(one)]))
   const published = options.jwks === undefined ? undefined : remoteKeySet(options.jwks, options.fetch)
-  const verified = createVerifiedTokens<PlayerGrant>(MAX_VERIFIED_BYTES, now)
+  const verified = new VerifiedTokens<PlayerGrant>(MAX_VERIFIED_BYTES, sizeOfGrant, now)
 
   const check = async (token: string): Promise<PlayerGrant> => {
     const payload = await verifyJwt(
@@ -77,10 +75,10 @@ export function createPlayerTokens(options: PlayerTokensOptions): PlayerTokens {
       (header, jws) => {
         const { kid, alg } = header
         const found = keys.get(kid ?? '')
-        // A published key is public, so never the secret of HS256: the key set refuses that algorithm itself.
+        // A published key is public, so never the secret of HS256: the key set rejects that algorithm itself.
         if (found === undefined && published !== undefined) return published(header, jws)
         if (found === undefined) throw new AuthenticationError('unknown')
-        // Else the public key of RS256 could be taken as the secret of HS256. RFC 8725, 3.1
+        // Otherwise the public key of RS256 could serve as the secret of HS256. RFC 8725, 3.1
         if (found.algorithm !== alg) throw new AuthenticationError('mismatch')
         return found.key
       },
@@ -114,13 +112,19 @@ export function mintPlayerToken(
   return (subject === undefined ? token : token.setSubject(subject)).sign(key)
 }
 
-/** Whether a grant covers a content, and the kid when one is named. */
+/** Whether a grant covers a content, and the kid if one is given. */
 export function grantCovers(grant: PlayerGrant, { tenant, contentId }: ContentRef, kid?: Kid): boolean {
   return (
     grant.tenant === tenant &&
     grant.contentIds.some((pattern) => matchesPattern(pattern, contentId)) &&
     (kid === undefined || grant.kids === undefined || grant.kids.includes(kid))
   )
+}
+
+/** About the bytes that a grant takes in memory. */
+function sizeOfGrant({ tenant, contentIds, kids = [], subject = '' }: PlayerGrant): number {
+  const texts = [tenant, subject, ...contentIds, ...kids]
+  return texts.reduce((bytes, text) => bytes + 2 * text.length + 32, 200)
 }
 
 function checkedKey(one: PlayerTokenKey): PlayerTokenKey {
@@ -145,7 +149,7 @@ function readGrant(payload: Readonly<Record<string, unknown>>): PlayerGrant {
   const grant = { tenant, contentIds, expiresAt: exp * 1_000, subject: typeof sub === 'string' ? sub : undefined }
   if (kids === undefined) return grant
   const read = isTexts(kids) ? kids.map(toKid) : [undefined]
-  // A kid that is none would be dropped silently: better nothing than something else than was meant.
+  // A text that is not a kid must not be dropped: the token would grant something else than its issuer meant.
   if (!read.every((kid) => kid !== undefined)) throw new AuthenticationError('malformed')
   return { ...grant, kids: read }
 }

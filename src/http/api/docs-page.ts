@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { STATUS } from '../errors.ts'
-import { refusalsOf } from './document.ts'
+import { type OpenApiDocument, type OpenApiOperation, refusalsOf } from './document.ts'
 import type { Operation } from './operation.ts'
 import { OPERATIONS } from './operations/operations.ts'
 import { titleOf } from './problem.ts'
@@ -17,37 +17,19 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: 0.25rem 0.75rem 0.25rem 0; border-bottom: 1px solid var(--line); }
 `
 
-/** The page runs nothing and loads nothing. */
+/** The headers of a page that runs no script and loads nothing. */
 export const DOCS_HEADERS = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   'referrer-policy': 'no-referrer',
 }
 
-/** What the page needs of an OpenAPI document. */
-interface Described {
-  readonly info: { readonly title: string; readonly version: string; readonly description?: string }
-  readonly paths?: object
-}
-
-interface DescribedOperation {
-  readonly parameters?: readonly {
-    readonly name: string
-    readonly in: string
-    readonly required?: boolean
-    readonly description?: string
-    readonly schema?: { readonly description?: string }
-  }[]
-  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> }
-}
-
-/** The description of the API as a page of HTML, complete in itself. */
-export function docsPage({ info, paths = {} }: Described): string {
+/** The description of the API as one HTML page. */
+export function docsPage({ info, paths }: OpenApiDocument): string {
   const byTag = Map.groupBy(OPERATIONS, ({ tag }) => tag)
-  const described = paths as Readonly<Record<string, Readonly<Record<string, DescribedOperation>>>>
   const parts = Array.from(byTag, ([tag, operations]) => [
     `<h2>${escaped(tag)}</h2>`,
-    ...operations.map((operation) => sectionOf(operation, described[operation.path]?.[operation.method] ?? {})),
+    ...operations.map((operation) => sectionOf(operation, paths[operation.path]?.[operation.method])),
   ])
   return [
     '<!doctype html>',
@@ -55,7 +37,7 @@ export function docsPage({ info, paths = {} }: Described): string {
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${escaped(info.title)}</title><style>${STYLE}</style></head><body>`,
     `<h1>${escaped(info.title)} ${escaped(info.version)}</h1>`,
-    `<p>${marked(info.description ?? '')} <a href="/openapi.json">openapi.json</a></p>`,
+    `<p>${marked(info.description)} <a href="/openapi.json">openapi.json</a></p>`,
     contentsOf(byTag),
     ...parts.flat(),
     codes(),
@@ -72,7 +54,8 @@ function contentsOf(byTag: ReadonlyMap<string, readonly Operation[]>): string {
   return `<nav><ul>${lists.join('')}<li><a href="#codes">codes</a></li></ul></nav>`
 }
 
-function sectionOf(operation: Operation, { parameters = [], requestBody }: DescribedOperation): string {
+function sectionOf(operation: Operation, described: OpenApiOperation | undefined): string {
+  const { parameters = [], requestBody } = described ?? {}
   const { id, method, path, summary, description, scope } = operation
   const answers = operation.rawAnswers ?? [{ mediaType: 'application/json', example: operation.example }]
   const bodies = Object.entries(requestBody?.content ?? {}).map(
@@ -86,15 +69,15 @@ function sectionOf(operation: Operation, { parameters = [], requestBody }: Descr
     parametersOf(parameters),
     ...bodies,
     ...answers.map(({ mediaType, example }) => `<p>Answer, <code>${mediaType}</code>:</p>${exampleOf(example)}`),
-    `<p>Refusals: ${refusals.join(', ')}.</p></section>`,
+    `<p>Errors: ${refusals.join(', ')}.</p></section>`,
   ].join('\n')
 }
 
-function parametersOf(parameters: NonNullable<DescribedOperation['parameters']>): string {
+function parametersOf(parameters: NonNullable<OpenApiOperation['parameters']>): string {
   if (parameters.length === 0) return ''
-  const rows = parameters.map(({ name, in: place, required, description, schema }) => {
-    const text = marked(description ?? schema?.description ?? '')
-    return `<tr><td><code>${escaped(name)}</code></td><td>${place}${required === true ? ', needed' : ''}</td><td>${text}</td></tr>`
+  const rows = parameters.map(({ name, in: place, required, description }) => {
+    const text = marked(description ?? '')
+    return `<tr><td><code>${escaped(name)}</code></td><td>${place}${required ? ', required' : ''}</td><td>${text}</td></tr>`
   })
   return `<table><tr><th>parameter</th><th>in</th><th></th></tr>${rows.join('')}</table>`
 }
@@ -112,11 +95,27 @@ function exampleOf(example: unknown): string {
   return `<pre>${escaped(text)}</pre>`
 }
 
-/** Text in which backticks stand around code. */
+/** Escaped text, with code in place of backticks. */
 function marked(text: string): string {
   return escaped(text).replaceAll(/`([^`]+)`/g, '<code>$1</code>')
 }
 
 function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+}
+
+/** The page for a browser that sent no valid credential: how to send one. */
+export function loginHintPage(status: number, detail: string): string {
+  return [
+    '<!doctype html>',
+    `<html lang="en"><head><meta charset="utf-8"><title>Keyspring: ${status}</title><style>${STYLE}</style></head><body>`,
+    '<h1>Log in to read the description of the API</h1>',
+    `<p>${escaped(detail)}.</p>`,
+    '<p>A browser can log in with a user name and password (Basic over TLS, or Digest) or with a client certificate. Add such a credential on the server:</p>',
+    '<pre>keyspring client add --name me --scope keys:read --method digest --id me</pre>',
+    '<p>With a token, use a program:</p>',
+    `<pre>curl -H "Authorization: Bearer $TOKEN" $SERVER/api/docs -o api.html</pre>`,
+    '</body></html>',
+    '',
+  ].join('\n')
 }

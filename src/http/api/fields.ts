@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { toKid } from '../../formats/cenc.ts'
 import type { Force } from '../../keys/content/overrides.ts'
 import { fromUrlSegment } from '../../protocols/speke/urls.ts'
@@ -17,7 +17,7 @@ function converted<T>(expected: string, convert: (text: string) => T | undefined
       context.addIssue({ code: 'custom', message: `expected ${expected}` })
       return z.NEVER
     })
-    .openapi({ type: 'string', ...openapi })
+    .meta({ type: 'string', ...openapi })
 }
 
 /** A contentId as one segment of a path. */
@@ -43,7 +43,7 @@ export const kid = converted('a UUID', toKid, {
   example: '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101',
 })
 
-export const contentKeyClass = z.enum(['drm', 'clear']).openapi({
+export const contentKeyClass = z.enum(['drm', 'clear']).meta({
   description: '`clear` for keys that no DRM system shares (AES-128, ClearKey), else `drm`.',
   example: 'drm',
 })
@@ -53,15 +53,15 @@ export const sixteenBytes = converted('16 bytes as 32 hex digits or base64', toS
   description: '16 bytes as 32 hex digits or base64.',
 })
 
-export const contentIdText = z.string().min(1).max(MAX_CONTENT_ID).openapi({ example: 'live-1' })
+export const contentIdText = z.string().min(1).max(MAX_CONTENT_ID).meta({ example: 'live-1' })
 export const reason = z
   .string()
   .trim()
   .min(1)
   .max(512)
-  .openapi({ description: 'Why, for whoever asks in years.', example: 'the licence ended' })
-export const force = z.boolean().openapi({ description: 'Change keys that encryptors may hold. It needs a reason.' })
-export const time = z.iso.datetime().openapi({ example: '2026-11-21T19:00:00.000Z' })
+  .meta({ description: 'Why, for whoever asks in years.', example: 'the licence ended' })
+export const force = z.boolean().meta({ description: 'Change keys that encryptors may hold. It needs a reason.' })
+export const time = z.iso.datetime().meta({ example: '2026-11-21T19:00:00.000Z' })
 
 /** A number in a query. */
 export const count = (least: number, most: number, description: string, example: number) =>

@@ -1,13 +1,13 @@
-import type { z } from '@hono/zod-openapi'
+import type { z } from 'zod'
 import type { Scope } from '../../auth/clients/client.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { RetentionClass } from '../../keys/content/lifetime.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
 import type { Sweeper } from '../../operations/lifetime/sweep.ts'
 import type { Management } from '../../operations/management.ts'
-import type { ApiCaller } from './caller.ts'
+import type { ApiCaller } from '../callers.ts'
 
-/** What operations work on. */
+/** What operations need. */
 export interface ApiWorld {
   readonly management: Management
   readonly sweeper: Sweeper
@@ -15,11 +15,11 @@ export interface ApiWorld {
     readonly default: string
     readonly classes: readonly RetentionClass[]
   }
-  /** What opens keys that others encrypted for us. */
+  /** Opens imported keys that are encrypted to the certificate of this server. */
   readonly importKey: ImportKey | undefined
 }
 
-/** A body that is no JSON, or is read by another schema: its bytes are handed on as they are. */
+/** A body that is not JSON, or that no schema describes: the operation gets its bytes. */
 export interface RawBody {
   readonly mediaType: string
   readonly description: string
@@ -30,19 +30,19 @@ type Shape = z.ZodRawShape
 type Params = z.ZodObject<Shape> | undefined
 type Body = z.ZodType | undefined
 
-/** What an operation was asked, checked. */
+/** A request of an operation, checked. */
 export interface OperationRequest<P extends Params, Q extends Params, B extends Body> {
   readonly path: P extends z.ZodType ? z.output<P> : undefined
   readonly query: Q extends z.ZodType ? z.output<Q> : undefined
-  /** Undefined for a body that is no JSON. */
+  /** Undefined for a body that is not JSON. */
   readonly body: B extends z.ZodType ? z.output<B> : undefined
   readonly bytes: Buffer
-  /** Without its parameters; '' where there is none. */
+  /** Without its parameters; empty if absent. */
   readonly mediaType: string
   readonly caller: ApiCaller
 }
 
-/** One thing that the management API does, as it is described and as it is done. */
+/** One operation of the management API: its description and its function. */
 export interface OperationDefinition<P extends Params, Q extends Params, B extends Body, R extends z.ZodType> {
   readonly id: string
   readonly method: 'get' | 'post' | 'put' | 'delete'
@@ -55,39 +55,39 @@ export interface OperationDefinition<P extends Params, Q extends Params, B exten
   readonly query?: Q
   readonly body?: B
   readonly bodyExample?: unknown
-  /** What else the body may be. */
+  /** Other media types that the body may have. */
   readonly rawBodies?: readonly RawBody[]
   readonly answer: R
   readonly example: unknown
-  /** What the answer is where it is no JSON: then it is what `encode` makes of the result. */
+  /** The media types of an answer that is not JSON: `encode` writes it. */
   readonly rawAnswers?: readonly RawBody[]
-  encode?(result: Told<z.input<R>>): { readonly mediaType: string; readonly bytes: Uint8Array }
-  /** Why it may refuse, beside what refuses any request. */
+  encode?(result: Result<z.input<R>>): { readonly mediaType: string; readonly bytes: Uint8Array }
+  /** Its error codes, besides those of every operation. */
   readonly refusals: readonly ErrorCode[]
-  /** Whether it takes an Idempotency-Key. Never what gives out keys: replies are remembered. */
+  /** Whether it accepts an Idempotency-Key. Never for an operation that returns keys: replies are stored. */
   readonly once?: boolean
-  handle(request: OperationRequest<P, Q, B>, world: ApiWorld): Promise<Told<z.input<R>>>
+  handle(request: OperationRequest<P, Q, B>, world: ApiWorld): Promise<Result<z.input<R>>>
 }
 
-/** What is told is not changed any more. */
-type Told<T> = T extends Uint8Array
+/** The type of an answer, deeply readonly. */
+type Result<T> = T extends Uint8Array
   ? T
   : T extends readonly (infer Item)[]
-    ? readonly Told<Item>[]
+    ? readonly Result<Item>[]
     : T extends object
-      ? { readonly [Name in keyof T]: Told<T[Name]> }
+      ? { readonly [Name in keyof T]: Result<T[Name]> }
       : T
 
-/** An operation of any types. */
+/** Any operation. */
 export type Operation = OperationDefinition<Params, Params, Body, z.ZodType>
 
-/** An operation as one of the list; its types hold between its schemas and its function. */
+/** Adds an operation to the list after its schemas and its function were checked against each other. */
 export function operation<
   R extends z.ZodType,
   P extends Params = undefined,
   Q extends Params = undefined,
   B extends Body = undefined,
 >(definition: OperationDefinition<P, Q, B, R>): Operation {
-  // The request is read by the schemas of this very definition.
+  // Requests are read with the schemas of this definition.
   return definition as unknown as Operation
 }

@@ -1,43 +1,50 @@
 import type { IncomingMessage } from 'node:http'
-import { KeyProviderError } from '../../core/errors.ts'
+import { bodyTooLarge, RequestAbortedError } from '../request.ts'
 
 const EMPTY = Buffer.alloc(0)
 
-/** Takes a body, or the reason there is none. Not called for a request that its sender gave up. */
-export type TakeBody = (bytes: Buffer, fault: KeyProviderError | undefined) => void
-
-/**
- * Reads the body of a request up to `maxBytes`, without a copy when it came in one piece. A body announced as larger is
- * refused unread, one that turns out larger at the byte that is too much; the rest is left to the caller to discard.
- */
-export function readBody(request: IncomingMessage, maxBytes: number, take: TakeBody): void {
-  const announced = request.headers['content-length']
-  if (announced === undefined && request.headers['transfer-encoding'] === undefined) {
-    take(EMPTY, undefined)
-    return
-  }
-  if (announced !== undefined && Number(announced) > maxBytes) {
-    take(EMPTY, tooLarge(maxBytes))
-    return
-  }
-
-  let first: Buffer | undefined
-  let more: Buffer[] | undefined
-  let length = 0
-  const onData = (chunk: Buffer): void => {
-    length += chunk.length
-    if (length > maxBytes) {
-      request.off('data', onData).off('end', onEnd)
-      take(EMPTY, tooLarge(maxBytes))
-    } else if (first === undefined) first = chunk
-    else if (more === undefined) more = [first, chunk]
-    else more.push(chunk)
-  }
-  const onEnd = (): void => take(more === undefined ? (first ?? EMPTY) : Buffer.concat(more, length), undefined)
-  request.on('data', onData).on('end', onEnd)
+/** Whether the head announces a body. */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  const length = headers['content-length']
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
-/** The refusal of a body. */
-export function tooLarge(maxBytes: number): KeyProviderError {
-  return new KeyProviderError('ERR_BODY_TOO_LARGE', `the body is too large: expected at most ${maxBytes} bytes`)
+/**
+ * Reads the body of a request up to `maxBytes`, without a copy if it came in one piece. It stops at the first byte above
+ * the limit, or when `onBytes` throws; the remaining bytes flow on and are not kept.
+ */
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  onBytes: (count: number) => void,
+): Promise<Buffer> {
+  if (!hasBody(request)) return Promise.resolve(EMPTY)
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = []
+    let length = 0
+    const stop = (): void => {
+      request.off('data', onData).off('end', onEnd).off('close', onClose)
+    }
+    const fail = (error: unknown): void => {
+      stop()
+      reject(error)
+    }
+    const onData = (piece: Buffer): void => {
+      length += piece.length
+      try {
+        if (length > maxBytes) throw bodyTooLarge(maxBytes)
+        onBytes(piece.length)
+        pieces.push(piece)
+      } catch (error) {
+        fail(error)
+      }
+    }
+    const onEnd = (): void => {
+      stop()
+      const [first = EMPTY] = pieces
+      resolve(pieces.length > 1 ? Buffer.concat(pieces, length) : first)
+    }
+    const onClose = (): void => fail(new RequestAbortedError('the sender closed the connection inside the body'))
+    request.on('data', onData).on('end', onEnd).on('close', onClose)
+  })
 }

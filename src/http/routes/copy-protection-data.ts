@@ -2,10 +2,10 @@ import type { Intent, Scope } from '../../auth/clients/client.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { CpixTransfer, TransferCaller, TransferredDocument } from '../../operations/transfer/transfer.ts'
 import { fromUrlSegment } from '../../protocols/speke/urls.ts'
-import type { ApiCaller, IdentifyOperator } from '../api/caller.ts'
 import type { Call } from '../call.ts'
+import type { ApiCaller, IdentifyOperator } from '../callers.ts'
 import type { Route, RouteReply } from '../route.ts'
-import { requireXml } from './copy-protection.ts'
+import { emptyBody, requireXml } from './copy-protection.ts'
 
 export interface CopyProtectionDataOptions {
   readonly transfer: CpixTransfer
@@ -14,54 +14,44 @@ export interface CopyProtectionDataOptions {
 
 const MEDIA_TYPES = ['application/xml', 'text/xml', 'application/cpix+xml']
 const NO_STORE = { 'cache-control': 'no-store' }
-/** Each of them may read; without the first two, keys come encrypted for pinned recipients or not at all. */
+/** The scopes that may have keys in the clear, then the one that reads documents encrypted for pinned recipients. */
 const READING: readonly Scope[] = ['keys:issue', 'keys:export', 'keys:read']
-const CLEAR: readonly Scope[] = ['keys:issue', 'keys:export']
 
-/** What one method does with the document of a content. */
-type Handle = (call: Call, caller: ApiCaller, contentId: string) => Promise<RouteReply>
+/** Answers one method for the document of a content. */
+type HandleDocument = (call: Call, caller: ApiCaller, contentId: string) => Promise<RouteReply>
 
 /**
- * CPIX transfer: the document of a content is created or completed, given out, replaced, destroyed with its content.
- * @see docs/guides/cpix-transfer.md
+ * CPIX transfer: creates or completes the document of a content, returns it, replaces it, or destroys it with its content.
+ * docs/guides/cpix-transfer.md describes the exchange.
  */
 export function copyProtectionData({ transfer, identify }: CopyProtectionDataOptions): readonly Route[] {
-  const route = (method: Route['method'], handle: Handle): Route => ({
+  const route = (method: Route['method'], handle: HandleDocument): Route => ({
     name: 'copyProtectionData',
     path: '/copyProtectionData/{content}',
     method,
     headers: () => NO_STORE,
-    async handle(call, [segment = '']) {
-      const caller = await identify(call)
-      const contentId = fromUrlSegment(segment)
-      if (contentId === undefined || contentId.length > MAX_CONTENT_ID) {
-        throw new KeyProviderError(
-          'ERR_ROUTE_NOT_FOUND',
-          'expected /copyProtectionData/ and a content id of 1 to 256 characters, as it is where it has only A-Z a-z 0-9 _ -, else ~ and its base64url',
-        )
-      }
-      return handle(call, caller, contentId)
-    },
+    handle: async (call, [segment = '']) => handle(call, await identify(call), contentIdOf(segment)),
   })
 
   return [
     route('POST', async (call, caller, contentId) => {
-      const sender = callerOf(call, caller, 'keys:issue')
-      return toReply(sender, await transfer.post(sender, contentId, documentIn(call)))
+      const sender = toTransferCaller(call, caller, 'keys:issue')
+      return toReply(sender, await transfer.post(sender, contentId, await documentIn(call)))
     }),
     route('GET', async (call, caller, contentId) => {
       const scope = READING.find((one) => may(caller, { scope: one })) ?? 'keys:read'
-      const reader = callerOf(call, caller, scope)
+      const reader = toTransferCaller(call, caller, scope)
       const ifNoneMatch = call.headers['if-none-match']
       return toReply(reader, await transfer.get(reader, contentId, { ifNoneMatch }))
     }),
     route('PUT', async (call, caller, contentId) => {
-      const writer = callerOf(call, caller, 'keys:write')
-      const { etag } = await transfer.put(writer, contentId, documentIn(call), { ifMatch: call.headers['if-match'] })
+      const writer = toTransferCaller(call, caller, 'keys:write')
+      const ifMatch = call.headers['if-match']
+      const { etag } = await transfer.put(writer, contentId, await documentIn(call), { ifMatch })
       return { status: 204, headers: { ...NO_STORE, etag }, body: '' }
     }),
     route('DELETE', async (call, caller, contentId) => {
-      const writer = callerOf(call, caller, 'keys:write')
+      const writer = toTransferCaller(call, caller, 'keys:write')
       await transfer.delete(writer, contentId, { ifMatch: call.headers['if-match'] })
       return { status: 204, headers: NO_STORE, body: '' }
     }),
@@ -87,8 +77,8 @@ function toReply({ operator, client }: TransferCaller, document: TransferredDocu
   return { status: STATUS[status], headers: { ...headers, 'content-type': 'application/xml' }, body, issued }
 }
 
-/** The caller in one of its scopes. A reader that has keys encrypted only is given them for its own TLS certificate too. */
-function callerOf({ clientCertificate }: Call, caller: ApiCaller, scope: Scope): TransferCaller {
+/** The caller in one of its scopes. Where keys leave encrypted only, its own TLS certificate is a recipient too. */
+function toTransferCaller({ clientCertificate }: Call, caller: ApiCaller, scope: Scope): TransferCaller {
   caller.authorize({ scope })
   const keys = keysFor(caller, scope)
   const certificate = keys === 'encrypted' ? clientCertificate?.raw : undefined
@@ -101,12 +91,13 @@ function callerOf({ clientCertificate }: Call, caller: ApiCaller, scope: Scope):
   }
 }
 
-/** No certificate has it: whoever may encrypt for it may encrypt for anybody, itself included. */
+/** No certificate has it: a client that may encrypt for it may encrypt for any certificate, its own included. */
 const NO_FINGERPRINT = '0'.repeat(64)
 
+/** A client with pinned recipients gets keys encrypted only, whatever its scopes. */
 function keysFor(caller: ApiCaller, scope: Scope): TransferCaller['keys'] {
-  if (CLEAR.some((one) => may(caller, { scope: one }))) return 'clear'
-  return may(caller, { scope, recipientFingerprints: [NO_FINGERPRINT] }) ? 'none' : 'encrypted'
+  if (!may(caller, { scope, recipientFingerprints: [NO_FINGERPRINT] })) return 'encrypted'
+  return scope === 'keys:issue' || scope === 'keys:export' ? 'clear' : 'none'
 }
 
 function may({ authorize }: ApiCaller, intent: Intent): boolean {
@@ -119,8 +110,18 @@ function may({ authorize }: ApiCaller, intent: Intent): boolean {
   }
 }
 
-function documentIn({ headers, bytes }: Call): Buffer {
-  requireXml(headers['content-type'], MEDIA_TYPES)
+function contentIdOf(segment: string): string {
+  const contentId = fromUrlSegment(segment)
+  if (contentId !== undefined && contentId.length <= MAX_CONTENT_ID) return contentId
+  throw new KeyProviderError(
+    'ERR_ROUTE_NOT_FOUND',
+    'expected /copyProtectionData/ and a contentId of 1 to 256 characters: written as it is if it has only A-Z a-z 0-9 _ -, else as ~ and its base64url form',
+  )
+}
+
+async function documentIn(call: Call): Promise<Buffer> {
+  requireXml(call.headers['content-type'], MEDIA_TYPES)
+  const bytes = await call.body()
   if (bytes.length > 0) return bytes
-  throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
+  throw emptyBody()
 }

@@ -1,27 +1,17 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { AuthorizeContent, IssuedAnswer, SpekeAnswerer } from '../../protocols/speke/answer.ts'
+import type { IssuedAnswer, SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import type { Call } from '../call.ts'
+import type { Encryptor, IdentifyEncryptor } from '../callers.ts'
 import type { Route, RouteReply } from '../route.ts'
-
-/** Who sent a call: the tenant whose contents it may name and its own name for the ledger. */
-export interface Caller {
-  readonly tenant: string
-  readonly client: string
-  /** How that was proven. */
-  readonly method: string
-  /** Throws ERR_FORBIDDEN unless it may have keys of a content, encrypted for the holders of these certificates. */
-  readonly authorize: AuthorizeContent
-}
 
 export interface CopyProtectionOptions {
   readonly speke: Pick<SpekeAnswerer, 'answer'>
   /** Records issued keys in the audit log before the answer leaves. Rejects with ERR_AUDIT_UNAVAILABLE. */
   readonly audit?:
-    | ((call: Call, issued: IssuedAnswer & Pick<Caller, 'method'>) => Promise<void> | undefined)
+    | ((call: Call, issued: IssuedAnswer & Pick<Encryptor, 'method'>) => Promise<void> | undefined)
     | undefined
-  /** Who is calling; throws for a call that is not let in. */
-  readonly identify: (call: Call) => Caller | Promise<Caller>
-  /** What the user agent headers say, such as `keyspring/1.0.0`. */
+  readonly identify: IdentifyEncryptor
+  /** The value of the user agent headers, such as `keyspring/1.0.0`. */
   readonly userAgent: string
 }
 
@@ -29,32 +19,30 @@ export interface CopyProtectionOptions {
  * Answers a CPIX request document with a CPIX response document.
  * @see https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html
  */
-export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'name' | 'method' | 'headers' | 'handle'> {
+export function copyProtection(options: CopyProtectionOptions): Omit<Route, 'path'> {
   const { speke, audit, identify, userAgent } = options
-  const headers = (call: Call): Record<string, string> => spekeHeaders(versionHeader(call), userAgent)
-
   return {
     name: 'copyProtection',
     method: 'POST',
-    headers,
+    headers: (call) => spekeHeaders(versionHeader(call), userAgent),
     async handle(call): Promise<RouteReply> {
       const caller = identify(call)
       const { tenant, client, method, authorize } = caller instanceof Promise ? await caller : caller
       requireXml(call.headers['content-type'])
-      if (call.bytes.length === 0) {
-        throw new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
-      }
+      const bytes = await call.body()
+      if (bytes.length === 0) throw emptyBody()
+      const asked = versionHeader(call)
       const { body, contentId, spekeVersion, keys, first } = await speke.answer({
-        versionHeader: versionHeader(call),
-        bytes: call.bytes,
+        versionHeader: asked,
+        bytes,
         tenant,
         client,
         authorize,
         ...(audit && { audit: (issued) => audit(call, { ...issued, method }) }),
       })
-      // Exactly application/xml: the type of the encoding is in the XML declaration.
-      const lost = versionHeader(call) === undefined && spekeVersion !== '1.0'
-      const replyHeaders = lost ? spekeHeaders(spekeVersion, userAgent) : headers(call)
+      // A request without the header may have been answered as SPEKE 2.
+      const replyHeaders = spekeHeaders(asked ?? (spekeVersion === '1.0' ? undefined : spekeVersion), userAgent)
+      // Exactly application/xml: the XML declaration names the encoding.
       replyHeaders['content-type'] = 'application/xml'
       return { status: 200, headers: replyHeaders, body, issued: { tenant, client, contentId, keys, first } }
     },
@@ -63,7 +51,7 @@ export function copyProtection(options: CopyProtectionOptions): Pick<Route, 'nam
 
 const ECHOED_VERSION = /^[\x20-\x7e]{1,32}$/
 
-/** SPEKE's own response headers, on errors too. A version we do not know is answered in the words of version 2. */
+/** SPEKE's own response headers, on errors too. An unknown version gets the headers of version 2. */
 function spekeHeaders(version: string | undefined, userAgent: string): Record<string, string> {
   if (version === undefined) return { 'speke-user-agent': userAgent, 'cache-control': 'no-store' }
   const headers: Record<string, string> = {
@@ -97,4 +85,9 @@ export function requireXml(contentType: string | undefined, mediaTypes: readonly
       throw new KeyProviderError('ERR_MEDIA_TYPE_UNSUPPORTED', 'Content-Type: expected the charset utf-8 or utf-16')
     }
   }
+}
+
+/** The error of a request that should hold a CPIX document and has no body. */
+export function emptyBody(): KeyProviderError {
+  return new KeyProviderError('ERR_XML_MALFORMED', 'the body is empty: expected a CPIX document')
 }

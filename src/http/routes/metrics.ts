@@ -4,20 +4,19 @@ import type { Route } from '../route.ts'
 /** The text of all metrics and its media type. */
 export type RenderMetrics = () => Promise<{ readonly contentType: string; readonly text: string }>
 
-/** Throws for a call whose sender may not look into the server. */
-export type AdmitOperator = (call: Call) => Promise<void> | void
-
 export interface MetricsOptions {
   readonly render: RenderMetrics
-  readonly admit: AdmitOperator
+  /** Throws for a caller that may not see the metrics, which cover every tenant. */
+  readonly admit: (call: Call) => Promise<void> | void
 }
 
-/** Metrics in the text format of Prometheus, for whom `admit` lets in: they tell of every tenant. */
+/** Metrics in the text format of Prometheus. */
 export function metrics({ render, admit }: MetricsOptions): Route {
   return {
     name: 'metrics',
     path: '/metrics',
     method: 'GET',
+    answersUnderLoad: true,
     async handle(call) {
       await admit(call)
       const { contentType, text } = await render()

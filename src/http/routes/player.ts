@@ -1,91 +1,200 @@
+import { RateLimitedError } from '../../auth/failure.ts'
 import type { RateLimit } from '../../auth/rate-limit.ts'
-import type { Kid } from '../../formats/cenc.ts'
+import { KeyProviderError } from '../../core/errors.ts'
+import { type Kid, toKid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { type AccessControl, AccessError, type AccessRequest, allowedKids } from '../../protocols/playback/access.ts'
+import {
+  type IssueLicense,
+  MAX_LICENSE_REQUEST_BYTES,
+  readLicenseRequest,
+} from '../../protocols/playback/clearkey-license.ts'
 import type { Cors } from '../../protocols/playback/cors.ts'
-import { keyNotFound } from '../../protocols/playback/key-delivery.ts'
+import { type DeliverKey, keyNotFound } from '../../protocols/playback/key-delivery.ts'
 import { fromUrlSegment } from '../../protocols/speke/urls.ts'
-import type { Call, Reply } from '../call.ts'
-import { RateLimitedError } from '../errors.ts'
+import type { Call } from '../call.ts'
+import type { Reply } from '../request.ts'
 import type { Route } from '../route.ts'
 
-/** What every route that serves players is made from. */
+/** What every route for players needs. */
 export interface PlayerOptions {
   readonly access: AccessControl
   readonly cors: Cors
   /** Where a token may be, besides `Authorization: Bearer`. */
-  readonly token: TokenPlaces
-  /** How often one subject may ask, or one address where nobody is named. */
+  readonly token: {
+    /** The name of a cookie: native HLS players send nothing else. */
+    readonly cookie?: string
+    /** The name of a query parameter. */
+    readonly query?: string
+  }
+  /** The limit of one subject, or of one address if no subject is named. */
   readonly limit?: RateLimit
-  /** The address of the player: that of the peer, or what a trusted proxy says. */
-  readonly addressOf: (call: Call) => string
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-export interface TokenPlaces {
-  /** The name of a cookie: native HLS players send nothing else. */
-  readonly cookie?: string
-  /** The name of a query parameter. */
-  readonly query?: string
+export interface PlayerRouteOptions extends PlayerOptions {
+  readonly deliverKey: DeliverKey
+  readonly issueLicense: IssueLicense
 }
 
-/** What a player may have of what it asked for. Throws an AccessError or a RateLimitedError. */
-export type Admit = (call: Call, ref: ContentRef, kids: readonly Kid[]) => Promise<readonly Kid[]>
+/** One content key, 16 raw bytes, for HLS AES-128 and identity SAMPLE-AES. @see RFC 8216, 5 */
+export function playerKey({ deliverKey, ...player }: Omit<PlayerRouteOptions, 'issueLicense'>): Route {
+  const admission = new Admission('key', player)
+  return {
+    name: 'key',
+    path: '/keys/{tenant}/{content}/{kid}',
+    method: 'GET',
+    ...crossOrigin(player.cors, 'GET'),
+    async handle(call, [tenant, content, kidSegment = '']) {
+      const kid = toKid(kidSegment)
+      if (kid === undefined) throw keyNotFound()
+      const ref = contentOf(tenant, content)
+      await admission.admit(call, ref, [kid])
+      return keyReply(call, player.cors, 'application/octet-stream', await deliverKey(ref, kid))
+    },
+  }
+}
 
-/** Asks the access control about a call, and counts the call: for its subject, or for its address where nobody is named. */
-export function admission(what: AccessRequest['what'], options: PlayerOptions): Admit {
-  const { access, token, limit, addressOf, now } = options
-  const count = (subject: string): void => {
-    const wait = limit?.take(subject)
+/**
+ * A licence of the Clear Key system of EME, for the requested keys that the player may have. The Content-Type is ignored:
+ * most players send none. @see https://www.w3.org/TR/encrypted-media-2/#clear-key
+ */
+export function clearKeyLicense({ issueLicense, ...player }: Omit<PlayerRouteOptions, 'deliverKey'>): Route {
+  const admission = new Admission('license', player)
+  return {
+    name: 'clearKeyLicense',
+    path: '/license/clearkey/{tenant}/{content}',
+    method: 'POST',
+    maxBodyBytes: MAX_LICENSE_REQUEST_BYTES,
+    ...crossOrigin(player.cors, 'POST'),
+    async handle(call, [tenant, content]) {
+      const ref = contentOf(tenant, content)
+      admission.checkAddress(call)
+      const { kids, type } = readLicenseRequest(await call.body('stranger'))
+      const allowed = await admission.admit(call, ref, kids)
+      return keyReply(call, player.cors, 'application/json', await issueLicense(ref, allowed, type))
+    },
+  }
+}
+
+/** Decisions of the access control that may be under way: in total, and for one address. */
+const MAX_DECISIONS = 512
+const MAX_DECISIONS_OF_ADDRESS = 64
+
+/** Asks the access control about calls, and counts them: for their subject, or for their address if no subject is named. */
+class Admission {
+  readonly #what: AccessRequest['what']
+  readonly #options: PlayerOptions
+  readonly #deciding = new Map<string, number>()
+  #decisions = 0
+
+  constructor(what: AccessRequest['what'], options: PlayerOptions) {
+    this.#what = what
+    this.#options = options
+  }
+
+  /** Throws RateLimitedError for an address that was refused too often. It costs two look-ups, so it goes first. */
+  checkAddress(call: Call): void {
+    const { limit, token } = this.#options
+    if (limit === undefined) return
+    const { address } = call
+    const hasToken = tokenOf(call, queryOf(call), token) !== undefined
+    const wait = limit.peek(`refused ${address}`) ?? (hasToken ? undefined : limit.peek(`ip ${address}`))
     if (wait !== undefined) throw new RateLimitedError(wait)
   }
-  return async (call, ref, kids) => {
+
+  /** Those of `kids` that the player may have. Rejects with AccessError, RateLimitedError or ERR_OVERLOADED. */
+  async admit(call: Call, ref: ContentRef, kids: readonly Kid[]): Promise<readonly Kid[]> {
+    this.checkAddress(call)
+    const { access, token, now } = this.#options
     const query = queryOf(call)
     const request: AccessRequest = {
       ...ref,
-      what,
+      what: this.#what,
       kids,
       token: tokenOf(call, query, token),
       query,
-      ip: addressOf(call),
+      ip: call.address,
       userAgent: call.headers['user-agent'] ?? '',
       now: now(),
     }
     try {
-      const { kids: allowed, subject } = await allowedKids(access, request)
-      count(subject === undefined ? `ip ${request.ip}` : `subject ${ref.tenant} ${subject}`)
+      const { kids: allowed, subject } = await this.#decide(request, () => allowedKids(access, request))
+      this.#count(subject === undefined ? `ip ${request.ip}` : `subject ${ref.tenant} ${subject}`)
       return allowed
     } catch (error) {
-      // Counted apart: players behind one address must not suffer for one that guesses tokens.
-      if (error instanceof AccessError) count(`refused ${request.ip}`)
+      // Counted separately: players behind one address must not suffer from one that guesses tokens.
+      if (error instanceof AccessError) this.#count(`refused ${request.ip}`)
       throw error
+    }
+  }
+
+  #count(name: string): void {
+    const wait = this.#options.limit?.take(name)
+    if (wait !== undefined) throw new RateLimitedError(wait)
+  }
+
+  /** A slow authorization service must not collect calls without end. */
+  async #decide<T>({ ip }: AccessRequest, ask: () => Promise<T>): Promise<T> {
+    const ofAddress = this.#deciding.get(ip) ?? 0
+    if (ofAddress >= MAX_DECISIONS_OF_ADDRESS || this.#decisions >= MAX_DECISIONS) {
+      throw new KeyProviderError('ERR_OVERLOADED', 'the access control decides about too many requests: try again')
+    }
+    this.#deciding.set(ip, ofAddress + 1)
+    this.#decisions++
+    try {
+      return await ask()
+    } finally {
+      this.#decisions--
+      const left = (this.#deciding.get(ip) ?? 1) - 1
+      if (left > 0) this.#deciding.set(ip, left)
+      else this.#deciding.delete(ip)
     }
   }
 }
 
 /** The headers of every reply to a player, and the answer to a preflight. */
-export function crossOrigin(cors: Cors, method: Route['method']): Pick<Route, 'headers' | 'preflight'> {
+function crossOrigin(cors: Cors, method: Route['method']): Pick<Route, 'headers' | 'preflight'> {
   const allow = method === 'GET' ? 'GET, HEAD' : method
   return {
-    headers: (call) => cors.headers(originOf(call)),
-    preflight: (call): Reply => ({ status: 200, headers: cors.preflight(originOf(call), allow), body: '' }),
+    headers: (call) => corsHeaders(call, cors),
+    preflight: (call): Reply => {
+      corsHeaders(call, cors)
+      return { status: 200, headers: cors.preflight(call.headers.origin, allow), body: '' }
+    },
   }
 }
 
-/** The content that two segments of a path name. What names none does not exist. */
-export function contentOf(tenantSegment = '', contentSegment = ''): ContentRef {
-  const tenant = fromUrlSegment(tenantSegment)
-  const contentId = fromUrlSegment(contentSegment)
-  if (tenant === undefined || contentId === undefined) throw keyNotFound()
-  return { tenant, contentId }
+/** What of an origin is safe and useful to log. */
+const ORIGIN = /^[a-z][a-z0-9+.-]{0,15}:\/\/[A-Za-z0-9.:[\]-]{1,255}$/
+
+/** The CORS headers of a reply. A page that may not read it leaves a warning: browsers show such replies as network errors. */
+function corsHeaders(call: Call, cors: Cors): Readonly<Record<string, string>> {
+  const { origin } = call.headers
+  const headers = cors.headers(origin)
+  if (origin !== undefined && headers['access-control-allow-origin'] === undefined && ORIGIN.test(origin)) {
+    call.warning = `pages of ${origin} cannot read this answer: add the origin to playback.origins if the player is yours`
+  }
+  return headers
 }
 
-/** Headers of a reply with keys in it, besides those of CORS. */
-export const KEY_HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+function keyReply(call: Call, cors: Cors, contentType: string, body: Reply['body']): Reply {
+  const headers = { ...corsHeaders(call, cors), 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+  return { status: 200, headers: { ...headers, 'content-type': contentType }, body }
+}
 
-function originOf({ headers }: Call): string | undefined {
-  return headers.origin
+/** The longest tenant or contentId, in characters, as for encryptors. */
+const MAX_NAME = 256
+
+/** The content that two segments of a path name. Throws ERR_KEY_NOT_FOUND for names that no content can have. */
+function contentOf(tenantSegment = '', contentSegment = ''): ContentRef {
+  const tenant = fromUrlSegment(tenantSegment)
+  const contentId = fromUrlSegment(contentSegment)
+  if (tenant === undefined || contentId === undefined || tenant.length > MAX_NAME || contentId.length > MAX_NAME) {
+    throw keyNotFound()
+  }
+  return { tenant, contentId }
 }
 
 const NO_QUERY = new URLSearchParams()
@@ -95,8 +204,8 @@ function queryOf({ rawPath }: Call): URLSearchParams {
   return at < 0 ? NO_QUERY : new URLSearchParams(rawPath.slice(at + 1))
 }
 
-/** The token of a call: the header counts before the query, the query before the cookie, which comes unasked. */
-function tokenOf({ headers }: Call, query: URLSearchParams, places: TokenPlaces): string | undefined {
+/** The token of a call: from the header, else from the query, else from the cookie, which browsers send unasked. */
+function tokenOf({ headers }: Call, query: URLSearchParams, places: PlayerOptions['token']): string | undefined {
   const bearer = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
   if (bearer !== undefined) return bearer
   const inQuery = places.query === undefined ? null : query.get(places.query)

@@ -16,7 +16,7 @@ import { countSignaling } from '../observe/count-signaling.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { answerSettings, profileFinder, recordAll } from './answering.ts'
-import { authenticateSigners, callersFrom } from './callers.ts'
+import { ANONYMOUS_SIGNER, CallerRegistry, findSigner } from './callers.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
 import { type Operations, openOperations } from './operations.ts'
@@ -110,8 +110,9 @@ export async function assemble(
     expired = operations.expired
     if (options.keepsTime !== false) operations.start(config)
 
+    const registry = new CallerRegistry({ store, dataKeys, now: () => Date.now() })
     return {
-      loadCallers: callersFrom({ store, dataKeys, now: () => Date.now() }),
+      loadCallers: (settings) => registry.load(settings),
       answerWith: (settings, publicUrl, callers) =>
         new SpekeAnswerer({
           ...answerSettings(settings, publicUrl, callers, sinks),
@@ -133,12 +134,17 @@ export async function assemble(
           (signers.length === 0 && callers.signers === 0 && callers.size === 0 && settings.loopback)
         if (signers.length + callers.signers === 0 && !anyone) return undefined
         const profileFor = profileFinder(settings, callers)
-        const ofSettings = authenticateSigners(signers, anyone)
         return {
           widevine: new WidevineAnswerer({
             contentKeys,
-            authenticate: async (...signed) =>
-              (await callers.authenticateSigner(...signed)) ?? (await ofSettings(...signed)),
+            authenticate: async (...signed) => {
+              const client = await callers.findSigner(...signed)
+              if (typeof client !== 'string') return client
+              const signer = findSigner(signers, ...signed)
+              if (typeof signer !== 'string') return signer
+              // A wrong signature of a known signer is an error, never another caller.
+              return anyone && client === 'unknown' && signer === 'unknown' ? ANONYMOUS_SIGNER : undefined
+            },
             settingsFor: ({ contentId }, client) => profileFor({ client, contentId }).settings.widevine,
             record: (records) => recordAll(ledger, records),
           }),

@@ -1,54 +1,52 @@
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
-import { type Authenticated, createAuthenticate } from '../../auth/authenticate.ts'
-import { authorize, type Client, type Intent, SCOPES } from '../../auth/clients/client.ts'
-import { createCredentialSecrets, openOnce } from '../../auth/clients/credential-secrets.ts'
+import { type Authenticated, Authenticator } from '../../auth/authenticate.ts'
+import { authorize, authorizeServerWide, type Client, SCOPES } from '../../auth/clients/client.ts'
+import { createCredentialSecrets, OpenedSecrets } from '../../auth/clients/credential-secrets.ts'
 import { createClientDirectory } from '../../auth/clients/directory.ts'
 import type { ClientStore, RegisteredClient } from '../../auth/clients/store.ts'
 import { isValidAt, type SignerCredential } from '../../auth/credentials/credential.ts'
-import { AuthenticationError, ForbiddenError } from '../../auth/failure.ts'
+import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../auth/failure.ts'
 import {
   aesSigner,
   decodeWidevineSigner,
   verifyWidevineRequest,
   type WidevineSigner,
 } from '../../auth/methods/widevine-signer.ts'
-import { createRateLimit, type RateLimit } from '../../auth/rate-limit.ts'
+import { RateLimit } from '../../auth/rate-limit.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { matchesPattern } from '../../core/glob.ts'
-import type { ApiCaller, IdentifyOperator } from '../../http/api/caller.ts'
 import type { Call } from '../../http/call.ts'
-import { RateLimitedError } from '../../http/errors.ts'
-import { clientAddress, isLocalCall, onlyLocalCalls, proxyAmong, wasInTheClear } from '../../http/listener/loopback.ts'
-import type { Caller } from '../../http/routes/copy-protection.ts'
+import type { ApiCaller, Encryptor, IdentifyOperator } from '../../http/callers.ts'
+import { isLocalCall, requireLocalCall } from '../../http/listener/private-listener.ts'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
-import type { AuthenticateSigner } from '../../protocols/widevine/get-content-key.ts'
+import type { WidevineCaller } from '../../protocols/widevine/get-content-key.ts'
 import { NO_CALLERS } from '../config/callers.ts'
 import type { Config } from '../config/config.ts'
 import type { Signer } from '../config/signers.ts'
-import { authMethods } from './auth-methods.ts'
+import { AuthMethods } from './auth-methods.ts'
 import { toRegisteredClients } from './configured-clients.ts'
 
-/** Who may call, under one configuration. */
+/** The callers of a server under one configuration. */
 export interface Callers {
-  /** How many clients there are; 0: nobody has to authenticate. */
+  /** How many clients exist; 0: no credentials are required. */
   readonly size: number
   /** How many of their credentials are signers of the Widevine key API. */
   readonly signers: number
-  /** Who sent a call, as an encryptor: one that asks for keys. Throws, or rejects with, what refuses it. */
-  readonly identify: (call: Call) => Caller | Promise<Caller>
-  /** Who sent a call, as an operator. */
+  /** The encryptor that sent a call. Throws, or rejects, if it is not authenticated. */
+  readonly identify: (call: Call) => Encryptor | Promise<Encryptor>
+  /** The operator that sent a call. */
   readonly identifyOperator: IdentifyOperator
-  /** Throws, or rejects, unless the sender of a call may do what it intends. */
-  readonly admit: (call: Call, intent: Intent) => void | Promise<void>
-  /** Who signed a request of the Widevine key API. */
-  readonly authenticateSigner: AuthenticateSigner
-  /** The signalling profile that a client has of its own. */
+  /** Throws, or rejects, unless the sender of a call may read the metrics of every tenant. */
+  readonly admitToMetrics: (call: Call) => void | Promise<void>
+  /** Who signed a request of the Widevine key API; why it is nobody. */
+  readonly findSigner: (name: string, request: Uint8Array, signature: Uint8Array) => Promise<WidevineCaller | NoSigner>
+  /** The signalling profile of a client, if it has its own. */
   readonly profileOf: (client: string) => string | undefined
   /** Puts these callers in the place of those before. Cannot fail. */
   enforce(): void
 }
 
-/** Reads who may call: from the configuration and the store. Rejects with ERR_CONFIG_INVALID and every problem. */
+/** Reads the callers of a configuration and of the store. Rejects with ERR_CONFIG_INVALID and every problem. */
 export type LoadCallers = (config: Config) => Promise<Callers>
 
 export interface LoadCallersOptions {
@@ -58,71 +56,69 @@ export interface LoadCallersOptions {
   readonly now: () => number
 }
 
-/** Where keys that belong to no tenant's content are kept. */
+/** The tenant whose data key derives keys that belong to no content. */
 const SERVER_TENANT = 'default'
 const NONCE_LABEL = 'keyspring/digest-nonce/v1'
 const ANYONE: Authenticated = {
   method: 'anonymous',
   client: { name: 'anonymous', tenant: 'default', scopes: ['keys:issue'] },
 }
-/** A program on this machine, while nobody has to authenticate. */
+/** A program on this machine, while no credentials are required. */
 const LOCAL: Authenticated = { ...ANYONE, client: { ...ANYONE.client, scopes: SCOPES } }
 
-/** The callers of a server; what they have proven outlasts a reload. */
-export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadCallers {
-  const secrets = createCredentialSecrets({ dataKeys, randomBytes })
-  const clients = createClientDirectory()
-  const nonceKey = async () => {
-    const { key } = await dataKeys.current(SERVER_TENANT)
-    return createSecretKey(createHmac('sha256', key).update(NONCE_LABEL).digest())
-  }
-  const methodsFor = authMethods({ clients, secrets, nonceKey, now, randomBytes })
-  const openSigner = openOnce<SignerCredential, WidevineSigner>(secrets, (clear, { kind }) =>
-    decodeWidevineSigner(kind, clear),
-  )
-  const nobody = aesSigner(randomBytes(32), randomBytes(16))
-  let hasServed = false
-  let limit: { readonly of: string; readonly take: RateLimit['take'] } | undefined
+/** Loads the callers of a server, over one client directory: proven passwords and nonces outlast a reload. */
+export class CallerRegistry {
+  readonly #options: LoadCallersOptions
+  readonly #secrets
+  readonly #clients = createClientDirectory()
+  readonly #methods: AuthMethods
+  readonly #signers: OpenedSecrets<SignerCredential, WidevineSigner>
+  readonly #nobody = aesSigner(randomBytes(32), randomBytes(16))
+  #hasServed = false
+  #limit: { readonly of: string; readonly limit: RateLimit } | undefined
 
-  const registeredOf = async (config: Config, report: (path: string, problem: string) => void) => {
-    const { realm, jwt } = config.auth
-    const written = await toRegisteredClients(config.clients, {
-      secrets,
+  constructor(options: LoadCallersOptions) {
+    const { dataKeys, now } = options
+    this.#options = options
+    this.#secrets = createCredentialSecrets({ dataKeys, randomBytes })
+    this.#methods = new AuthMethods({
+      clients: this.#clients,
+      secrets: this.#secrets,
+      nonceKey: async () => {
+        const { key } = await dataKeys.current(SERVER_TENANT)
+        return createSecretKey(createHmac('sha256', key).update(NONCE_LABEL).digest())
+      },
+      now,
       randomBytes,
-      realm,
-      issuer: jwt?.issuer,
-      report,
     })
-    return [...written, ...(await store.listClients())]
+    this.#signers = new OpenedSecrets(this.#secrets, (clear, { kind }) => decodeWidevineSigner(kind, clear))
   }
 
-  const limitOf = ({ limits }: Config): RateLimit['take'] => {
-    const { clientRequestsPerSecond: perSecond, clientBurst: burst } = limits
-    if (perSecond === 0) return () => undefined
-    const of = `${perSecond} ${burst}`
-    if (limit?.of !== of) limit = { of, take: createRateLimit({ perSecond, burst, now: () => performance.now() }).take }
-    return limit.take
-  }
-
-  return async (config) => {
+  /** The callers of a configuration and of the store. Rejects with ERR_CONFIG_INVALID and every problem. */
+  async load(config: Config): Promise<Callers> {
     const problems: string[] = []
     const report = (path: string, problem: string): void => void problems.push(`${path}: ${problem}`)
-    const registered = await registeredOf(config, report)
-    // Tells what is wrong with them before they take the place of the others.
-    problems.push(...problemsOf(registered, config, hasServed))
-    const inUse = new Set(registered.flatMap(({ credentials }) => credentials.map(({ method }) => method)))
-    const methods = await methodsFor(config, inUse, report)
+    const registered = await this.#registered(config, report)
+    problems.push(...problemsOf(registered, config, this.#hasServed))
+    const { methods, problems: ofMethods } = await this.#methods.of(config, registered, report)
+    problems.push(...ofMethods)
     if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
+    return this.#callers(config, registered, new Authenticator(methods))
+  }
 
+  async #registered(config: Config, report: (path: string, problem: string) => void) {
+    const options = { secrets: this.#secrets, randomBytes, auth: config.auth, report }
+    const written = await toRegisteredClients(config.clients, options)
+    return [...written, ...(await this.#options.store.listClients())]
+  }
+
+  #callers(config: Config, registered: readonly RegisteredClient[], authenticator: Authenticator): Callers {
     const isOpen = registered.length === 0 && (config.loopback || config.allowAnonymous)
-    const authenticate = createAuthenticate(methods)
-    const take = limitOf(config)
-    const isTrustedProxy = proxyAmong(config.trustProxy)
-    const addressOf = clientAddress(config.trustProxy)
     const profiles = new Map(registered.map(({ client }) => [client.name, client.signalingProfile]))
+    const limit = this.#limitOf(config)
 
     const count = <T extends { readonly client: Client }>(found: T): T => {
-      const wait = take(found.client.name)
+      const wait = limit?.take(found.client.name)
       if (wait !== undefined) throw new RateLimitedError(wait, found.client.name)
       return found
     }
@@ -133,75 +129,98 @@ export function callersFrom({ store, dataKeys, now }: LoadCallersOptions): LoadC
     const find = (call: Call): Authenticated | Promise<Authenticated> => {
       if (isOpen) return ANYONE
       try {
-        const found = authenticate(isTrustedProxy(call.peer) && !wasInTheClear(call) ? { ...call, secure: true } : call)
+        const found = authenticator.authenticate(call)
         return found instanceof Promise ? found.then(count, anyoneFor) : count(found)
       } catch (error) {
         return anyoneFor(error)
       }
     }
-    /** Nobody has to authenticate: then a program on this machine, and no page in a browser there, may do everything. */
-    const onlyLocal = onlyLocalCalls([])
+    /** While no credentials are required, a program on this machine may do everything, and a page in a browser nothing. */
     const findOperator = (call: Call): Authenticated | Promise<Authenticated> => {
       if (!isOpen || !isLocalCall(call)) return find(call)
-      onlyLocal(call)
+      requireLocalCall(call)
       return LOCAL
     }
 
-    const asCaller = callerOf()
+    const encryptors = new Encryptors()
     return {
       size: registered.length,
       signers: registered.flatMap(({ credentials }) => credentials).filter(({ method }) => method === 'signer').length,
       identify(call) {
         const found = find(call)
-        return found instanceof Promise ? found.then(asCaller) : asCaller(found)
+        return found instanceof Promise ? found.then((one) => encryptors.of(one)) : encryptors.of(found)
       },
-      async identifyOperator(call) {
-        return operatorOf(await findOperator(call), addressOf(call), call.requestId)
+      identifyOperator: async (call) => operatorOf(await findOperator(call), call),
+      admitToMetrics(call) {
+        const found = isOpen && isLocalCall(call) ? LOCAL : find(call)
+        if (found instanceof Promise) return found.then(({ client }) => authorizeServerWide(client))
+        return authorizeServerWide(found.client)
       },
-      admit(call, intent) {
-        if (isOpen && isLocalCall(call)) return authorize(LOCAL.client, intent)
-        const found = find(call)
-        if (found instanceof Promise) return found.then(({ client }) => authorize(client, intent))
-        return authorize(found.client, intent)
-      },
-      async authenticateSigner(name, request, signature) {
-        const found = clients.find('signer', name)
-        const signer = found === undefined ? nobody : await openSigner(found)
-        const fits = verifyWidevineRequest(signer, request, signature)
-        if (found === undefined || !fits || !isValidAt(found.credential, now())) return undefined
-        return asCaller({ client: count(found).client, method: 'signer' })
+      findSigner: async (...signed) => {
+        const found = await this.#findSigner(...signed)
+        if (typeof found === 'string') return found
+        return asSigner(encryptors.of({ client: count(found).client, method: 'signer' }))
       },
       profileOf: (client) => profiles.get(client),
-      enforce() {
-        clients.replace(registered)
-        hasServed = true
+      enforce: () => {
+        this.#clients.replace(registered)
+        this.#hasServed = true
       },
     }
   }
+
+  async #findSigner(
+    name: string,
+    request: Uint8Array,
+    signature: Uint8Array,
+  ): Promise<{ readonly client: Client } | NoSigner> {
+    const found = this.#clients.find('signer', name)
+    const signer = found === undefined ? this.#nobody : await this.#signers.of(found)
+    const fits = verifyWidevineRequest(signer, request, signature)
+    if (found === undefined) return 'unknown'
+    return fits && isValidAt(found.credential, this.#options.now()) ? found : 'rejected'
+  }
+
+  #limitOf({ limits }: Config): RateLimit | undefined {
+    const { clientRequestsPerSecond: perSecond, clientBurst: burst } = limits
+    if (perSecond === 0) return undefined
+    const of = `${perSecond} ${burst}`
+    if (this.#limit?.of !== of) {
+      this.#limit = { of, limit: new RateLimit({ perSecond, burst, now: () => performance.now() }) }
+    }
+    return this.#limit.limit
+  }
 }
 
-/** What a client may ask for as an encryptor; made once for each of its methods. */
-function callerOf(): (found: Authenticated) => Caller {
-  const made = new WeakMap<Client, Map<string, Caller>>()
-  return ({ client, method }) => {
+/** Clients as encryptors, each made once for each of its methods. */
+class Encryptors {
+  readonly #made = new WeakMap<Client, Map<string, Encryptor>>()
+
+  /** Throws ERR_FORBIDDEN for a client that may not request keys. */
+  of({ client, method }: Authenticated): Encryptor {
     authorize(client, { scope: 'keys:issue' })
-    const byMethod = made.get(client) ?? new Map<string, Caller>()
+    const byMethod = this.#made.get(client) ?? new Map<string, Encryptor>()
     const known = byMethod.get(method)
     if (known !== undefined) return known
-    const caller: Caller = {
+    const encryptor: Encryptor = {
       tenant: client.tenant,
       client: client.name,
       method,
-      authorize: (contentId, recipientFingerprints = []) =>
+      authorize: (contentId, recipientFingerprints) =>
         authorize(client, { scope: 'keys:issue', contentId, recipientFingerprints }),
     }
-    made.set(client, byMethod.set(method, caller))
-    return caller
+    this.#made.set(client, byMethod.set(method, encryptor))
+    return encryptor
   }
 }
 
-/** What a client may ask for as an operator. */
-function operatorOf({ client, method }: Authenticated, address: string, requestId: string): ApiCaller {
+/** The Widevine key API has no recipients: its keys leave in the clear. */
+function asSigner({ tenant, client, authorize: authorizeContent }: Encryptor): WidevineCaller {
+  return { tenant, client, authorize: (contentId) => authorizeContent(contentId, []) }
+}
+
+/** A client as an operator. */
+function operatorOf({ client, method }: Authenticated, { address, requestId }: Call): ApiCaller {
   const { name, tenant, contentIds } = client
   return {
     operator: { tenant, actor: { method, id: name, address }, requestId },
@@ -211,14 +230,14 @@ function operatorOf({ client, method }: Authenticated, address: string, requestI
   }
 }
 
-/** What is wrong with the clients of the configuration and of the store, taken together. */
+/** The problems of the clients of the configuration and of the store together. */
 function problemsOf(registered: readonly RegisteredClient[], config: Config, hasServed: boolean): readonly string[] {
   const problems = registered.flatMap(({ client: { name, signalingProfile } }) =>
     signalingProfile === undefined || config.signalingProfiles.has(signalingProfile)
       ? []
       : [`client ${JSON.stringify(name)}: no signalling profile has the name ${JSON.stringify(signalingProfile)}`],
   )
-  // Of a server that runs the last client may be removed: then everybody is refused, that one too.
+  // The last client of a running server may be removed: then every caller is rejected, that client too.
   if (registered.length === 0 && !config.loopback && !config.allowAnonymous && !hasServed) {
     problems.push(`host: ${NO_CALLERS}`)
   }
@@ -231,23 +250,28 @@ function problemsOf(registered: readonly RegisteredClient[], config: Config, has
   return problems
 }
 
-/** Identifies the sender by `signers`; with `anyone` a signer of an unknown name is anonymous. */
-export function authenticateSigners(signers: readonly Signer[], anyone: boolean): AuthenticateSigner {
-  const byName = new Map(signers.map((signer) => [signer.name, signer]))
-  return (name, request, signature) => {
-    const known = byName.get(name)
-    if (known === undefined || !verifyWidevineRequest(known.signer.reveal(), request, signature)) {
-      return known === undefined && anyone ? ANONYMOUS_SIGNER : undefined
-    }
-    const { tenant, contentIds } = known
-    return {
-      tenant,
-      client: `signer ${name}`,
-      authorize: (contentId) => {
-        if (!contentIds.some((pattern) => matchesPattern(pattern, contentId))) throw new ForbiddenError('content')
-      },
-    }
+/** Why nobody signed: the name is not known, or the signature is wrong. */
+export type NoSigner = 'unknown' | 'rejected'
+
+/** Who signed a request, by the signers of the settings. */
+export function findSigner(
+  signers: readonly Signer[],
+  name: string,
+  request: Uint8Array,
+  signature: Uint8Array,
+): WidevineCaller | NoSigner {
+  const known = signers.find((signer) => signer.name === name)
+  if (known === undefined) return 'unknown'
+  if (!verifyWidevineRequest(known.signer.reveal(), request, signature)) return 'rejected'
+  const { tenant, contentIds } = known
+  return {
+    tenant,
+    client: `signer ${name}`,
+    authorize: (contentId) => {
+      if (!contentIds.some((pattern) => matchesPattern(pattern, contentId))) throw new ForbiddenError('content')
+    },
   }
 }
 
-const ANONYMOUS_SIGNER = { tenant: 'default', client: 'anonymous', authorize: () => {} }
+/** The caller of an unsigned request, or of one whose signer nobody knows, where callers may be anonymous. */
+export const ANONYMOUS_SIGNER: WidevineCaller = { tenant: 'default', client: 'anonymous', authorize: () => {} }

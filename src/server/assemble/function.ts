@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { withTimeLimit } from '../../core/time-limit.ts'
-import type { Handler } from '../../http/call.ts'
+import type { Handler } from '../../http/request.ts'
 import { type Config, readConfig } from '../config/config.ts'
 import { resolveSecretReferences } from '../config/secret-references.ts'
 import type { ConfigSources } from '../config/sources.ts'

@@ -1,13 +1,15 @@
-import type { Handler } from '../../http/call.ts'
-import { type CallCheck, isLoopbackAddress, onlyLocalCalls } from '../../http/listener/loopback.ts'
+import { type CallCheck, type Observe, RequestHandler } from '../../http/handler.ts'
+import { isLoopbackAddress, requireLocalCall } from '../../http/listener/private-listener.ts'
+import { ProxyTrust } from '../../http/listener/proxy-trust.ts'
+import type { Handler } from '../../http/request.ts'
 import type { RouteName } from '../../http/route.ts'
 import type { ApiOptions } from '../../http/routes/api.ts'
-import { createHandler, type Observe, operationRoutes, routes } from '../../http/routes/routes.ts'
+import { operationRoutes, routes } from '../../http/routes/routes.ts'
 import { retentionClasses } from '../../operations/lifetime/retention.ts'
 import type { Config } from '../config/config.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { countInFlight, observeWith } from '../observe/observe.ts'
+import { observeWith } from '../observe/observe.ts'
 import type { Callers } from './callers.ts'
 import type { KeyProvider } from './key-provider.ts'
 
@@ -42,11 +44,13 @@ export function handlersOf(options: HandlersOptions): Handlers {
       if (told[3] !== undefined) operations.observe(...told)
     },
     now: () => performance.now(),
+    proxies: new ProxyTrust(config.trustProxy),
+    maxBodyBytes: config.limits.bodyBytes,
   }
   const { render } = metrics
   const widevine = keyProvider.widevineWith(config, callers)
   const api = config.api.enabled ? apiOptions(options) : undefined
-  const main = createHandler({
+  const main = new RequestHandler({
     ...observed,
     routes: routes({
       speke: keyProvider.answerWith(config, publicUrl, callers),
@@ -55,8 +59,7 @@ export function handlersOf(options: HandlersOptions): Handlers {
       userAgent: `keyspring/${version}`,
       basePaths: config.speke.basePaths,
       isReady,
-      metrics:
-        config.admin === undefined ? { render, admit: (call) => callers.admit(call, { scope: 'admin' }) } : undefined,
+      metrics: config.admin === undefined ? { render, admit: callers.admitToMetrics } : undefined,
       player: keyProvider.playersWith(config),
       ...(widevine !== undefined && { widevine }),
       transfer: {
@@ -69,12 +72,13 @@ export function handlersOf(options: HandlersOptions): Handlers {
     checks: checksOf(config, callers),
     maxConcurrent: config.limits.concurrentRequests,
   })
-  const admin = createHandler({
+  const admin = new RequestHandler({
     ...observed,
     routes: operationRoutes({ isReady, metrics: { render, admit: () => undefined }, api }),
-    checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [onlyLocalCalls([])] : [],
+    checks: config.admin !== undefined && isLoopbackAddress(config.admin.host) ? [requireLocalCall] : [],
   })
-  return { main: countInFlight(main, metrics), admin }
+  metrics.watchQueue('requestsInFlight', () => main.underWay)
+  return { main: (request) => main.handle(request), admin: (request) => admin.handle(request) }
 }
 
 /** What operators are served from. */
@@ -87,11 +91,13 @@ function apiOptions({ config, callers, keyProvider, version }: HandlersOptions):
 
 const OF_PLAYERS: readonly (RouteName | undefined)[] = ['key', 'clearKeyLicense']
 
-/** Where nobody has to prove anything, only this machine is served. */
-function checksOf({ allowAnonymous, trustProxy, loopback, playback }: Config, { size }: Callers): readonly CallCheck[] {
+/** Where no credentials are required, only this machine is served, and the proxies that are trusted. */
+function checksOf({ allowAnonymous, loopback, playback }: Config, { size }: Callers): readonly CallCheck[] {
   if (allowAnonymous) return []
-  const local = onlyLocalCalls(trustProxy)
+  const local: CallCheck = (call) => {
+    if (!call.isFromTrustedProxy) requireLocalCall(call)
+  }
   if (size === 0) return [local]
-  const playersProveNothing = loopback && playback.access.kind === 'open'
-  return playersProveNothing ? [(call, route) => (OF_PLAYERS.includes(route) ? local(call, route) : undefined)] : []
+  const playersAreOpen = loopback && playback.access.kind === 'open'
+  return playersAreOpen ? [(call, route) => (OF_PLAYERS.includes(route) ? local(call, route) : undefined)] : []
 }

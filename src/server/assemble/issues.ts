@@ -1,6 +1,5 @@
 import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { Call } from '../../http/call.ts'
-import { clientAddress } from '../../http/listener/loopback.ts'
 import type { Issued } from '../../http/route.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import { IssueAudit, type IssueSummary } from '../../operations/audit/issues.ts'
@@ -18,7 +17,7 @@ export interface Issues {
   close(): void
 }
 
-export type IssuesConfig = Pick<Config, 'audit' | 'trustProxy'>
+export type IssuesConfig = Pick<Config, 'audit'>
 
 export interface IssuesOptions {
   readonly audit: AuditLog
@@ -41,7 +40,6 @@ export function createIssues(config: IssuesConfig, { audit, watcher, events, def
   const auditOf = ({ audit: { issue } }: IssuesConfig): IssueAudit =>
     new IssueAudit({ audit, mode: issue === 'spool' && !defers ? 'require' : issue })
   let records = auditOf(config)
-  let addressOf = clientAddress(config.trustProxy)
 
   const note = (issued: Issued, entries: readonly LedgerEntry[]): IssueSummary => {
     const made = contentOf(issued, entries)
@@ -60,12 +58,11 @@ export function createIssues(config: IssuesConfig, { audit, watcher, events, def
       const { records: entries, method = '', client: id } = issued
       if (entries === undefined) return undefined
       const content = known.get(entries) ?? note(issued, entries)
-      return records.issued(content, { actor: { method, id, address: addressOf(call) }, requestId: call.requestId })
+      return records.issued(content, { actor: { method, id, address: call.address }, requestId: call.requestId })
     },
     replace(next) {
       records.close()
       records = auditOf(next)
-      addressOf = clientAddress(next.trustProxy)
     },
     close: () => records.close(),
   }

@@ -1,10 +1,10 @@
+import type { PlayerRouteOptions } from '../../http/routes/player.ts'
 import type { WidevineRouteOptions } from '../../http/routes/widevine.ts'
 import type { CpixTransfer } from '../../operations/transfer/transfer.ts'
 import type { SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import type { Config } from '../config/config.ts'
 import type { Callers, LoadCallers } from './callers.ts'
 import type { Operations } from './operations.ts'
-import type { PlayerRouteOptions } from './playback.ts'
 
 /** The keys and what answers with them: everything of the server but HTTP. */
 export interface KeyProvider {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { AuthenticationError } from '../../auth/failure.ts'
 import { KeyProviderError } from '../../core/errors.ts'
-import type { Observe } from '../../http/routes/routes.ts'
+import type { Observe } from '../../http/handler.ts'
 import type { ContentKeys } from '../../keys/content/content-key.ts'
 import type { RetentionClass } from '../../keys/content/lifetime.ts'
 import { ASKED_TOO_LATE } from '../../keys/content/revival.ts'

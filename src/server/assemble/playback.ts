@@ -1,9 +1,7 @@
 import { createPlayerTokens } from '../../auth/players/token.ts'
-import { createRateLimit } from '../../auth/rate-limit.ts'
+import { RateLimit } from '../../auth/rate-limit.ts'
 import { matchesPattern } from '../../core/glob.ts'
-import { clientAddress } from '../../http/listener/loopback.ts'
-import type { ClearKeyLicenseRouteOptions } from '../../http/routes/clearkey-license.ts'
-import type { KeyRouteOptions } from '../../http/routes/player-keys.ts'
+import type { PlayerRouteOptions } from '../../http/routes/player.ts'
 import type { ContentKeys } from '../../keys/content/content-key.ts'
 import { type AccessControl, openAccess } from '../../protocols/playback/access.ts'
 import { callbackAccess } from '../../protocols/playback/callback-access.ts'
@@ -23,11 +21,8 @@ export interface PlayedKeys {
   readonly issuedClasses: IssuedClasses
 }
 
-/** What the routes of players are made from. */
-export type PlayerRouteOptions = KeyRouteOptions & ClearKeyLicenseRouteOptions
-
 /** The routes of players under a configuration. */
-export function playerRoutes(keys: PlayedKeys, { playback, loopback, trustProxy }: Config): PlayerRouteOptions {
+export function playerRoutes(keys: PlayedKeys, { playback, loopback }: Config): PlayerRouteOptions {
   const { access, origins, token, rateLimit, serveDrmKeys } = playback
   const { perSecond, burst } = rateLimit
   const find = playerKeys({
@@ -45,9 +40,8 @@ export function playerRoutes(keys: PlayedKeys, { playback, loopback, trustProxy 
     cors: corsOf(origins),
     token: { ...(cookie === undefined ? {} : { cookie }), ...(query === undefined ? {} : { query }) },
     ...(isLimited && {
-      limit: createRateLimit({ perSecond, burst, now: () => performance.now(), maxClients: MAX_SUBJECTS }),
+      limit: new RateLimit({ perSecond, burst, now: () => performance.now(), maxBuckets: MAX_SUBJECTS }),
     }),
-    addressOf: clientAddress(trustProxy),
     now: () => Date.now(),
     deliverKey: keyDelivery(find),
     issueLicense: clearKeyLicenses(find),

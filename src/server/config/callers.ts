@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { CredentialMethod } from '../../auth/credentials/credential.ts'
+import { AUTH_METHODS } from '../../auth/methods/methods.ts'
 import type { ReportProblem } from './fields.ts'
 import type { TlsSettings } from './files.ts'
 import { readSection, type Sections } from './setting-list.ts'
@@ -82,28 +84,13 @@ interface CallerSettings {
   readonly trustProxy: readonly string[]
 }
 
-/** What a method requires before Keyspring can check its credentials, and the problem if that is not set. */
-const REQUIRED: Readonly<
-  Partial<Record<string, readonly [has: (config: CallerSettings) => boolean, problem: string]>>
-> = {
-  jwt: [({ auth }) => auth.jwt !== undefined, 'auth.jwt is not set: Keyspring cannot verify a token'],
-  gateway: [({ auth }) => auth.gateway !== undefined, 'auth.gateway is not set: no gateway is configured'],
-  basic: [isEncrypted, 'neither tls nor trustProxy is set: Keyspring accepts passwords only over TLS'],
-  certificate: [
-    ({ tls, trustProxy }) => tls?.clientCa !== undefined || trustProxy.length > 0,
-    'neither tls.clientCa nor trustProxy is set: no certificate reaches Keyspring',
-  ],
-}
-
 /** Reports credentials that no request can use under this configuration. `encrypted`: every request arrives over TLS. */
 export function reportUncheckable(config: CallerSettings, encrypted: boolean, report: ReportProblem): void {
   for (const [i, { credentials }] of config.clients.entries()) {
     for (const [method, ofMethod] of Object.entries(credentials)) {
-      const [has, problem] = REQUIRED[method] ?? []
-      const isCheckable = (encrypted && method === 'basic') || has?.(config) !== false
-      if (ofMethod.length > 0 && !isCheckable && problem !== undefined) {
-        report(`clients.${i}.credentials.${method}`, problem)
-      }
+      const problem = AUTH_METHODS[method as CredentialMethod].unusable?.(config)
+      if (ofMethod.length === 0 || problem === undefined || (encrypted && method === 'basic')) continue
+      report(`clients.${i}.credentials.${method}`, problem)
     }
   }
   const { gateway } = config.auth

@@ -2,7 +2,7 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
 import { type SystemId, systemIdOf } from '../../formats/cenc.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
-import { isLoopbackAddress } from '../../http/listener/loopback.ts'
+import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
 import { parseDuration } from '../../operations/lifetime/retention.ts'
 import type { SignalingProfile } from '../../protocols/speke/profile.ts'
 import {

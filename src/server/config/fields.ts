@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { isPasswordHash } from '../../auth/methods/basic.ts'
 import { toSystemId } from '../../formats/cenc.ts'
 
 // Messages name what is expected and never the value: a value may be a secret in the wrong place.
@@ -56,12 +55,8 @@ export const profileName = text('a name of letters, digits, dots and dashes', (v
 export const name64 = text('a name of 1 to 64 letters, digits, dots, dashes or underscores', (value) =>
   /^[\w.-]{1,64}$/.test(value),
 )
-export const credentialId = text('1 to 128 letters, digits, dots, dashes, underscores or @', (value) =>
-  /^[\w.@-]{1,128}$/.test(value),
-)
 export const systemId = text('a DRM system id, a UUID', (value) => toSystemId(value) !== undefined)
 export const sha256Hex = text('a SHA-256 in hex', (value) => /^(?:[\da-f]{2}:?){32}$/i.test(value))
-export const passwordHash = text('a hash as keyspring client add --print gives it', isPasswordHash)
 export const moment = text('a time such as 2027-01-31T00:00:00Z', (value) => !Number.isNaN(Date.parse(value)))
 export const headerName = text('the name of a header', (value) => /^[A-Za-z0-9-]{1,64}$/.test(value))
 /** A cookie or a query parameter. */

@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { remoteKeySet } from '../../auth/credentials/remote-key-set.ts'
+import { remoteKeySet } from '../../auth/credentials/jwt-verify.ts'
 import { createPlayerTokens, type PlayerTokenKey } from '../../auth/players/token.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'

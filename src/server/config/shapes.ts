@@ -1,19 +1,19 @@
 import { z } from 'zod'
 import { SCOPES } from '../../auth/clients/client.ts'
+import type { CredentialMethod } from '../../auth/credentials/credential.ts'
+import type { CredentialField } from '../../auth/methods/definition.ts'
+import { AUTH_METHODS, CREDENTIAL_METHODS } from '../../auth/methods/methods.ts'
 import { COMMON_ENCRYPTION_SCHEMES } from '../../formats/cenc.ts'
 import {
   byName,
-  credentialId,
   duration,
   fileName,
-  gatewayCaller,
   group,
   line,
   list,
   moment,
   name64,
   oneOf,
-  passwordHash,
   profileName,
   section,
   sha256Hex,
@@ -72,26 +72,21 @@ const signerFiles = {
   rsaPublicKeyFile: fileName.optional(),
 }
 
+/** A credential of one method: its own fields and its validity. */
+function credentialOf(fields: Readonly<Record<string, CredentialField>>) {
+  const shape = Object.entries(fields).map(([name, { expected, fits, isOptional }]) => {
+    const field = text(expected, fits)
+    return [name, isOptional === true ? field.optional() : field] as const
+  })
+  return section({ ...Object.fromEntries(shape), ...validity }) as z.ZodType<Record<string, string | undefined>>
+}
+
 /** The credentials of a client, by method. A secret is a hash, or is in a file of its own. */
-const CREDENTIALS = group({
-  token: list(
-    section({ id: credentialId.optional(), sha256: sha256Hex.optional(), tokenFile: fileName.optional(), ...validity }),
-  ).default([]),
-  basic: list(
-    section({
-      user: credentialId,
-      passwordHash: passwordHash.optional(),
-      passwordFile: fileName.optional(),
-      ...validity,
-    }),
-  ).default([]),
-  digest: list(section({ user: credentialId, passwordFile: fileName, ...validity })).default([]),
-  sigv4: list(section({ accessKeyId: credentialId, secretAccessKeyFile: fileName, ...validity })).default([]),
-  jwt: list(section({ subject: line, ...validity })).default([]),
-  certificate: list(section({ fingerprint: sha256Hex.optional(), name: line.optional(), ...validity })).default([]),
-  gateway: list(section({ caller: gatewayCaller, ...validity })).default([]),
-  signer: list(section({ name: credentialId, ...signerFiles, ...validity })).default([]),
-})
+const CREDENTIALS = group(
+  Object.fromEntries(
+    CREDENTIAL_METHODS.map((method) => [method, list(credentialOf(AUTH_METHODS[method].fields)).default([])]),
+  ) as Readonly<Record<CredentialMethod, z.ZodDefault<z.ZodArray<ReturnType<typeof credentialOf>>>>>,
+)
 
 export const CLIENT = section({
   name: name64,

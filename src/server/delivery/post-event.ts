@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { isLoopbackAddress } from '../../http/listener/loopback.ts'
+import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
 import type { Attempt, AttemptDelivery } from '../../operations/events/deliver.ts'
 import { signWebhook } from '../../operations/events/sign.ts'
 

@@ -1,10 +1,10 @@
-import type { Call, Reply } from '../../http/call.ts'
+import type { IncomingRequest, Reply } from '../../http/request.ts'
 import type { EncodedReply } from './event-kind.ts'
 
 const IS_TEXT = /^(?:text\/|application\/(?:[\w.+-]*\+)?(?:xml|json)\b)/
 
 /** A reply as an event's result holds it: text as it is, bytes in base64. */
-export function encodeReply({ status, headers, body }: Reply, { method, requestId }: Call): EncodedReply {
+export function encodeReply({ status, headers, body }: Reply, { method, requestId }: IncomingRequest): EncodedReply {
   const all = { ...headers, 'x-request-id': requestId }
   const sent = Object.entries(all).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).map((one) => [name, one] as const),

@@ -1,4 +1,4 @@
-import type { Reply } from '../../http/call.ts'
+import type { Reply } from '../../http/request.ts'
 
 /** A request of HTTP as an event tells it, whatever the gateway calls its parts. */
 export interface EventRequest {

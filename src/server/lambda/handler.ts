@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { Call, Reply } from '../../http/call.ts'
 import { toReply } from '../../http/errors.ts'
+import type { IncomingRequest, Reply } from '../../http/request.ts'
 import type { FunctionServer } from '../assemble/function.ts'
 import { toLoggedError } from '../observe/log.ts'
 import { encodeReply } from './encode-reply.ts'
@@ -64,7 +64,7 @@ export function createLambda(start: () => Promise<FunctionServer>): Lambda {
 }
 
 /** The result of a reply. Throws for one that the gateway would not pass on: it would answer 502, and nobody would know why. */
-function resultOf(kind: EventKind, reply: Reply, call: Call, event: Fields): object {
+function resultOf(kind: EventKind, reply: Reply, call: IncomingRequest, event: Fields): object {
   const result = kind.toResult(encodeReply(reply, call), event)
   if (reply.body.length < kind.maxResultBytes / MOST_OF_A_CHARACTER) return result
   const bytes = Buffer.byteLength(JSON.stringify(result))

@@ -1,20 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Call } from '../../http/call.ts'
-import { tooLarge } from '../../http/listener/body.ts'
-import { requestIdOf } from '../../http/listener/request-id.ts'
+import { bodyTooLarge, type IncomingRequest, requestIdOf } from '../../http/request.ts'
 import type { GatewayIdentity } from '../assemble/function.ts'
 import type { EventRequest } from './event-kind.ts'
 
 export interface ToCallOptions {
   readonly identity: GatewayIdentity
-  readonly maxBodyBytes: number
 }
 
 /** The request of an event as every runtime hands it over. */
-export function toCall(request: EventRequest, { identity, maxBodyBytes }: ToCallOptions): Call {
+export function toCall(request: EventRequest, { identity }: ToCallOptions): IncomingRequest {
   const headers = [...withoutIdentity(request.headers, identity), ...identityHeaders(request, identity)]
   const bytes = Buffer.from(request.body, request.isBase64 ? 'base64' : 'utf8')
-  const isTooLarge = bytes.length > maxBodyBytes
   const joined = joinHeaders(headers)
   return {
     method: request.method,
@@ -22,12 +18,15 @@ export function toCall(request: EventRequest, { identity, maxBodyBytes }: ToCall
     routePath: request.routePath,
     headers: joined,
     rawHeaders: headers.flat(),
-    bytes: isTooLarge ? Buffer.alloc(0) : bytes,
     peer: request.peer,
     secure: request.secure,
     // Ids of gateways end with padding, or hold what a log should not.
     requestId: requestIdOf(joined['x-request-id'] ?? request.requestId?.replace(/^Root=|=+$/g, '')),
-    fault: isTooLarge ? tooLarge(maxBodyBytes) : undefined,
+    async readBody(maxBytes, onBytes) {
+      if (bytes.length > maxBytes) throw bodyTooLarge(maxBytes)
+      onBytes(bytes.length)
+      return bytes
+    },
   }
 }
 

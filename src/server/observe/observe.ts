@@ -1,9 +1,8 @@
-import { AuthenticationError, ForbiddenError } from '../../auth/failure.ts'
+import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../auth/failure.ts'
 import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
-import type { Call, Handler } from '../../http/call.ts'
-import { RateLimitedError } from '../../http/errors.ts'
+import type { Call } from '../../http/call.ts'
+import type { Observe } from '../../http/handler.ts'
 import type { Route, RouteReply } from '../../http/route.ts'
-import type { Observe } from '../../http/routes/routes.ts'
 import { AccessError } from '../../protocols/playback/access.ts'
 import { SpekeError } from '../../protocols/speke/error.ts'
 import { type Log, type LogFields, toLoggedError } from './log.ts'
@@ -23,7 +22,7 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
     const { status, issued } = reply
     const version = route?.name === 'copyProtection' ? versionLabel(call) : 'none'
     metrics.request(route?.name ?? 'none', version, status, durationMs)
-    if (call.bytes.length > 0) metrics.requestBytes(route?.name ?? 'none', call.bytes.length)
+    if (call.bodyBytes > 0) metrics.requestBytes(route?.name ?? 'none', call.bodyBytes)
     const kind = PLAYER_ROUTES[route?.name ?? '']
     if (kind !== undefined && call.method !== 'OPTIONS') metrics.playerRequest(kind, playerOutcome(status, error))
     if (route?.pathVersion !== undefined && version !== route.pathVersion) metrics.pathVersionMismatch()
@@ -47,20 +46,6 @@ function toLogged(issued: RouteReply['issued']): Pick<LogFields, 'tenant' | 'cli
   if (issued === undefined) return {}
   const { tenant, client, contentId, keys, first } = issued
   return { tenant, client, contentId, keys, first }
-}
-
-/** The same handler, with the calls under way in the metrics. */
-export function countInFlight(handler: Handler, metrics: Metrics): Handler {
-  let underWay = 0
-  metrics.watchQueue('requestsInFlight', () => underWay)
-  return async (call) => {
-    underWay++
-    try {
-      return await handler(call)
-    } finally {
-      underWay--
-    }
-  }
 }
 
 /** What players ask for, by route. */

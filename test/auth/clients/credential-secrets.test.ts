@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { SealedCredential } from '../../../src/auth/clients/credential-secrets.ts'
-import { openOnce } from '../../../src/auth/clients/credential-secrets.ts'
+import { OpenedSecrets } from '../../../src/auth/clients/credential-secrets.ts'
+import type { CredentialOf } from '../../../src/auth/credentials/credential.ts'
 import { ENCODER, testSecrets } from '../presenting.ts'
+
+type SealedCredential = CredentialOf<'digest' | 'sigv4' | 'signer'>
 
 const secrets = testSecrets()
 const clear = Buffer.from('wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY')
@@ -34,7 +36,7 @@ describe('createCredentialSecrets', () => {
   })
 })
 
-describe('openOnce', () => {
+describe('OpenedSecrets', () => {
   test('opens a credential once, erases its clear bytes, and keeps what was read', async () => {
     let opened = 0
     const seen: Buffer[] = []
@@ -44,11 +46,11 @@ describe('openOnce', () => {
         return secrets.open(tenant, one)
       },
     }
-    const read = openOnce<SealedCredential, string>(counting, (bytes) => {
+    const opening = new OpenedSecrets<SealedCredential, string>(counting, (bytes) => {
       seen.push(bytes)
       return bytes.toString('utf8')
     })
-    for (const _ of [1, 2]) assert.equal(await read({ client: ENCODER, credential }), clear.toString('utf8'))
+    for (const _ of [1, 2]) assert.equal(await opening.of({ client: ENCODER, credential }), clear.toString('utf8'))
     assert.equal(opened, 1)
     assert.ok(seen.every((bytes) => bytes.every((byte) => byte === 0)))
   })
@@ -61,9 +63,9 @@ describe('openOnce', () => {
         return secrets.open(tenant, one)
       },
     }
-    const read = openOnce<SealedCredential, number>(flaky, (bytes) => bytes.length)
-    await assert.rejects(async () => read({ client: ENCODER, credential }), /away/)
+    const opening = new OpenedSecrets<SealedCredential, number>(flaky, (bytes) => bytes.length)
+    await assert.rejects(async () => opening.of({ client: ENCODER, credential }), /away/)
     failing = false
-    assert.equal(await read({ client: ENCODER, credential }), clear.length)
+    assert.equal(await opening.of({ client: ENCODER, credential }), clear.length)
   })
 })

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { createClientDirectory } from '../../../src/auth/clients/directory.ts'
 import type { Credential } from '../../../src/auth/credentials/credential.ts'
-import { basic, hashPassword, readBasic } from '../../../src/auth/methods/basic.ts'
+import { basic, readBasic } from '../../../src/auth/methods/basic.ts'
+import { hashPassword } from '../../../src/auth/methods/password-checks.ts'
 import { directoryOf, ENCODER, flips, now, presenting, refuses, verified } from '../presenting.ts'
 
 const passwordHash = await hashPassword('open sesame', randomBytes)

@@ -34,7 +34,16 @@ const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 async function read(request: IncomingMessage): Promise<Presented> {
   const { method = '', url = '', headers, rawHeaders, socket } = request
   const bytes = Buffer.concat(await request.toArray())
-  return { method, rawPath: url, headers, rawHeaders, bytes, peer: socket.remoteAddress ?? '', secure: true }
+  return {
+    method,
+    rawPath: url,
+    headers,
+    rawHeaders,
+    body: async () => bytes,
+    address: socket.remoteAddress ?? '',
+    isFromTrustedProxy: false,
+    secure: true,
+  }
 }
 
 /** The status and body that curl gets. */

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import type { DigestCredential } from '../../../src/auth/credentials/credential.ts'
 import { readAuthParams } from '../../../src/auth/methods/auth-params.ts'
-import { type DigestOptions, digest } from '../../../src/auth/methods/digest.ts'
-import { createDigestNonces } from '../../../src/auth/methods/digest-nonces.ts'
+import { digest } from '../../../src/auth/methods/digest.ts'
+import { DigestNonces } from '../../../src/auth/methods/digest-nonces.ts'
 import {
   type DigestAlgorithm,
   decodeDigestSecret,
@@ -57,7 +57,7 @@ const sealed = await secrets.seal(
 const credential: DigestCredential = { method: 'digest', id, realm, sealed }
 const nonceKey = createSecretKey(randomBytes(32))
 
-function make(options: Partial<DigestOptions> = {}) {
+function make(options: Partial<Parameters<typeof digest>[0]> = {}) {
   let time = NOW
   const method = digest({
     clients: directoryOf(credential),
@@ -223,10 +223,10 @@ describe('digest', () => {
   })
 })
 
-describe('createDigestNonces', () => {
+describe('DigestNonces', () => {
   const nonces = (maxFollowed = 100) => {
     let time = NOW
-    const made = createDigestNonces({
+    const made = new DigestNonces({
       key: nonceKey,
       realm,
       now: () => time,
@@ -234,7 +234,11 @@ describe('createDigestNonces', () => {
       lifetimeMs: 60_000,
       maxFollowed,
     })
-    return { ...made, tick: () => time++ }
+    return {
+      issue: () => made.issue(),
+      use: (nonce: string, count: number) => made.use(nonce, count),
+      tick: () => time++,
+    }
   }
 
   test('takes counts out of order, each once, and none that is far behind', () => {
@@ -270,7 +274,7 @@ describe('createDigestNonces', () => {
   test('refuses a nonce with any character changed, and one from the future', () => {
     const { issue, use } = nonces()
     for (const changed of flips(issue())) assert.equal(use(changed, 1), 'stale')
-    const ahead = createDigestNonces({
+    const ahead = new DigestNonces({
       key: nonceKey,
       realm,
       now: () => NOW + 6_000,

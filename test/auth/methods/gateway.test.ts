@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { createClientDirectory } from '../../../src/auth/clients/directory.ts'
-import type { GatewayCredential } from '../../../src/auth/credentials/credential.ts'
+import type { Credential } from '../../../src/auth/credentials/credential.ts'
 import { gateway, identities } from '../../../src/auth/methods/gateway.ts'
-import { ENCODER, flips, now, presenting, refuses, verified } from '../presenting.ts'
+import { certificateOf, ENCODER, flips, now, presenting, refuses, verified } from '../presenting.ts'
 
-const credential = (id: string): GatewayCredential => ({ method: 'gateway', id })
+const credential = (id: string): Credential => ({ method: 'gateway', id })
 const ACCOUNT = '123456789012'
 const ASSUMED = `arn:aws:sts::${ACCOUNT}:assumed-role/SpekeAccess/MediaPackage`
 const byRole = { ...ENCODER, name: 'by role' }
@@ -26,7 +26,7 @@ const method = gateway({
 })
 
 const identity = { 'x-speke-caller-arn': ASSUMED, 'x-speke-account': ACCOUNT }
-const clientCertificate = { fingerprint256: fingerprint.toUpperCase(), subjectAltNames: [] }
+const clientCertificate = certificateOf({ fingerprint256: fingerprint.toUpperCase() })
 
 describe('gateway', () => {
   test('believes the identity headers of a gateway that has the secret', async () => {
@@ -41,7 +41,7 @@ describe('gateway', () => {
 
   test('ignores identity headers from anybody else', () => {
     assert.equal(method.recognizes(presenting(identity)), false)
-    const stranger = { fingerprint256: 'cd'.repeat(32), subjectAltNames: [] }
+    const stranger = certificateOf({ fingerprint256: 'cd'.repeat(32) })
     assert.equal(method.recognizes(presenting(identity, { clientCertificate: stranger })), false)
   })
 

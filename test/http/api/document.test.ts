@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { ApiRequestError } from '../../../src/http/api/request-error.ts'
+import { ApiRequestError } from '../../../src/http/api/problem.ts'
 import { STATUS } from '../../../src/http/errors.ts'
 import { misfits, resolve } from './json-schema.ts'
 import { apiWorld, KID } from './worlds.ts'

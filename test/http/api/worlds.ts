@@ -3,18 +3,18 @@ import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { authorize, type Client, SCOPES, type Scope } from '../../../src/auth/clients/client.ts'
 import { matchesPattern } from '../../../src/core/glob.ts'
 import { type Kid, systemIdOf, toKid } from '../../../src/formats/cenc.ts'
-import type { ApiCaller } from '../../../src/http/api/caller.ts'
 import type { ApiWorld } from '../../../src/http/api/operation.ts'
-import type { Call, Handler } from '../../../src/http/call.ts'
-import { onlyLocalCalls } from '../../../src/http/listener/loopback.ts'
+import type { Call } from '../../../src/http/call.ts'
+import type { ApiCaller } from '../../../src/http/callers.ts'
+import { requireLocalCall } from '../../../src/http/listener/private-listener.ts'
+import type { Handler } from '../../../src/http/request.ts'
 import { apiRoutes } from '../../../src/http/routes/api.ts'
-import { createHandler } from '../../../src/http/routes/routes.ts'
 import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
 import { retentionClasses, retentionRules } from '../../../src/operations/lifetime/retention.ts'
 import { createSweeper } from '../../../src/operations/lifetime/sweep.ts'
 import type { AuditEntry } from '../../../src/operations/ports/audit.ts'
 import type { KeyspringEvent } from '../../../src/operations/ports/events.ts'
-import { callOf } from '../calls.ts'
+import { type CallOverrides, callOf, handlerFor } from '../calls.ts'
 
 export const KID = kidOf('71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101')
 export const OTHER_KID = kidOf('0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f')
@@ -46,7 +46,7 @@ export interface Asking {
   readonly json?: unknown
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
-  readonly call?: Partial<Call>
+  readonly call?: CallOverrides
 }
 
 /** The management API over a store in memory, with a clock that is set by hand. */
@@ -90,9 +90,9 @@ export function apiWorld(store = memoryStore()) {
     importKey: undefined,
   }
   let client: Client = { name: 'operator', tenant: 'default', scopes: SCOPES }
-  const handler: Handler = createHandler({
+  const handler: Handler = handlerFor({
     routes: apiRoutes({ world, identify: (call) => callerOf(client, call), version: '9.9.9' }),
-    checks: [onlyLocalCalls([])],
+    checks: [requireLocalCall],
     observe: (_call, _route, _reply, error) => void observed.push(error),
     now: () => 0,
   })
@@ -158,7 +158,7 @@ export function apiWorld(store = memoryStore()) {
 function callerOf(client: Client, call: Call): ApiCaller {
   const { name, tenant, contentIds } = client
   return {
-    operator: { tenant, actor: { method: 'token', id: name, address: call.peer }, requestId: call.requestId },
+    operator: { tenant, actor: { method: 'token', id: name, address: call.address }, requestId: call.requestId },
     client: name,
     authorize: (intent) => authorize(client, intent),
     sees: contentIds && ((contentId) => contentIds.some((pattern) => matchesPattern(pattern, contentId))),

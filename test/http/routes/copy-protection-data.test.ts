@@ -3,16 +3,16 @@ import { createHash } from 'node:crypto'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { describe, test } from 'node:test'
 import { authorize, type Client, type Scope } from '../../../src/auth/clients/client.ts'
-import type { Call, Handler } from '../../../src/http/call.ts'
-import { listen } from '../../../src/http/listener/node.ts'
+import { Listener } from '../../../src/http/listener/listener.ts'
+import type { Handler } from '../../../src/http/request.ts'
 import type { RouteReply } from '../../../src/http/route.ts'
 import { copyProtectionData } from '../../../src/http/routes/copy-protection-data.ts'
-import { createHandler } from '../../../src/http/routes/routes.ts'
+import { certificateOf as clientCertificateOf } from '../../auth/presenting.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 import { OPERATOR } from '../../operations/managing.ts'
 import { transferring } from '../../operations/transfer/transferring.ts'
 import { KID, KID_2, PLAYREADY, WIDEVINE } from '../../protocols/speke/documents.ts'
-import { callOf } from '../calls.ts'
+import { type CallOverrides, callOf, handlerFor } from '../calls.ts'
 
 const CLIENTS: Readonly<Record<string, Client>> = Object.fromEntries(
   (
@@ -35,7 +35,7 @@ function serving(client: Partial<Client> = {}) {
   const { transfer, entries } = transferring()
   const observed: RouteReply[] = []
   let pinned: Partial<Client> = {}
-  const handler = createHandler({
+  const handler = handlerFor({
     routes: copyProtectionData({
       transfer,
       identify: (call) => {
@@ -63,7 +63,7 @@ interface Sent {
   readonly path?: string
   readonly body?: string
   readonly headers?: Record<string, string>
-  readonly call?: Partial<Call>
+  readonly call?: CallOverrides
 }
 
 async function send(
@@ -150,7 +150,7 @@ describe('who may', () => {
 
   const raw = certificateOf(rsaKeys(2048))
   const fingerprint256 = createHash('sha256').update(raw).digest('hex')
-  const clientCertificate = { fingerprint256, subjectAltNames: [], raw }
+  const clientCertificate = clientCertificateOf({ fingerprint256, subjectAltNames: [], raw })
 
   test('GET of one that only reads gives no key, to its own certificate neither: else reading would be exporting', async () => {
     for (const as of ['reader', 'admin']) {
@@ -253,7 +253,7 @@ describe('the body', () => {
 test('a 204 and a 304 end with their headers on the wire, and a HEAD tells the ETag', async () => {
   const { handler } = serving()
   const limits = { bodyBytes: 100_000, connections: 10, headersTimeoutMs: 5_000, requestTimeoutMs: 10_000 }
-  const listener = await listen({ host: '127.0.0.1', port: 0, handler, limits })
+  const listener = await Listener.open({ host: '127.0.0.1', port: 0, handler, limits })
   const ask = (method: string, authorization: string, headers: Record<string, string> = {}, body = '') =>
     new Promise<{ status: number; headers: IncomingHttpHeaders; body: string }>((resolve, reject) => {
       const { port } = listener.address

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KeyProviderError } from '../../../src/core/errors.ts'
 import { copyProtection } from '../../../src/http/routes/copy-protection.ts'
-import { callOf, DOCUMENT, echo, handlerOf, refusing } from '../calls.ts'
+import { callOf, DOCUMENT, echo, handlerOf, refusing, toCall } from '../calls.ts'
 
 const post = (headers: Record<string, string> = {}, bytes = DOCUMENT, path = '/copyProtection') =>
   callOf('POST', path, { headers, bytes })
@@ -49,7 +48,7 @@ test('an answer carries its audit record: the keys, the caller and how the calle
     identify: () => ({ tenant: 'studio', client: 'encoder', method: 'token', authorize: () => undefined }),
     userAgent: 'keyspring/9.9.9',
   })
-  await route.handle(post(), [])
+  await route.handle(toCall(post()), [])
   const issued = { tenant: 'studio', client: 'encoder', contentId: 'movie', keys: 2, first: true, records: [] }
   assert.deepEqual(audited, [['test-1', { ...issued, method: 'token' }]])
 })
@@ -160,11 +159,11 @@ test('a store that is away is a 503 that says when to come back, and no more', a
   assert.equal(reply.body, 'temporarily unavailable, try again')
 })
 
-test('a body the runtime did not take is refused after the route and with its headers', async () => {
-  const fault = new KeyProviderError('ERR_BODY_TOO_LARGE', 'the body is too large: expected at most 9 bytes')
-  const { handler } = handlerOf(() => assert.fail('answered'))
-  const reply = await handler(callOf('POST', '/copyProtection', { fault, headers: { 'x-speke-version': '2.0' } }))
+test('rejects a body above the limit after the route was found, with the headers of the route', async () => {
+  const { handler } = handlerOf(() => assert.fail('answered'), { maxBodyBytes: 9 })
+  const bytes = Buffer.alloc(10)
+  const reply = await handler(callOf('POST', '/copyProtection', { bytes, headers: { 'x-speke-version': '2.0' } }))
   assert.equal(reply.status, 413)
   assert.equal(reply.headers['x-speke-user-agent'], 'keyspring/9.9.9')
-  assert.equal((await handler(callOf('POST', '/nowhere', { fault }))).status, 404)
+  assert.equal((await handler(callOf('POST', '/nowhere', { bytes }))).status, 404)
 })

@@ -3,8 +3,7 @@ import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { textReply } from '../../../src/http/errors.ts'
 import type { Route } from '../../../src/http/route.ts'
-import { createHandler } from '../../../src/http/routes/routes.ts'
-import { callOf } from '../calls.ts'
+import { callOf, handlerFor } from '../calls.ts'
 
 /** A handler of a route at `/a/{x}/{y}` and one at `/a/b/c`, which answer what stood for `{…}`. */
 function handlerOf(more: Partial<Route> = {}) {
@@ -16,7 +15,7 @@ function handlerOf(more: Partial<Route> = {}) {
     handle: (_call, segments) => textReply(200, JSON.stringify(segments)),
     ...more,
   }
-  const handler = createHandler({
+  const handler = handlerFor({
     routes: [route, { ...route, path: '/a/b/c' }],
     checks: [],
     observe: (_call, _route, _reply, failure) => failures.push(failure),
@@ -68,7 +67,7 @@ describe('one path that several routes serve', () => {
     handle: () => textReply(200, `${method} ${path}`),
   })
   const methods = ['GET', 'POST', 'PUT', 'DELETE'] as const
-  const handler = createHandler({
+  const handler = handlerFor({
     routes: ['/a/{x}', '/a/b'].flatMap((path) => methods.map((method) => serve(path, method))),
     checks: [],
     observe: (_call, _route, _reply, failure) => failures.push(failure),

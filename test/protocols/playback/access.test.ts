@@ -3,9 +3,10 @@ import { createSecretKey } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { signUrl } from '../../../src/auth/players/signed-url.ts'
 import { createPlayerTokens, mintPlayerToken, type PlayerGrant } from '../../../src/auth/players/token.ts'
-import { createRateLimit } from '../../../src/auth/rate-limit.ts'
+import { RateLimit } from '../../../src/auth/rate-limit.ts'
 import type { AccessControl, AccessRequest } from '../../../src/protocols/playback/access.ts'
 import { jwtAccess, signedUrlAccess } from '../../../src/protocols/playback/token-access.ts'
+import { callOf } from '../../http/calls.ts'
 import { base64url, getKey, issue, kidOf, NOW, playing, postLicense, REF, wantedOf } from './playing.ts'
 
 const SECRET = { id: 'k1', algorithm: 'HS256', key: createSecretKey(Buffer.alloc(32, 1)) } as const
@@ -31,15 +32,7 @@ describe('a player token', () => {
     const { handler, mint, clear } = await withTokens()
     const token = await mint()
     const call = (headers: Record<string, string>, query = '') =>
-      handler({
-        method: 'GET',
-        rawPath: `/keys/default/movie/${kidOf(1)}${query}`,
-        headers,
-        bytes: Buffer.alloc(0),
-        peer: '127.0.0.1',
-        secure: false,
-        requestId: 'test',
-      })
+      handler(callOf('GET', `/keys/default/movie/${kidOf(1)}${query}`, { headers }))
     for (const reply of [
       await call({ authorization: `Bearer ${token}` }),
       await call({ authorization: `bearer  ${token}` }),
@@ -149,9 +142,9 @@ test('the access control is told everything that may decide', async () => {
       return { allow: true, kids: 'all' }
     },
   }
-  const { handler } = await playing({ access, addressOf: () => '192.0.2.1' })
+  const { handler } = await playing({ access })
   const headers = { authorization: 'Bearer t', 'user-agent': 'player/1' }
-  await getKey(handler, `${kidOf(1)}?a=b`, '/keys/default/movie', { headers })
+  await getKey(handler, `${kidOf(1)}?a=b`, '/keys/default/movie', { headers, peer: '192.0.2.1' })
   const [request] = requests
   assert.ok(request)
   const { query, ...rest } = request
@@ -169,7 +162,7 @@ test('the access control is told everything that may decide', async () => {
 
 test('who asks too often is told when to ask again: a subject, an address without one, and one that guesses', async () => {
   const clock = { now: 0 }
-  const limit = () => createRateLimit({ perSecond: 0.5, burst: 2, now: () => clock.now })
+  const limit = () => new RateLimit({ perSecond: 0.5, burst: 2, now: () => clock.now })
   const { ask, mint } = await withTokens({ limit: limit() })
   const [viewer, other] = [await mint(), await mint({ subject: 'other' })]
   const statuses = []

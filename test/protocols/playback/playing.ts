@@ -1,10 +1,7 @@
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import type { Kid } from '../../../src/formats/cenc.ts'
-import type { Call, Handler } from '../../../src/http/call.ts'
-import { clearKeyLicense } from '../../../src/http/routes/clearkey-license.ts'
-import type { PlayerOptions } from '../../../src/http/routes/player.ts'
-import { key } from '../../../src/http/routes/player-keys.ts'
-import { createHandler } from '../../../src/http/routes/routes.ts'
+import type { Handler } from '../../../src/http/request.ts'
+import { clearKeyLicense, type PlayerOptions, playerKey } from '../../../src/http/routes/player.ts'
 import type { ContentKeys } from '../../../src/keys/content/content-key.ts'
 import type { LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 import { openAccess } from '../../../src/protocols/playback/access.ts'
@@ -13,7 +10,7 @@ import { corsOf } from '../../../src/protocols/playback/cors.ts'
 import { issuedClasses } from '../../../src/protocols/playback/issued-classes.ts'
 import { keyDelivery } from '../../../src/protocols/playback/key-delivery.ts'
 import { playerKeys } from '../../../src/protocols/playback/player-keys.ts'
-import { callOf } from '../../http/calls.ts'
+import { type CallOverrides, callOf, handlerFor } from '../../http/calls.ts'
 import { hex, issue, keyringOf, kidOf, REF, wantedOf } from '../../keys/fixtures.ts'
 
 export const ORIGIN = 'https://player.example'
@@ -39,13 +36,12 @@ export async function playing(setup: Setup = {}) {
     access: openAccess,
     cors: corsOf([ORIGIN]),
     token: {},
-    addressOf: ({ peer }) => peer,
     now: () => NOW,
     ...setup,
   }
-  const handler = createHandler({
+  const handler = handlerFor({
     routes: [
-      key({ ...player, deliverKey: keyDelivery(find) }),
+      playerKey({ ...player, deliverKey: keyDelivery(find) }),
       clearKeyLicense({ ...player, issueLicense: clearKeyLicenses(find) }),
     ],
     checks: [],
@@ -78,7 +74,7 @@ export async function playing(setup: Setup = {}) {
 }
 
 /** The bytes of a key, in hex, or the refusal. */
-export async function getKey(handler: Handler, kid: Kid | string, path = '/keys/default/movie', call?: Partial<Call>) {
+export async function getKey(handler: Handler, kid: Kid | string, path = '/keys/default/movie', call?: CallOverrides) {
   return read(await handler(callOf('GET', `${path}/${kid}`, call)))
 }
 
@@ -86,7 +82,7 @@ export async function getKey(handler: Handler, kid: Kid | string, path = '/keys/
 export async function postLicense(
   handler: Handler,
   body: unknown,
-  { path = '/license/clearkey/default/movie', ...call }: Partial<Call> & { readonly path?: string } = {},
+  { path = '/license/clearkey/default/movie', ...call }: CallOverrides & { readonly path?: string } = {},
 ) {
   const bytes = Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
   return read(await handler(callOf('POST', path, { bytes, ...call })))

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Listener, listen } from '../../../src/http/listener/node.ts'
+import { Listener } from '../../../src/http/listener/listener.ts'
 import { requesting, requestOf, type Track, VECTORS } from './requesting.ts'
 
 const run = promisify(execFile)
@@ -29,7 +29,7 @@ describe('a stock Shaka Packager takes its keys here', { skip }, () => {
   let folder = ''
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keyspring-packager-'))
-    listener = await listen({ host: '127.0.0.1', port: 0, handler: api.handler, limits: LIMITS })
+    listener = await Listener.open({ host: '127.0.0.1', port: 0, handler: api.handler, limits: LIMITS })
   })
   after(async () => {
     await listener.close(1_000)

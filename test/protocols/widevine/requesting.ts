@@ -2,11 +2,10 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { ForbiddenError } from '../../../src/auth/failure.ts'
 import { aesSigner, signWidevineRequest, verifyWidevineRequest } from '../../../src/auth/methods/widevine-signer.ts'
-import { createHandler } from '../../../src/http/routes/routes.ts'
 import { widevineContentKey } from '../../../src/http/routes/widevine.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'
 import { WidevineAnswerer, type WidevineOptions } from '../../../src/protocols/widevine/get-content-key.ts'
-import { callOf } from '../../http/calls.ts'
+import { callOf, handlerFor } from '../../http/calls.ts'
 import { keyringOf } from '../../keys/fixtures.ts'
 
 interface Envelope {
@@ -52,7 +51,7 @@ export function requesting(options: Partial<WidevineOptions> = {}) {
   const keyring = keyringOf()
   const recorded: LedgerEntry[] = []
   const observed: { readonly failure: unknown; readonly issued: unknown }[] = []
-  const handler = createHandler({
+  const handler = handlerFor({
     routes: [
       widevineContentKey({
         widevine: new WidevineAnswerer({

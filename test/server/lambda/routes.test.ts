@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Call, Handler } from '../../../src/http/call.ts'
-import { createHandler, routes } from '../../../src/http/routes/routes.ts'
+import type { Handler } from '../../../src/http/request.ts'
+import { routes } from '../../../src/http/routes/routes.ts'
 import { openAccess } from '../../../src/protocols/playback/access.ts'
 import { corsOf } from '../../../src/protocols/playback/cors.ts'
 import type { FunctionServer } from '../../../src/server/assemble/function.ts'
 import { createLambda } from '../../../src/server/lambda/handler.ts'
-import { callOf, DOCUMENT, echo } from '../../http/calls.ts'
+import { type CallOverrides, callOf, DOCUMENT, echo, handlerFor } from '../../http/calls.ts'
 import { keptLog } from '../fakes.ts'
 import { type AskedByEvent, EVENTS, eventOf, readResult, recorded } from './events.ts'
 
@@ -14,7 +14,7 @@ const KEY = Uint8Array.from({ length: 16 }, (_, i) => 240 + i)
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
 
 /** All routes, over answers that show what they were given. */
-const answering: Handler = createHandler({
+const answering: Handler = handlerFor({
   routes: routes({
     speke: { answer: echo },
     identify: () => ({ tenant: 'default', client: 'test', method: 'none', authorize: () => undefined }),
@@ -26,7 +26,6 @@ const answering: Handler = createHandler({
       access: openAccess,
       cors: corsOf(['https://player.example.com']),
       token: {},
-      addressOf: ({ peer }) => peer,
       now: () => 0,
       deliverKey: async () => KEY,
       issueLicense: async () => '{"keys":[]}',
@@ -104,7 +103,7 @@ for (const name of EVENTS) {
       test(`${what} is answered as it is by a listener`, async () => {
         const { method = 'GET', path, query = {}, headers, body = '' } = asked
         const search = new URLSearchParams(query).toString()
-        const changes: Partial<Call> = { headers: lower(headers), bytes: Buffer.from(body) }
+        const changes: CallOverrides = { headers: lower(headers), bytes: Buffer.from(body) }
         const reply = await answering(callOf(method, search === '' ? path : `${path}?${search}`, changes))
         const before = flushed()
         const result = readResult(await handle(eventOf(name, asked)))

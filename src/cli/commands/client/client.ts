@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { SCOPES } from '../../../auth/clients/client.ts'
 import type { CredentialMethod } from '../../../auth/credentials/credential.ts'
+import { CREDENTIAL_METHODS } from '../../../auth/methods/methods.ts'
 import { openStore, type Store } from '../../../server/assemble/open-store.ts'
 import { wrongUsage } from '../../shared/errors.ts'
 import { examples } from '../../shared/options.ts'
@@ -16,11 +17,11 @@ export function defineClient(client: Command, world: World): void {
       .option('--id <id>', 'user name, subject, fingerprint or name of a certificate, ARN, or name of a signer')
       .option('--password-file <file>', 'file with an existing password; - for standard input')
       .option('--certificate-file <file>', 'client certificate in PEM, instead of its fingerprint')
+      .option('--issuer <fingerprint>', 'SHA-256 fingerprint of the certificate that issues a certificate name')
       .option('--public-key-file <file>', 'RSA public key of a signer in PEM (default: a new AES key)')
       .option('--not-after <time>', 'when the credential expires, such as 2027-01-31T00:00:00Z')
       .option('--json', 'print JSON')
-  const methods = ['token', 'basic', 'digest', 'sigv4', 'jwt', 'certificate', 'gateway', 'signer']
-  const method = () => new Option('--method <method>', 'how the client authenticates').choices(methods)
+  const method = () => new Option('--method <method>', 'how the client authenticates').choices(CREDENTIAL_METHODS)
 
   ofCredential(client.command('add').description('add a client, or a credential to a client; shows its secret once'))
     .requiredOption('--name <name>', 'the client')

@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { normalizeFingerprint } from '../../../auth/certificate.ts'
 import type { RegisteredClient } from '../../../auth/clients/store.ts'
 import type { Credential, CredentialMethod } from '../../../auth/credentials/credential.ts'
-import { normalizeFingerprint } from '../../../auth/fingerprint.ts'
-import type { IssueCredentialOptions } from '../../../auth/methods/issue-credential.ts'
+import type { IssueCredentialOptions } from '../../../auth/methods/definition.ts'
 import { wrongUsage } from '../../shared/errors.ts'
 import { type KeysOptions, readSecretFile } from '../../shared/stored.ts'
 import type { World } from '../../shared/world.ts'
@@ -15,6 +15,7 @@ export interface CredentialOptions extends KeysOptions {
   readonly id?: string
   readonly passwordFile?: string
   readonly certificateFile?: string
+  readonly issuer?: string
   readonly publicKeyFile?: string
   readonly notAfter?: string
   readonly json?: boolean
@@ -26,8 +27,9 @@ export const RELOAD_HINT = 'hint: `keyspring server reload` makes a running serv
 export function readCredentialOptions(
   options: CredentialOptions,
   world: World,
-): Pick<IssueCredentialOptions, 'method' | 'id' | 'password' | 'publicKeyPem'> {
-  const { method, passwordFile, publicKeyFile } = options
+): Pick<IssueCredentialOptions, 'method' | 'id' | 'issuerFingerprint' | 'password' | 'publicKeyPem'> {
+  const { method, passwordFile, publicKeyFile, issuer } = options
+  if (issuer !== undefined && method !== 'certificate') throw wrongUsage('--issuer: only for the method certificate')
   if (passwordFile !== undefined && method !== 'basic' && method !== 'digest') {
     throw wrongUsage('--password-file: only for the methods basic and digest')
   }
@@ -36,6 +38,7 @@ export function readCredentialOptions(
   return {
     method,
     id: readId(options),
+    issuerFingerprint: issuer,
     password: passwordFile === undefined ? undefined : readSecretFile('--password-file', passwordFile, world),
     publicKeyPem: publicKeyFile === undefined ? undefined : readFileSync(publicKeyFile, 'utf8'),
   }
@@ -93,7 +96,8 @@ function settingsOf(credential: Credential): Readonly<Record<string, string>> {
     case 'jwt':
       return { subject: id }
     case 'certificate':
-      return /^[\da-f]{64}$/.test(id) ? { fingerprint: id } : { name: id }
+      if (/^[\da-f]{64}$/.test(id)) return { fingerprint: id }
+      return { name: id, ...(credential.issuer !== undefined && { issuer: credential.issuer }) }
     default:
       return { caller: id }
   }

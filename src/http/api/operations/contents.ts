@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { deleteContent, holdContent, releaseContent } from '../../../operations/contents/changes.ts'
 import { listContents, showContent } from '../../../operations/contents/contents.ts'
 import { contentPeriods } from '../../../operations/rotation/periods.ts'
@@ -7,31 +7,31 @@ import { operation } from '../operation.ts'
 
 const LISTED = {
   contentId: contentIdText,
-  state: z.enum(['active', 'expired', 'held', 'destroyed']).openapi({
+  state: z.enum(['active', 'expired', 'held', 'destroyed']).meta({
     description:
       '`expired`: players are refused, a request of an encryptor revives it. `held`: it neither expires nor can it be deleted.',
   }),
-  class: z.string().openapi({ description: 'The retention class, by the rules as they are now.', example: 'live' }),
+  class: z.string().meta({ description: 'The retention class, by the rules as they are now.', example: 'live' }),
   createdAt: time.optional(),
-  expiresAt: time.optional().openapi({ description: 'From when players are refused; absent: never.' }),
-  destroyedFrom: time.optional().openapi({ description: 'From when it is destroyed if nobody asks for its keys.' }),
-  hold: z.string().optional().openapi({ description: 'Why it is held.' }),
+  expiresAt: time.optional().meta({ description: 'From when players are refused; absent: never.' }),
+  destroyedFrom: time.optional().meta({ description: 'From when it is destroyed if nobody asks for its keys.' }),
+  hold: z.string().optional().meta({ description: 'Why it is held.' }),
   destroyed: z
     .strictObject({ at: time, reason: z.string(), cause: z.enum(['deleted', 'expired']) })
     .optional()
-    .openapi({ description: 'When and why its keys were destroyed.' }),
-  epoch: z.int().openapi({ description: 'How often it got new keys after it had expired.' }),
-  hasSecret: z.boolean().openapi({ description: 'Whether keys can be derived for it.' }),
+    .meta({ description: 'When and why its keys were destroyed.' }),
+  epoch: z.int().meta({ description: 'How often it got new keys after it had expired.' }),
+  hasSecret: z.boolean().meta({ description: 'Whether keys can be derived for it.' }),
   overrides: z.int(),
   kidOverrides: z.int(),
 }
-const Content = z.strictObject(LISTED).openapi('Content')
+const Content = z.strictObject(LISTED).meta({ id: 'Content' })
 const ShownContent = z
   .strictObject({
     ...LISTED,
     lastPeriods: z.array(
       z.strictObject({
-        periodId: z.string().openapi({ description: 'Empty for a document without key periods.' }),
+        periodId: z.string().meta({ description: 'Empty for a document without key periods.' }),
         index: z.int().optional(),
         keys: z.array(z.strictObject({ kid: kid, class: contentKeyClass, intendedTrackTypes: z.array(z.string()) })),
         firstAt: time,
@@ -41,8 +41,8 @@ const ShownContent = z
       }),
     ),
   })
-  .openapi('ShownContent')
-const Held = z.strictObject({ contentId: contentIdText, held: z.boolean() }).openapi('Held')
+  .meta({ id: 'ShownContent' })
+const Held = z.strictObject({ contentId: contentIdText, held: z.boolean() }).meta({ id: 'Held' })
 const Why = z.strictObject({ reason })
 
 const CONTENT = {
@@ -77,21 +77,17 @@ export const list = operation({
     'Of the tenant of the credential, and of those only the ones that the client may name. A page of a search may be empty and have a next one.',
   scope: 'keys:read',
   query: z.strictObject({
-    startsWith: z.string().max(256).optional().openapi({ description: 'What the contentId starts with.' }),
-    contains: z
-      .string()
-      .max(256)
-      .optional()
-      .openapi({ description: 'What the contentId contains; letter case counts.' }),
-    cursor: z.string().max(2_048).optional().openapi({ description: 'What the page before gave as `next`.' }),
+    startsWith: z.string().max(256).optional().meta({ description: 'What the contentId starts with.' }),
+    contains: z.string().max(256).optional().meta({ description: 'What the contentId contains; letter case counts.' }),
+    cursor: z.string().max(2_048).optional().meta({ description: 'What the page before gave as `next`.' }),
     limit: count(1, 1_000, 'How many at most; 100 unless given.', 100).optional(),
   }),
   answer: z
     .strictObject({
       contents: z.array(Content),
-      next: z.string().optional().openapi({ description: 'The cursor of the next page; absent at the end.' }),
+      next: z.string().optional().meta({ description: 'The cursor of the next page; absent at the end.' }),
     })
-    .openapi('ContentList'),
+    .meta({ id: 'ContentList' }),
   example: { contents: [CONTENT], next: 'MWxpdmUtMQ' },
   refusals: [],
   handle: ({ query, caller }, { management }) =>
@@ -128,9 +124,9 @@ export const remove = operation({
     .strictObject({
       contentId: contentIdText,
       destroyedAt: time,
-      already: z.boolean().openapi({ description: 'Whether it had been deleted before.' }),
+      already: z.boolean().meta({ description: 'Whether it had been deleted before.' }),
     })
-    .openapi('DeletedContent'),
+    .meta({ id: 'DeletedContent' }),
   example: { contentId: 'live-1', destroyedAt: '2026-11-21T19:00:00.000Z', already: false },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_HELD'],
   once: true,
@@ -225,7 +221,7 @@ export const periods = operation({
       ),
       more: z.boolean(),
     })
-    .openapi('ContentPeriods'),
+    .meta({ id: 'ContentPeriods' }),
   example: {
     contentId: 'live-1',
     rotation: { basis: 'observed', intervalSeconds: 3_600, confidence: 'high', stopped: false },

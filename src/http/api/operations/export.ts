@@ -1,8 +1,8 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { type ExportedKeys, exportKeys } from '../../../operations/export/keys.ts'
 import { certificate, contentIdText, contentKeyClass, kid } from '../fields.ts'
 import { operation } from '../operation.ts'
-import { ApiRequestError } from '../request-error.ts'
+import { ApiRequestError } from '../problem.ts'
 
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
 const KEY = '00112233445566778899aabbccddeeff'
@@ -19,7 +19,7 @@ export const exporting = operation({
   scope: 'keys:export',
   body: z.strictObject({
     contentId: contentIdText,
-    kids: z.array(kid).min(1).max(10_000).optional().openapi({ description: 'Absent: all of them.' }),
+    kids: z.array(kid).min(1).max(10_000).optional().meta({ description: 'Absent: all of them.' }),
     contentKeyClass: contentKeyClass.optional(),
     format: z.enum(['cpix', 'json', 'csv']).default('cpix'),
     recipients: z
@@ -27,11 +27,11 @@ export const exporting = operation({
       .min(1)
       .max(32)
       .optional()
-      .openapi({ description: 'Whom the keys are encrypted for.' }),
-    clear: z.literal(true).optional().openapi({ description: 'The keys leave in the clear.' }),
+      .meta({ description: 'Whom the keys are encrypted for.' }),
+    clear: z.literal(true).optional().meta({ description: 'The keys leave in the clear.' }),
   }),
   bodyExample: { contentId: 'live-1', format: 'json', clear: true },
-  answer: z.custom<ExportedKeys>().openapi({ type: 'string' }),
+  answer: z.custom<ExportedKeys>().meta({ type: 'string' }),
   example: undefined,
   rawAnswers: [
     {

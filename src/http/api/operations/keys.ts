@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { listKeys, showKey } from '../../../operations/contents/keys.ts'
 import { importKeys } from '../../../operations/import/keys.ts'
 import { contentIdText, contentKeyClass, contentParams, flag, forceOf, kid, reason } from '../fields.ts'
@@ -18,8 +18,8 @@ const LISTED = {
   class: contentKeyClass,
   source: z
     .enum(['derived', 'override'])
-    .openapi({ description: '`override`: imported, random or given by an operator.' }),
-  issued: z.boolean().openapi({ description: 'Whether an encryptor was given it, as far as is known.' }),
+    .meta({ description: '`override`: imported, random or given by an operator.' }),
+  issued: z.boolean().meta({ description: 'Whether an encryptor was given it, as far as is known.' }),
   commonEncryptionScheme: z.string().optional(),
   intendedTrackTypes: z.array(z.string()),
 }
@@ -45,9 +45,9 @@ export const list = operation({
     .strictObject({
       contentId: contentIdText,
       keys: z.array(z.strictObject(LISTED)),
-      more: z.boolean().openapi({ description: 'Whether there are older key periods that were not looked at.' }),
+      more: z.boolean().meta({ description: 'Whether there are older key periods that were not looked at.' }),
     })
-    .openapi('KeyList'),
+    .meta({ id: 'KeyList' }),
   example: { contentId: 'live-1', keys: [KEY], more: false },
   refusals: ['ERR_CONTENT_NOT_FOUND'],
   handle: ({ path, caller }, { management }) => listKeys(management, caller.operator, { contentId: path.content }),
@@ -62,7 +62,9 @@ export const show = operation({
   description: 'In each class that it has. The check value tells two keys apart, and no more.',
   scope: 'keys:read',
   params: z.strictObject({ ...contentParams.shape, kid }),
-  answer: z.strictObject({ keys: z.array(z.strictObject({ ...LISTED, checkValue: z.string() })) }).openapi('ShownKeys'),
+  answer: z
+    .strictObject({ keys: z.array(z.strictObject({ ...LISTED, checkValue: z.string() })) })
+    .meta({ id: 'ShownKeys' }),
   example: { keys: [{ ...KEY, checkValue: 'fde4fb' }] },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_KEY_NOT_FOUND', 'ERR_CONTENT_GONE', 'ERR_CONTENT_EXPIRED'],
   async handle({ path, caller }, { management }) {
@@ -83,8 +85,8 @@ export const importing = operation({
     format: z
       .enum(['json', 'csv', 'cpix', 'reference-server', 'playready-seed'])
       .optional()
-      .openapi({ description: 'Not given: `json`, `csv` or `cpix`, by the media type.' }),
-    contentId: contentIdText.optional().openapi({ description: 'The content of keys that name none.' }),
+      .meta({ description: 'Not given: `json`, `csv` or `cpix`, by the media type.' }),
+    contentId: contentIdText.optional().meta({ description: 'The content of keys that name none.' }),
     contentKeyClass: contentKeyClass.optional(),
     dryRun: flag('Only say what would become of each key.').optional(),
     force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
@@ -111,7 +113,7 @@ export const importing = operation({
     .strictObject({
       dryRun: z.boolean(),
       stored: z.int(),
-      same: z.int().openapi({ description: 'Keys that stand already.' }),
+      same: z.int().meta({ description: 'Keys that stand already.' }),
       refused: z.int(),
       keys: z.array(
         z.strictObject({
@@ -124,7 +126,7 @@ export const importing = operation({
         }),
       ),
     })
-    .openapi('ImportReport'),
+    .meta({ id: 'ImportReport' }),
   example: {
     dryRun: false,
     stored: 1,

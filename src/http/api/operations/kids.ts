@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { WIDEVINE } from '../../../formats/drm/facts.ts'
 import { kidNotFound, lookUpKid } from '../../../operations/contents/kids.ts'
 import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
@@ -42,7 +42,7 @@ export const show = operation({
         }),
       ),
     })
-    .openapi('KidLookUp'),
+    .meta({ id: 'KidLookUp' }),
   example: {
     kid: KID,
     contents: [

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { checkValue } from '../../../operations/contents/keys.ts'
 import {
   addOverrideRule,
@@ -13,13 +13,13 @@ import { operation } from '../operation.ts'
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
 const OTHER = '0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f'
 
-const trackType = z.string().min(1).max(64).openapi({ description: 'Absent: any.', example: 'AUDIO' })
-const periodIndex = z.int().min(0).max(4_294_967_295).openapi({ description: 'Absent: any.', example: 7 })
+const trackType = z.string().min(1).max(64).meta({ description: 'Absent: any.', example: 'AUDIO' })
+const periodIndex = z.int().min(0).max(4_294_967_295).meta({ description: 'Absent: any.', example: 7 })
 const Rule = { intendedTrackType: trackType.optional(), periodIndex: periodIndex.optional() }
-const KidOverride = z.strictObject({ ...Rule, kid }).openapi('KidOverride')
+const KidOverride = z.strictObject({ ...Rule, kid }).meta({ id: 'KidOverride' })
 const Removed = z
-  .strictObject({ removed: z.boolean().openapi({ description: 'Whether there was one.' }) })
-  .openapi('Removed')
+  .strictObject({ removed: z.boolean().meta({ description: 'Whether there was one.' }) })
+  .meta({ id: 'Removed' })
 const forced = {
   force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
   reason: reason.optional(),
@@ -42,12 +42,12 @@ export const list = operation({
         z.strictObject({
           kid,
           contentKeyClass,
-          psshSystemIds: z.array(z.string()).openapi({ description: 'Systems with a ready-made pssh box.' }),
+          psshSystemIds: z.array(z.string()).meta({ description: 'Systems with a ready-made pssh box.' }),
         }),
       ),
       kidOverrides: z.array(KidOverride),
     })
-    .openapi('ContentOverrides'),
+    .meta({ id: 'ContentOverrides' }),
   example: {
     overrides: [{ kid: KID, contentKeyClass: 'drm', psshSystemIds: [] }],
     kidOverrides: [{ intendedTrackType: 'AUDIO', kid: OTHER }],
@@ -68,7 +68,7 @@ export const add = operation({
   body: z.strictObject({
     kid,
     key: sixteenBytes,
-    iv: sixteenBytes.optional().openapi({ description: '16 bytes, not the key. Without it the IV is derived.' }),
+    iv: sixteenBytes.optional().meta({ description: '16 bytes, not the key. Without it the IV is derived.' }),
     contentKeyClass: contentKeyClass.default('drm'),
     ...given,
   }),
@@ -77,12 +77,12 @@ export const add = operation({
     .strictObject({
       kid,
       contentKeyClass,
-      checkValue: z.string().openapi({
+      checkValue: z.string().meta({
         description: 'The first three bytes of sixteen zero bytes encrypted with the key by AES, in hex.',
         example: 'fde4fb',
       }),
     })
-    .openapi('AddedOverride'),
+    .meta({ id: 'AddedOverride' }),
   example: { kid: KID, contentKeyClass: 'drm', checkValue: 'fde4fb' },
   refusals: CHANGING,
   once: true,

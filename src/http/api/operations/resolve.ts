@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import { resolveKeys } from '../../../operations/resolve/resolve.ts'
 import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
 import { operation } from '../operation.ts'
@@ -10,15 +10,15 @@ const Unresolved = z
     kid,
     code: z.string(),
     message: z.string(),
-    contentIds: z.array(z.string()).optional().openapi({ description: 'Those that have the kid.' }),
+    contentIds: z.array(z.string()).optional().meta({ description: 'Those that have the kid.' }),
   })
-  .openapi('UnresolvedKid')
+  .meta({ id: 'UnresolvedKid' })
 const Resolved = z
   .strictObject({
     kid,
     contentId: contentIdText,
     class: contentKeyClass,
-    key: z.string().openapi({ description: 'Base64 of 16 bytes, as is the IV.', example: 'ABEiM0RVZneImaq7zN3u/w==' }),
+    key: z.string().meta({ description: 'Base64 of 16 bytes, as is the IV.', example: 'ABEiM0RVZneImaq7zN3u/w==' }),
     explicitIV: z.string().optional(),
     commonEncryptionScheme: z.string().optional(),
     intendedTrackTypes: z.array(z.string()),
@@ -27,7 +27,7 @@ const Resolved = z
       .optional(),
     policy: z.strictObject({ expiresAt: time.optional() }),
   })
-  .openapi('ResolvedKey')
+  .meta({ id: 'ResolvedKey' })
 
 export const resolve = operation({
   id: 'resolveKeys',
@@ -40,17 +40,12 @@ export const resolve = operation({
   scope: 'keys:resolve',
   body: z.strictObject({
     kids: z.array(kid).min(1).max(256),
-    contentId: contentIdText
-      .optional()
-      .openapi({ description: 'Without it the kids are looked for in every content.' }),
+    contentId: contentIdText.optional().meta({ description: 'Without it the kids are looked for in every content.' }),
     contentKeyClass: contentKeyClass.optional(),
     encryption: z
       .strictObject({
         format: z.enum(['jwe', 'cpix']),
-        certificate: z
-          .string()
-          .max(16_384)
-          .openapi({ description: 'PEM, or base64 of DER; RSA of 2048 to 4096 bits.' }),
+        certificate: z.string().max(16_384).meta({ description: 'PEM, or base64 of DER; RSA of 2048 to 4096 bits.' }),
       })
       .optional(),
   }),
@@ -60,12 +55,12 @@ export const resolve = operation({
       z.strictObject({ keys: z.array(Resolved), errors: z.array(Unresolved) }),
       z.strictObject({
         format: z.enum(['jwe', 'cpix']),
-        encrypted: z.string().openapi({ description: 'The JWE of such an answer, or a CPIX document.' }),
+        encrypted: z.string().meta({ description: 'The JWE of such an answer, or a CPIX document.' }),
         count: z.int(),
         errors: z.array(Unresolved),
       }),
     ])
-    .openapi('Resolution'),
+    .meta({ id: 'Resolution' }),
   example: {
     keys: [
       {

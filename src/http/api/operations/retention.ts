@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import { z } from 'zod'
 import type { RetentionClass } from '../../../keys/content/lifetime.ts'
 import { planSweep } from '../../../operations/lifetime/expiry.ts'
 import { contentIdText, flag, time } from '../fields.ts'
@@ -7,11 +7,11 @@ import { operation } from '../operation.ts'
 const Class = z
   .strictObject({
     name: z.string(),
-    keepSeconds: z.number().optional().openapi({ description: 'After the last request; absent: for ever.' }),
+    keepSeconds: z.number().optional().meta({ description: 'After the last request; absent: for ever.' }),
     graceSeconds: z.number(),
     afterwards: z.enum(['gone', 'regenerate']),
   })
-  .openapi('RetentionClass')
+  .meta({ id: 'RetentionClass' })
 const FOREVER = { name: 'forever', graceSeconds: 0, afterwards: 'gone' }
 const LIVE = { name: 'live', keepSeconds: 604_800, graceSeconds: 86_400, afterwards: 'gone' }
 
@@ -24,17 +24,17 @@ export const show = operation({
   description: 'By the rules of the configuration as they are now.',
   scope: 'keys:read',
   query: z.strictObject({
-    contentId: contentIdText.optional().openapi({ description: 'A contentId as it is, stored or not.' }),
+    contentId: contentIdText.optional().meta({ description: 'A contentId as it is, stored or not.' }),
   }),
   answer: z
     .strictObject({
       default: z.string(),
       classes: z.array(Class),
-      content: z.strictObject({ contentId: contentIdText, class: z.string(), held: z.boolean() }).optional().openapi({
+      content: z.strictObject({ contentId: contentIdText, class: z.string(), held: z.boolean() }).optional().meta({
         description: 'What the rules say of `contentId`; the hold of an operator is told with the content.',
       }),
     })
-    .openapi('Retention'),
+    .meta({ id: 'Retention' }),
   example: {
     default: 'forever',
     classes: [FOREVER, LIVE],
@@ -60,7 +60,7 @@ const Swept = z
     forgottenPeriods: z.int(),
     forgottenWrites: z.int(),
   })
-  .openapi('SweepReport')
+  .meta({ id: 'SweepReport' })
 const Planned = z
   .strictObject({
     contents: z.array(
@@ -76,7 +76,7 @@ const Planned = z
     ),
     more: z.boolean(),
   })
-  .openapi('SweepPlan')
+  .meta({ id: 'SweepPlan' })
 
 export const sweep = operation({
   id: 'sweep',

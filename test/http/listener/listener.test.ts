@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { Agent, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { after, test } from 'node:test'
-import type { Handler } from '../../../src/http/call.ts'
-import { type Listener, listen } from '../../../src/http/listener/node.ts'
+import { Listener } from '../../../src/http/listener/listener.ts'
+import type { Handler } from '../../../src/http/request.ts'
 import { echo, handlerOf } from '../calls.ts'
 
 const open: Listener[] = []
@@ -14,9 +14,9 @@ const unreadable: number[] = []
 
 async function serve(
   handler: Handler,
-  limits: Partial<Parameters<typeof listen>[0]['limits']> = {},
+  limits: Partial<Parameters<typeof Listener.open>[0]['limits']> = {},
 ): Promise<Listener> {
-  const listener = await listen({
+  const listener = await Listener.open({
     host: '127.0.0.1',
     port: 0,
     handler,
@@ -74,7 +74,7 @@ test('a body that comes in pieces is put together', async () => {
 })
 
 test('a body announced as too large is refused unread', async () => {
-  const { handler, observed } = handlerOf(() => assert.fail('answered'))
+  const { handler, observed } = handlerOf(() => assert.fail('answered'), { maxBodyBytes: 100 })
   const text = await exchange(await serve(handler), `${post(101)}${'x'.repeat(101)}`)
   assert.match(text, /^HTTP\/1\.1 413 /)
   assert.match(text, /at most 100 bytes/)
@@ -90,7 +90,7 @@ test('a body that turns out too large is refused on the way, and the refusal arr
 })
 
 test('a body that waits to be asked for is not asked for when it is too large', async () => {
-  const server = await serve(handlerOf(echo).handler)
+  const server = await serve(handlerOf(echo, { maxBodyBytes: 100 }).handler)
   const text = await exchange(server, `${post(101, 'Expect: 100-continue\r\n')}${'x'.repeat(101)}`)
   assert.match(text, /^HTTP\/1\.1 413 /)
   assert.match(
@@ -238,5 +238,5 @@ test('closing does not wait for ever', async () => {
 test('an address that is taken is an error', async () => {
   const { address } = await serve(handlerOf(echo).handler)
   const limits = { bodyBytes: 1, connections: 1, headersTimeoutMs: 1_000, requestTimeoutMs: 1_000 }
-  await assert.rejects(listen({ ...address, handler: handlerOf(echo).handler, limits }), { code: 'EADDRINUSE' })
+  await assert.rejects(Listener.open({ ...address, handler: handlerOf(echo).handler, limits }), { code: 'EADDRINUSE' })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { requestIdOf } from '../../../src/http/listener/request-id.ts'
+import { requestIdOf } from '../../src/http/request.ts'
 
 for (const own of ['a', 'A-z_0.9', 'x'.repeat(128)]) {
   test(`the caller's id ${own.slice(0, 9)} (${own.length}) is kept`, () => assert.equal(requestIdOf(own), own))
