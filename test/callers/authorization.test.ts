@@ -352,12 +352,12 @@ describe('credentials that nobody could ever prove are refused by name', () => {
     await invalid(
       { a: { credentials: { basic: [{ user: 'a', passwordFile: 'x' }] } } },
       '',
-      /passwords .* over TLS only/,
+      /passwords are accepted over TLS only/,
     )
-    await invalid({}, `auth: { gateway: { secretSha256: [${sha256}] } }`, /believed over TLS only/)
+    await invalid({}, `auth: { gateway: { secretSha256: [${sha256}] } }`, /trusts a gateway only over TLS/)
     await invalid({}, 'auth: { jwt: { issuer: a } }', /auth\.jwt\.audience: is not set.*\nauth\.jwt\.jwks: is not set/)
     await invalid({}, 'tls: { cert: a }', /tls\.key: is not set/)
-    await invalid({}, 'tls: { clientCa: a }', /tls\.clientCa: client certificates come with TLS alone/)
+    await invalid({}, 'tls: { clientCa: a }', /tls\.clientCa: client certificates require TLS/)
     await invalid({ a: { signalingProfile: 'none' } }, '', /clients\.0\.signalingProfile: no signalling profile/)
     await invalid(
       { a: { credentials: { token: [{ id: 'a' }] } } },

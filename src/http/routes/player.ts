@@ -1,6 +1,5 @@
 import { RateLimitedError } from '../../auth/failure.ts'
 import type { RateLimit } from '../../auth/rate-limit.ts'
-import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { type AccessControl, AccessError, type AccessRequest, allowedKids } from '../../protocols/playback/access.ts'
@@ -70,7 +69,6 @@ export function clearKeyLicense({ issueLicense, ...player }: Omit<PlayerRouteOpt
     ...crossOrigin(player.cors, 'POST'),
     async handle(call, [tenant, content]) {
       const ref = contentOf(tenant, content)
-      admission.checkAddress(call)
       const { kids, type } = readLicenseRequest(await call.body('stranger'))
       const allowed = await admission.admit(call, ref, kids)
       return keyReply(call, player.cors, 'application/json', await issueLicense(ref, allowed, type))
@@ -78,35 +76,18 @@ export function clearKeyLicense({ issueLicense, ...player }: Omit<PlayerRouteOpt
   }
 }
 
-/** Decisions of the access control that may be under way: in total, and for one address. */
-const MAX_DECISIONS = 512
-const MAX_DECISIONS_OF_ADDRESS = 64
-
 /** Asks the access control about calls, and counts them: for their subject, or for their address if no subject is named. */
 class Admission {
   readonly #what: AccessRequest['what']
   readonly #options: PlayerOptions
-  readonly #deciding = new Map<string, number>()
-  #decisions = 0
 
   constructor(what: AccessRequest['what'], options: PlayerOptions) {
     this.#what = what
     this.#options = options
   }
 
-  /** Throws RateLimitedError for an address that was refused too often. It costs two look-ups, so it goes first. */
-  checkAddress(call: Call): void {
-    const { limit, token } = this.#options
-    if (limit === undefined) return
-    const { address } = call
-    const hasToken = tokenOf(call, queryOf(call), token) !== undefined
-    const wait = limit.peek(`refused ${address}`) ?? (hasToken ? undefined : limit.peek(`ip ${address}`))
-    if (wait !== undefined) throw new RateLimitedError(wait)
-  }
-
   /** Those of `kids` that the player may have. Rejects with AccessError, RateLimitedError or ERR_OVERLOADED. */
   async admit(call: Call, ref: ContentRef, kids: readonly Kid[]): Promise<readonly Kid[]> {
-    this.checkAddress(call)
     const { access, token, now } = this.#options
     const query = queryOf(call)
     const request: AccessRequest = {
@@ -120,7 +101,7 @@ class Admission {
       now: now(),
     }
     try {
-      const { kids: allowed, subject } = await this.#decide(request, () => allowedKids(access, request))
+      const { kids: allowed, subject } = await allowedKids(access, request, () => this.#checkAddress(request))
       this.#count(subject === undefined ? `ip ${request.ip}` : `subject ${ref.tenant} ${subject}`)
       return allowed
     } catch (error) {
@@ -130,27 +111,16 @@ class Admission {
     }
   }
 
-  #count(name: string): void {
-    const wait = this.#options.limit?.take(name)
+  /** Before a service is asked: an address that was refused too often costs no more than two look-ups. */
+  #checkAddress({ ip, token }: AccessRequest): void {
+    const { limit } = this.#options
+    const wait = limit?.peek(`refused ${ip}`) ?? (token === undefined ? limit?.peek(`ip ${ip}`) : undefined)
     if (wait !== undefined) throw new RateLimitedError(wait)
   }
 
-  /** A slow authorization service must not collect calls without end. */
-  async #decide<T>({ ip }: AccessRequest, ask: () => Promise<T>): Promise<T> {
-    const ofAddress = this.#deciding.get(ip) ?? 0
-    if (ofAddress >= MAX_DECISIONS_OF_ADDRESS || this.#decisions >= MAX_DECISIONS) {
-      throw new KeyProviderError('ERR_OVERLOADED', 'the access control decides about too many requests: try again')
-    }
-    this.#deciding.set(ip, ofAddress + 1)
-    this.#decisions++
-    try {
-      return await ask()
-    } finally {
-      this.#decisions--
-      const left = (this.#deciding.get(ip) ?? 1) - 1
-      if (left > 0) this.#deciding.set(ip, left)
-      else this.#deciding.delete(ip)
-    }
+  #count(name: string): void {
+    const wait = this.#options.limit?.take(name)
+    if (wait !== undefined) throw new RateLimitedError(wait)
   }
 }
 

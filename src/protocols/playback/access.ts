@@ -31,7 +31,8 @@ export type Decision =
 
 /** Decides which players get keys. A method that cannot decide throws: no key leaves then. */
 export interface AccessControl {
-  allow(request: AccessRequest): Promise<Decision> | Decision
+  /** `beforeAsking` throws to prevent a question to another service: call it right before one. */
+  allow(request: AccessRequest, beforeAsking?: () => void): Promise<Decision> | Decision
 }
 
 /** Why a player gets nothing: the status says whether another token would help. */
@@ -55,8 +56,12 @@ export interface Allowed {
 }
 
 /** Asks `access` about `request`. Throws an AccessError when nothing of it is allowed. */
-export async function allowedKids(access: AccessControl, request: AccessRequest): Promise<Allowed> {
-  const decision = await access.allow(request)
+export async function allowedKids(
+  access: AccessControl,
+  request: AccessRequest,
+  beforeAsking?: () => void,
+): Promise<Allowed> {
+  const decision = await access.allow(request, beforeAsking)
   if (!decision.allow) throw new AccessError(decision.reason)
   const { kids: granted, subject } = decision
   const kids = granted === 'all' ? request.kids : request.kids.filter((kid) => granted.includes(kid))

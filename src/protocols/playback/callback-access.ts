@@ -25,6 +25,8 @@ interface Remembered {
 }
 
 const MAX_ANSWER = 64 * 1024
+/** Questions that may be under way: a slow service must not collect players without end. */
+const MAX_ASKING = 256
 const MAX_REMEMBERED_BYTES = 8 * 1024 * 1024
 
 function bytesOfDecision({ decision }: Remembered): number {
@@ -48,7 +50,7 @@ export function callbackAccess(options: CallbackAccessOptions): AccessControl {
   }
 
   return {
-    allow(request) {
+    allow(request, beforeAsking) {
       const question = questionOf(request)
       // A token must not lie about in memory as the name of a decision.
       const id = createHash('sha256').update(question).digest('base64')
@@ -56,6 +58,13 @@ export function callbackAccess(options: CallbackAccessOptions): AccessControl {
       if (known !== undefined && request.now < known.until) return known.decision
       const running = asking.get(id)
       if (running !== undefined) return running
+      beforeAsking?.()
+      if (asking.size >= MAX_ASKING) {
+        throw new KeyProviderError(
+          'ERR_OVERLOADED',
+          `the authorization service decides about ${MAX_ASKING} requests: try again`,
+        )
+      }
       const answer = ask(question, id, request.now).finally(() => asking.delete(id))
       asking.set(id, answer)
       return answer
