@@ -41,6 +41,11 @@ const FOLLOWED: readonly Followed[] = [
   { guide: 'audit', asked: [{ contentId: 'sample-film', kid: FIRST_KID }] },
   { guide: 'operate' },
   {
+    guide: 'back-up-and-restore',
+    asked: [{ contentId: 'sample-film', kid: FIRST_KID }],
+    files: { 'passphrase.txt': 'a passphrase of this test\n', 'media/safe/README': '' },
+  },
+  {
     guide: 'encrypt-keys-for-a-recipient',
     serves: true,
     files: { 'docs/examples/widevine-playready-cenc.xml': SAMPLE },
@@ -120,7 +125,10 @@ describe('guides', { concurrency: 2 }, () => {
       for (const one of asked) await ask(url, one)
       // The ledger has issued keys within a second, and at once when a server stops.
       const { url: here } = serves && asked.length === 0 ? { url } : await restart(server, cwd, serves)
-      const commands = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text)
+      // This test starts its own servers, and has no medium to mount.
+      const commands = blocks
+        .filter(({ language }) => language === 'sh')
+        .map(({ text }) => text.replace(/^npx keyspring serve .*\n/m, '').replaceAll(' /media/', ' media/'))
       assert.ok(commands.length > 0)
       for (const lines of commands) {
         const { code, stdout, stderr } = await shell(lines.replaceAll('http://127.0.0.1:8080', here), cwd)
