@@ -27,11 +27,12 @@ export {
 } from '../formats/drm/payloads/widevine-pssh-data.ts'
 export { playReadyChecksum } from '../formats/drm/payloads/wrm-header.ts'
 export { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
-export { type Encoding, type Inspection, inspect, inspectSource, type Kind } from '../toolkit/inspect/inspect.ts'
+export { type Inspection, inspect, inspectSource, type Kind } from '../toolkit/inspect/inspect.ts'
 export type { ByteSource } from '../toolkit/inspect/mp4/mp4.ts'
 export type { InspectFinding, InspectNode, InspectPlace } from '../toolkit/inspect/node.ts'
 export type { InspectOptions } from '../toolkit/inspect/options.ts'
 export { type Colours, renderInspection } from '../toolkit/inspect/render.ts'
+export type { Encoding } from '../toolkit/inspect/unwrap.ts'
 export {
   type KeySignaling,
   type KeyToSignal,

@@ -1,30 +1,33 @@
-import { encodeUtf16le } from '../../core/utf16.ts'
 import { toKid } from '../../formats/cenc.ts'
-import { decodeBase64, looksBase64 } from './base64.ts'
+import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
+import { repeatedSystems } from './agreement.ts'
+import { decodeCutBase64, looksBase64 } from './base64.ts'
 import { toHex } from './byte-reader.ts'
 import { explainCertificate, explainPemCertificates, isCertificate } from './certificate.ts'
-import { explainCpix } from './cpix/cpix.ts'
-import { explainMpd, explainProtectionElements, explainSmooth } from './dash.ts'
-import { explainHls, isHls } from './hls.ts'
-import { kidNode } from './kids.ts'
+import { explainCpix, explainCpixParts, isCpixPart } from './cpix/cpix.ts'
+import { explainMpd, explainProtectionElements, explainSmooth, isProtectionElement } from './dash.ts'
+import { explainHls, isHls } from './hls/hls.ts'
+import { explainJson, type JsonKind } from './json.ts'
+import { kidNode, kidOfText, looksLikeKid } from './kids.ts'
 import { type ByteSource, explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
-import { error, type InspectNode, node, note, warning } from './node.ts'
+import { error, type InspectNode, node, note, warning, withFindings } from './node.ts'
 import { type Context, type InspectOptions, MAX_BYTES, newContext } from './options.ts'
-import { explainPlayReadyObject, explainWrmHeader } from './playready.ts'
+import { payloadOf } from './payload.ts'
+import { explainPlayReadyObject, explainWrmElements, explainWrmHeader, isWrmElement } from './playready.ts'
 import { explainSkd } from './skd.ts'
-import { firstNotText, textOfBytes, textOfUtf16 } from './text.ts'
-import { explainWidevine, isWidevineMessage } from './widevine.ts'
+import { firstNotText, jsonObject, skdInitData, textOfBytes, textOfUtf16 } from './text.ts'
+import { type Encoding, unwrapText } from './unwrap.ts'
+import { explainWidevine } from './widevine.ts'
 import { readFragment, readXmlText, rootNameOf } from './xml.ts'
 
-/** What something is. */
+/** What an input is, and its parts. */
 export interface Inspection {
   readonly kind: Kind
-  /** What it was wrapped in, outermost first. */
+  /** The encodings around it, outermost first. */
   readonly encodings: readonly Encoding[]
   readonly nodes: readonly InspectNode[]
 }
 
-export type Encoding = 'hex' | 'base64' | 'UTF-16' | 'data URI'
 export type Kind =
   | 'CPIX'
   | 'pssh'
@@ -41,14 +44,15 @@ export type Kind =
   | 'KID'
   | 'private key'
   | 'XML'
+  | JsonKind
   | 'unknown'
 
-/** Explains bytes or text: what they are, part by part. Damaged ones are explained as far as they go; nothing makes it throw. */
+/** Explains bytes or text part by part. Damaged input is explained up to the damage. Never throws. */
 export function inspect(input: Uint8Array | string, options: InspectOptions = {}): Inspection {
   return inspectSource(sourceOf(typeof input === 'string' ? Buffer.from(input) : input), options)
 }
 
-/** The same for a file of any size: of MP4 only what describes the media is read. */
+/** The same for a file of any size. Of MP4 files it reads only the boxes that describe the media. */
 export function inspectSource(source: ByteSource, options: InspectOptions = {}): Inspection {
   const context = newContext(options)
   if (isBoxes(source.read(0, 16), source.size)) return boxes(source, context)
@@ -70,20 +74,23 @@ function inspectBytes(bytes: Uint8Array, context: Context, encodings: readonly E
   if (bytes.length === 0)
     return { ...unknown([node('input', 'empty', { findings: [error('there is nothing to explain')] })]), encodings }
   if (isBoxes(bytes, bytes.length)) return { ...boxes(sourceOf(bytes), context), encodings }
-  if (isPlayReadyObject(bytes)) return made('PlayReady Object', explainPlayReadyObject(bytes, 0, context))
+  const payload = payloadOf(bytes)?.kind
+  if (payload === 'PlayReady Object') return made('PlayReady Object', explainPlayReadyObject(bytes, 0, context))
   if (isCertificate(bytes)) return made('X.509 certificate', [explainCertificate(bytes, context)])
+  const skd = skdInitData(bytes)
+  if (skd !== undefined) return made('FairPlay initialization data', [explainSkd(skd, context)])
   const wide = textOfUtf16(bytes)
   if (wide !== undefined) return inspectText(wide, bytes, context, [...encodings, 'UTF-16'])
-  // A message can be all printable characters, but text is likelier.
+  // A message can consist of printable characters only, but text is likelier.
   const text = textOfBytes(bytes)
   const found = text === undefined ? undefined : inspectText(text, bytes, context, encodings)
   if (found !== undefined && found.kind !== 'unknown') return found
   if (text === undefined && bytes[0] === LESS_THAN) return made('XML', [notUtf8(bytes)])
-  if (isWidevineMessage(bytes)) return made('Widevine message', explainWidevine(bytes, 0, context))
+  if (payload === 'WidevinePsshData') return made('Widevine message', explainWidevine(bytes, 0, context))
   return found ?? { ...unknown([unknownBytes(bytes, context)]), encodings }
 }
 
-/** XML whose bytes are no text. */
+/** XML in bytes that are not text. */
 function notUtf8(bytes: Uint8Array): InspectNode {
   const offset = firstNotText(bytes)
   const findings = [error(`breaks at byte ${offset}: not UTF-8, or a control character`)]
@@ -92,15 +99,18 @@ function notUtf8(bytes: Uint8Array): InspectNode {
 
 function inspectText(text: string, bytes: Uint8Array, context: Context, encodings: readonly Encoding[]): Inspection {
   const trimmed = text.trim()
-  const kind = TEXTS.find(({ fits }) => fits(trimmed))
-  if (kind !== undefined) return { encodings, ...kind.explain(text, context) }
+  for (const { fits, explain } of TEXTS) {
+    const explained = fits(trimmed) ? explain(text, context) : undefined
+    if (explained !== undefined) return { encodings, ...explained }
+  }
   const found = encodings.length < MAX_ENCODINGS ? inspectEncoded(trimmed, context, encodings) : undefined
   return found ?? { ...unknown([unknownBytes(bytes, context)]), encodings }
 }
 
 interface TextKind {
   fits(text: string): boolean
-  explain(text: string, context: Context): Omit<Inspection, 'encodings'>
+  /** Undefined for text that only looked like it. */
+  explain(text: string, context: Context): Omit<Inspection, 'encodings'> | undefined
 }
 
 /** Texts by how they begin. */
@@ -109,7 +119,7 @@ const TEXTS: readonly TextKind[] = [
   { fits: isHls, explain: (text, context) => ({ kind: 'HLS', nodes: explainHls(text.trim(), context) }) },
   {
     fits: (text) => /^skd:\/\//i.test(text),
-    explain: (text) => ({ kind: 'FairPlay URI', nodes: [explainSkd(text.trim())] }),
+    explain: (text, context) => ({ kind: 'FairPlay URI', nodes: [explainSkd(text.trim(), context)] }),
   },
   {
     fits: (text) => text.includes('-----BEGIN CERTIFICATE-----'),
@@ -119,19 +129,33 @@ const TEXTS: readonly TextKind[] = [
     fits: (text) => /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text),
     explain: () => ({
       kind: 'private key',
-      nodes: [node('private key', 'hidden', { findings: [note('--key takes it, to open what is encrypted for it')] })],
+      nodes: [node('private key', 'hidden', { findings: [note('use it with --key, to decrypt a document')] })],
     }),
   },
-  { fits: (text) => uuidIn(text) !== undefined, explain: explainUuid },
+  { fits: (text) => /^\s*\{/.test(text), explain: explainObject },
+  { fits: (text) => kidIn(text) !== undefined, explain: explainKid },
 ]
 
-function uuidIn(text: string) {
-  return toKid(text.replace(/^urn:uuid:|^\{|\}$/gi, ''))
+function explainObject(text: string, context: Context): Omit<Inspection, 'encodings'> | undefined {
+  const value = jsonObject(text)
+  return value && explainJson(value, context)
 }
 
-function explainUuid(text: string): Omit<Inspection, 'encodings'> {
-  const kid = uuidIn(text.trim())
-  return { kind: 'KID', nodes: kid === undefined ? [] : [kidNode('KID', kid, 'uuid')] }
+/** A kid in any form. 16 bytes without hyphens could be a key, unless they look like a UUID. */
+function kidIn(text: string) {
+  const kid = text.length <= MAX_KID_TEXT ? kidOfText(text) : undefined
+  const isWritten = toKid(text.replace(/^(?:urn:uuid:)?\{?(.*?)\}?$/i, '$1')) !== undefined
+  return kid !== undefined && (isWritten || looksLikeKid(kid)) ? kid : undefined
+}
+
+const MAX_KID_TEXT = 80
+
+function explainKid(text: string): Omit<Inspection, 'encodings'> | undefined {
+  const kid = kidIn(text.trim())
+  if (kid === undefined) return undefined
+  const isGuess = !text.includes('-')
+  const findings = isGuess ? [note('read as a kid, because it looks like a UUID; content keys look random')] : []
+  return { kind: 'KID', nodes: [withFindings(kidNode('KID', kid, 'uuid'), findings)] }
 }
 
 const XML_KINDS: Readonly<Record<string, Kind>> = {
@@ -150,31 +174,89 @@ const XML_KINDS: Readonly<Record<string, Kind>> = {
 
 function explainXml(text: string, context: Context): Omit<Inspection, 'encodings'> {
   const name = rootNameOf(text) ?? ''
-  const kind = (Object.hasOwn(XML_KINDS, name) ? XML_KINDS[name] : undefined) ?? 'XML'
-  if (kind === 'WRMHEADER') return { kind, nodes: explainWrmHeader(text.trim(), context) }
-  const read = kind === 'ContentProtection elements' ? readFragment(text) : readXmlText(text)
+  const kind = (Object.hasOwn(XML_KINDS, name) ? XML_KINDS[name] : undefined) ?? partKind(name)
+  if (kind === 'WRMHEADER' && /^WRM?HEADER$/i.test(name)) return { kind, nodes: explainWrmHeader(text.trim(), context) }
+  if (DOCUMENTS.includes(name)) {
+    const read = readXmlText(text)
+    if ('broken' in read) return { kind, nodes: [read.broken] }
+    if (kind === 'CPIX') return { kind, nodes: explainCpix(read.document, context) }
+    return {
+      kind,
+      nodes: kind === 'DASH MPD' ? explainMpd(read.document, context) : explainSmooth(read.document, context),
+    }
+  }
+  const read = readFragment(text)
   if ('broken' in read) return { kind, nodes: [read.broken] }
-  const { document } = read
-  if (kind === 'CPIX') return { kind, nodes: explainCpix(document, context) }
-  if (kind === 'DASH MPD') return { kind, nodes: explainMpd(document, context) }
-  if (kind === 'Smooth Streaming manifest') return { kind, nodes: explainSmooth(document, context) }
-  if (kind === 'XML') return { kind, nodes: [node(name, undefined, { meaning: 'an element that is not known here' })] }
-  return { kind, nodes: explainProtectionElements(document, document.root.children, context) }
+  const { document, undeclared } = read
+  return { kind, nodes: withPrefixNote(explainParts(kind, document, document.root.children, context), undeclared) }
 }
 
-/** What hexadecimal, base64 or a data URI holds, if that is known. */
+/** Documents of their own; every other element is a part of one. */
+const DOCUMENTS: readonly string[] = ['CPIX', 'MPD', 'SmoothStreamingMedia']
+
+/** The document that an element is a part of. */
+function partKind(name: string): Kind {
+  if (isCpixPart(name)) return 'CPIX'
+  if (isProtectionElement(name)) return 'ContentProtection elements'
+  if (isWrmElement(name) || /^WRM?HEADER$/i.test(name)) return 'WRMHEADER'
+  return MPD_PARTS.includes(name) ? 'DASH MPD' : 'XML'
+}
+
+const MPD_PARTS: readonly string[] = [
+  'Period',
+  'AdaptationSet',
+  'Representation',
+  'SubRepresentation',
+  'Preselection',
+  'EmptyAdaptationSet',
+]
+
+function explainParts(
+  kind: Kind,
+  document: XmlDocument,
+  parts: readonly XmlElement[],
+  context: Context,
+): readonly InspectNode[] {
+  if (kind === 'CPIX') return explainCpixParts(document, parts, context)
+  if (kind === 'DASH MPD') return explainMpd(document, context)
+  if (kind === 'Smooth Streaming manifest') return explainSmooth(document, context)
+  if (kind === 'ContentProtection elements') return explainProtectionElements(document, parts, context)
+  if (kind === 'WRMHEADER') return explainWrmElements(document, parts, context)
+  return parts.map((one) => node(one.name, undefined, { meaning: 'an element that is not known here' }))
+}
+
+function withPrefixNote(nodes: readonly InspectNode[], prefixes: readonly string[]): readonly InspectNode[] {
+  const [first, ...rest] = nodes
+  if (first === undefined || prefixes.length === 0) return nodes
+  const finding = note(`the prefix ${prefixes.join(', ')} is not declared in this text; a whole document declares it`)
+  return [withFindings(first, [finding]), ...rest]
+}
+
+/** What the text holds in one of its encodings, if that is known. */
 function inspectEncoded(text: string, context: Context, encodings: readonly Encoding[]): Inspection | undefined {
   const data = /^data:[^,]*;base64,(.*)$/s.exec(text)?.[1]
-  const candidates: readonly (readonly [Encoding, Uint8Array | undefined])[] = [
+  const candidates: readonly (readonly [
+    Encoding | 'quotes',
+    { readonly bytes: Uint8Array; readonly cut?: string } | undefined,
+  ])[] = [
     ['data URI', data === undefined ? undefined : base64In(data)],
-    ['hex', hexIn(text)],
+    ['hex', bytesOf(hexIn(text))],
     ['base64', looksBase64(text) ? base64In(text) : undefined],
+    ...unwrapText(text).map(({ encoding, bytes }) => [encoding, { bytes }] as const),
   ]
-  for (const [encoding, bytes] of candidates) {
-    const found = bytes === undefined ? undefined : inspectBytes(bytes, context, [...encodings, encoding])
-    if (found !== undefined && found.kind !== 'unknown') return found
+  for (const [encoding, decoded] of candidates) {
+    if (decoded === undefined) continue
+    const found = inspectBytes(decoded.bytes, context, [...encodings, ...(encoding === 'quotes' ? [] : [encoding])])
+    if (found.kind === 'unknown') continue
+    const [first, ...rest] = found.nodes
+    if (first === undefined || decoded.cut === undefined) return found
+    return { ...found, nodes: [withFindings(first, [error(`the base64 is cut: ${decoded.cut}`)]), ...rest] }
   }
   return undefined
+}
+
+function bytesOf(bytes: Uint8Array | undefined) {
+  return bytes && { bytes }
 }
 
 function hexIn(text: string): Uint8Array | undefined {
@@ -182,35 +264,38 @@ function hexIn(text: string): Uint8Array | undefined {
   return /^(?:[\da-f]{2})+$/i.test(digits) ? Buffer.from(digits, 'hex') : undefined
 }
 
-function base64In(text: string): Uint8Array | undefined {
-  const decoded = decodeBase64(text)
-  return 'bytes' in decoded ? decoded.bytes : undefined
+function base64In(text: string): { readonly bytes: Uint8Array; readonly cut?: string } | undefined {
+  const decoded = decodeCutBase64(text)
+  return 'bytes' in decoded ? decoded : undefined
 }
 
 function boxes(source: ByteSource, context: Context): Inspection {
-  const nodes = explainBoxes(source, context)
+  const nodes = withRepeatedSystems(explainBoxes(source, context))
   return { kind: nodes.every(({ name }) => name === 'pssh') ? 'pssh' : 'ISO BMFF boxes', encodings: [], nodes }
 }
 
-/** Whether bytes begin as a PlayReady Object: its length, then few records of a known type. */
-function isPlayReadyObject(bytes: Uint8Array): boolean {
-  if (bytes.length < 10) return false
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const [length, count, type] = [view.readUInt32LE(0), view.readUInt16LE(4), view.readUInt16LE(6)]
-  const isHeader = view.includes(encodeUtf16le('<WRMHEADER'))
-  return count > 0 && count < 16 && type > 0 && type < 4 && (length === bytes.length || isHeader)
+/** Boxes that stand alone are what an element or a playlist holds, where players expect one of each system. */
+function withRepeatedSystems(nodes: readonly InspectNode[]): readonly InspectNode[] {
+  const last = nodes.at(-1)
+  if (last === undefined || nodes.some(({ name }) => name !== 'pssh')) return nodes
+  return [...nodes.slice(0, -1), withFindings(last, repeatedSystems(nodes))]
 }
 
 function unknown(nodes: readonly InspectNode[]): Omit<Inspection, 'encodings'> & { encodings: [] } {
   return { kind: 'unknown', encodings: [], nodes }
 }
 
-/** What nobody knows may be a key: it is shown only when keys are. */
+/** Unknown data could be a key, so it is hidden unless keys are shown. */
 function unknownBytes(bytes: Uint8Array, { showKeys }: Context): InspectNode {
   const size = `${bytes.length} bytes`
   const shown = showKeys === true ? toHex(bytes) : undefined
   return node('input', shown ?? size, {
     meaning: shown === undefined ? 'not shown: it could be a key; --show-keys shows it' : size,
-    findings: [warning('is nothing that is known here')],
+    findings: [
+      warning('is nothing that inspect knows'),
+      ...(bytes.length === 16 || /^(?:0x)?[\da-f]{32}$/i.test(Buffer.from(bytes).toString('latin1').trim())
+        ? [note('if it is a kid, write it as a UUID with hyphens')]
+        : []),
+    ],
   })
 }

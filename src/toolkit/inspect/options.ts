@@ -1,39 +1,42 @@
 import type { KeyObject } from 'node:crypto'
 import type { Kid } from '../../formats/cenc.ts'
 
-/** What to look with. */
+/** How an inspection reads. */
 export interface InspectOptions {
-  /** Whether content keys are shown. Without it a node says only that there is one. */
+  /** Whether content keys are shown. Otherwise a node says only that there is one. */
   readonly showKeys?: boolean
-  /** RSA: opens what is encrypted for it. */
+  /** RSA: decrypts what is encrypted for it. */
   readonly privateKey?: KeyObject
-  /** Milliseconds since 1970, to tell whether certificates are valid. Without it that is not judged. */
+  /** Milliseconds since 1970. Without it, inspect does not check the dates of certificates. */
   readonly now?: number
 }
 
-/** The same, with what one part of a document tells of another. */
+/** The same, with what one part of a document says about another. */
 export interface Context extends InspectOptions {
-  /** Keys that came with the document: checksums are checked under them. */
+  /** The content keys of the document, to check checksums. */
   readonly contentKeys: ReadonlyMap<Kid, Uint8Array>
   readonly budget: Budget
 }
 
-/** How many more fields of binary structures are taken in: hostile input must not fill the memory with them. */
+/** What an inspection may still do, so that hostile input fills neither the memory nor the stack. */
 export interface Budget {
+  /** Fields of binary structures. */
   left: number
+  /** How deep the pssh box that is read is inside other boxes' data. */
+  depth: number
 }
 
-/** What a document is looked at with, before any of it is known. */
+/** The context of a document before any of it is read. */
 export function newContext(options: InspectOptions): Context {
-  return { ...options, contentKeys: new Map(), budget: { left: MAX_FIELDS } }
+  return { ...options, contentKeys: new Map(), budget: { left: MAX_FIELDS, depth: 0 } }
 }
 
 const MAX_FIELDS = 50_000
 
-/** How many bytes are taken in, of a file whose parts are not read one by one. */
+/** The most bytes of a file whose parts are not read one by one. */
 export const MAX_BYTES = 16 * 1024 * 1024
 
-/** A key as it is shown: only when that was asked for. */
+/** A key in hex, if keys are shown. */
 export function shownKey(bytes: Uint8Array, { showKeys }: InspectOptions): string {
   return showKeys === true ? Buffer.from(bytes).toString('hex') : `hidden, ${bytes.length} bytes`
 }

@@ -4,6 +4,7 @@ import type { Kid } from '../../formats/cenc.ts'
 import { WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
 import { readWrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
 import { playReadyChecksum, WRMHEADER_NAMESPACE } from '../../formats/drm/payloads/wrm-header.ts'
+import { type WrmHeaderProblem, wrmHeaderProblems } from '../../formats/drm/payloads/wrm-header-grammar.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
 import { decodeBase64 } from './base64.ts'
@@ -21,7 +22,7 @@ export function explainPlayReadyObject(bytes: Uint8Array, base: number, context:
       explain: (value) =>
         value === bytes.length
           ? { meaning: 'little-endian, of the whole object' }
-          : { findings: [error(`says the object has ${value} bytes, it has ${bytes.length}`)] },
+          : { findings: [error(`says that the object has ${value} bytes, it has ${bytes.length}`)] },
     })
     const count = reader.number('record count', 2, { endian: 'le' })
     for (let i = 0; i < count; i++) {
@@ -37,31 +38,63 @@ export function explainPlayReadyObject(bytes: Uint8Array, base: number, context:
   })
 }
 
-/** A WRMHEADER as text. */
+/** A WRMHEADER as text, with every rule of its version that it breaks. */
 export function explainWrmHeader(text: string, context: Context): InspectNode[] {
   const read = readXmlText(text)
   if ('broken' in read) return [read.broken]
   const { document } = read
   const { root } = document
-  const findings: InspectFinding[] = []
-  if (root.local !== 'WRMHEADER' || root.namespace !== WRMHEADER_NAMESPACE) {
-    findings.push(error(`expected WRMHEADER of the namespace ${WRMHEADER_NAMESPACE}`))
+  const problems = Map.groupBy(wrmHeaderProblems(document), ({ element }) => element)
+  const findings = [...headerFindings(root, text), ...brokenRules(problems.get(root))]
+  const version = attributeOf(root, 'version')
+  return [
+    node(root.local, version === undefined ? undefined : `version ${version}`, {
+      place: placeOf(document, root),
+      meaning: VERSIONS.get(version ?? ''),
+      findings,
+      children: root.children.map((child) => explainElement({ document, problems, context }, child)),
+    }),
+  ]
+}
+
+/** Elements of a WRMHEADER that were copied out of it. */
+export function explainWrmElements(
+  document: XmlDocument,
+  elements: readonly XmlElement[],
+  context: Context,
+): InspectNode[] {
+  return elements.map((element) => explainElement({ document, problems: new Map(), context }, element))
+}
+
+/** Whether an element can be one of a WRMHEADER, by its local name. */
+export function isWrmElement(local: string): boolean {
+  return Object.hasOwn(ELEMENTS, local) || STRUCTURE.includes(local)
+}
+
+function headerFindings({ local, namespace, attributes }: XmlElement, text: string): readonly InspectFinding[] {
+  if (local !== 'WRMHEADER') {
+    const isTypo = /^WRM?HEADER$/i.test(local)
+    return [
+      error(
+        isTypo
+          ? `the root is ${local}, which no player reads; write WRMHEADER`
+          : `the root is ${local}, expected WRMHEADER`,
+      ),
+    ]
   }
+  if (namespace !== WRMHEADER_NAMESPACE) return [error(`expected the namespace ${WRMHEADER_NAMESPACE}`)]
+  if (!attributes.some(({ name }) => name === 'version')) return [error('the attribute version is missing')]
   try {
     readWrmHeader(encodeUtf16le(text))
   } catch (problem) {
     if (!(problem instanceof KeyProviderError)) throw problem
-    findings.push(warning(`players refuse it: ${problem.message}`))
+    return [warning(`players reject it: ${problem.message}`)]
   }
-  const version = attributeOf(root, 'version')
-  return [
-    node('WRMHEADER', version === undefined ? undefined : `version ${version}`, {
-      place: placeOf(document, root),
-      meaning: VERSIONS.get(version ?? ''),
-      findings,
-      children: root.children.map((child) => explainElement(document, child, context)),
-    }),
-  ]
+  return []
+}
+
+function brokenRules(problems: readonly WrmHeaderProblem[] = []): readonly InspectFinding[] {
+  return problems.map(({ problem, clause }) => warning(`${problem} (PlayReady Header Specification, ${clause})`))
 }
 
 const RECORD_TYPES: ReadonlyMap<number, string> = new Map([
@@ -71,7 +104,7 @@ const RECORD_TYPES: ReadonlyMap<number, string> = new Map([
 ])
 
 const VERSIONS: ReadonlyMap<string, string> = new Map([
-  ['4.0.0.0', 'one key; every client reads it'],
+  ['4.0.0.0', 'one key, for every client'],
   ['4.1.0.0', 'one key, for PlayReady 2 and later'],
   ['4.2.0.0', 'any number of keys, for PlayReady 3 and later'],
   ['4.3.0.0', 'any number of keys and AESCBC, for PlayReady 4 and later'],
@@ -82,7 +115,7 @@ function explainHeaderRecord(bytes: Uint8Array, context: Context): Partial<Inspe
     return { findings: [error(`UTF-16 has an even number of bytes, this has ${bytes.length}`)], value: toHex(bytes) }
   const text = decodeUtf16le(bytes)
   const mark = text.startsWith('\ufeff')
-  const findings = mark ? [warning('begins with a byte order mark, which players refuse')] : []
+  const findings = mark ? [warning('begins with a byte order mark, which players reject')] : []
   return {
     meaning: 'UTF-16LE; places are lines and columns of its text',
     findings,
@@ -90,48 +123,62 @@ function explainHeaderRecord(bytes: Uint8Array, context: Context): Partial<Inspe
   }
 }
 
-type Explain = (document: XmlDocument, element: XmlElement, context: Context) => InspectNode
+/** The header that an element belongs to. */
+interface Header {
+  readonly document: XmlDocument
+  /** The broken rules of each element. */
+  readonly problems: ReadonlyMap<XmlElement, readonly WrmHeaderProblem[]>
+  readonly context: Context
+}
 
-/** What elements of a header mean; others are shown as they stand. */
+type Explain = (header: Header, element: XmlElement) => InspectNode
+
+/** The elements with a meaning of their own. */
 const ELEMENTS: Readonly<Record<string, Explain>> = {
   KID: explainKid,
-  CHECKSUM: (document, element, context) =>
+  CHECKSUM: ({ document, context }, element) =>
     explainChecksum(
       textOf(document, element).trim(),
       placeOf(document, element),
       headerKid(document, element),
       context,
     ),
-  LA_URL: withMeaning('where players ask for a licence'),
-  LUI_URL: withMeaning('a page for people who have no licence'),
+  LA_URL: withMeaning('where players request a licence'),
+  LUI_URL: withMeaning('a page for viewers who have no licence'),
   ALGID: withMeaning('the cipher: AESCTR is cenc, AESCBC is cbcs'),
   KEYLEN: withMeaning('bytes of the key'),
-  DS_ID: withMeaning('the domain of the service, a GUID'),
-  DECRYPTORSETUP: withMeaning('ONDEMAND: decryption is set up before there is a licence (key rotation)'),
-  CUSTOMATTRIBUTES: withMeaning('the service may put anything here'),
+  DS_ID: explainDomain,
+  DECRYPTORSETUP: withMeaning('ONDEMAND: players set up decryption before they have a licence (key rotation)'),
+  CUSTOMATTRIBUTES: withMeaning('data of the licence service'),
 }
 
-function explainElement(document: XmlDocument, element: XmlElement, context: Context): InspectNode {
+const STRUCTURE: readonly string[] = ['DATA', 'PROTECTINFO', 'KIDS']
+
+function explainElement(header: Header, element: XmlElement): InspectNode {
+  const { document, problems, context } = header
   const explain = Object.hasOwn(ELEMENTS, element.local) ? ELEMENTS[element.local] : undefined
-  if (explain !== undefined) return explain(document, element, context)
-  if (element.local === 'DATA' || element.local === 'PROTECTINFO' || element.local === 'KIDS') {
+  const rules = brokenRules(problems.get(element))
+  if (explain !== undefined) return withFindings(explain(header, element), rules)
+  if (STRUCTURE.includes(element.local)) {
     return node(element.local, undefined, {
       place: placeOf(document, element),
+      findings: rules,
       children: [
         ...plainAttributes(element, context),
-        ...element.children.map((child) => explainElement(document, child, context)),
+        ...element.children.map((child) => explainElement(header, child)),
       ],
     })
   }
-  return withFindings(plainElement(document, element, context), [note('is no element of this specification')])
+  const unknown = rules.length > 0 ? rules : [note('is no element of the PlayReady Header Specification')]
+  return withFindings(plainElement(document, element, context), unknown)
 }
 
 function withMeaning(meaning: string): Explain {
-  return (document, element, context) => ({ ...plainElement(document, element, context), meaning })
+  return ({ document, context }, element) => ({ ...plainElement(document, element, context), meaning })
 }
 
 /** 4.0 has the kid as text, later versions as an attribute. */
-function explainKid(document: XmlDocument, element: XmlElement, context: Context): InspectNode {
+function explainKid({ document, context }: Header, element: XmlElement): InspectNode {
   const place = placeOf(document, element)
   const read = readKid(document, element)
   if (read === undefined) {
@@ -150,6 +197,19 @@ function explainKid(document: XmlDocument, element: XmlElement, context: Context
   }
 }
 
+/** DS_ID: the domain of the service, a GUID that is public. */
+function explainDomain({ document }: Header, element: XmlElement): InspectNode {
+  const place = placeOf(document, element)
+  const text = textOf(document, element).trim()
+  const decoded = decodeBase64(text)
+  const isGuid = 'bytes' in decoded && decoded.bytes.length === 16
+  return node('DS_ID', isGuid ? kidOf(decoded.bytes, 'guid') : undefined, {
+    place,
+    meaning: 'the domain of the service, a GUID',
+    findings: isGuid ? [] : [error('expected base64 of 16 bytes, a little-endian GUID')],
+  })
+}
+
 function readKid(document: XmlDocument, element: XmlElement) {
   const text = (attributeOf(element, 'VALUE') ?? textOf(document, element)).trim()
   const decoded = decodeBase64(text)
@@ -163,13 +223,13 @@ function explainChecksum(
   kid: Kid | undefined,
   context: Context,
 ): InspectNode {
-  const meaning = 'eight bytes of the KID under the key: shows a player that its key is the right one'
+  const meaning = 'eight bytes of the KID, encrypted with the key; players check their key with them'
   const key = kid && context.contentKeys.get(kid)
   if (key?.length !== 16 || kid === undefined) return node('CHECKSUM', text, { place, meaning })
   if (playReadyChecksum(key, kid) === text) {
     return node('CHECKSUM', text, { place, meaning: `${meaning}; right for the key of this document` })
   }
-  const findings = [warning('is not that of the key of this document: players refuse the licence')]
+  const findings = [warning('does not belong to the key of this document: players reject the licence')]
   return node('CHECKSUM', text, { place, meaning, findings })
 }
 

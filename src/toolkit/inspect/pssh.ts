@@ -1,17 +1,18 @@
 import type { Kid, SystemId } from '../../formats/cenc.ts'
-import { systemIdOf, toKid } from '../../formats/cenc.ts'
+import { systemIdOf } from '../../formats/cenc.ts'
 import { drmSystemName, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodeBase64, looksBase64 } from './base64.ts'
-import { type ByteReader, Damage, toHex } from './byte-reader.ts'
-import { disagreement, kidNode, kidOf } from './kids.ts'
+import { type ByteReader, Damage, readStructure, toHex } from './byte-reader.ts'
+import { disagreement, kidNode, kidOf, kidOfText } from './kids.ts'
 import { error, type InspectFinding, type InspectNode, kidsIn, node, warning } from './node.ts'
 import type { Context } from './options.ts'
-import { explainPlayReadyObject } from './playready.ts'
+import { type ExpectedPayload, misplacedPayload, payloadOf, type SignalledPayload } from './payload.ts'
+import { explainPlayReadyObject, explainWrmHeader } from './playready.ts'
 import { jsonObject, textOfBytes } from './text.ts'
 import { explainWidevine } from './widevine.ts'
 
 /**
- * Reads what follows size and type of a pssh box: the whole of `reader`. Its findings are about the box as a whole.
+ * Reads a pssh box behind its size and type, to the end of `reader`. Returns the findings about the whole box.
  * @see ISO/IEC 23001-7, 8.1
  */
 export function readPssh(reader: ByteReader, context: Context): readonly InspectFinding[] {
@@ -38,12 +39,12 @@ export function readPssh(reader: ByteReader, context: Context): readonly Inspect
   return disagreement(listed, kidsIn(data), 'the list of the box')
 }
 
-/** The 24 bits of flags, which no box of protection but `senc` has use for. */
+/** The 24 bits of flags. Of the protection boxes only `senc` uses them. */
 export function readFlags(reader: ByteReader): number {
   return reader.number('flags', 3, { explain: (value) => ({ value: `0x${value.toString(16).padStart(6, '0')}` }) })
 }
 
-/** A KID as 16 bytes in the order it is spelled. */
+/** A KID as 16 bytes in the order of its text. */
 export function readKid(reader: ByteReader, name: string): Kid {
   let kid: Kid | undefined
   reader.bytes(name, 16, (bytes) => {
@@ -55,7 +56,7 @@ export function readKid(reader: ByteReader, name: string): Kid {
   return kid
 }
 
-/** A system id, with the name of the system. */
+/** A system ID, with the name of the system. */
 export function readSystemId(reader: ByteReader): SystemId {
   let id: SystemId | undefined
   reader.bytes('SystemID', 16, (bytes) => {
@@ -66,7 +67,7 @@ export function readSystemId(reader: ByteReader): SystemId {
   return id
 }
 
-/** What the data of a box says, as its system writes it. */
+/** The data of a box, in the format of its DRM system. */
 export function explainPsshData(
   systemId: SystemId,
   bytes: Uint8Array,
@@ -74,11 +75,75 @@ export function explainPsshData(
   context: Context,
 ): Partial<InspectNode> {
   if (bytes.length === 0) return { value: 'empty' }
-  if (systemId === WIDEVINE) return { meaning: 'WidevinePsshData', children: explainWidevine(bytes, offset, context) }
-  if (systemId === PLAYREADY) {
-    return { meaning: 'PlayReady Object', children: explainPlayReadyObject(bytes, offset, context) }
-  }
+  const expected = systemId === WIDEVINE ? 'WidevinePsshData' : systemId === PLAYREADY ? 'PlayReady Object' : undefined
+  if (expected !== undefined) return { meaning: expected, ...explainPayload(bytes, offset, expected, context) }
+  const misplaced = payloadOf(bytes)
+  if (misplaced?.kind === 'pssh box') return explainMisplaced(misplaced, bytes, offset, 'WidevinePsshData', context)
   return explainOther(bytes, offset)
+}
+
+/** A payload where `expected` belongs. A payload of another kind is named in an error, and explained all the same. */
+export function explainPayload(
+  bytes: Uint8Array,
+  offset: number,
+  expected: ExpectedPayload,
+  context: Context,
+): Pick<InspectNode, 'findings' | 'children'> {
+  const payload = payloadOf(bytes)
+  if (payload !== undefined && payload.kind !== expected)
+    return explainMisplaced(payload, bytes, offset, expected, context)
+  return { children: explainKnown(expected, bytes, offset, context) }
+}
+
+function explainMisplaced(
+  payload: SignalledPayload,
+  bytes: Uint8Array,
+  offset: number,
+  expected: ExpectedPayload,
+  context: Context,
+): Pick<InspectNode, 'findings' | 'children'> {
+  const findings = [error(misplacedPayload(payload, expected))]
+  if (payload.kind === 'KID') return { findings, children: [kidNode('KID', payload.kid, 'uuid')] }
+  if (payload.kind === 'WRMHEADER') return { findings, children: explainWrmHeader(payload.text.trim(), context) }
+  if (payload.kind !== 'base64') return { findings, children: explainKnown(payload.kind, bytes, offset, context) }
+  const inner = explainPayload(payload.bytes, 0, expected, context)
+  return { findings: [...findings, ...(inner.findings ?? [])], children: inner.children ?? [] }
+}
+
+function explainKnown(
+  kind: ExpectedPayload,
+  bytes: Uint8Array,
+  offset: number,
+  context: Context,
+): readonly InspectNode[] {
+  if (kind === 'WidevinePsshData') return explainWidevine(bytes, offset, context)
+  if (kind === 'PlayReady Object') return explainPlayReadyObject(bytes, offset, context)
+  return readStructure(bytes, offset, context, (reader) => {
+    while (reader.left > 0) readWholeBox(reader, context)
+  })
+}
+
+const MAX_DEPTH = 16
+
+/** A pssh box with its size and type, inside other data. */
+function readWholeBox(reader: ByteReader, context: Context): void {
+  const { budget } = context
+  const at = reader.at
+  if (budget.depth === MAX_DEPTH) throw new Damage(at, `pssh boxes are more than ${MAX_DEPTH} deep in each other`)
+  const head = Buffer.from(reader.peek(8))
+  if (head.length < 8 || head.toString('latin1', 4, 8) !== 'pssh') throw new Damage(at, 'expected a pssh box')
+  const size = head.readUInt32BE(0)
+  if (size < 8 || size > reader.left) {
+    throw new Damage(at, `box pssh has the size ${size}, but ${reader.left} bytes are left`)
+  }
+  const box = reader.skip(size, 'pssh box')
+  let findings: readonly InspectFinding[] = []
+  budget.depth++
+  const children = reader.inside(box.subarray(8), at + 8, (inner) => {
+    findings = readPssh(inner, context)
+  })
+  budget.depth--
+  reader.add(node('pssh', undefined, { place: { offset: at, length: size }, findings, children }))
 }
 
 /** Systems whose format is not published, or is text: Nagra (base64url of JSON), WisePlay (JSON), Irdeto (XML behind a head). */
@@ -96,19 +161,20 @@ function explainOther(bytes: Uint8Array, offset: number): Partial<InspectNode> {
   }
 }
 
-/** A member of a system's JSON; kids stand there as UUIDs or as base64. */
-function explainMember(name: string, value: unknown): InspectNode {
+/** A member of a DRM system's JSON. Kids are UUIDs, hex or base64. */
+export function explainMember(name: string, value: unknown): InspectNode {
   if (Array.isArray(value))
-    return node(name, undefined, { children: value.map((one, i) => explainMember(`${name}[${i}]`, one)) })
+    return node(name, undefined, {
+      children: value.slice(0, MAX_MEMBERS).map((one, i) => explainMember(`${name}[${i}]`, one)),
+    })
   if (typeof value !== 'string') return node(name, JSON.stringify(value))
   if (!/^key_?ids?\b|^kids?\b/i.test(name)) return node(name, JSON.stringify(value))
-  const kid = toKid(value) ?? kidOfBase64(value)
+  const kid = kidOfText(value)
   return kid === undefined
-    ? node(name, JSON.stringify(value), { findings: [warning('is no kid')] })
+    ? node(name, JSON.stringify(value), {
+        findings: [warning('is not a kid: expected a UUID, 32 hex digits or base64')],
+      })
     : kidNode(name, kid, 'uuid')
 }
 
-function kidOfBase64(text: string): Kid | undefined {
-  const decoded = decodeBase64(text)
-  return 'bytes' in decoded && decoded.bytes.length === 16 ? kidOf(decoded.bytes, 'uuid') : undefined
-}
+const MAX_MEMBERS = 200

@@ -27,6 +27,25 @@ export function textOfUtf16(bytes: Uint8Array): string | undefined {
   return undefined
 }
 
+/**
+ * The skd URI of FairPlay initialization data: UTF-16LE, in older versions of Safari behind its length in bytes. Undefined for
+ * other bytes.
+ */
+export function skdInitData(bytes: Uint8Array): string | undefined {
+  for (const start of [0, 4]) {
+    const text = decodeUtf16le(bytes.subarray(start, start + MAX_SKD_BYTES))
+    if (/^skd:\/\//i.test(text)) return withoutControls(text)
+  }
+  return undefined
+}
+
+const MAX_SKD_BYTES = 4_096
+
+/** The text up to the first control character, behind which older initialization data has a certificate. */
+function withoutControls(text: string): string {
+  return text.split(CONTROL)[0] ?? ''
+}
+
 function withoutMark(text: string): string {
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }

@@ -14,7 +14,7 @@ export function explainWidevine(bytes: Uint8Array, base: number, context: { read
 /** Whether bytes read as such a message, with at least one field that tells what it is for. */
 export function isWidevineMessage(bytes: Uint8Array): boolean {
   if (bytes.length < 6) return false
-  const nodes = explainWidevine(bytes, 0, { budget: { left: 1000 } })
+  const nodes = explainWidevine(bytes, 0, { budget: { left: 1000, depth: 0 } })
   if (
     [...nodesIn(nodes)].some(
       ({ findings = [], name }) => name === UNKNOWN || findings.some((one) => one.severity !== 'note'),

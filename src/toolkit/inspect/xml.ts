@@ -1,14 +1,22 @@
+import {
+  CPIX_NAMESPACE,
+  PSKC_NAMESPACE,
+  SPEKE_NAMESPACE,
+  XMLDSIG_NAMESPACE,
+  XMLENC_NAMESPACE,
+} from '../../formats/cpix/names.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { XMLNS_NAMESPACE } from '../../formats/xml/document.ts'
 import { positionAt, XmlError } from '../../formats/xml/error.ts'
 import { readXml, textOf } from '../../formats/xml/reader.ts'
 import { error, type InspectNode, type InspectPlace, node } from './node.ts'
 import { type InspectOptions, MAX_BYTES } from './options.ts'
+import { shownText } from './secrets.ts'
 
 /** A document, or the node that says where it breaks. */
 export type XmlRead = { readonly document: XmlDocument } | { readonly broken: InspectNode }
 
-/** Reads XML. An MPD may be larger than what a key provider takes, but not without bounds. */
+/** Reads XML. A manifest may be larger than a request to a key provider. */
 export function readXmlText(text: string): XmlRead {
   const limits = LARGE.includes(rootNameOf(text) ?? '') ? LARGE_LIMITS : undefined
   try {
@@ -19,14 +27,56 @@ export function readXmlText(text: string): XmlRead {
   }
 }
 
-/** Reads what stands inside an element: any number of elements, every prefix declared by themselves. */
-export function readFragment(text: string): XmlRead {
-  try {
-    return { document: readXml(Buffer.from(`${WRAPPER}${text}</fragment>`)) }
-  } catch (problem) {
-    if (!(problem instanceof XmlError)) throw problem
-    return { broken: brokenXml(problem, problem.line === 1 ? WRAPPER.length : 0) }
+/** A fragment, and the prefixes in it that it does not declare itself. */
+export type FragmentRead =
+  | { readonly document: XmlDocument; readonly undeclared: readonly string[] }
+  | { readonly broken: InspectNode }
+
+/**
+ * Reads the content of an element: any number of elements. A prefix that the fragment does not declare gets the namespace that
+ * manifests and CPIX documents declare for it at their root.
+ */
+export function readFragment(text: string): FragmentRead {
+  const undeclared: string[] = []
+  for (;;) {
+    const declarations = undeclared.map(
+      (prefix) => ` xmlns:${prefix}="${NAMESPACE_OF_PREFIX[prefix] ?? UNKNOWN_NAMESPACE}"`,
+    )
+    const start = `<fragment${declarations.join('')}>`
+    try {
+      return {
+        document: readXml(Buffer.from(`${start}${withoutDeclaration(text)}</fragment>`), LARGE_LIMITS),
+        undeclared,
+      }
+    } catch (problem) {
+      if (!(problem instanceof XmlError)) throw problem
+      const prefix = /the prefix "([\w.-]+)" is not declared/.exec(problem.message)?.[1]
+      if (prefix === undefined || undeclared.includes(prefix) || undeclared.length === MAX_UNDECLARED)
+        return { broken: brokenXml(problem, problem.line === 1 ? start.length : 0) }
+      undeclared.push(prefix)
+    }
   }
+}
+
+const MAX_UNDECLARED = 16
+const UNKNOWN_NAMESPACE = 'urn:keyspring:undeclared'
+
+/** The namespaces of the prefixes that documents of this field use. */
+const NAMESPACE_OF_PREFIX: Readonly<Record<string, string>> = {
+  cenc: 'urn:mpeg:cenc:2013',
+  mspr: 'urn:microsoft:playready',
+  dashif: 'https://dashif.org/CPS',
+  ck: 'http://dashif.org/guidelines/clearKey',
+  clearkey: 'http://dashif.org/guidelines/clearKey',
+  mas: 'urn:marlin:mas:1-0:services:schemas:mpd',
+  cpix: CPIX_NAMESPACE,
+  speke: SPEKE_NAMESPACE,
+  pskc: PSKC_NAMESPACE,
+  ds: XMLDSIG_NAMESPACE,
+  enc: XMLENC_NAMESPACE,
+  xenc: XMLENC_NAMESPACE,
+  xsi: 'http://www.w3.org/2001/XMLSchema-instance',
+  xlink: 'http://www.w3.org/1999/xlink',
 }
 
 /** The place of an element. */
@@ -45,11 +95,13 @@ export function placeOf(document: XmlDocument, { start }: XmlElement): InspectPl
   return { line: low + 1, column }
 }
 
-/** An element that nothing more is known of: its attributes, its text, its children. What could be a key is not shown. */
+/** An element without more knowledge of it: its attributes, its text, its children. Possible keys are hidden. */
 export function plainElement(document: XmlDocument, element: XmlElement, options: InspectOptions): InspectNode {
-  const text = textOf(document, element).trim()
-  return node(element.name, text === '' ? undefined : shownText(text, options), {
+  const written = textOf(document, element).trim()
+  const { text, findings } = shownText(written, options)
+  return node(element.name, written === '' ? undefined : text, {
     place: placeOf(document, element),
+    findings,
     children: [
       ...plainAttributes(element, options),
       ...element.children.map((child) => plainElement(document, child, options)),
@@ -59,16 +111,11 @@ export function plainElement(document: XmlDocument, element: XmlElement, options
 
 /** The attributes of such an element. */
 export function plainAttributes({ attributes }: XmlElement, options: InspectOptions): readonly InspectNode[] {
-  return attributes.flatMap(({ name, value, namespace }) =>
-    namespace === XMLNS_NAMESPACE ? [] : [node(`@${name}`, shownText(value, options))],
-  )
-}
-
-/** 16 or 32 bytes in hex or base64 may be a key, wherever they stand. */
-const COULD_BE_KEY = /^(?:(?:0x)?(?:[\da-f]{32}|[\da-f]{64})|[\w+/-]{22}(?:==)?|[\w+/-]{43}=?)$/i
-
-function shownText(text: string, { showKeys }: InspectOptions): string {
-  return showKeys !== true && COULD_BE_KEY.test(text.replaceAll(/\s/g, '')) ? 'hidden, it could be a key' : text
+  return attributes.flatMap(({ name, value, namespace }) => {
+    if (namespace === XMLNS_NAMESPACE) return []
+    const { text, findings } = shownText(value, options)
+    return [node(`@${name}`, text, { findings })]
+  })
 }
 
 const lineStarts = new WeakMap<XmlDocument, readonly number[]>()
@@ -82,8 +129,7 @@ function lineStartsOf(document: XmlDocument): readonly number[] {
   return starts
 }
 
-const WRAPPER = '<fragment>'
-/** What may be larger than a request to a key provider. */
+/** The documents that may be larger than a request to a key provider. */
 const LARGE: readonly string[] = ['MPD', 'SmoothStreamingMedia', 'CPIX']
 const LARGE_LIMITS = { bytes: MAX_BYTES, elements: 200_000, allAttributes: 1_000_000, textLength: 4 * 1024 * 1024 }
 
@@ -102,7 +148,7 @@ export function rootNameOf(text: string): string | undefined {
 }
 
 const ROOT_NAME = /<(?:[\w.-]+:)?([\w.-]+)/y
-/** What may stand before the first element. */
+/** What a document may have before its first element. */
 const SKIPPED = [
   { opening: '<!--', closing: '-->' },
   { opening: '<?', closing: '?>' },

@@ -66,7 +66,7 @@ describe('keyspring inspect', () => {
     assert.match(damaged.stdout, /error: breaks at byte 0: box pssh says it has 52 bytes, 30 are there/)
     const unknown = await run(['inspect', '-'], { stdin: 'hello' })
     assert.equal(unknown.code, 1)
-    assert.match(unknown.stdout, /is nothing that is known here/)
+    assert.match(unknown.stdout, /is nothing that inspect knows/)
   })
 
   test('ends with 2 for an argument that is neither a file nor anything known, and a key that is none', async () => {

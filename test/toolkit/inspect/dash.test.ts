@@ -22,13 +22,13 @@ describe(`MPDs of ${packaged.origin}`, () => {
       assert.equal(named(inspection, 'cenc:pssh').length, 3)
       assert.deepEqual(
         named(inspection, 'ContentProtection').map(({ meaning }) => meaning),
-        ['how it is encrypted and with which key', 'W3C Common PSSH', 'PlayReady', 'Widevine'],
+        ['the protection scheme and the key', 'W3C Common PSSH', 'PlayReady', 'Widevine'],
       )
     })
 
-    test(`a default_KID in the wrong byte order is warned of in every box (${scheme})`, () => {
+    test(`a default_KID in the wrong byte order is reported for every element (${scheme})`, () => {
       const text = found(inspect(mpd.replace(KID, SWAPPED)))
-      assert.equal(text.filter((one) => one.includes('wrong byte order')).length, 3)
+      assert.equal(text.filter((one) => one.includes('wrong byte order')).length, 4)
     })
 
     test(`it breaks at a line and column when it is cut short (${scheme})`, () => {
@@ -66,8 +66,10 @@ describe('elements by themselves', () => {
     assert.match(url?.meaning ?? '', /licence/)
   })
 
-  test('with an undeclared prefix break where it stands', () => {
-    assert.match(broken('<cenc:pssh>AAAA</cenc:pssh>'), /breaks at line 1, column \d+: .*cenc/)
+  test('with a prefix that the whole manifest declares are explained', () => {
+    const inspection = sound(`<cenc:pssh>${signaling.wv_pssh_cenc_b64}</cenc:pssh>`, 'ContentProtection elements')
+    assert.deepEqual(values(inspection, 'key_ids'), [KID])
+    assert.match(found(inspection, true).join(), /note: the prefix cenc is not declared in this text/)
   })
 
   test('in another namespace are warned of', () => {

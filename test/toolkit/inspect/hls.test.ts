@@ -34,7 +34,7 @@ describe(`key lines (${lines.origin})`, () => {
   })
 
   test('of a clear key says where the key is', () => {
-    assert.match(named(sound(line('hls_aes128'), 'HLS'), 'URI')[0]?.meaning ?? '', /players fetch the key here/)
+    assert.match(named(sound(line('hls_aes128'), 'HLS'), 'URI')[0]?.meaning ?? '', /players fetch the key from here/)
   })
 })
 
@@ -53,7 +53,7 @@ describe(`playlists of ${packaged.origin}`, () => {
   test('what stands where a key would is not shown', () => {
     const inspection = inspect(packaged.cbcs.playlist)
     assert.deepEqual(values(inspection, 'content key'), ['hidden, 16 bytes'])
-    assert.match(found(inspection).join('\n'), /what players take for the key stands in the playlist/)
+    assert.match(found(inspection).join('\n'), /the playlist itself holds what players take for the key/)
     const kid = Buffer.from(KID.replaceAll('-', ''), 'hex').toString('base64')
     assert.ok(!JSON.stringify(named(inspection, 'URI')[0]).includes(kid))
   })
@@ -61,7 +61,7 @@ describe(`playlists of ${packaged.origin}`, () => {
 
 const BOX = /base64,([^"]+)/.exec(line('hls_widevine'))?.[1] ?? ''
 const problems: readonly (readonly [title: string, text: string, message: RegExp])[] = [
-  ['a METHOD that does not stand first', '#EXT-X-KEY:URI="https://k",METHOD=AES-128', /METHOD does not stand first/],
+  ['a METHOD that does not stand first', '#EXT-X-KEY:URI="https://k",METHOD=AES-128', /METHOD is not first/],
   ['no METHOD', '#EXT-X-KEY:URI="https://k"', /METHOD is missing/],
   ['no URI', '#EXT-X-KEY:METHOD=AES-128', /URI is missing/],
   ['a METHOD that there is not', '#EXT-X-KEY:METHOD=AES,URI="https://k"', /is no METHOD of HLS/],
@@ -73,7 +73,7 @@ const problems: readonly (readonly [title: string, text: string, message: RegExp
   [
     'FairPlay with CTR',
     '#EXT-X-KEY:METHOD=SAMPLE-AES-CTR,URI="skd://k",KEYFORMAT="com.apple.streamingkeydelivery"',
-    /FairPlay has METHOD=SAMPLE-AES/,
+    /FairPlay requires METHOD=SAMPLE-AES/,
   ],
   [
     'a URI whose base64 breaks',
@@ -93,7 +93,7 @@ const problems: readonly (readonly [title: string, text: string, message: RegExp
   [
     'a format in a playlist that is too old',
     `#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI="data:text/plain;base64,${BOX}",KEYFORMAT="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"`,
-    /KEYFORMAT needs EXT-X-VERSION 5, the playlist has 3/,
+    /KEYFORMAT requires EXT-X-VERSION 5, the playlist has 3/,
   ],
 ]
 
@@ -109,5 +109,5 @@ test('lines are numbered as in the playlist', () => {
 })
 
 test('a playlist without keys says so', () => {
-  assert.match(found(inspect('#EXTM3U\nsegment.ts'), true).join('\n'), /no line of it is about keys/)
+  assert.match(found(inspect('#EXTM3U\nsegment.ts'), true).join('\n'), /has no line about keys/)
 })

@@ -26,11 +26,11 @@ describe('a FairPlay URI', () => {
   }
 
   test('that is longer than FairPlay takes is warned of', () => {
-    assert.match(found(inspect(`skd://${'x'.repeat(201)}`)).join('\n'), /takes 200 bytes of asset id, this has 201/)
+    assert.match(found(inspect(`skd://${'x'.repeat(201)}`)).join('\n'), /takes 200 bytes of asset ID, this has 201/)
   })
 
   test('without an asset id is warned of', () => {
-    assert.match(found(inspect('skd://')).join('\n'), /has no asset id/)
+    assert.match(found(inspect('skd://')).join('\n'), /has no asset ID/)
   })
 })
 
@@ -95,7 +95,7 @@ describe('what nobody knows', () => {
 
   test('is an error when it is nothing at all, and a warning otherwise', () => {
     assert.match(found(inspect('')).join('\n'), /error: there is nothing to explain/)
-    assert.match(found(inspect('hello')).join('\n'), /warning: is nothing that is known here/)
+    assert.match(found(inspect('hello')).join('\n'), /warning: is nothing that inspect knows/)
   })
 
   test('is named when it is XML', () => {

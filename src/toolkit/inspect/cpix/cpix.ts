@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
-import { readContentKeyUsageRule } from '../../../formats/cpix/content-key-usage-rule.ts'
+import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../../formats/cpix/content-key-usage-rule.ts'
 import { type Cpix, entriesOf, isListName, readCpix } from '../../../formats/cpix/document.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../../formats/xml/document.ts'
@@ -12,7 +12,7 @@ import { error, type InspectFinding, type InspectNode, node, note, warning, with
 import type { Context } from '../options.ts'
 import { placeOf, plainElement } from '../xml.ts'
 import { type ReadKey, readDocumentKeys } from './keys.ts'
-import { explainDrmSystem } from './signaling.ts'
+import { explainChild, explainDrmSystem, isDrmSystemChild } from './signaling.ts'
 
 /** A CPIX document by its content keys: what each is for, and all that is said of it. @see CPIX 2.3 */
 export function explainCpix(document: XmlDocument, context: Context): InspectNode[] {
@@ -50,21 +50,78 @@ export function explainCpix(document: XmlDocument, context: Context): InspectNod
   ]
 }
 
+/** Elements that were copied out of a CPIX document. */
+export function explainCpixParts(
+  document: XmlDocument,
+  elements: readonly XmlElement[],
+  context: Context,
+): InspectNode[] {
+  return elements.flatMap((element) => explainPart(document, element, context))
+}
+
+/** Whether an element can be a part of a CPIX document, by its local name. */
+export function isCpixPart(local: string): boolean {
+  return isListName(local) || PARTS.includes(local) || isDrmSystemChild(local)
+}
+
+const PARTS: readonly string[] = [
+  'ContentKey',
+  'DRMSystem',
+  'ContentKeyPeriod',
+  'ContentKeyUsageRule',
+  'DeliveryData',
+  'UpdateHistoryItem',
+]
+const NO_PARTS: Parts = { systems: new Map(), rules: new Map(), periods: new Map() }
+
+function explainPart(document: XmlDocument, element: XmlElement, context: Context): readonly InspectNode[] {
+  const { local } = element
+  if (isListName(local)) return element.children.flatMap((child) => explainPart(document, child, context))
+  const kid = toKid(attributeOf(element, 'kid') ?? '')
+  if (local === 'ContentKey') {
+    const { read } = readDocumentKeys(document, undefined, context)
+    return [explainContentKey(document, { element, kid, ...read(element) }, NO_PARTS, context)]
+  }
+  if (local === 'DRMSystem') {
+    const explained = explainDrmSystem(document, element, { kid, scheme: undefined }, context)
+    return [kid === undefined ? withFindings(explained, [error('@kid is not a UUID')]) : explained]
+  }
+  if (local === 'ContentKeyPeriod') return [explainPeriod(document, element)]
+  if (local === 'ContentKeyUsageRule') return [explainRule(document, element, NO_PARTS, context)]
+  if (isDrmSystemChild(local))
+    return [explainChild(document, element, { kid: undefined, scheme: undefined, systemId: undefined }, context)]
+  return [plainElement(document, element, context)]
+}
+
 function explainRoot({ element, document, id, contentId, version }: Cpix, isAnswer: boolean): InspectNode {
-  const isV1 = element.attributes.some(
-    ({ namespace, value }) => namespace === XMLNS_NAMESPACE && value === SPEKE_NAMESPACE,
-  )
+  const isV1 =
+    contentId === undefined &&
+    version === undefined &&
+    element.attributes.some(({ namespace, value }) => namespace === XMLNS_NAMESPACE && value === SPEKE_NAMESPACE)
   const others = element.attributes.filter(
     ({ name, namespace }) => namespace !== XMLNS_NAMESPACE && !['id', 'contentId', 'version'].includes(name),
   )
   return node(isAnswer ? 'CPIX answer' : 'CPIX request', undefined, {
     place: placeOf(document, element),
-    meaning: isV1 ? 'of SPEKE 1.0, by its namespace' : `CPIX ${version ?? 'of no version'}`,
+    meaning: isV1
+      ? 'SPEKE 1.0, by its namespace'
+      : version === undefined
+        ? 'CPIX, without a version'
+        : `CPIX ${version}`,
     children: [
       ...(contentId === undefined ? [] : [node('contentId', contentId)]),
       ...(id === undefined
         ? []
-        : [node('id', id, { meaning: contentId === undefined ? 'of the content, in SPEKE 1.0' : undefined })]),
+        : [
+            node('id', id, {
+              meaning:
+                contentId !== undefined
+                  ? undefined
+                  : isV1
+                    ? 'of the content'
+                    : 'of the document; in SPEKE 1.0 of the content',
+            }),
+          ]),
       ...(version === undefined ? [] : [node('version', version)]),
       ...others.map(({ name, value }) => node(`@${name}`, value)),
     ],
@@ -102,7 +159,7 @@ function explainContentKey(
 ): InspectNode {
   const place = placeOf(document, element)
   if (kid === undefined)
-    return node('ContentKey', undefined, { place, findings: [error('@kid is no UUID')], children: [keyNode] })
+    return node('ContentKey', undefined, { place, findings: [error('@kid is not a UUID')], children: [keyNode] })
   const scheme = attributeOf(element, 'commonEncryptionScheme')
   const children = [
     ...(scheme === undefined ? [] : [node('commonEncryptionScheme', scheme)]),
@@ -130,17 +187,27 @@ function explainIv(element: XmlElement, contentKey: Uint8Array | undefined): rea
 /** @see CPIX 2.3, ContentKeyUsageRule */
 function explainRule(document: XmlDocument, element: XmlElement, { periods }: Parts, context: Context): InspectNode {
   const rule = readContentKeyUsageRule(element)
-  return node('used for', rule.intendedTrackType ?? 'any track', {
+  const known = rule.unknown.filter(({ local, namespace }) => local === 'LabelFilter' && namespace === CPIX_NAMESPACE)
+  const filters = [...rule.videoFilters, ...rule.audioFilters, ...rule.bitrateFilters, ...known]
+  return node('used for', rule.intendedTrackType ?? tracksOf(rule, filters.length > 0), {
     place: placeOf(document, element),
     meaning: 'ContentKeyUsageRule',
     children: [
       ...rule.periodIds.map((id) => explainPeriodFilter(id, periods)),
-      ...[...rule.videoFilters, ...rule.audioFilters, ...rule.bitrateFilters].map((filter) =>
-        plainElement(document, filter, context),
-      ),
-      ...rule.unknown.map((child) => withFindings(plainElement(document, child, context), [note('is not known here')])),
+      ...filters.map((filter) => plainElement(document, filter, context)),
+      ...rule.unknown
+        .filter((child) => !known.includes(child))
+        .map((child) => withFindings(plainElement(document, child, context), [note('is not known here')])),
     ],
   })
+}
+
+/** The tracks of a rule without intendedTrackType: a filter restricts it to tracks of its type. @see CPIX 2.3, ContentKeyUsageRule */
+function tracksOf({ videoFilters, audioFilters }: ContentKeyUsageRule, isFiltered: boolean): string {
+  if (videoFilters.length > 0 && audioFilters.length > 0) return 'video and audio tracks that the filters fit'
+  if (videoFilters.length > 0) return 'video tracks that the filters fit'
+  if (audioFilters.length > 0) return 'audio tracks that the filters fit'
+  return isFiltered ? 'tracks that the filters fit' : 'any track'
 }
 
 function explainPeriodFilter(id: string | undefined, periods: Parts['periods']): InspectNode {
@@ -178,7 +245,7 @@ function strangers(
     const kid = toKid(text)
     return [
       error('no ContentKey has its kid'),
-      ...(kid === undefined ? [error('@kid is no UUID')] : disagreement(kids, [kid], 'ContentKeyList')),
+      ...(kid === undefined ? [error('@kid is not a UUID')] : disagreement(kids, [kid], 'ContentKeyList')),
     ]
   }
   return [

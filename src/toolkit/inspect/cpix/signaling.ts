@@ -1,16 +1,17 @@
 import { type Kid, type SystemId, toSystemId } from '../../../formats/cenc.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
-import { DRM_SYSTEM_FACTS, drmSystemName } from '../../../formats/drm/facts.ts'
+import { drmSystemName } from '../../../formats/drm/facts.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, textOf } from '../../../formats/xml/reader.ts'
-import { decodeBase64 } from '../base64.ts'
-import { explainProtectionElements } from '../dash.ts'
-import { explainHls } from '../hls.ts'
-import { disagreement } from '../kids.ts'
-import { explainBoxes, sourceOf } from '../mp4/mp4.ts'
-import { error, type InspectFinding, type InspectNode, kidsIn, node, nodesIn, note, warning } from '../node.ts'
+import { disagreements } from '../agreement.ts'
+import { decodeBase64, decodeCutBase64 } from '../base64.ts'
+import { explainProtectionElements, explainPsshBoxes } from '../dash.ts'
+import { explainHls } from '../hls/hls.ts'
+import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from '../node.ts'
 import type { Context } from '../options.ts'
-import { explainPlayReadyObject } from '../playready.ts'
+import { payloadOf } from '../payload.ts'
+import { explainPayload } from '../pssh.ts'
+import { shownText } from '../secrets.ts'
 import { explainSkd } from '../skd.ts'
 import { textOfBytes } from '../text.ts'
 import { placeOf, plainElement, readFragment } from '../xml.ts'
@@ -19,7 +20,7 @@ import { placeOf, plainElement, readFragment } from '../xml.ts'
 export function explainDrmSystem(
   document: XmlDocument,
   element: XmlElement,
-  { kid, scheme }: { readonly kid: Kid; readonly scheme: string | undefined },
+  { kid, scheme }: Pick<Expected, 'kid' | 'scheme'>,
   context: Context,
 ): InspectNode {
   const text = attributeOf(element, 'systemId') ?? ''
@@ -29,7 +30,7 @@ export function explainDrmSystem(
     place: placeOf(document, element),
     meaning: systemId,
     findings: [
-      ...(systemId === undefined ? [error('systemId is no UUID')] : []),
+      ...(systemId === undefined ? [error('systemId is not a UUID')] : []),
       ...compareChildren(document, element),
     ],
     children,
@@ -37,26 +38,40 @@ export function explainDrmSystem(
 }
 
 interface Expected {
-  readonly kid: Kid
+  /** Undefined for an element that was copied out of its document. */
+  readonly kid: Kid | undefined
   readonly scheme: string | undefined
   readonly systemId: SystemId | undefined
 }
 
-type Explain = (bytes: Uint8Array, context: Context) => readonly InspectNode[]
+type ExplainSlot = (bytes: Uint8Array, context: Context) => Pick<InspectNode, 'findings' | 'children'>
 
-/** What stands in each child, decoded from base64. */
-const SLOTS: Readonly<Record<string, Explain>> = {
-  PSSH: (bytes, context) => explainBoxes(sourceOf(bytes), context),
+/** How the content of each child is explained, decoded from base64. */
+const SLOTS: Readonly<Record<string, ExplainSlot>> = {
+  PSSH: explainPsshBoxes,
   ContentProtectionData: explainContentProtectionData,
   HLSSignalingData: (bytes, context) => asText(bytes, (text) => explainHls(text, context)),
-  SmoothStreamingProtectionHeaderData: (bytes, context) => explainPlayReadyObject(bytes, 0, context),
-  URIExtXKey: (bytes) => asText(bytes, (text) => [text.startsWith('skd://') ? explainSkd(text) : node('URI', text)]),
-  ProtectionHeader: (bytes, context) => explainPlayReadyObject(bytes, 0, context),
+  SmoothStreamingProtectionHeaderData: (bytes, context) => explainPayload(bytes, 0, 'PlayReady Object', context),
+  URIExtXKey: (bytes, context) => asText(bytes, (text) => [explainKeyUri(text, context)]),
+  // The spelling of AWS's SPEKE 1.0 examples.
+  UriExtXKey: (bytes, context) => asText(bytes, (text) => [explainKeyUri(text, context)]),
+  ProtectionHeader: (bytes, context) => explainPayload(bytes, 0, 'PlayReady Object', context),
   KeyFormat: (bytes) => asText(bytes, (text) => [node('KEYFORMAT', text)]),
   KeyFormatVersions: (bytes) => asText(bytes, (text) => [node('KEYFORMATVERSIONS', text)]),
 }
 
-function explainChild(document: XmlDocument, child: XmlElement, expected: Expected, context: Context): InspectNode {
+/** Whether an element is a child of DRMSystem, by its local name. */
+export function isDrmSystemChild(local: string): boolean {
+  return Object.hasOwn(SLOTS, local)
+}
+
+/** A child of DRMSystem. */
+export function explainChild(
+  document: XmlDocument,
+  child: XmlElement,
+  expected: Expected,
+  context: Context,
+): InspectNode {
   const isKnown = child.namespace === CPIX_NAMESPACE || child.namespace === SPEKE_NAMESPACE
   const explain = isKnown && Object.hasOwn(SLOTS, child.local) ? SLOTS[child.local] : undefined
   if (explain === undefined) return plainElement(document, child, context)
@@ -65,66 +80,76 @@ function explainChild(document: XmlDocument, child: XmlElement, expected: Expect
   const name = playlist === undefined ? child.local : `${child.local} ${playlist}`
   const text = textOf(document, child).trim()
   if (text === '') return node(name, 'empty', { place })
-  const decoded = decodeBase64(text)
+  const decoded = decodeCutBase64(text)
   if ('problem' in decoded) return node(name, undefined, { place, findings: [error(decoded.problem)] })
-  const children = explain(decoded.bytes, context)
+  const { children = [], findings = [] } = explain(decoded.bytes, context)
   const meaning = `base64 of ${decoded.bytes.length} bytes`
-  return node(name, undefined, { place, meaning, findings: agree(children, expected), children })
-}
-
-function asText(bytes: Uint8Array, explain: (text: string) => readonly InspectNode[]): readonly InspectNode[] {
-  const text = textOfBytes(bytes)
-  return text === undefined ? [node('text', undefined, { findings: [error('is no text in UTF-8')] })] : explain(text)
-}
-
-function explainContentProtectionData(bytes: Uint8Array, context: Context): readonly InspectNode[] {
-  return asText(bytes, (text) => {
-    const read = readFragment(text)
-    if ('broken' in read) {
-      return [
-        {
-          ...read.broken,
-          findings: [
-            ...(read.broken.findings ?? []),
-            note('whoever puts it into an MPD breaks the MPD: each prefix must be declared in it'),
-          ],
-        },
-      ]
-    }
-    return explainProtectionElements(read.document, read.document.root.children, context)
+  // An MPD has each element of a ContentProtectionData for itself.
+  const units = child.local === 'ContentProtectionData' ? children.map((one) => [one]) : [children]
+  return node(name, undefined, {
+    place,
+    meaning,
+    findings: [
+      ...(decoded.cut === undefined ? [] : [error(`not base64: ${decoded.cut}`)]),
+      ...findings,
+      ...units.flatMap((unit) => agree(unit, expected)),
+    ],
+    children,
   })
 }
 
-/** What signalling must agree on with the key it is for. */
-function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expected): readonly InspectFinding[] {
-  const findings = [...disagreement([kid], kidsIn(nodes), 'DRMSystem/@kid')]
-  for (const { name, value } of nodesIn(nodes)) {
-    if (
-      name === 'SystemID' &&
-      value !== undefined &&
-      systemId !== undefined &&
-      value !== systemId &&
-      value !== DRM_SYSTEM_FACTS.get(systemId)?.psshSystemId
-    ) {
-      findings.push(
-        warning(`the box is of ${drmSystemName(toSystemId(value) ?? systemId)}, not of the system of this element`),
-      )
-    }
-    const wanted = SCHEME_WORDS[`${name} ${value}`]
-    if (wanted !== undefined && (scheme === 'cenc' || scheme === 'cbcs') && wanted !== scheme) {
-      findings.push(warning(`says ${wanted} (${name} ${value}), the content key ${scheme}: players cannot decrypt`))
-    }
-  }
-  return findings
+function explainKeyUri(text: string, context: Context): InspectNode {
+  if (/^skd:/i.test(text)) return explainSkd(text, context)
+  const shown = shownText(text, context)
+  return node('URI', shown.text, { findings: shown.findings })
 }
 
-/** Words of signalling that mean a scheme. HLS says SAMPLE-AES of both to encryptors that know no other word. */
-const SCHEME_WORDS: Readonly<Record<string, 'cenc' | 'cbcs'>> = {
-  'protection_scheme cenc': 'cenc',
-  'protection_scheme cbcs': 'cbcs',
-  'ALGID AESCTR': 'cenc',
-  'ALGID AESCBC': 'cbcs',
-  'METHOD SAMPLE-AES-CTR': 'cenc',
+function asText(
+  bytes: Uint8Array,
+  explain: (text: string) => readonly InspectNode[],
+): Pick<InspectNode, 'findings' | 'children'> {
+  const text = textOfBytes(bytes)
+  return text === undefined ? NOT_TEXT : { children: explain(text) }
+}
+
+const NOT_TEXT = { children: [node('text', undefined, { findings: [error('is not text in UTF-8')] })] }
+
+function explainContentProtectionData(bytes: Uint8Array, context: Context): Pick<InspectNode, 'findings' | 'children'> {
+  const payload = payloadOf(bytes)
+  if (payload !== undefined) {
+    const found = explainPayload(bytes, 0, payload.kind === 'pssh box' ? 'PlayReady Object' : 'pssh box', context)
+    const what = payload.kind === 'base64' ? `base64 of a ${payload.inner}` : `a ${payload.kind}`
+    const problem = error(
+      `holds ${what} where XML belongs: players expect elements such as cenc:pssh or mspr:pro with it in base64`,
+    )
+    return { children: found.children ?? [], findings: [problem] }
+  }
+  const text = textOfBytes(bytes)
+  if (text === undefined) return NOT_TEXT
+  const read = readFragment(text)
+  if ('broken' in read) return { children: [withFindings(read.broken, [note(BREAKS_MPD)])] }
+  const { root } = read.document
+  const findings: InspectFinding[] = []
+  if (read.undeclared.length > 0) {
+    const prefixes = read.undeclared.map((prefix) => `"${prefix}"`).join(', ')
+    findings.push(error(`the prefix ${prefixes} is not declared; ${BREAKS_MPD}`))
+  }
+  if (root.children.some(({ local }) => local === 'ContentProtection'))
+    findings.push(warning('holds a whole ContentProtection element; CPIX has only the content of that element here'))
+  return { children: explainProtectionElements(read.document, root.children, context), findings }
+}
+
+const BREAKS_MPD = 'an MPD with it is not well-formed: it must declare each of its prefixes'
+
+/** What signalling must agree on with the key it is for. */
+function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expected): readonly InspectFinding[] {
+  return disagreements(nodes, {
+    kids: kid === undefined ? [] : [kid],
+    kidsIn: 'DRMSystem/@kid',
+    scheme,
+    schemeIn: 'the content key',
+    systemId,
+  })
 }
 
 /** The same thing said twice must be the same. @see speke.md 4.2, 5.1 */

@@ -1,4 +1,5 @@
 import type { Kid } from '../../../formats/cenc.ts'
+import { boxesIn } from '../agreement.ts'
 import { type ByteReader, Damage, damagedNode, readStructure } from '../byte-reader.ts'
 import { disagreement } from '../kids.ts'
 import { type InspectFinding, type InspectNode, kidsIn, node, nodesIn, note, withFindings } from '../node.ts'
@@ -38,7 +39,7 @@ export function explainBoxes(source: ByteSource, context: Context): InspectNode[
   while (at < source.size && nodes.length < MAX_TOP_LEVEL) {
     const header = attemptHeader(source.read(at, 16), at, source.size)
     if ('name' in header) {
-      nodes.push(header)
+      nodes.push(explainCut(header, source, at, state))
       break
     }
     const { type, size } = header
@@ -62,14 +63,24 @@ export function explainBoxes(source: ByteSource, context: Context): InspectNode[
   return compareKids(nodes)
 }
 
-/** Boxes at the start of files and segments. */
+/** A box whose end is missing, with what is left of it. */
+function explainCut(damaged: InspectNode, source: ByteSource, at: number, state: BoxState): InspectNode {
+  const bytes = source.read(at, Math.min(source.size - at, MAX_BYTES))
+  const type = Buffer.from(bytes.subarray(4, 8)).toString('latin1')
+  if (BOXES.get(type)?.read === undefined) return damaged
+  const { name = type, ...explained } = readBody(bytes.subarray(8), at + 8, type, state, 1)
+  return {
+    ...node(name, undefined, explained),
+    ...(damaged.place && { place: damaged.place }),
+    findings: [...(damaged.findings ?? []), ...(explained.findings ?? [])],
+  }
+}
+
+/** Boxes at the start of files and segments, and those that are handed out alone. */
 const TOP_LEVEL: ReadonlySet<string> = new Set([
-  'ftyp',
-  'styp',
-  'moov',
-  'moof',
+  ...CONTAINERS.keys(),
+  ...BOXES.keys(),
   'sidx',
-  'pssh',
   'emsg',
   'prft',
   'free',
@@ -77,12 +88,6 @@ const TOP_LEVEL: ReadonlySet<string> = new Set([
   'mdat',
   'uuid',
   'meta',
-  'sinf',
-  'schm',
-  'tenc',
-  'senc',
-  'trak',
-  'traf',
 ])
 const MAX_TOP_LEVEL = 1000
 const MAX_DEPTH = 16
@@ -165,9 +170,12 @@ function shownType(type: string): string {
   return /^[\x20-\x7e]{4}$/.test(type) ? type : `0x${Buffer.from(type, 'latin1').toString('hex')}`
 }
 
-/** What pssh boxes say against what tracks say: those of the same moov or moof, or of the file for a box that stands alone. */
+/** pssh boxes compared with tracks: those of the same moov or moof, or of the file for a box outside of both. */
 function compareKids(nodes: readonly InspectNode[]): InspectNode[] {
-  return nodes.map((top) => compareWith(top, trackKids(top.name === 'pssh' ? nodes : [top])))
+  return nodes.map((top) => {
+    const scope = top.name === 'pssh' ? nodes : [top]
+    return compareWith(top, trackKids(scope), kidsBySystem(boxesIn(scope)))
+  })
 }
 
 const NAMES_TRACK_KIDS: ReadonlySet<string> = new Set(['tenc', 'sgpd', 'uuid (PIFF tenc)'])
@@ -176,9 +184,28 @@ function trackKids(nodes: readonly InspectNode[]): readonly Kid[] {
   return kidsIn([...nodesIn(nodes)].filter(({ name }) => NAMES_TRACK_KIDS.has(name)))
 }
 
-function compareWith(one: InspectNode, expected: readonly Kid[]): InspectNode {
-  if (/\bpssh\b/.test(one.name)) return withFindings(one, disagreement(expected, kidsIn([one]), 'tenc'))
+/** The kids that all boxes of a DRM system name together: each box may be for another track. */
+function kidsBySystem(boxes: readonly InspectNode[]): ReadonlyMap<string, readonly Kid[]> {
+  const groups = Map.groupBy(boxes, systemOf)
+  return new Map([...groups].map(([systemId, group]) => [systemId, kidsIn(group)]))
+}
+
+function systemOf({ children = [] }: InspectNode): string {
+  return children.find(({ name }) => name === 'SystemID')?.value ?? ''
+}
+
+function compareWith(
+  one: InspectNode,
+  expected: readonly Kid[],
+  named: ReadonlyMap<string, readonly Kid[]>,
+): InspectNode {
+  if (/\bpssh\b/.test(one.name)) {
+    const kids = kidsIn([one])
+    const systemKids = named.get(systemOf(one)) ?? []
+    const isForOtherTrack = kids.length > 0 && systemKids.some((kid) => expected.includes(kid))
+    return isForOtherTrack ? one : withFindings(one, disagreement(expected, kids, 'tenc'))
+  }
   return one.children === undefined
     ? one
-    : { ...one, children: one.children.map((child) => compareWith(child, expected)) }
+    : { ...one, children: one.children.map((child) => compareWith(child, expected, named)) }
 }
