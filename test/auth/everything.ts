@@ -81,7 +81,12 @@ export async function everything(now: () => number) {
     gatewaySecret,
     fingerprint,
     arn,
-    jwt: await new SignJWT({ sub: 'encoder', iss: 'https://issuer.example', aud: 'keyspring', exp: now() / 1_000 + 60 })
+    jwt: await new SignJWT({
+      sub: 'encoder',
+      iss: 'https://issuer.example',
+      aud: 'keyspring',
+      exp: now() / 1_000 + 3_600,
+    })
       .setProtectedHeader({ alg: 'EdDSA', kid: 'one' })
       .sign(issuer.privateKey),
   }
