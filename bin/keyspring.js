@@ -16,8 +16,9 @@ function start() {
   if (process.argv[2] === 'serve') process.on('SIGHUP', () => {})
   Promise.all([import('node:module'), import('node:fs')]).then((modules) => {
     modules[0].enableCompileCache()
-    var built = new URL('../dist/cli/process.js', import.meta.url)
+    // A clone has the source, and after `npm pack` also a build that edits make stale. A package has only the build.
     var source = new URL('../src/cli/process.ts', import.meta.url)
-    return import((modules[1].existsSync(built) ? built : source).href)
+    var built = new URL('../dist/cli/process.js', import.meta.url)
+    return import((modules[1].existsSync(source) ? source : built).href)
   })
 }

@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { KeyProviderError } from '../../core/errors.ts'
 import { Secret } from '../../core/secret.ts'
@@ -81,15 +83,26 @@ export async function withOpenedKeys<T>(config: Config, use: (opened: OpenedKeys
   }
 }
 
+interface OpenStoredOptions extends KeysOptions {
+  readonly tenant?: string
+  /** Create the store and the root key if there are none. */
+  readonly create?: boolean
+  /** Work on an empty store in memory if there is none, and create nothing. */
+  readonly emptyIfMissing?: boolean
+}
+
 /** Opens the stored keys of a configuration for `use`, on behalf of the user of this system, and closes them. */
 export async function withStored<T>(
-  options: KeysOptions & { readonly tenant?: string; readonly create?: boolean },
+  options: OpenStoredOptions,
   world: World,
   use: (stored: OpenedManagement, operator: Operator) => Promise<T>,
 ): Promise<T> {
-  const config = readKeysConfig(options, world)
-  const stored = await openManagement(config, { create: options.create ?? false })
-  for (const notice of stored.notices) world.stderr.line(`keyspring: ${notice}`)
+  const given = readKeysConfig(options, world)
+  const isMissing = given.store === 'sqlite' && !existsSync(join(resolve(given.data), 'keyspring.db'))
+  const isPretended = options.emptyIfMissing === true && isMissing
+  const config: Config = isPretended ? { ...given, store: 'memory', audit: { ...given.audit, lasts: false } } : given
+  const stored = await openManagement(config, { create: isPretended || (options.create ?? false) })
+  for (const notice of isPretended ? [] : stored.notices) world.stderr.line(`keyspring: ${notice}`)
   try {
     return await use(stored, {
       tenant: options.tenant ?? 'default',

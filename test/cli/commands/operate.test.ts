@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createCipheriv, randomBytes, randomUUID } from 'node:crypto'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { IMPORT_FORMATS } from '../../../src/operations/import/keys.ts'
@@ -79,14 +79,25 @@ test('keys are imported once, listed, shown by their check value, and removed wi
   const file = join(directory, 'keys.csv')
   writeFileSync(file, `contentId,kid,key\nfilm,${kid},${key.toString('hex')}\n`)
 
-  const dry = await json(data, ['keys', 'import', file, '--dry-run'])
-  assert.deepEqual([dry.dryRun, dry.keys[0].status], [true, 'stored'])
+  const dry = await operate(data, ['keys', 'import', file, '--dry-run'])
+  assert.deepEqual(
+    [dry.stdout, dry.stderr],
+    [
+      `film  ${kid}  drm  would be stored  check value ${checkValueOf(key)}\nwould be stored: 1, there already: 0, refused: 0\n`,
+      '',
+    ],
+  )
+  assert.equal(existsSync(data), false, 'a dry run writes nothing at all')
   const first = await operate(data, ['keys', 'import', file])
   assert.equal(
     first.stdout,
     `film  ${kid}  drm  stored  check value ${checkValueOf(key)}\nstored: 1, there already: 0, refused: 0\n`,
   )
   assert.equal((await json(data, ['keys', 'import', file])).same, 1)
+  const before = readdirSync(data, { recursive: true }).sort()
+  const again = await json(data, ['keys', 'import', file, '--dry-run'])
+  assert.deepEqual([again.dryRun, again.same], [true, 1])
+  assert.deepEqual(readdirSync(data, { recursive: true }).sort(), before)
 
   const other = `[{"contentId":"film","kid":"${kid}","key":"${newKey().toString('base64')}"}]`
   const refused = await operate(data, ['keys', 'import', '-', '--format', 'json'], other)
@@ -113,6 +124,8 @@ test('a file that cannot be read is refused with every problem, and nothing of i
   const { code, stderr } = await operate(data, ['keys', 'import', '-', '--format', 'csv'], lines)
   assert.equal(code, 2)
   assert.match(stderr, /2 problems/)
+  const unnamed = await operate(data, ['keys', 'import', '-', '--format', 'csv'], `kid,key\n${randomUUID()},${key}\n`)
+  assert.match(unnamed.stderr, /\nhint: .*--content-id/)
   assert.equal((await operate(data, ['contents', 'list'])).stdout, '')
 })
 

@@ -63,8 +63,9 @@ async function importFile(file: string, options: ImportOptions, world: World): P
   const own = options.importKey === undefined ? undefined : readImportKey(options.importKey)
   const bytes = readInput(world, file)
   const progress = new ProgressLine(world)
+  const opening = { ...options, create: dryRun !== true, emptyIfMissing: dryRun === true }
   try {
-    const report = await withStored({ ...options, create: true }, world, ({ management, importKey }, operator) =>
+    const report = await withStored(opening, world, ({ management, importKey }, operator) =>
       importKeys(management, operator, {
         format,
         bytes,
@@ -79,7 +80,7 @@ async function importFile(file: string, options: ImportOptions, world: World): P
     )
     progress.close()
     printResult(world, options.json, report, ({ keys, stored, same, refused }) => [
-      ...keys.map(describe),
+      ...keys.map((key) => describe(key, dryRun === true)),
       `${dryRun === true ? 'would be stored' : 'stored'}: ${stored}, there already: ${same}, refused: ${refused}`,
     ])
   } finally {
@@ -87,9 +88,13 @@ async function importFile(file: string, options: ImportOptions, world: World): P
   }
 }
 
-function describe({ contentId, kid, contentKeyClass, status, checkValue, refusal }: ImportedKeyReport): string {
+function describe(
+  { contentId, kid, contentKeyClass, status, checkValue, refusal }: ImportedKeyReport,
+  dryRun: boolean,
+): string {
   const why = refusal === undefined ? '' : `  ${refusal}`
-  return `${contentId}  ${kid}  ${contentKeyClass}  ${status}  check value ${checkValue}${why}`
+  const result = dryRun && status === 'stored' ? 'would be stored' : status
+  return `${contentId}  ${kid}  ${contentKeyClass}  ${result}  check value ${checkValue}${why}`
 }
 
 function readImportKey(file: string): ImportKey {
