@@ -38,10 +38,20 @@ export function checksFor(options: QuestionOptions): readonly Check[] {
   return checks.toSorted((a, b) => order.indexOf(a.group) - order.indexOf(b.group))
 }
 
-/** Returns the checks that match a pattern: a name, its start up to a slash, or a name with `*` for any text. */
-export function pickChecks(checks: readonly Check[], patterns: readonly string[]): readonly Check[] {
-  if (patterns.length === 0) return checks
-  const isPicked = (name: string): boolean =>
-    patterns.some((pattern) => matchesPattern(pattern, name) || matchesPattern(`${pattern}/*`, name))
-  return checks.filter(({ name }) => isPicked(name))
+/** The patterns of `--only` and `--skip`: a name, its start up to a slash, or a name with `*` for any text. */
+export interface Picked {
+  /** Default: all checks. */
+  readonly only?: readonly string[]
+  readonly skip?: readonly string[]
+}
+
+/** Returns the checks that match a pattern of `only` and none of `skip`. */
+export function pickChecks(checks: readonly Check[], { only = [], skip = [] }: Picked): readonly Check[] {
+  const isPicked = only.length === 0 ? () => true : matcher(only)
+  const isSkipped = matcher(skip)
+  return checks.filter(({ name }) => isPicked(name) && !isSkipped(name))
+}
+
+function matcher(patterns: readonly string[]): (name: string) => boolean {
+  return (name) => patterns.some((pattern) => matchesPattern(pattern, name) || matchesPattern(`${pattern}/*`, name))
 }

@@ -1,10 +1,16 @@
 import { type Markup, writeMarkup } from '../../formats/xml/markup.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
+import { outcomesOf } from './causes.ts'
 import { type ConformanceReport, summarizeGroups } from './report.ts'
 import type { CheckFinding, CheckResult } from './run.ts'
 
-/** Returns the report as JUnit XML. Groups are suites and checks are cases. An error fails its case; milder findings are its output. */
+/**
+ * Returns the report as JUnit XML. Groups are suites and checks are cases. An error fails its case, but a cause that affects many
+ * checks fails only one. Other findings are the output of a case.
+ */
 export function junitReport({ url, as, results, startedAt, seconds }: ConformanceReport): string {
+  const outcomes = outcomesOf(results)
+  const failures = results.filter((result) => outcomes.get(result) === 'error')
   const suites = summarizeGroups(results).map(({ group, checks }): Markup => {
     const own = results.filter(({ check }) => check.group === group)
     return {
@@ -12,10 +18,10 @@ export function junitReport({ url, as, results, startedAt, seconds }: Conformanc
       attributes: [
         ['name', group],
         ['tests', String(checks)],
-        ['failures', String(countErrors(own))],
+        ['failures', String(failures.filter(({ check }) => check.group === group).length)],
         ['timestamp', startedAt],
       ],
-      children: own.map(testCase),
+      children: own.map((result) => testCase(result, failures.includes(result))),
     }
   })
   const root: Markup = {
@@ -23,7 +29,7 @@ export function junitReport({ url, as, results, startedAt, seconds }: Conformanc
     attributes: [
       ['name', clean(`keyspring verify ${url} as ${as}`)],
       ['tests', String(results.length)],
-      ['failures', String(countErrors(results))],
+      ['failures', String(failures.length)],
       ['time', seconds.toFixed(3)],
     ],
     children: suites,
@@ -31,10 +37,10 @@ export function junitReport({ url, as, results, startedAt, seconds }: Conformanc
   return `<?xml version="1.0" encoding="UTF-8"?>\n${writeMarkup(root)}`
 }
 
-function testCase({ check, exchanges, findings }: CheckResult): Markup {
+function testCase({ check, exchanges, findings }: CheckResult, isFailure: boolean): Markup {
   const seconds = exchanges.reduce((sum, { reply }) => sum + (reply?.milliseconds ?? 0), 0) / 1000
-  const errors = findings.filter(({ severity }) => severity === 'error')
-  const others = findings.filter(({ severity }) => severity !== 'error')
+  const errors = isFailure ? findings.filter(({ severity }) => severity === 'error') : []
+  const others = findings.filter((finding) => !errors.includes(finding))
   const [first] = errors
   const children: Markup[] = []
   if (first !== undefined) {
@@ -51,10 +57,6 @@ function testCase({ check, exchanges, findings }: CheckResult): Markup {
     ],
     children,
   }
-}
-
-function countErrors(results: readonly CheckResult[]): number {
-  return results.filter(({ worst }) => worst === 'error').length
 }
 
 function textOf(findings: readonly CheckFinding[]): string {

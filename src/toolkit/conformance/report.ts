@@ -1,6 +1,6 @@
 import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
-import type { Severity } from '../rules/rule.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
+import { causesOf, type Outcome, outcomesOf } from './causes.ts'
 import { CHECK_GROUPS, type CheckGroup } from './check.ts'
 import { shownBody } from './redact.ts'
 import type { CheckFinding, CheckResult, Exchange } from './run.ts'
@@ -23,70 +23,63 @@ export interface GroupSummary {
   readonly about: string
   readonly checks: number
   readonly passed: number
+  /** Checks with a cause that another check already shows. */
+  readonly affected: number
 }
 
 /** Returns the number of checks and passes for each group with checks. */
 export function summarizeGroups(results: readonly CheckResult[]): readonly GroupSummary[] {
+  const outcomes = outcomesOf(results)
   return (Object.keys(CHECK_GROUPS) as CheckGroup[]).flatMap((group) => {
-    const own = results.filter(({ check }) => check.group === group)
+    const own = results.filter(({ check }) => check.group === group).map((result) => outcomes.get(result))
     if (own.length === 0) return []
-    const passed = own.filter(({ worst }) => worst === undefined || worst === 'note').length
-    return [{ group, about: CHECK_GROUPS[group], checks: own.length, passed }]
+    const passed = own.filter((outcome) => outcome === 'passed' || outcome === 'note').length
+    const affected = own.filter((outcome) => outcome === 'affected').length
+    return [{ group, about: CHECK_GROUPS[group], checks: own.length, passed, affected }]
   })
-}
-
-/** A broken rule, with the checks that found it. */
-export interface RuleSummary {
-  readonly rule: string
-  readonly severity: Severity
-  /** The checks with this finding. */
-  readonly failed: readonly CheckResult[]
-  /** Number of checks to which the rule applied. */
-  readonly looked: number
-  readonly first: CheckFinding
-}
-
-/** Returns the findings by rule, the worst first. */
-export function summarizeRules(results: readonly CheckResult[]): readonly RuleSummary[] {
-  const order: readonly string[] = [...RULE_BY_ID.keys()]
-  const rank = { error: 0, warning: 1, note: 2 } as const
-  const failures = results.flatMap((result) => result.findings.map((finding) => ({ result, finding })))
-  return [...Map.groupBy(failures, ({ finding }) => finding.rule)]
-    .flatMap(([rule, own]) => {
-      const [first] = own
-      if (first === undefined) return []
-      const failed = [...new Set(own.map(({ result }) => result))]
-      const looked = results.filter(({ rules }) => rules.includes(rule)).length
-      return [{ rule, severity: first.finding.severity, failed, looked, first: first.finding }]
-    })
-    .toSorted((a, b) => rank[a.severity] - rank[b.severity] || order.indexOf(a.rule) - order.indexOf(b.rule))
 }
 
 /** Returns the number of checks, requests and results. */
 export function totals(results: readonly CheckResult[]) {
+  const outcomes = [...outcomesOf(results).values()]
+  const count = (outcome: Outcome): number => outcomes.filter((one) => one === outcome).length
   return {
     checks: results.length,
     requests: results.reduce((sum, { exchanges }) => sum + exchanges.length, 0),
-    passed: results.filter(({ worst }) => worst === undefined).length,
-    withErrors: results.filter(({ worst }) => worst === 'error').length,
-    withWarnings: results.filter(({ worst }) => worst === 'warning').length,
-    withNotes: results.filter(({ worst }) => worst === 'note').length,
+    passed: count('passed'),
+    withErrors: count('error'),
+    withWarnings: count('warning'),
+    withNotes: count('note'),
+    affected: count('affected'),
+    causes: causesOf(results).length,
   }
 }
 
-/** Returns the report as JSON: every check with its findings, requests and replies. */
+/** Returns the report as JSON: every cause, and every check with its findings, requests and replies. */
 export function jsonReport(report: ConformanceReport): string {
   const { results, showKeys, ...head } = report
-  const checks = results.map(({ check, exchanges, findings, rules, worst }) => ({
-    name: check.name,
-    group: check.group,
-    title: check.title,
-    result: worst ?? 'passed',
-    rules,
-    findings: findings.map(explained),
-    exchanges: exchanges.map((exchange) => shownExchange(exchange, showKeys)),
+  const outcomes = outcomesOf(results)
+  const causes = causesOf(results).map(({ rule, severity, harm, failed, looked, first }) => ({
+    ...explained(first),
+    rule,
+    severity,
+    harm,
+    checks: failed.map(({ check }) => check.name),
+    applied: looked,
   }))
-  return `${JSON.stringify({ ...head, totals: totals(results), checks }, undefined, 2)}\n`
+  const checks = results.map((result) => {
+    const { check, exchanges, findings, rules } = result
+    return {
+      name: check.name,
+      group: check.group,
+      title: check.title,
+      result: outcomes.get(result) ?? 'passed',
+      rules,
+      findings: findings.map(explained),
+      exchanges: exchanges.map((exchange) => shownExchange(exchange, showKeys)),
+    }
+  })
+  return `${JSON.stringify({ ...head, totals: totals(results), causes, checks }, undefined, 2)}\n`
 }
 
 /** Returns a finding with the texts of its rule. */
@@ -95,17 +88,18 @@ export function explained(finding: CheckFinding): object {
   return { ...finding, clause: rule?.clause, why: rule?.why, fix: rule?.fix }
 }
 
+/** In characters. */
 const MAX_SHOWN = 64 * 1024
 
-/** Returns an exchange as a report shows it. */
-export function shownExchange(exchange: Exchange, showKeys: boolean) {
+/** Returns an exchange as a report shows it; each body has at most `most` characters. */
+export function shownExchange(exchange: Exchange, showKeys: boolean, most: number = MAX_SHOWN) {
   const { step, reply, failure } = exchange
   const versionHeader = step.versionHeader === undefined ? step.version.header : step.versionHeader
   const sendsHeader = versionHeader !== null && (step.versionHeader !== undefined || step.version.major === 2)
   return {
     sent: {
       headers: { ...(sendsHeader && { 'X-Speke-Version': versionHeader }), ...step.headers },
-      body: cut(step.xml),
+      body: cut(step.xml, most),
     },
     came:
       reply === undefined
@@ -114,13 +108,13 @@ export function shownExchange(exchange: Exchange, showKeys: boolean) {
             status: reply.status,
             headers: withoutCookies(reply.headers),
             milliseconds: Math.round(reply.milliseconds),
-            body: cut(shownBody(exchange, showKeys)),
+            body: cut(shownBody(exchange, showKeys), most),
           },
   }
 }
 
-function cut(text: string): string {
-  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}… (${text.length} characters)` : text
+function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}… (${text.length} characters)` : text
 }
 
 function withoutCookies(headers: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

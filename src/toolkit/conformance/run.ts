@@ -8,6 +8,7 @@ import type { JudgedReply, RelatedAnswer, Severity } from '../rules/rule.ts'
 import { SEVERITIES } from '../rules/rule.ts'
 import { readSide, type Side } from '../rules/side.ts'
 import type { Check, Step } from './check.ts'
+import { explainMissingFeatures } from './offers.ts'
 
 /** A request and its reply. */
 export interface Exchange {
@@ -71,7 +72,7 @@ export async function runChecks(checks: readonly Check[], options: RunOptions): 
   } finally {
     for (const connection of connections.values()) connection.close()
   }
-  return results.flatMap((result) => result ?? [])
+  return explainMissingFeatures(results.flatMap((result) => result ?? []))
 }
 
 type ConnectionFor = (headers: Readonly<Record<string, string>>) => Connection

@@ -3,13 +3,13 @@ import type { JudgedReply } from '../../../src/toolkit/rules/rule.ts'
 import { changeAttribute, changeBytes, changeText } from '../rules/editing.ts'
 import type { Damage, Received } from './provider.ts'
 
-/** A key provider that is broken in what it does, not only in one document, and the rule that must tell. */
+/** A key provider with a fault in its behaviour, and the rule that must find it. */
 export interface BrokenProvider {
   readonly rule: string
   readonly how: string
-  /** Which checks show it. */
+  /** The checks that find it. */
   readonly only: string
-  /** A damage with a memory of its own. */
+  /** Returns a damage with its own state. */
   readonly damage: () => Damage
 }
 
@@ -40,7 +40,7 @@ const accepted = (reply: JudgedReply, { body }: Received): JudgedReply => ({
 })
 const randomKey = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('base64')
 
-/** Something broken for every rule over replies, refusals and several answers. */
+/** Faulty key providers for every rule about replies, rejections and several answers. */
 export const BROKEN_PROVIDERS: readonly BrokenProvider[] = [
   { rule: 'no-answer', how: 'closes the connection', only: SIMPLE, damage: () => (reply) => ({ ...reply, status: 0 }) },
   {
@@ -53,6 +53,15 @@ export const BROKEN_PROVIDERS: readonly BrokenProvider[] = [
         body.includes('<cpix:') ? reply : { ...reply, status: 422, body: Buffer.from('Malformed CPIX document') },
   },
   { rule: 'right-request-refused', how: '201', only: SIMPLE, damage: () => (reply) => ({ ...reply, status: 201 }) },
+  {
+    rule: 'feature-not-offered',
+    how: 'rejects encryption',
+    only: 'encryption/2.0/same-keys',
+    damage:
+      () =>
+      (reply, { body }) =>
+        body.includes('DeliveryData') ? { ...reply, status: 422, body: Buffer.from('not supported') } : reply,
+  },
   { rule: 'content-type', how: 'text/html', only: SIMPLE, damage: withHeader('content-type', 'text/html') },
   {
     rule: 'content-type',

@@ -26,7 +26,7 @@ export function verifying(
     fresh: randomBytes(4).toString('hex'),
     certificate,
   })
-  return runChecks(pickChecks(checks, only), {
+  return runChecks(pickChecks(checks, { only }), {
     as,
     connect: connector(url, as),
     privateKey,

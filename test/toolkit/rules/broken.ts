@@ -113,11 +113,19 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
     },
   },
   {
-    rule: 'period-changed',
-    how: 'times printed in another way',
+    rule: 'period-notation',
+    how: 'times in another notation',
     wish: { ...V21, periods: { interval: 60 } },
     only: 'v2.1/periods',
     break: (text) => changeAttribute(text, 'ContentKeyPeriod', 'start', (value) => value?.replace('Z', '.000Z')),
+  },
+  {
+    rule: 'period-moved',
+    how: 'a start that is one hour later',
+    wish: { ...V21, periods: { interval: 60 } },
+    only: 'v2.1/periods',
+    break: (text) =>
+      changeAttribute(text, 'ContentKeyPeriod', 'start', (value) => value?.replace(/(Z|[+-]\d\d:\d\d)$/, '-01:00')),
   },
   {
     rule: 'period-changed',

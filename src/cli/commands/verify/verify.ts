@@ -5,17 +5,12 @@ import { type Command, Option } from 'commander'
 import { KeyProviderError } from '../../../core/errors.ts'
 import { ENCRYPTORS, type EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
 import { packageVersion } from '../../../server/version.ts'
+import { causesOf } from '../../../toolkit/conformance/causes.ts'
 import { CHECK_GROUPS, type Check } from '../../../toolkit/conformance/check.ts'
 import { checksFor, pickChecks } from '../../../toolkit/conformance/checks.ts'
 import { htmlReport } from '../../../toolkit/conformance/html.ts'
 import { junitReport } from '../../../toolkit/conformance/junit.ts'
-import {
-  type ConformanceReport,
-  jsonReport,
-  summarizeGroups,
-  summarizeRules,
-  totals,
-} from '../../../toolkit/conformance/report.ts'
+import { type ConformanceReport, jsonReport, summarizeGroups, totals } from '../../../toolkit/conformance/report.ts'
 import { type CheckResult, runChecks } from '../../../toolkit/conformance/run.ts'
 import { newRecipient } from '../../../toolkit/encryptor/certificate.ts'
 import { explainRefusal } from '../../../toolkit/encryptor/explain-refusal.ts'
@@ -39,6 +34,7 @@ export function defineVerify(command: Command, world: World): void {
         .default('spec'),
     )
     .option('--only <checks...>', 'run only these checks: a group, the start of a name, or a name with *')
+    .option('--skip <checks...>', 'leave these checks out: a group, the start of a name, or a name with *')
     .option('--list', 'print the checks and send nothing')
     .option(
       '--drm <systems>',
@@ -52,7 +48,7 @@ export function defineVerify(command: Command, world: World): void {
     .option('--junit <file>', 'write a report as JUnit XML')
     .option('--json <file>', 'write a report as JSON; - for standard output')
     .option('--show-keys', 'leave content keys in reports')
-    .option('--all', 'print every finding, not only the first of each rule')
+    .option('--all', 'print every finding, not only the first of each cause')
     .addOption(new Option('--fail-on <severity>', 'lowest severity that fails').choices(FAIL_ON).default('error'))
     .addHelpText('after', HELP)
     .action((url: string | undefined, options: VerifyOptions) => verify(url, options, world))
@@ -66,7 +62,7 @@ Examples:
   keyspring verify http://127.0.0.1:8080/copyProtection
   keyspring verify URL --as mediapackage-v2 --html report.html
   keyspring verify URL --only v2.0-live --only 'systems/*fairplay*'
-  keyspring verify URL --drm widevine,playready
+  keyspring verify URL --drm widevine,playready --skip encryption
   keyspring verify URL --junit report.xml --fail-on warning
   keyspring verify --list --as shaka
   keyspring verify https://ID.execute-api.eu-west-1.amazonaws.com/stage/copyProtection --auth sigv4
@@ -76,6 +72,7 @@ Exit codes: 0 nothing as severe as --fail-on, 1 no answer at all, 2 wrong usage,
 interface VerifyOptions extends SendingOptions {
   readonly as: EncryptorName
   readonly only?: readonly string[]
+  readonly skip?: readonly string[]
   readonly list?: boolean
   readonly drm: string
   readonly contentId: string
@@ -149,9 +146,9 @@ function pick(options: VerifyOptions, certificate: Uint8Array): readonly Check[]
     throw wrongUsage('--content-id: expected 1 to 128 of A-Z, a-z, 0-9, _ and -')
   }
   const fresh = randomBytes(6).toString('hex')
-  const { as, contentId, only = [] } = options
-  const checks = pickChecks(checksFor({ as, drm, contentId, fresh, certificate }), only)
-  if (checks.length === 0) throw wrongUsage('--only: no check matches; --list shows all')
+  const { as, contentId, only = [], skip = [] } = options
+  const checks = pickChecks(checksFor({ as, drm, contentId, fresh, certificate }), { only, skip })
+  if (checks.length === 0) throw wrongUsage('--only, --skip: no check is left; --list shows all')
   return checks
 }
 
@@ -220,7 +217,7 @@ function printReport({ results, url, as, seconds }: ConformanceReport, all: bool
   const color = stdoutColours(world)
   const paint = severityColours(color)
   const lines: string[] = []
-  for (const { rule, severity, failed, looked, first } of summarizeRules(results)) {
+  for (const { rule, severity, harm, failed, looked, first } of causesOf(results)) {
     const findings = all ? failed.flatMap((result) => result.findings.filter((one) => one.rule === rule)) : [first]
     for (const { what, place } of findings) {
       lines.push(`${paint[severity](severity)}: ${color.bold(what)} ${color.dim(`[${rule}]`)}`)
@@ -230,14 +227,22 @@ function printReport({ results, url, as, seconds }: ConformanceReport, all: bool
     const names = failed.slice(0, all ? undefined : SHOWN_CHECKS).map(({ check }) => check.name)
     const more = failed.length > names.length ? ' …' : ''
     const told = RULE_BY_ID.get(rule)
-    lines.push(`  sent:  ${failed.length} of ${looked} checks: ${names.join(', ')}${more}`)
+    lines.push(`  harm:  ${harm}`, `  sent:  ${failed.length} of ${looked} checks: ${names.join(', ')}${more}`)
     lines.push(`  why:   ${told?.why}`, `  fix:   ${told?.fix}`, color.dim(`  source: ${told?.clause}`), '')
   }
-  for (const { group, checks, passed } of summarizeGroups(results)) {
-    const mark = passed === checks ? color.green('passed') : color.red(`${checks - passed} of ${checks} not passed`)
+  for (const { group, checks, passed, affected } of summarizeGroups(results)) {
+    const failed = checks - passed - affected
+    const parts = [
+      ...(failed > 0 ? [color.red(`${failed} not passed`)] : []),
+      ...(affected > 0 ? [color.yellow(`${affected} affected`)] : []),
+    ]
+    const mark = parts.join(', ') || color.green('passed')
     lines.push(`${group.padEnd(16)} ${String(checks).padStart(4)} checks  ${mark}  ${color.dim(CHECK_GROUPS[group])}`)
   }
-  const { checks, requests, withErrors, withWarnings, withNotes } = totals(results)
+  const { checks, requests, withErrors, withWarnings, withNotes, affected, causes } = totals(results)
+  if (affected > 0) {
+    lines.push('', `${affected} checks are affected only by causes that another check shows: ${causes} causes in all`)
+  }
   lines.push(
     '',
     `${url} as ${as}: ${checks} checks, ${requests} requests in ${seconds.toFixed(1)} s: ${withErrors} with errors, ${withWarnings} with warnings, ${withNotes} with notes`,

@@ -1,5 +1,6 @@
 import { AUDIO_PRESETS, VIDEO_PRESETS } from '../../../protocols/speke/tables/presets.ts'
 import type { Ask, Asked } from '../asking.ts'
+import { attributes, changed } from '../changes.ts'
 import type { Check, CheckGroup } from '../check.ts'
 
 /** The choices of presets that encryptors offer. */
@@ -97,8 +98,23 @@ export function presetChecks(ask: Ask): readonly Check[] {
       content: `periods-${how}`,
     }),
   )
-  return [...presets, ...periods]
+  return [...presets, ...periods, ...utcCheck(ask)]
 }
+
+/** A check with start and end in another time zone: the answer must have the same UTC instants. */
+function utcCheck(ask: Ask): readonly Check[] {
+  const timing = 'INDEX_WITH_START_END'
+  const built = ask({ speke: '2.1', periods: 2, timing, video: 'VIDEO-2', content: 'periods-utc' })
+  if (built === undefined) return []
+  const inZone = (time: string): string =>
+    `${new Date(Date.parse(time) + ZONE_MS).toISOString().replace(/\.\d+Z$/, '')}+05:30`
+  const changes = ['start', 'end'].map((name) => attributes('ContentKeyPeriod', name, inZone))
+  const title = 'returns start and end of a key period as the same UTC instants'
+  const steps = [{ xml: changed(built.xml, ...changes), version: built.version }]
+  return [{ name: 'v2.1/periods/utc', group: 'v2.1', title, steps }]
+}
+
+const ZONE_MS = (5 * 60 + 30) * 60_000
 
 /** Returns a check with one valid request, or none if the encryptor has no such request. */
 export function checkOf(ask: Ask, group: CheckGroup, name: string, title: string, asked: Asked): readonly Check[] {

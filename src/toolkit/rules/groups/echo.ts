@@ -1,3 +1,4 @@
+import { DATE_TIME } from '../../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
@@ -82,11 +83,49 @@ export const ECHO_RULES: readonly Rule[] = [
     severity: 'error',
     clause: 'SPEKE 2.1, Standard payload components (ContentKeyPeriod)',
     title: 'The answer copies key periods character by character',
-    why: 'MediaPackage v2 compares each period with its own. It rejects a moved start or end, and a time in another notation.',
-    fix: 'Copy id, index, start, end, startOffset and endOffset as text. Do not parse and reformat times.',
+    why: 'MediaPackage v2 compares each period with its own and rejects another index or offset, or a missing attribute.',
+    fix: 'Copy id, index, startOffset and endOffset as text.',
     *check({ request, answer }) {
       for (const pair of pairsIn(request, answer)) {
-        if (pair.request.local === 'ContentKeyPeriod') yield* changedAttributes(pair, request.version.major)
+        if (pair.request.local !== 'ContentKeyPeriod') continue
+        for (const problem of changedAttributes(pair, request.version.major)) {
+          if (!isTime(problem.attribute)) yield problem
+        }
+      }
+    },
+  },
+  {
+    id: 'period-moved',
+    group: 'echo',
+    subject: 'pair',
+    severity: 'error',
+    clause: "SPEKE 2.1, Standard payload components (ContentKeyPeriod@start, @end); AWS's verification suite",
+    title: 'Start and end of a key period are the same UTC instants as in the request',
+    why: "MediaPackage rejects a key provider that changes the start or end of a key period. AWS's verification suite compares them as UTC instants.",
+    fix: 'Copy start and end as text. Do not calculate them, and do not drop the time zone offset.',
+    *check({ request, answer }) {
+      for (const { pair, name, asked, answered } of timesIn(request, answer)) {
+        if (asked !== undefined && asked !== answered) {
+          yield { what: `@${name} is another instant than in the request`, at: pair.answer, attribute: name }
+        }
+      }
+    },
+  },
+  {
+    id: 'period-notation',
+    group: 'echo',
+    subject: 'pair',
+    severity: 'warning',
+    clause: 'SPEKE 2.1, Standard payload components (ContentKeyPeriod)',
+    title: 'Start and end of a key period keep their notation',
+    why: 'The instant is the same, but an encryptor that compares the text finds another period.',
+    fix: 'Copy start and end as text. Do not parse and reformat them.',
+    *check({ request, answer }) {
+      for (const { pair, name, asked, answered } of timesIn(request, answer)) {
+        const isSameText = attributeOf(pair.request, name) === attributeOf(pair.answer, name)
+        if (!isSameText && asked === answered) {
+          yield { what: `@${name} has another notation than in the request`, at: pair.answer, attribute: name }
+        }
       }
     },
   },
@@ -190,6 +229,28 @@ export const ECHO_RULES: readonly Rule[] = [
     },
   },
 ]
+
+const TIMES = ['start', 'end']
+
+function isTime(name: string | undefined): boolean {
+  return name !== undefined && TIMES.includes(name)
+}
+
+/** The start and end of every period of a request, and those of the answer, in milliseconds since 1970. */
+function* timesIn(request: CpixView, answer: CpixView) {
+  for (const pair of pairsIn(request, answer)) {
+    if (pair.request.local !== 'ContentKeyPeriod') continue
+    for (const name of TIMES) {
+      const [asked, answered] = [pair.request, pair.answer].map((element) =>
+        DATE_TIME.read(attributeOf(element, name) ?? ''),
+      )
+      // A missing attribute is a changed period.
+      if (attributeOf(pair.request, name) !== undefined && attributeOf(pair.answer, name) !== undefined) {
+        yield { pair, name, asked, answered }
+      }
+    }
+  }
+}
 
 interface Pair {
   readonly request: XmlElement

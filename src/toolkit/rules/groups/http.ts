@@ -1,5 +1,3 @@
-import { KeyProviderError } from '../../../core/errors.ts'
-import { readXml } from '../../../formats/xml/reader.ts'
 import type { JudgedReply, Rule } from '../rule.ts'
 
 /** Rules about the reply to a valid request. */
@@ -31,6 +29,18 @@ export const HTTP_RULES: readonly Rule[] = [
       const why = reply.status < 400 ? '' : sayingOf(reply)
       yield { what: `the key provider rejects a valid request with status ${reply.status}${why}` }
     },
+  },
+  {
+    id: 'feature-not-offered',
+    group: 'http',
+    subject: 'reply',
+    severity: 'warning',
+    clause: 'SPEKE 2.0, Content key encryption (optional); SPEKE 2.0, Constraints',
+    title: 'The key provider offers every feature that the checks use',
+    why: 'Encryptors that use the feature, such as content key encryption, SPEKE 2.1 or a DRM system, get no keys from this key provider.',
+    fix: 'Add the feature if your encryptors need it. Otherwise leave it out of the run: `--drm` names the DRM systems, `--skip` leaves checks out.',
+    // `keyspring verify` finds it by comparing all checks of a run.
+    check: () => [],
   },
   {
     id: 'content-type',
@@ -117,13 +127,7 @@ export function sayingOf({ headers, body }: JudgedReply): string {
   return ` (${shown.replaceAll(/[A-Za-z0-9+/]{22,}={0,2}/g, '…')})`
 }
 
-/** Whether a body is an XML document with content keys. */
+/** Whether a body is a document with content keys. It is not parsed: the answer to a very large request may exceed every limit. */
 export function holdsKeys(body: Uint8Array): boolean {
-  try {
-    const { source } = readXml(body)
-    return /PlainValue|EncryptedValue/.test(source)
-  } catch (error) {
-    if (error instanceof KeyProviderError) return false
-    throw error
-  }
+  return /<(?:[\w.-]+:)?(?:PlainValue|EncryptedValue)[\s>]/.test(Buffer.from(body).toString('utf8'))
 }
