@@ -43,7 +43,8 @@ export async function putDocument(
   refuseBareIvs(cpix)
   const text = stripKeys(cpix, importKey?.certificate)
   const document = readTransferDocument(readXml(Buffer.from(text), OWN_LIMITS), contentId, findDrmSystem, policy)
-  options.authorizeRecipients(fingerprintsOf(document))
+  // No key leaves: a document without recipients is no document with keys in the clear.
+  if (document.recipients !== undefined) options.authorizeRecipients(fingerprintsOf(document.recipients))
   const classes = new Map(document.contentKeys.map(({ kid, contentKeyClass }) => [kid, contentKeyClass]))
   const draft = createImportDraft({ contentId, contentKeyClass: 'drm' })
   try {
@@ -74,6 +75,6 @@ export async function putDocument(
   }
 }
 
-function fingerprintsOf({ recipients }: SpekeDocument): readonly string[] {
-  return recipients?.map(({ fingerprint }) => fingerprint) ?? []
+function fingerprintsOf(recipients: NonNullable<SpekeDocument['recipients']>): readonly string[] {
+  return recipients.map(({ fingerprint }) => fingerprint)
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ForbiddenError } from '../../../auth/failure.ts'
 import type { RetentionClass } from '../../../keys/content/lifetime.ts'
 import { planSweep } from '../../../operations/lifetime/expiry.ts'
 import { contentIdText, flag, time } from '../fields.ts'
@@ -92,8 +93,11 @@ export const sweep = operation({
   example: { looked: 3, expired: 1, destroyed: 1, adopted: 0, kept: 1, forgottenPeriods: 0, forgottenWrites: 0 },
   refusals: ['ERR_AUDIT_UNAVAILABLE'],
   once: true,
-  handle: ({ query, caller }, { management, sweeper }) =>
-    query.dryRun === true ? planSweep(management, { tenant: caller.operator.tenant }) : sweeper.sweep(),
+  async handle({ query, caller }, { management, sweeper }) {
+    // A sweep covers contents that a client with contentIds must not know of.
+    if (caller.sees !== undefined) throw new ForbiddenError('content', caller.client)
+    return query.dryRun === true ? planSweep(management, { tenant: caller.operator.tenant }) : sweeper.sweep()
+  },
 })
 
 function toShown({ name, keepMs, graceMs, afterwards }: RetentionClass) {
