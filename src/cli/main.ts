@@ -34,7 +34,7 @@ const COMMANDS: Readonly<Record<string, readonly [description: string, load: () 
   ],
   contents: [
     'list, hold, release and destroy contents',
-    async () => (await import('./commands/contents.ts')).defineContents,
+    async () => (await import('./commands/contents/contents.ts')).defineContents,
   ],
   keys: [
     'list, import, export and delete content keys',

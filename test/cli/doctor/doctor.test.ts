@@ -196,3 +196,52 @@ test('finds a client whose only credential expires', async () => {
   assert.equal(code, 6)
   assertFound(findings, 'error', /^the token credential of client "packager" expires on/)
 })
+
+test('reads a key set from a file, and reports one that is missing or is none', async () => {
+  const file = (name: string, jwks: string) =>
+    config(name, `auth:\n  jwt: {issuer: "https://id.example", audience: keys, jwks: "${jwks}"}\n`)
+  const [keys, html] = [join(directory, 'keys.json'), join(directory, 'keys.html')]
+  writeFileSync(keys, '{"keys":[]}')
+  writeFileSync(html, '<html>')
+  const good = await examine(['--config', file('set', keys), '--data', healthy])
+  assertFound(good.findings, 'ok', /^auth\.jwt\.jwks: \S+keys\.json is a key set/)
+  const none = await examine(['--config', file('none', html), '--data', healthy])
+  assertFound(none.findings, 'error', /^auth\.jwt\.jwks: \S+keys\.html is not a key set: expected \{"keys"/)
+  const missing = await examine(['--config', file('missing', join(directory, 'gone.json')), '--data', healthy])
+  assertFound(missing.findings, 'error', /^auth\.jwt\.jwks: \S+gone\.json cannot be read: ENOENT/)
+  assert.equal(missing.code, 6)
+})
+
+test('reports a webhook of events that does not answer', async () => {
+  const url = await listening(() => ({ status: 405 }))
+  const file = (name: string, to: string) =>
+    config(name, `events:\n  webhook: {url: "${to}/events", secret: "whsec_${'A'.repeat(32)}"}\n`)
+  const good = await examine(['--config', file('webhook', url), '--data', healthy])
+  assertFound(good.findings, 'ok', /^events\.webhook\.url: 127\.0\.0\.1:\d+ answers/)
+  await new Promise((resolve) => servers.pop()?.close(resolve))
+  const gone = await examine(['--config', file('no-webhook', url), '--data', healthy])
+  assertFound(gone.findings, 'error', /^events\.webhook\.url: \S+ does not answer: ECONNREFUSED/)
+})
+
+test('asks the system about the clock when no other machine answered', async () => {
+  const bin = join(directory, 'bin')
+  mkdirSync(bin)
+  const clock = async (answer: string): Promise<Finding> => {
+    writeFileSync(join(bin, 'timedatectl'), `#!/bin/sh\necho ${answer}\n`, { mode: 0o755 })
+    const environment = { PATH: `${bin}:/usr/bin:/bin` }
+    const { stdout } = await run(['server', 'doctor', '--json', '--port', '0', '--data', healthy], { environment })
+    const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] }
+    return findings.find(({ check }) => check === 'clock') ?? assert.fail()
+  }
+  const synchronised = await clock('yes')
+  assert.deepEqual([synchronised.health, /it is synchronised$/.test(synchronised.found)], ['ok', true])
+  const drifting = await clock('no')
+  assert.deepEqual([drifting.health, /it is not synchronised$/.test(drifting.found)], ['warning', true])
+  assert.match((await clock('?')).found, /not compared: no other machine answered/)
+})
+
+test('names the full path of the data directory', async () => {
+  const relative = join(healthy, '..', 'healthy', 'none').replace(`${process.cwd()}/`, '')
+  const { findings } = await examine(['--data', relative])
+  assertFound(findings, 'note', new RegExp(`^${join(healthy, 'none')} does not exist yet`))
+})

@@ -1,13 +1,12 @@
 import type { Command } from 'commander'
-import { KeyProviderError } from '../../core/errors.ts'
-import { deleteContent, holdContent, releaseContent } from '../../operations/contents/changes.ts'
-import { type ListedContent, listContents, showContent } from '../../operations/contents/contents.ts'
-import { type ContentSweepPlan, planSweep } from '../../operations/lifetime/expiry.ts'
-import { createSweeper } from '../../operations/lifetime/sweep.ts'
-import { contentPeriods, type ListedPeriod } from '../../operations/rotation/periods.ts'
-import { printable } from '../../toolkit/inspect/text.ts'
-import { EXIT, wrongUsage } from '../shared/errors.ts'
-import { examples, readNumber } from '../shared/options.ts'
+import { KeyProviderError } from '../../../core/errors.ts'
+import { holdContent, releaseContent } from '../../../operations/contents/changes.ts'
+import { type ListedContent, listContents, showContent } from '../../../operations/contents/contents.ts'
+import { type ContentSweepPlan, planSweep } from '../../../operations/lifetime/expiry.ts'
+import { createSweeper } from '../../../operations/lifetime/sweep.ts'
+import { contentPeriods, type ListedPeriod } from '../../../operations/rotation/periods.ts'
+import { printable } from '../../../toolkit/inspect/text.ts'
+import { examples, readNumber } from '../../shared/options.ts'
 import {
   addKeysOptions,
   addStoredOptions,
@@ -15,8 +14,9 @@ import {
   requestedTimes,
   type StoredOptions,
   withStored,
-} from '../shared/stored.ts'
-import { interruption, ProgressLine, printResult, type World } from '../shared/world.ts'
+} from '../../shared/stored.ts'
+import { printResult, type World } from '../../shared/world.ts'
+import { defineDelete } from './delete.ts'
 
 /** Defines `keyspring contents list|show|periods|hold|release|delete|sweep`. */
 export function defineContents(contents: Command, world: World): void {
@@ -50,22 +50,7 @@ export function defineContents(contents: Command, world: World): void {
     .requiredOption('--reason <text>', 'the reason, for the audit log')
     .addHelpText('after', examples("keyspring contents release --content-id live-7 --reason 'case closed'"))
     .action((options: ChangeOptions) => release(options, world))
-  addStoredOptions(
-    contents.command('delete').description('permanently destroy the keys of contents; later requests for them fail'),
-  )
-    .option('--content-id <id>', 'the content')
-    .option('--starts-with <text>', 'all contents whose ID starts with this text; prints them until --confirm is given')
-    .option('--confirm <count>', 'with --starts-with: destroy the contents, if there are exactly this many')
-    .requiredOption('--reason <text>', 'the reason, for the audit log')
-    .addHelpText(
-      'after',
-      examples(
-        "keyspring contents delete --content-id live-7 --reason 'rights ended'",
-        "keyspring contents delete --starts-with trial- --reason 'trial ended'",
-        "keyspring contents delete --starts-with trial- --reason 'trial ended' --confirm 42",
-      ),
-    )
-    .action((options: DeleteOptions) => remove(options, world))
+  defineDelete(contents.command('delete'), world)
   addKeysOptions(
     contents.command('sweep').description('destroy contents that are due now, as a server does every few minutes'),
   )
@@ -92,13 +77,6 @@ interface ContentOptions extends StoredOptions {
 }
 
 type ChangeOptions = ContentOptions & { readonly reason: string }
-interface DeleteOptions extends StoredOptions {
-  readonly contentId?: string
-  readonly startsWith?: string
-  readonly confirm?: string
-  readonly reason: string
-}
-
 type SweepOptions = KeysOptions & { readonly dryRun?: boolean; readonly json?: boolean }
 
 const PAGE = 1_000
@@ -169,71 +147,6 @@ async function release(options: ChangeOptions, world: World): Promise<void> {
     releaseContent(management, operator, options),
   )
   printResult(world, options.json, released, () => ['released'])
-}
-
-async function remove(options: DeleteOptions, world: World): Promise<void> {
-  const { contentId, startsWith, confirm, reason } = options
-  if ((contentId === undefined) === (startsWith === undefined)) {
-    throw wrongUsage('give either --content-id or --starts-with')
-  }
-  if (startsWith === '') throw wrongUsage('--starts-with: expected at least one character')
-  if (startsWith === undefined && confirm !== undefined) throw wrongUsage('--confirm is for --starts-with')
-  if (startsWith !== undefined) return removeAll({ ...options, startsWith }, world)
-  const deleted = await withStored(options, world, ({ management }, operator) =>
-    deleteContent(management, operator, { contentId: contentId ?? '', reason }),
-  )
-  printResult(world, options.json, deleted, ({ already, destroyedAt }) => [
-    already ? `already destroyed, on ${destroyedAt}` : 'destroyed: its keys are permanently deleted',
-  ])
-}
-
-const DELETED_AT_ONCE = 16
-
-/** Prints the contents whose IDs start with a text, or destroys them if --confirm is their number. Held contents stay. */
-async function removeAll(options: DeleteOptions & { readonly startsWith: string }, world: World): Promise<void> {
-  const { startsWith, reason, json } = options
-  const confirmed = readNumber('--confirm', options.confirm, 1, MAX_COUNT)
-  await withStored(options, world, async ({ management }, operator) => {
-    const due: string[] = []
-    const held: string[] = []
-    for (let cursor: string | undefined; ; ) {
-      const page = await listContents(management, operator, { startsWith, cursor, limit: PAGE })
-      for (const { contentId, state } of page.contents) {
-        if (state === 'held') held.push(contentId)
-        else if (state !== 'destroyed') due.push(contentId)
-      }
-      if (page.next === undefined) break
-      cursor = page.next
-    }
-    if (confirmed === undefined) {
-      printResult(world, json, { preview: true, contents: due, held }, () => [
-        ...due.map((contentId) => `${contentId}  would be destroyed`),
-        ...held.map((contentId) => `${contentId}  is held and stays`),
-        `${due.length} contents would be destroyed${due.length === 0 ? '' : `: add --confirm ${due.length} to destroy them`}`,
-      ])
-      return
-    }
-    if (confirmed !== due.length) {
-      throw wrongUsage(
-        `--confirm: ${due.length} contents would be destroyed, not ${confirmed}: run without --confirm to see them`,
-      )
-    }
-    const progress = new ProgressLine(world)
-    const interrupted = interruption(world)
-    let destroyed = 0
-    for (let at = 0; at < due.length && !interrupted.signal.aborted; at += DELETED_AT_ONCE) {
-      const group = due.slice(at, at + DELETED_AT_ONCE)
-      await Promise.all(group.map((contentId) => deleteContent(management, operator, { contentId, reason })))
-      destroyed += group.length
-      progress.report(destroyed, `${destroyed} of ${due.length} contents destroyed`)
-    }
-    interrupted.dispose()
-    progress.close()
-    printResult(world, json, { preview: false, destroyed, held }, () => [
-      `destroyed: ${destroyed} contents, their keys are permanently deleted; held: ${held.length}`,
-    ])
-    if (destroyed < due.length) world.exitCode = EXIT.failed
-  })
 }
 
 async function sweep(options: SweepOptions, world: World): Promise<void> {
