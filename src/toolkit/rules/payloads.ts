@@ -1,12 +1,14 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { decodeUtf16le } from '../../core/utf16.ts'
 import { guidBytes, type Kid, kidOfBytes } from '../../formats/cenc.ts'
 import { COMMON_PSSH, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes, type PsshBox } from '../../formats/drm/payloads/pssh.ts'
 import { readWrmHeader, type WrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
 import { decodeWidevinePsshData, type WidevinePsshData } from '../../formats/drm/payloads/widevine-pssh-data.ts'
-import type { XmlElement } from '../../formats/xml/document.ts'
+import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { readXml, textOf } from '../../formats/xml/reader.ts'
+import { type ExpectedPayload, misplacedPayload, type PayloadKind, payloadOf } from '../inspect/payload.ts'
 import { dataUriBytes, hlsAttribute, readHlsLine } from './hls-line.ts'
 import { filledSlot, filledSlots, type SystemView } from './view.ts'
 
@@ -63,20 +65,32 @@ export function objectInPssh(system: SystemView): Buffer | undefined {
 }
 
 export function readBoxes(bytes: Uint8Array): Read<readonly PsshBox[]> {
-  return read(() => decodePsshBoxes(bytes))
+  return read(() => decodePsshBoxes(bytes), bytes, 'pssh box')
 }
 
 export function readWidevine(bytes: Uint8Array): Read<WidevinePsshData> {
-  return read(() => decodeWidevinePsshData(bytes))
+  return read(() => decodeWidevinePsshData(bytes), bytes, 'WidevinePsshData')
 }
 
 /** The WRMHEADERs of a PlayReady Object. */
 export function readHeaders(bytes: Uint8Array): Read<readonly WrmHeader[]> {
-  return read(() =>
-    decodePlayReadyObject(bytes)
-      .filter(({ type }) => type === WRMHEADER_RECORD)
-      .map(({ value }) => readWrmHeader(value)),
-  )
+  return read(() => headerRecords(bytes).map(readWrmHeader), bytes, 'PlayReady Object')
+}
+
+/** The XML of the WRMHEADERs of a PlayReady Object, as far as it is well-formed. */
+export function headerDocuments(bytes: Uint8Array): readonly XmlDocument[] {
+  const records = read(() => headerRecords(bytes))
+  if ('problem' in records) return []
+  return records.value.flatMap((value) => {
+    const document = read(() => readXml(Buffer.from(decodeUtf16le(value))))
+    return 'problem' in document ? [] : [document.value]
+  })
+}
+
+function headerRecords(bytes: Uint8Array): readonly Uint8Array[] {
+  return decodePlayReadyObject(bytes)
+    .filter(({ type }) => type === WRMHEADER_RECORD)
+    .map(({ value }) => value)
 }
 
 /** The kids in the boxes of `bytes`, both in the box header and in Widevine or PlayReady data. */
@@ -102,8 +116,20 @@ export function listsOtherKids({ systemId }: SystemView): boolean {
 }
 
 /** The fragment of ContentProtectionData, as the children of a root element. */
-export function readFragment(bytes: Uint8Array): Read<ReturnType<typeof readXml>> {
-  return read(() => readXml(Buffer.concat([Buffer.from('<fragment>'), bytes, Buffer.from('</fragment>')])))
+export function readFragment(bytes: Uint8Array): Read<XmlDocument> {
+  const fragment = read(() => readXml(Buffer.concat([Buffer.from('<fragment>'), bytes, Buffer.from('</fragment>')])))
+  const payload = 'problem' in fragment ? payloadOf(bytes) : undefined
+  return payload === undefined ? fragment : { problem: notXml(payload.kind) }
+}
+
+/** What to write instead of a payload that is not XML. */
+function notXml(kind: PayloadKind): string {
+  const element =
+    kind === 'PlayReady Object'
+      ? '<mspr:pro xmlns:mspr="urn:microsoft:playready">'
+      : '<cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">'
+  const content = kind === 'pssh box' || kind === 'PlayReady Object' ? `its base64` : 'base64 of a whole pssh box'
+  return `it holds a ${kind}, not XML; write ${content} into ${element}`
 }
 
 /** Namespaces of the elements in ContentProtectionData. */
@@ -135,12 +161,15 @@ function linePayloads(system: SystemView, where: string): readonly Payload[] {
   })
 }
 
-function read<T>(decode: () => T): Read<T> {
+/** Decodes bytes. If they do not decode, but are another payload, the problem names it. */
+function read<T>(decode: () => T, bytes?: Uint8Array, expected?: ExpectedPayload): Read<T> {
   try {
     return { value: decode() }
   } catch (error) {
-    if (error instanceof KeyProviderError) return { problem: error.message }
-    throw error
+    if (!(error instanceof KeyProviderError)) throw error
+    const payload = bytes === undefined ? undefined : payloadOf(bytes)
+    if (payload === undefined || expected === undefined || payload.kind === expected) return { problem: error.message }
+    return { problem: `it ${misplacedPayload(payload, expected)}` }
   }
 }
 

@@ -600,6 +600,17 @@ export const BROKEN_ANSWERS: readonly BrokenAnswer[] = [
       ),
   },
   {
+    rule: 'playready-header',
+    how: 'LA_URL outside DATA',
+    break: (text) =>
+      changeHeaders(text, (header) => header.replace('</DATA>', '</DATA><LA_URL>https://a.example</LA_URL>')),
+  },
+  {
+    rule: 'playready-header-syntax',
+    how: 'version before xmlns',
+    break: (text) => changeHeaders(text, (header) => header.replace(/( xmlns="[^"]+")( version="[^"]+")/, '$2$1')),
+  },
+  {
     rule: 'playready-checksum',
     how: 'the CHECKSUM of another key',
     break: (text) => changeHeaders(text, (header) => header.replace(/<CHECKSUM>[^<]+/, '<CHECKSUM>AAAAAAAAAAA=')),

@@ -81,3 +81,207 @@ test('a file that is not CPIX points to keyspring inspect', () => {
     assert.match(finding?.what ?? '', what)
   }
 })
+
+const KID = '5b0e3a7c-91d4-4c52-8f6a-0c1d2e3f4a51'
+const WIDEVINE_MESSAGE = 'CAESEFsOOnyR1ExSj2oMHS4/SlFI49yVmwY='
+const RAW_KID_BOX = 'AAAAMHBzc2gAAAAA7e+LqXnWSs6jyCfc1R0h7QAAABBbDjp8kdRMUo9qDB0uP0pR'
+const BOX_IN_BOX =
+  'AAAAWHBzc2gAAAAA7e+LqXnWSs6jyCfc1R0h7QAAADgAAAA4cHNzaAAAAADt74upedZKzqPIJ9zVHSHtAAAAGBIQWw46fJHUTFKPagwdLj9KUUjj3JWbBg=='
+const TWO_BOXES =
+  'AAAAOHBzc2gAAAAA7e+LqXnWSs6jyCfc1R0h7QAAABgSEFsOOnyR1ExSj2oMHS4/SlFI49yVmwYAAAA4cHNzaAAAAADt74upedZKzqPIJ9zVHSHtAAAAGBIQwvfR6DpGS52lwH6PkKGyw0jj3JWbBg=='
+const WIDEVINE = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
+const PLAYREADY = '9a04f079-9840-4286-ab92-e65be0885f95'
+
+/** An answer with one element of signalling. */
+function answerWith(systemId: string, local: string, base64: string, scheme = 'cenc'): Buffer {
+  return Buffer.from(
+    `<CPIX xmlns="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" contentId="a" version="2.3">
+<ContentKeyList><ContentKey kid="${KID}" commonEncryptionScheme="${scheme}"><Data><pskc:Secret><pskc:PlainValue>7sigIvU2BT2kwdkspVcNrQ==</pskc:PlainValue></pskc:Secret></Data></ContentKey></ContentKeyList>
+<DRMSystemList><DRMSystem kid="${KID}" systemId="${systemId}"><${local}>${base64}</${local}></DRMSystem></DRMSystemList></CPIX>`,
+  )
+}
+
+/** A PlayReady Object with a header, in UTF-16LE. */
+function objectOf(header: string): Buffer {
+  const value = Buffer.from(header, 'utf16le')
+  const start = Buffer.alloc(10)
+  start.writeUInt32LE(value.length + 10, 0)
+  start.writeUInt16LE(1, 4)
+  start.writeUInt16LE(1, 6)
+  start.writeUInt16LE(value.length, 8)
+  return Buffer.concat([start, value])
+}
+
+const messages = (answer: Buffer): readonly string[] => lintCpix({ answer }).map(({ rule, what }) => `${rule}: ${what}`)
+
+describe('payloads without their box, or in another one', () => {
+  const object = objectOf(
+    '<WRMHEADER xmlns="http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader" version="4.0.0.0"><DATA><PROTECTINFO><KEYLEN>16</KEYLEN><ALGID>AESCTR</ALGID></PROTECTINFO><KID>fDoOW9SRUkyPagwdLj9KUQ==</KID></DATA></WRMHEADER>',
+  ).toString('base64')
+  for (const [what, systemId, local, base64, expected] of [
+    [
+      'a Widevine message in PSSH',
+      WIDEVINE,
+      'PSSH',
+      WIDEVINE_MESSAGE,
+      /^pssh-malformed: .*holds a WidevinePsshData without its pssh box/,
+    ],
+    [
+      'a PlayReady Object in PSSH',
+      PLAYREADY,
+      'PSSH',
+      object,
+      /^pssh-malformed: .*holds a PlayReady Object without its pssh box/,
+    ],
+    [
+      'a box in the data of a box',
+      WIDEVINE,
+      'PSSH',
+      BOX_IN_BOX,
+      /^widevine-data-malformed: .*holds a whole pssh box where its data belongs/,
+    ],
+    ['a kid as data of a box', WIDEVINE, 'PSSH', RAW_KID_BOX, /^widevine-data-malformed: .*holds only a KID/],
+    [
+      'a PlayReady Object in ContentProtectionData',
+      PLAYREADY,
+      'ContentProtectionData',
+      object,
+      /^protection-data-malformed: .*holds a PlayReady Object, not XML; write its base64 into <mspr:pro/,
+    ],
+    [
+      'a pssh box in ContentProtectionData',
+      WIDEVINE,
+      'ContentProtectionData',
+      TWO_BOXES,
+      /^protection-data-malformed: .*holds a pssh box, not XML/,
+    ],
+    [
+      'two boxes in PSSH',
+      WIDEVINE,
+      'PSSH',
+      TWO_BOXES,
+      /^pssh-one-box: the pssh box has 2 boxes \(Widevine, Widevine\), expected one/,
+    ],
+    [
+      'boxes of two systems in PSSH',
+      WIDEVINE,
+      'PSSH',
+      Buffer.concat([
+        Buffer.from(TWO_BOXES, 'base64').subarray(0, 56),
+        Buffer.from('000000347073736801000000', 'hex'),
+        Buffer.from('1077efecc0b24d02ace33c1e52e2fb4b', 'hex'),
+        Buffer.from(`00000001${KID.replaceAll('-', '')}00000000`, 'hex'),
+      ]).toString('base64'),
+      /^pssh-one-box: .*\(Widevine, W3C Common PSSH\)/,
+    ],
+  ] as const) {
+    test(`names ${what}`, () => {
+      const found = messages(answerWith(systemId, local, base64))
+      assert.ok(
+        found.some((one) => expected.test(one)),
+        found.join('\n'),
+      )
+      assert.ok(!found.some((one) => one.startsWith('pssh-system')), found.join('\n'))
+    })
+  }
+})
+
+describe('the grammar of a WRMHEADER', () => {
+  const KID_GUID = 'fDoOW9SRUkyPagwdLj9KUQ=='
+  const header = (version: string, content: string, attributes = ''): string =>
+    `<WRMHEADER xmlns="http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader" version="${version}"${attributes}>${content}</WRMHEADER>`
+  const v40 = `<DATA><PROTECTINFO><KEYLEN>16</KEYLEN><ALGID>AESCTR</ALGID></PROTECTINFO><KID>${KID_GUID}</KID></DATA>`
+  const kid = `<KID ALGID="AESCTR" VALUE="${KID_GUID}"></KID>`
+  for (const [what, xml, rule, text, scheme] of [
+    [
+      'LA_URL outside DATA',
+      header('4.0.0.0', `${v40}<LA_URL>https://a.example/rm.asmx</LA_URL>`),
+      'playready-header',
+      /LA_URL/,
+    ],
+    [
+      'KIDS in 4.1',
+      header('4.1.0.0', `<DATA><PROTECTINFO><KIDS>${kid}</KIDS></PROTECTINFO></DATA>`),
+      'playready-header',
+      /4\.1\.0\.0 has no KIDS/,
+    ],
+    [
+      'KID without KIDS in 4.2',
+      header('4.2.0.0', `<DATA><PROTECTINFO>${kid}</PROTECTINFO></DATA>`),
+      'playready-header',
+      /KID in KIDS/,
+    ],
+    ['KIDS outside PROTECTINFO', header('4.3.0.0', `<DATA><KIDS>${kid}</KIDS></DATA>`), 'playready-header', /KIDS/],
+    [
+      'AESCBC in 4.2',
+      header('4.2.0.0', `<DATA><PROTECTINFO><KIDS>${kid.replace('AESCTR', 'AESCBC')}</KIDS></PROTECTINFO></DATA>`),
+      'playready-header',
+      /AESCBC/,
+      'cbcs',
+    ],
+    [
+      'CHECKSUM with AESCBC',
+      header(
+        '4.3.0.0',
+        `<DATA><PROTECTINFO><KIDS>${kid.replace('AESCTR"', 'AESCBC" CHECKSUM="LcQtumWsOR0="')}</KIDS></PROTECTINFO></DATA>`,
+      ),
+      'playready-header',
+      /CHECKSUM/,
+      'cbcs',
+    ],
+    [
+      'mixed ALGID',
+      header(
+        '4.3.0.0',
+        `<DATA><PROTECTINFO><KIDS>${kid.replace('AESCTR', 'AESCBC')}<KID ALGID="AESCTR" VALUE="6NH3wkY6nUulwH6PkKGyww=="></KID></KIDS></PROTECTINFO></DATA>`,
+      ),
+      'playready-header',
+      /mixes/,
+      'cbcs',
+    ],
+    [
+      'an empty LA_URL',
+      header('4.0.0.0', v40.replace('</DATA>', '<LA_URL></LA_URL></DATA>')),
+      'playready-header',
+      /LA_URL is empty/,
+    ],
+    [
+      'version before xmlns',
+      header('4.0.0.0', v40).replace(/( xmlns="[^"]+")( version="[^"]+")/, '$2$1'),
+      'playready-header-syntax',
+      /xmlns/,
+    ],
+    [
+      'a misspelt root',
+      header('4.0.0.0', v40).replaceAll('WRMHEADER', 'WRHEADER'),
+      'playready-object-malformed',
+      /the root element is WRHEADER, expected WRMHEADER/,
+    ],
+  ] as const) {
+    test(`finds ${what}`, () => {
+      const answer = answerWith(
+        PLAYREADY,
+        'SmoothStreamingProtectionHeaderData',
+        objectOf(xml).toString('base64'),
+        scheme ?? 'cenc',
+      )
+      const found = messages(answer)
+      assert.ok(
+        found.some((one) => one.startsWith(`${rule}: `) && text.test(one)),
+        found.join('\n'),
+      )
+    })
+  }
+
+  test('finds nothing in a correct header', () => {
+    const found = messages(
+      answerWith(PLAYREADY, 'SmoothStreamingProtectionHeaderData', objectOf(header('4.0.0.0', v40)).toString('base64')),
+    )
+    assert.deepEqual(found, [])
+  })
+})
+
+test('a PlayReady Object at an odd offset with an odd length is read without damage', () => {
+  const answer = readFileSync(new URL('../../vectors/playready-utf16-odd-length.xml', import.meta.url))
+  assert.ok(lintCpix({ answer }).some(({ rule }) => rule === 'playready-kid'))
+})

@@ -46,8 +46,14 @@ function readUtf16Xml(value: Uint8Array): XmlDocument {
   try {
     const text = decodeUtf16le(value)
     if (value.length % 2 !== 0 || !text.isWellFormed()) throw invalid('expected UTF-16LE')
-    if (!text.startsWith('<WRMHEADER'))
-      throw invalid('expected <WRMHEADER first: no byte order mark, no XML declaration')
+    if (!text.startsWith('<WRMHEADER')) {
+      const root = /^<([\w:.-]{1,64})/.exec(text)?.[1]
+      throw invalid(
+        root === undefined
+          ? 'expected <WRMHEADER first: no byte order mark, no XML declaration'
+          : `the root element is ${root}, expected WRMHEADER`,
+      )
+    }
     return readXml(Buffer.from(text))
   } catch (cause) {
     if (cause instanceof KeyProviderError && cause.code === 'ERR_PLAYREADY_OBJECT_INVALID') throw cause

@@ -1,7 +1,8 @@
 import { PLAYREADY } from '../../../formats/drm/facts.ts'
 import type { WrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { playReadyChecksum } from '../../../formats/drm/payloads/wrm-header.ts'
-import { kidProblem, objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
+import { wrmHeaderProblems } from '../../../formats/drm/payloads/wrm-header-grammar.ts'
+import { headerDocuments, kidProblem, objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 
@@ -22,6 +23,36 @@ export const PLAYREADY_RULES: readonly Rule[] = [
           const read = readHeaders(bytes)
           if ('problem' in read && !isEncodedTwice(bytes)) yield { what: `${where}: ${read.problem}`, at: element }
         }
+      }
+    },
+  },
+  {
+    id: 'playready-header',
+    group: 'playready',
+    subject: 'answer',
+    severity: 'error',
+    clause: 'PlayReady Header Specification, 3.3 to 3.6 (the grammar of each version)',
+    title: 'A WRMHEADER has the elements and attributes of its version',
+    why: 'Players read each element only in its place. They find no KID or no LA_URL, or reject the header (MSPR_E_PRO_HEADER_KID_NOT_SET, 0x8004B804).',
+    fix: 'Write the header as the specification of its version shows it: KID in DATA (4.0), in PROTECTINFO (4.1), in PROTECTINFO/KIDS (4.2 and 4.3). Write LA_URL into DATA, and use AESCBC only in 4.3 and without CHECKSUM.',
+    *check({ answer }) {
+      for (const { element, where, problem, isSyntax } of grammarProblems(answer)) {
+        if (!isSyntax) yield { what: `${where}: ${problem}`, at: element }
+      }
+    },
+  },
+  {
+    id: 'playready-header-syntax',
+    group: 'playready',
+    subject: 'answer',
+    severity: 'warning',
+    clause: 'PlayReady Header Specification, 3.2 (syntax)',
+    title: 'A WRMHEADER has the syntax that PlayReady requires',
+    why: 'The specification restricts XML: xmlns before other attributes, attributes in alphabetical order, end tags, double quotes. Some clients reject another syntax.',
+    fix: 'Write <WRMHEADER xmlns="http://schemas.microsoft.com/DRM/2007/03/PlayReadyHeader" version="…">, attributes in alphabetical order, and an end tag for every element.',
+    *check({ answer }) {
+      for (const { element, where, problem, isSyntax } of grammarProblems(answer)) {
+        if (isSyntax) yield { what: `${where}: ${problem}`, at: element }
       }
     },
   },
@@ -146,6 +177,20 @@ export const PLAYREADY_RULES: readonly Rule[] = [
     },
   },
 ]
+
+/** Where the headers of an answer differ from the grammar of their version; each problem once for an element. */
+function* grammarProblems({ systems }: CpixView) {
+  for (const system of systems) {
+    const seen = new Set<string>()
+    for (const { element, where, bytes } of playReadyPayloads(system)) {
+      for (const { problem, clause } of headerDocuments(bytes).flatMap(wrmHeaderProblems)) {
+        const isNew = !seen.has(problem)
+        seen.add(problem)
+        if (isNew) yield { element, where, problem, isSyntax: clause.startsWith('3.2.') }
+      }
+    }
+  }
+}
 
 interface HeaderAt {
   readonly system: SystemView

@@ -126,7 +126,8 @@ export const PSSH_RULES: readonly Rule[] = [
       for (const system of answer.systems) {
         for (const { element, bytes } of filledSlots(system, 'contentProtectionData')) {
           const fragment = readFragment(bytes)
-          if ('problem' in fragment) yield { what: `the fragment is not well-formed: ${fragment.problem}`, at: element }
+          if ('problem' in fragment)
+            yield { what: `ContentProtectionData is not a well-formed fragment: ${fragment.problem}`, at: element }
           else if (fragment.value.root.children.length === 0) yield { what: 'the fragment has no element', at: element }
         }
       }

@@ -1,5 +1,7 @@
+import { uuidBytes } from '../../../formats/cenc.ts'
 import { WIDEVINE } from '../../../formats/drm/facts.ts'
 import { fourCc } from '../../../formats/drm/payloads/widevine-pssh-data.ts'
+import { misplacedPayload } from '../../inspect/payload.ts'
 import { kidProblem, psshPayloads, readBoxes, readWidevine } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import type { CpixView, SystemView } from '../view.ts'
@@ -18,7 +20,13 @@ export const WIDEVINE_RULES: readonly Rule[] = [
     *check({ answer }) {
       for (const { system, element, where, data } of messagesIn(answer)) {
         const read = readWidevine(data)
-        if ('problem' in read) yield { what: `${where}: ${read.problem}`, at: element }
+        const isKid = system.kid !== undefined && Buffer.compare(data, uuidBytes(system.kid)) === 0
+        if (isKid)
+          yield {
+            what: `${where}: it ${misplacedPayload({ kind: 'KID', kid: system.kid }, 'WidevinePsshData')}`,
+            at: element,
+          }
+        else if ('problem' in read) yield { what: `${where}: ${read.problem}`, at: element }
         else if (data.length === 0 && system.kid !== undefined) yield { what: `${where} has no data`, at: element }
       }
     },
