@@ -124,7 +124,7 @@ for (const [engine, open] of Object.entries(ENGINES)) {
       assert.ok('keys' in resolved)
       assert.deepEqual(
         resolved.keys.map((one) => [one.contentId, one.key]),
-        [['movie', Buffer.from(key).toString('base64')]],
+        [['movie', Buffer.from(key.contentKey).toString('base64')]],
       )
       for (const one of new Set([store, other])) await one.close()
     })

@@ -17,8 +17,7 @@ const PLAYERS: PlayerRouteOptions = {
   cors: corsOf([]),
   token: {},
   now: () => 0,
-  deliverKey: async () => assert.fail('no player asks'),
-  issueLicense: async () => assert.fail('no player asks'),
+  keys: { deliver: async () => assert.fail('no player asks'), license: async () => assert.fail('no player asks') },
 }
 
 const nobody = (): never => assert.fail('nobody exchanges documents')

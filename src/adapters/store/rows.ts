@@ -2,6 +2,7 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { type ContentKeyClass, type Kid, type SystemId, toKid, toSystemId } from '../../formats/cenc.ts'
 import type { ContentLife, KidOverride, StoredOverride, Tombstone } from '../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../keys/ports/data-key-store.ts'
+import type { IssuedKid } from '../../keys/ports/issued-kid-store.ts'
 import type { KidQuery, LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { AuditHead, ContentSummary, IdempotentWrite, StoredDocument } from '../../operations/ports/store.ts'
 
@@ -92,6 +93,10 @@ export function damaged(expected: string): never {
     'ERR_STORE_UNAVAILABLE',
     `the store holds a row that keyspring did not write: expected ${expected}; restore the store from a backup`,
   )
+}
+
+export function toIssuedKid(row: Row): IssuedKid {
+  return { kid: toStoredKid(row.kid), contentKeyClass: toClass(row.class) }
 }
 
 /** The stored form of a ledger record, beside its `keep_until`. */

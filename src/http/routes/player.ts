@@ -3,13 +3,9 @@ import type { RateLimit } from '../../auth/rate-limit.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { type AccessControl, AccessError, type AccessRequest, allowedKids } from '../../protocols/playback/access.ts'
-import {
-  type IssueLicense,
-  MAX_LICENSE_REQUEST_BYTES,
-  readLicenseRequest,
-} from '../../protocols/playback/clearkey-license.ts'
+import { MAX_LICENSE_REQUEST_BYTES, readLicenseRequest } from '../../protocols/playback/clearkey-license.ts'
 import type { Cors } from '../../protocols/playback/cors.ts'
-import { type DeliverKey, keyNotFound } from '../../protocols/playback/key-delivery.ts'
+import { keyNotFound, type PlayerKeys } from '../../protocols/playback/player-keys.ts'
 import { fromUrlSegment } from '../../protocols/speke/urls.ts'
 import type { Call } from '../call.ts'
 import type { Reply } from '../request.ts'
@@ -33,12 +29,11 @@ export interface PlayerOptions {
 }
 
 export interface PlayerRouteOptions extends PlayerOptions {
-  readonly deliverKey: DeliverKey
-  readonly issueLicense: IssueLicense
+  readonly keys: Pick<PlayerKeys, 'deliver' | 'license'>
 }
 
 /** One content key, 16 raw bytes, for HLS AES-128 and identity SAMPLE-AES. @see RFC 8216, 5 */
-export function playerKey({ deliverKey, ...player }: Omit<PlayerRouteOptions, 'issueLicense'>): Route {
+export function playerKey({ keys, ...player }: PlayerRouteOptions): Route {
   const admission = new Admission('key', player)
   return {
     name: 'key',
@@ -50,7 +45,7 @@ export function playerKey({ deliverKey, ...player }: Omit<PlayerRouteOptions, 'i
       if (kid === undefined) throw keyNotFound()
       const ref = contentOf(tenant, content)
       await admission.admit(call, ref, [kid])
-      return keyReply(call, player.cors, 'application/octet-stream', await deliverKey(ref, kid))
+      return keyReply(call, player.cors, 'application/octet-stream', await keys.deliver(ref, kid))
     },
   }
 }
@@ -59,7 +54,7 @@ export function playerKey({ deliverKey, ...player }: Omit<PlayerRouteOptions, 'i
  * A licence of the Clear Key system of EME, for the requested keys that the player may have. The Content-Type is ignored:
  * most players send none. @see https://www.w3.org/TR/encrypted-media-2/#clear-key
  */
-export function clearKeyLicense({ issueLicense, ...player }: Omit<PlayerRouteOptions, 'deliverKey'>): Route {
+export function clearKeyLicense({ keys, ...player }: PlayerRouteOptions): Route {
   const admission = new Admission('license', player)
   return {
     name: 'clearKeyLicense',
@@ -71,7 +66,7 @@ export function clearKeyLicense({ issueLicense, ...player }: Omit<PlayerRouteOpt
       const ref = contentOf(tenant, content)
       const { kids, type } = readLicenseRequest(await call.body('stranger'))
       const allowed = await admission.admit(call, ref, kids)
-      return keyReply(call, player.cors, 'application/json', await issueLicense(ref, allowed, type))
+      return keyReply(call, player.cors, 'application/json', await keys.license(ref, allowed, type))
     },
   }
 }
@@ -154,16 +149,11 @@ function keyReply(call: Call, cors: Cors, contentType: string, body: Reply['body
   return { status: 200, headers: { ...headers, 'content-type': contentType }, body }
 }
 
-/** The longest tenant or contentId, in characters, as for encryptors. */
-const MAX_NAME = 256
-
-/** The content that two segments of a path name. Throws ERR_KEY_NOT_FOUND for names that no content can have. */
+/** The content that two segments of a path name. Throws ERR_KEY_NOT_FOUND for names that no content can have, such as long ones. */
 function contentOf(tenantSegment = '', contentSegment = ''): ContentRef {
   const tenant = fromUrlSegment(tenantSegment)
   const contentId = fromUrlSegment(contentSegment)
-  if (tenant === undefined || contentId === undefined || tenant.length > MAX_NAME || contentId.length > MAX_NAME) {
-    throw keyNotFound()
-  }
+  if (tenant === undefined || contentId === undefined) throw keyNotFound()
   return { tenant, contentId }
 }
 

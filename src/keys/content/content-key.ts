@@ -23,16 +23,22 @@ export interface DerivedKids {
   readonly first: boolean
 }
 
-/** A key that exists already. */
-export interface FoundKeyAndIv {
+/** A key that exists already, without its IV. */
+export interface FoundKey {
   readonly contentKey: Uint8Array
-  readonly explicitIv: Uint8Array | undefined
   readonly source: 'derived' | 'override'
+}
+
+/** A key that exists already. */
+export interface FoundKeyAndIv extends FoundKey {
+  readonly explicitIv: Uint8Array | undefined
 }
 
 /** A content as one request sees it: its stored state, read in one transaction, at most 5 s old. */
 export interface OpenContent {
   readonly kidOverrides: readonly KidOverride[]
+  /** Milliseconds since 1970; undefined if the content is not stored or the store does not know. */
+  readonly createdAt: number | undefined
   /**
    * Changes with the kid overrides and the ready-made pssh boxes; '' if there are none. The layout of an answer depends on no other
    * stored value.
@@ -49,7 +55,7 @@ export interface OpenContent {
    * The content key; undefined if `issue` would have to create something. Creates nothing. The kid must be one of those passed to
    * `open`. Throws ERR_CONTENT_GONE, ERR_CONTENT_EXPIRED, ERR_SEAL_BROKEN.
    */
-  find(wanted: WantedKey): Uint8Array | undefined
+  find(wanted: WantedKey): FoundKey | undefined
   /** As `find`, with the IV. The IV is undefined for an override without an IV in a content without a secret. */
   findWithIv(wanted: WantedKey): FoundKeyAndIv | undefined
   /**

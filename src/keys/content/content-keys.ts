@@ -11,6 +11,7 @@ import { type CachedContent, ContentCache, contentCacheId } from './cache.ts'
 import {
   type ContentKeys,
   type DerivedKids,
+  type FoundKey,
   type FoundKeyAndIv,
   type IssuedKeys,
   type OpenContent,
@@ -121,6 +122,10 @@ class OpenedContent implements OpenContent {
     return this.#content.snapshot.kidOverrides
   }
 
+  get createdAt(): number | undefined {
+    return this.#content.snapshot.createdAt
+  }
+
   get signalingRevision(): string {
     return this.#content.snapshot.signalingRevision
   }
@@ -141,7 +146,7 @@ class OpenedContent implements OpenContent {
     return { keys: issued.keys, first: issued.first || first }
   }
 
-  find(wanted: WantedKey): Uint8Array | undefined {
+  find(wanted: WantedKey): FoundKey | undefined {
     this.#rejectExpired()
     return findKey(this.#ref, this.#content.snapshot, wanted)
   }

@@ -2,7 +2,7 @@ import type { KeyAndIv } from '../../formats/cenc.ts'
 import { assertIvIsNotKey, type Derivation } from '../crypto/derive.ts'
 import { unseal } from '../crypto/seal.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
-import { type FoundKeyAndIv, kidsOf, type WantedKey, wantedId } from './content-key.ts'
+import { type FoundKey, type FoundKeyAndIv, kidsOf, type WantedKey, wantedId } from './content-key.ts'
 import { covers, overrideContext, type SealedOverride, type Snapshot } from './snapshot.ts'
 
 const KEY_SIZE = 16
@@ -25,10 +25,13 @@ export function findAll(
 }
 
 /** The content key of a kid without its IV. Under the policy `random`, this is also the key that a first request would store. */
-export function findKey(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): Uint8Array | undefined {
+export function findKey(ref: ContentRef, snapshot: Snapshot, wanted: WantedKey): FoundKey | undefined {
   const override = findOverride(snapshot, wanted)
-  if (override !== undefined) return unsealOverride(ref, override).subarray(0, KEY_SIZE)
-  return snapshot.derivation?.contentKey(wanted.contentKeyClass, wanted.kid)
+  if (override !== undefined) {
+    return { contentKey: unsealOverride(ref, override).subarray(0, KEY_SIZE), source: 'override' }
+  }
+  const contentKey = snapshot.derivation?.contentKey(wanted.contentKeyClass, wanted.kid)
+  return contentKey && { contentKey, source: 'derived' }
 }
 
 /** The content key of a kid with its IV. */

@@ -24,11 +24,11 @@ export interface Snapshot {
   readonly isHeld: boolean
   /** The number of the content's secret. A regenerated content has a higher epoch, and its earlier keys are destroyed. */
   readonly epoch: number
-  /** Whether the store knows when the content was created. Such a content stays stored when its last override is removed. */
-  readonly isBorn: boolean
+  /** When the content was created, in milliseconds since 1970. A content with this time stays stored without its last override. */
+  readonly createdAt: number | undefined
 }
 
-type Life = Pick<Snapshot, 'expiresAt' | 'isHeld' | 'epoch' | 'isBorn'>
+type Life = Pick<Snapshot, 'expiresAt' | 'isHeld' | 'epoch' | 'createdAt'>
 
 /** An override and the data key that opens it, if that exists. */
 export interface SealedOverride extends StoredOverride {
@@ -47,7 +47,7 @@ export const NOTHING_STORED: Snapshot = {
   expiresAt: undefined,
   isHeld: false,
   epoch: 0,
-  isBorn: false,
+  createdAt: undefined,
 }
 
 /** Opens what was read for `kids`. Reuses the unchanged parts of `before`, an earlier snapshot of the same content. */
@@ -61,7 +61,7 @@ export async function openSnapshot(
 ): Promise<Snapshot> {
   const { kidOverrides, tombstone } = stored
   const { createdAt, expiresAt, hold, epoch } = stored.life
-  const life = { expiresAt, isHeld: hold !== undefined, epoch, isBorn: createdAt !== undefined }
+  const life = { expiresAt, isHeld: hold !== undefined, epoch, createdAt }
   const sealedSecret = stored.sealedSecret && Buffer.from(stored.sealedSecret).toString('latin1')
   const isSameSecret = before?.sealedSecret === sealedSecret
   const isPlain = hasOnlySecret(stored, stored.overrides.length)
@@ -98,7 +98,7 @@ export function isLost(before: Snapshot, stored: StoredContent | undefined): boo
   if (stored?.tombstone !== undefined) return false
   if (before.sealedSecret !== undefined && stored?.sealedSecret === undefined) return true
   const isTraceless = stored === undefined || (stored.life.createdAt === undefined && stored.overrides.length === 0)
-  return isTraceless && before.isBorn && before.overrides.size > 0
+  return isTraceless && before.createdAt !== undefined && before.overrides.size > 0
 }
 
 /**
@@ -149,7 +149,7 @@ function hasOnlySecret(content: Pick<StoredContent, 'kidOverrides' | 'tombstone'
 }
 
 function isSameLife(a: Life, b: Life): boolean {
-  return a.expiresAt === b.expiresAt && a.isHeld === b.isHeld && a.epoch === b.epoch && a.isBorn === b.isBorn
+  return a.expiresAt === b.expiresAt && a.isHeld === b.isHeld && a.epoch === b.epoch && a.createdAt === b.createdAt
 }
 
 function signalingRevision({ kidOverrides, overrides }: StoredContent): string {

@@ -1,5 +1,6 @@
 import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
 import type { ContentRef, Tenant } from './content-ref.ts'
+import type { IssuedKidStore } from './issued-kid-store.ts'
 
 /** The keys issued for one key period of a content. The ledger is a report: answers never depend on it. */
 export interface LedgerRecord extends ContentRef {
@@ -39,8 +40,11 @@ export interface KidQuery {
 }
 
 /** Stores the ledger. The contract tests are `test/adapters/store/ledger-store-contract.ts`. */
-export interface LedgerStore {
-  /** Merges each record into the stored record of its (tenant, contentId, periodId). Returns the kids that are now in both classes. */
+export interface LedgerStore extends IssuedKidStore {
+  /**
+   * Merges each record into the stored record of its (tenant, contentId, periodId), and adds its kids to the issued kids of the
+   * content. Returns the kids that are now in both classes.
+   */
   record(records: readonly LedgerRecord[]): Promise<readonly (ContentRef & { readonly kid: Kid })[]>
 
   /**

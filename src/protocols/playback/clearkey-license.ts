@@ -1,12 +1,9 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, kidOfBytes, uuidBytes } from '../../formats/cenc.ts'
-import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import { keyGuardsDrm, keyNotFound } from './key-delivery.ts'
-import type { FindPlayerKeys } from './player-keys.ts'
 
 /** A licence request of the Clear Key CDM. @see https://www.w3.org/TR/encrypted-media-2/#clear-key-request-format */
 export interface LicenseRequest {
-  /** Distinct, at least one. */
+  /** At least one, without duplicates. */
   readonly kids: readonly Kid[]
   readonly type: SessionType
 }
@@ -15,13 +12,13 @@ export interface LicenseRequest {
 export const SESSION_TYPES = ['temporary', 'persistent-license'] as const
 export type SessionType = (typeof SESSION_TYPES)[number]
 
-/** What a licence request may be at most: one with all kids allowed, each on a generous line. */
+/** Enough for the largest number of kids, each on a long line. */
 export const MAX_LICENSE_REQUEST_BYTES = 16 * 1024
 const MAX_KIDS = 128
 
 /**
- * The request in `bytes`. Lenient where players differ: kids padded or not, in the alphabet of base64 or base64url, `type` left
- * out. Throws ERR_LICENSE_REQUEST_INVALID, ERR_BODY_TOO_LARGE.
+ * Reads a licence request. Accepts what players send: kids with or without padding, in base64 or base64url, and no `type`. Throws
+ * ERR_LICENSE_REQUEST_INVALID, ERR_BODY_TOO_LARGE.
  */
 export function readLicenseRequest(bytes: Uint8Array): LicenseRequest {
   if (bytes.length > MAX_LICENSE_REQUEST_BYTES) {
@@ -52,22 +49,9 @@ export function writeLicense(keys: readonly LicenseKey[], type: SessionType): st
   })
 }
 
-/** Issues the licence for those of `kids` that have a key a player may have. */
-export type IssueLicense = (ref: ContentRef, kids: readonly Kid[], type: SessionType) => Promise<string>
-
-/** Issues licences. Throws ERR_KEY_NOT_FOUND or ERR_KEY_GUARDS_DRM when no key is left, ERR_CONTENT_GONE, ERR_STORE_UNAVAILABLE. */
-export function clearKeyLicenses(findPlayerKeys: FindPlayerKeys): IssueLicense {
-  return async (ref, kids, type) => {
-    const found = await findPlayerKeys(ref, kids)
-    const keys = found.filter((one) => one.contentKey !== undefined)
-    if (keys.length > 0) return writeLicense(keys, type)
-    throw found.some((one) => one.contentKey === undefined && one.lack === 'drm') ? keyGuardsDrm() : keyNotFound()
-  }
-}
-
 const UTF8 = new TextDecoder('utf-8', { fatal: true })
 
-/** The members of the JSON object in `bytes`; a byte order mark before it does not matter. */
+/** The members of the JSON object in `bytes`, which may start with a byte order mark. */
 function readJson(bytes: Uint8Array): { readonly kids?: unknown; readonly type?: unknown } {
   let value: unknown
   try {

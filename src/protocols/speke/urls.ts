@@ -30,9 +30,15 @@ export function toUrlSegment(id: string): string {
   return /^[A-Za-z0-9_-]+$/.test(id) ? id : `~${Buffer.from(id).toString('base64url')}`
 }
 
-/** The id of a path segment; undefined if no id is written so. */
+/** Tenants and contents have at most this many characters. */
+const MAX_ID = 256
+/** The longest segment of such an id: `~` and the base64url form of four bytes per character. */
+const MAX_SEGMENT = 1 + Math.ceil((MAX_ID * 4 * 4) / 3)
+
+/** The id of a path segment; undefined if no id is written so, or if it is longer than 256 characters. */
 export function fromUrlSegment(segment: string): string | undefined {
-  if (/^[A-Za-z0-9_-]+$/.test(segment)) return segment
+  if (segment.length > MAX_SEGMENT) return undefined
+  if (/^[A-Za-z0-9_-]+$/.test(segment)) return segment.length > MAX_ID ? undefined : segment
   const id = /^~[A-Za-z0-9_-]+$/.test(segment) ? Buffer.from(segment.slice(1), 'base64url').toString() : ''
-  return id !== '' && toUrlSegment(id) === segment ? id : undefined
+  return id !== '' && toUrlSegment(id) === segment && [...id].length <= MAX_ID ? id : undefined
 }

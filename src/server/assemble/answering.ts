@@ -1,4 +1,3 @@
-import type { Ledger, LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { AnswerOptions, AnswerWarning } from '../../protocols/speke/answer.ts'
 import type { SignalingProfile } from '../../protocols/speke/profile.ts'
 import { PlayerUrls } from '../../protocols/speke/urls.ts'
@@ -48,11 +47,6 @@ export function profileFinder(settings: Config, { profileOf }: Pick<Callers, 'pr
   const ofContent = profileChooser(signalingProfiles, settings.signalingProfile, settings.contents)
   return ({ client, contentId }: { readonly client: string; readonly contentId: string }): SignalingProfile =>
     signalingProfiles.get(profileOf(client) ?? '') ?? ofContent(contentId)
-}
-
-/** Tells the ledger of every period of an answer. */
-export function recordAll(ledger: Ledger, records: readonly LedgerEntry[]): void {
-  for (const record of records) ledger.record(record)
 }
 
 function logWarning(log: Log, warning: AnswerWarning): void {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { DRM_SYSTEMS } from '../../formats/drm/facts.ts'
 import { selfTestSignaling } from '../../formats/drm/self-test.ts'
 import { StoredContentKeys } from '../../keys/content/content-keys.ts'
@@ -7,7 +8,7 @@ import { selfTestKeys } from '../../keys/crypto/self-test.ts'
 import { Ledger, type LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { AuditSink } from '../../operations/audit/sink.ts'
 import { createCpixTransfer } from '../../operations/transfer/transfer.ts'
-import { issuedClasses } from '../../protocols/playback/issued-classes.ts'
+import { IssuedKids } from '../../protocols/playback/issued-kids.ts'
 import { SpekeAnswerer } from '../../protocols/speke/answer.ts'
 import { WidevineAnswerer } from '../../protocols/widevine/get-content-key.ts'
 import type { Config } from '../config/config.ts'
@@ -15,7 +16,7 @@ import { ContentRules } from '../config/content-rules.ts'
 import { countSignaling } from '../observe/count-signaling.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { answerSettings, profileFinder, recordAll } from './answering.ts'
+import { answerSettings, profileFinder } from './answering.ts'
 import { ANONYMOUS_SIGNER, CallerRegistry, findSigner } from './callers.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { openKeysAtRest } from './keys-at-rest.ts'
@@ -86,16 +87,27 @@ export async function assemble(
     })
     metrics.watchQueue('ledgerQueue', () => ledger.waiting)
     const countSystems = countSignaling(metrics)
+    const issuedKids = new IssuedKids({
+      store,
+      now: () => performance.now(),
+      wait: (ms) => setTimeout(ms),
+      onUnconfirmed({ tenant, contentId }, { code, message }) {
+        log.warn(
+          { tenant, contentId, code, problem: message },
+          'store unavailable: players get keys that may not be issued',
+        )
+      },
+    })
+    const record = (records: readonly LedgerEntry[]): void => {
+      for (const one of records) ledger.record(one)
+      issuedKids.note(records)
+    }
     const sinks = {
       log,
       record(records: readonly LedgerEntry[]) {
-        recordAll(ledger, records)
+        record(records)
         countSystems(records)
       },
-    }
-    const playedKeys = {
-      contentKeys,
-      issuedClasses: issuedClasses({ ledger: store, now: () => performance.now() }),
     }
     const operations = await openOperations({
       config,
@@ -126,7 +138,7 @@ export async function assemble(
           drmSystems: [...settings.drmSystems.values()],
           importKey: settings.api.importKey?.reveal(),
         }),
-      playersWith: (settings) => playerRoutes(playedKeys, settings),
+      playersWith: (settings) => playerRoutes({ contentKeys, issuedKids }, settings),
       widevineWith: (settings, callers) => {
         const { signers } = settings.widevine
         const anyone =
@@ -146,7 +158,7 @@ export async function assemble(
               return anyone && client === 'unknown' && signer === 'unknown' ? ANONYMOUS_SIGNER : undefined
             },
             settingsFor: ({ contentId }, client) => profileFor({ client, contentId }).settings.widevine,
-            record: (records) => recordAll(ledger, records),
+            record,
           }),
         }
       },

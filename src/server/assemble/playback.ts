@@ -5,11 +5,9 @@ import type { PlayerRouteOptions } from '../../http/routes/player.ts'
 import type { ContentKeys } from '../../keys/content/content-key.ts'
 import { type AccessControl, openAccess } from '../../protocols/playback/access.ts'
 import { callbackAccess } from '../../protocols/playback/callback-access.ts'
-import { clearKeyLicenses } from '../../protocols/playback/clearkey-license.ts'
 import { corsOf } from '../../protocols/playback/cors.ts'
-import type { IssuedClasses } from '../../protocols/playback/issued-classes.ts'
-import { keyDelivery } from '../../protocols/playback/key-delivery.ts'
-import { playerKeys } from '../../protocols/playback/player-keys.ts'
+import type { IssuedKids } from '../../protocols/playback/issued-kids.ts'
+import { PlayerKeys } from '../../protocols/playback/player-keys.ts'
 import { jwtAccess, signedUrlAccess } from '../../protocols/playback/token-access.ts'
 import type { Config } from '../config/config.ts'
 import type { AccessSettings } from '../config/playback.ts'
@@ -18,15 +16,15 @@ import { postDecision } from '../delivery/post-decision.ts'
 /** The keys that players are served from. */
 export interface PlayedKeys {
   readonly contentKeys: ContentKeys
-  readonly issuedClasses: IssuedClasses
+  readonly issuedKids: IssuedKids
 }
 
 /** The routes of players under a configuration. */
-export function playerRoutes(keys: PlayedKeys, { playback, loopback }: Config): PlayerRouteOptions {
+export function playerRoutes(played: PlayedKeys, { playback, loopback }: Config): PlayerRouteOptions {
   const { access, origins, token, rateLimit, serveDrmKeys } = playback
   const { perSecond, burst } = rateLimit
-  const find = playerKeys({
-    ...keys,
+  const keys = new PlayerKeys({
+    ...played,
     servesDrmKeys: ({ tenant, contentId }) => {
       const name = `${tenant}/${contentId}`
       return serveDrmKeys.some((pattern) => matchesPattern(pattern, name))
@@ -43,8 +41,7 @@ export function playerRoutes(keys: PlayedKeys, { playback, loopback }: Config): 
       limit: new RateLimit({ perSecond, burst, now: () => performance.now(), maxBuckets: MAX_SUBJECTS }),
     }),
     now: () => Date.now(),
-    deliverKey: keyDelivery(find),
-    issueLicense: clearKeyLicenses(find),
+    keys,
   }
 }
 

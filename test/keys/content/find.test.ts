@@ -12,7 +12,7 @@ for (const policy of ['derived', 'random'] as const) {
       const { keys } = keyringOf({ policy })
       const { keys: issued } = await issue(keys, [wantedOf(1)])
       const content = await keys.open(REF, [kidOf(1)])
-      assert.equal(hex(content.find(wantedOf(1)) ?? assert.fail()), issued[0]?.split(' ')[0])
+      assert.equal(hex(content.find(wantedOf(1))?.contentKey ?? assert.fail()), issued[0]?.split(' ')[0])
     })
 
     test('finds nothing of a content that does not exist, and creates nothing', async () => {

@@ -44,7 +44,7 @@ function livingOf(given: Partial<ContentKeysOptions> & { readonly class?: Retent
     })
   const find = async (keys = keyring.keys) => {
     const found = (await keys.open(REF, [kidOf(1)])).find(wantedOf(1))
-    return found && hex(found)
+    return found && hex(found.contentKey)
   }
   return { ...keyring, store, kept, renewed, another, find, start: clock.at }
 }

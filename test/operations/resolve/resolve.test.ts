@@ -196,7 +196,7 @@ describe('a licence server', () => {
     const key = content.find({ kid: kidOf(1), contentKeyClass: 'drm' }) ?? assert.fail('no key')
     assert.deepEqual(
       keys.map((one) => [one.key, one.commonEncryptionScheme, one.contentKeyPeriod]),
-      [[Buffer.from(key).toString('base64'), undefined, undefined]],
+      [[Buffer.from(key.contentKey).toString('base64'), undefined, undefined]],
     )
   })
 })

@@ -350,7 +350,7 @@ describe('GET of a document', () => {
       const issued = content.findWithIv({ kid: numbered(1), contentKeyClass: 'drm' })
       assert.notEqual(issued, undefined)
       const expected = content.find({ kid: KID as ReturnType<typeof numbered>, contentKeyClass: 'drm' })
-      assert.deepEqual(clear, Buffer.from(expected ?? []))
+      assert.deepEqual(clear, Buffer.from(expected?.contentKey ?? []))
       assert.doesNotMatch(answer, /PlainValue/)
       assert.ok(!answer.includes(clear.toString('base64')))
     })
@@ -626,8 +626,8 @@ describe('PUT of a document', () => {
       KID as ReturnType<typeof numbered>,
     ])
     assert.deepEqual(
-      Buffer.from(content.find({ kid: KID as ReturnType<typeof numbered>, contentKeyClass: 'drm' }) ?? []),
-      Buffer.from(key ?? []),
+      Buffer.from(content.find({ kid: KID as ReturnType<typeof numbered>, contentKeyClass: 'drm' })?.contentKey ?? []),
+      Buffer.from(key?.contentKey ?? []),
     )
     const stored = (await store.findDocument({ tenant: 'default', contentId: 'movie' }))?.xml ?? ''
     assert.doesNotMatch(stored, /DocumentKey|MACMethod|CipherValue/)

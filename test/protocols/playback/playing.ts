@@ -1,15 +1,14 @@
-import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import type { Kid } from '../../../src/formats/cenc.ts'
 import type { Handler } from '../../../src/http/request.ts'
 import { clearKeyLicense, type PlayerOptions, playerKey } from '../../../src/http/routes/player.ts'
-import type { ContentKeys } from '../../../src/keys/content/content-key.ts'
-import type { LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
+import type { ContentKeys, WantedKey } from '../../../src/keys/content/content-key.ts'
+import type { ContentRef } from '../../../src/keys/ports/content-ref.ts'
+import type { IssuedKidStore } from '../../../src/keys/ports/issued-kid-store.ts'
+import type { LedgerRecord, LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 import { openAccess } from '../../../src/protocols/playback/access.ts'
-import { clearKeyLicenses } from '../../../src/protocols/playback/clearkey-license.ts'
 import { corsOf } from '../../../src/protocols/playback/cors.ts'
-import { issuedClasses } from '../../../src/protocols/playback/issued-classes.ts'
-import { keyDelivery } from '../../../src/protocols/playback/key-delivery.ts'
-import { playerKeys } from '../../../src/protocols/playback/player-keys.ts'
+import { IssuedKids } from '../../../src/protocols/playback/issued-kids.ts'
+import { PlayerKeys } from '../../../src/protocols/playback/player-keys.ts'
 import { type CallOverrides, callOf, handlerFor } from '../../http/calls.ts'
 import { hex, issue, keyringOf, kidOf, REF, wantedOf } from '../../keys/fixtures.ts'
 
@@ -18,18 +17,32 @@ export const NOW = Date.UTC(2026, 10, 21)
 
 export interface Setup extends Partial<PlayerOptions> {
   readonly contentKeys?: ContentKeys
-  readonly ledger?: Pick<LedgerStore, 'findByKid'>
+  readonly issuedStore?: Pick<IssuedKidStore, 'findIssued'>
   readonly servesDrmKeys?: (contentId: string) => boolean
+  /** What happens on other nodes while a request waits. */
+  readonly whileWaiting?: (store: LedgerStore) => Promise<void>
 }
 
-/** The player's side of a server whose content `movie` was issued a clear key of kid 1, a drm key of kid 2. */
+/** The player's side of a server that issued keys of the content `movie`: clear ones of kids 1 and 3, a drm one of kid 2. */
 export async function playing(setup: Setup = {}) {
   const keyring = keyringOf()
-  const ledger = memoryStore()
+  const store = keyring.store as typeof keyring.store & LedgerStore
   const contentKeys = setup.contentKeys ?? keyring.keys
-  const find = playerKeys({
+  const waits: number[] = []
+  const unconfirmed: string[] = []
+  const issuedKids = new IssuedKids({
+    store: setup.issuedStore ?? store,
+    now: () => keyring.clock.at,
+    async wait(ms) {
+      waits.push(ms)
+      keyring.clock.at += ms
+      await setup.whileWaiting?.(store)
+    },
+    onUnconfirmed: ({ contentId }) => void unconfirmed.push(contentId),
+  })
+  const keys = new PlayerKeys({
     contentKeys,
-    issuedClasses: issuedClasses({ ledger: setup.ledger ?? ledger, now: () => keyring.clock.at }),
+    issuedKids,
     servesDrmKeys: ({ contentId }) => setup.servesDrmKeys?.(contentId) ?? false,
   })
   const player: PlayerOptions = {
@@ -40,37 +53,37 @@ export async function playing(setup: Setup = {}) {
     ...setup,
   }
   const handler = handlerFor({
-    routes: [
-      playerKey({ ...player, deliverKey: keyDelivery(find) }),
-      clearKeyLicense({ ...player, issueLicense: clearKeyLicenses(find) }),
-    ],
+    routes: [playerKey({ ...player, keys }), clearKeyLicense({ ...player, keys })],
     checks: [],
     observe: () => {},
     now: () => 0,
   })
 
-  const wanted = [wantedOf(1, 'clear'), wantedOf(2, 'drm')]
+  const wanted = [wantedOf(1, 'clear'), wantedOf(2, 'drm'), wantedOf(3, 'clear')]
   const issued = await issue(keyring.keys, wanted)
   const [clear = '', drm = ''] = issued.keys.map((both) => both.split(' ')[0])
-  await ledger.record([
-    {
-      ...REF,
-      periodId: '',
-      periodIndex: undefined,
-      periodStart: undefined,
-      periodEnd: undefined,
-      keys: wanted.map((one) => {
-        return { ...one, commonEncryptionScheme: 'cenc', intendedTrackTypes: [], systemIds: [] }
-      }),
-      client: 'test',
-      spekeVersion: '2.0',
-      firstAt: NOW,
-      lastAt: NOW,
-      requests: 1,
-      keepUntil: undefined,
-    },
-  ])
-  return { ...keyring, ledger, handler, clear, drm }
+  await store.record([recordOf(wanted)])
+  return { ...keyring, ledger: store, handler, issuedKids, waits, unconfirmed, clear, drm }
+}
+
+/** The ledger record of keys that were issued. */
+export function recordOf(wanted: readonly WantedKey[], ref: ContentRef = REF): LedgerRecord {
+  return {
+    ...ref,
+    periodId: '',
+    periodIndex: undefined,
+    periodStart: undefined,
+    periodEnd: undefined,
+    keys: wanted.map((one) => {
+      return { ...one, commonEncryptionScheme: 'cenc', intendedTrackTypes: [], systemIds: [] }
+    }),
+    client: 'test',
+    spekeVersion: '2.0',
+    firstAt: NOW,
+    lastAt: NOW,
+    requests: 1,
+    keepUntil: undefined,
+  }
 }
 
 /** The bytes of a key, in hex, or the refusal. */

@@ -93,6 +93,7 @@ export function answering(setup: Setup = {}) {
 export function openContentOf(stored: Pick<OpenContent, 'issue'> & Partial<OpenContent>): OpenContent {
   return {
     kidOverrides: [],
+    createdAt: undefined,
     signalingRevision: '',
     pssh: () => undefined,
     find: () => assert.fail('an answer issues keys'),

@@ -27,8 +27,7 @@ const answering: Handler = handlerFor({
       cors: corsOf(['https://player.example.com']),
       token: {},
       now: () => 0,
-      deliverKey: async () => KEY,
-      issueLicense: async () => '{"keys":[]}',
+      keys: { deliver: async () => KEY, license: async () => '{"keys":[]}' },
     },
     widevine: {
       widevine: { answer: async (signer, bytes) => ({ body: JSON.stringify({ signer, bytes: bytes.length }) }) },

@@ -3,6 +3,7 @@ import type { ClientStore } from '../../../auth/clients/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
+import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import type { LedgerStore } from '../../../keys/ports/ledger-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { AuditHeadStore, DocumentStore } from '../../../operations/ports/store.ts'
@@ -27,6 +28,8 @@ export interface CopyReport {
 }
 
 const ALL = 1_000_000_000
+const ISSUED_PAGE = 1_000
+const NO_CONTENT: ContentRef = { tenant: '', contentId: '' }
 
 /**
  * Copies a store into another, reads everything back and compares it. Existing items stay, so you can repeat an
@@ -43,6 +46,8 @@ export async function copyStore({ from, to, onProgress = () => {}, pageSize = 20
   }
   const clients = await copyClients(from, to)
   await copyAuditHeads(from, to)
+  const { completeSince } = await from.findIssued(NO_CONTENT, [])
+  await to.putCompleteSince(completeSince)
   const report = { dataKeys: dataKeys.length, contents: 0, periods: 0, clients, written: 0 }
   for (let after: ContentRef | undefined; ; ) {
     const page = await from.listContents(after, pageSize)
@@ -66,6 +71,7 @@ async function copyContent(from: Store, to: Store, ref: ContentRef) {
     if (!isDeepStrictEqual(await wholeContent(to, ref), source)) throw conflict(nameOf(ref))
   }
   const isDocumentWritten = await copyDocument(from, to, ref)
+  await copyIssued(from, to, ref)
   return { isWritten: isOther || isDocumentWritten, periods: await copyPeriods(from, to, ref) }
 }
 
@@ -111,6 +117,16 @@ async function copyAuditHeads(from: Store, to: Store): Promise<void> {
     const isSame = copied?.seq === head.seq && isDeepStrictEqual(copied, head)
     if (!isSame && (copied?.seq ?? 0) <= head.seq)
       throw conflict(`the head of audit chain ${JSON.stringify(head.chain)}`)
+  }
+}
+
+/** Players need the issued kids, and the ledger has only those of recent periods. */
+async function copyIssued(from: Store, to: Store, ref: ContentRef): Promise<void> {
+  for (let after: IssuedKid | undefined; ; ) {
+    const page = await from.listIssued(ref, after, ISSUED_PAGE)
+    if (page.length > 0) await to.putIssued(ref, page)
+    after = page.at(-1)
+    if (page.length < ISSUED_PAGE) return
   }
 }
 

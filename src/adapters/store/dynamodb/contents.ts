@@ -10,6 +10,7 @@ import {
   type DynamoDbItem,
   documentPartition,
   epochOf,
+  issuedPartition,
   overrideKeyOf,
   partOf,
 } from './items.ts'
@@ -150,10 +151,12 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
     },
 
     async clear(ref, epoch) {
-      for await (const page of both(table.query(contentPartition(ref)), table.query(documentPartition(ref)))) {
-        const old = page.filter((item) => item.sk !== CONTENT && epochOf(item) <= epoch)
-        for (let at = 0; at < old.length; at += AT_ONCE) {
-          await Promise.all(old.slice(at, at + AT_ONCE).map((item) => table.remove(item)))
+      for (const pk of [contentPartition(ref), documentPartition(ref), issuedPartition(ref)]) {
+        for await (const page of table.query(pk)) {
+          const old = page.filter((item) => item.sk !== CONTENT && epochOf(item) <= epoch)
+          for (let at = 0; at < old.length; at += AT_ONCE) {
+            await Promise.all(old.slice(at, at + AT_ONCE).map((item) => table.remove(item)))
+          }
         }
       }
       // Until this point the content is listed as expired, so that the next sweep finishes an interrupted one.
@@ -161,11 +164,6 @@ export function dynamoDbContents({ table, now, graceMs }: DynamoDbContentsOption
       await table.update({ pk: contentPartition(ref), sk: CONTENT }, { expiresAt: undefined }, done)
     },
   }
-}
-
-async function* both<T>(first: AsyncIterable<T>, second: AsyncIterable<T>): AsyncIterable<T> {
-  yield* first
-  yield* second
 }
 
 /** The partition up to the overrides beyond the limit, which are read only for requested kids. */

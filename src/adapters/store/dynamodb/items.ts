@@ -113,6 +113,11 @@ export function documentPartition({ tenant, contentId }: ContentRef): string {
   return `document ${JSON.stringify([tenant, contentId])}`
 }
 
+/** The partition of the issued kids of a content. */
+export function issuedPartition({ tenant, contentId }: ContentRef): string {
+  return `issued ${JSON.stringify([tenant, contentId])}`
+}
+
 /** DynamoDB limits an item to 400 KB. */
 const PACKED_FROM = 100_000
 

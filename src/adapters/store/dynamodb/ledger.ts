@@ -2,7 +2,8 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import type { Kid } from '../../../formats/cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
-import type { LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
+import type { IssuedKidStore } from '../../../keys/ports/issued-kid-store.ts'
+import type { LedgerKey, LedgerRecord, LedgerStore } from '../../../keys/ports/ledger-store.ts'
 import { newestFirst, periodsOfKid, toText } from '../rows.ts'
 import { type DynamoDbItem, type DynamoDbKey, hashOf, pack, unpack } from './items.ts'
 import { recentItemOf, recentKeyOf } from './recent.ts'
@@ -20,7 +21,7 @@ const DAY_MS = 86_400_000
  * recent list are stored first; an entry without its period is skipped. All have a `ttl`, after which DynamoDB deletes
  * them; `prune` deletes them sooner.
  */
-export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'> {
+export function dynamoDbLedger(table: DynamoDbTable, issued: IssuedKidStore): Omit<LedgerStore, 'close'> {
   const recordOne = async (record: LedgerRecord): Promise<readonly Conflict[]> => {
     const key = periodKeyOf(record)
     for (let tries = 0; tries < TRIES; tries++) {
@@ -29,6 +30,7 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
       const merged = before === undefined ? record : mergeLedgerRecords(before, record)
       const [conflicts] = await Promise.all([
         putKids(merged, before),
+        issued.putIssued(record, freshKeys(merged, before)),
         before === undefined && record.periodId !== '' ? table.put(recentItemOf(record)) : true,
       ])
       const revision = Number(standing?.revision ?? 0) + 1
@@ -40,8 +42,7 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
 
   /** Adds the period to its kids where it is missing. Returns the kids that were issued in both classes. */
   const putKids = async (record: LedgerRecord, before: LedgerRecord | undefined): Promise<readonly Conflict[]> => {
-    const known = new Set(before?.keys.map(ledgerKeyId))
-    const fresh = record.keys.filter((one) => !known.has(ledgerKeyId(one)))
+    const fresh = freshKeys(record, before)
     const isLonger = dayOf(record.keepUntil) !== dayOf(before?.keepUntil)
     const kids = [...new Set((isLonger ? record.keys : fresh).map(({ kid }) => kid))]
     const conflicts = await inTurns(kids, async (kid) => {
@@ -74,6 +75,8 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
   }
 
   return {
+    ...issued,
+
     async record(records) {
       const merged = new Map<string, LedgerRecord>()
       for (const record of records) {
@@ -127,6 +130,12 @@ export function dynamoDbLedger(table: DynamoDbTable): Omit<LedgerStore, 'close'>
       return pruned
     },
   }
+}
+
+/** The keys of a period that were not recorded before. */
+function freshKeys({ keys }: LedgerRecord, before: LedgerRecord | undefined): readonly LedgerKey[] {
+  const known = new Set(before?.keys.map(ledgerKeyId))
+  return keys.filter((one) => !known.has(ledgerKeyId(one)))
 }
 
 function ledgerPartition({ tenant, contentId }: ContentRef): string {

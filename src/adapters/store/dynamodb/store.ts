@@ -8,6 +8,7 @@ import { dynamoDbCatalogue, dynamoDbDocuments } from './catalogue.ts'
 import { dynamoDbClients } from './clients.ts'
 import { dynamoDbContents } from './contents.ts'
 import { dynamoDbDataKeys } from './data-keys.ts'
+import { dynamoDbIssued } from './issued.ts'
 import { dynamoDbLedger } from './ledger.ts'
 import { dynamoDbLife } from './life.ts'
 import { dynamoDbMaintenance } from './maintenance.ts'
@@ -65,7 +66,7 @@ export function dynamoDbStore(
     ...lifeStore,
     ...storedDataKeys,
     ...writes,
-    ...dynamoDbLedger(table),
+    ...dynamoDbLedger(table, dynamoDbIssued({ table, now })),
     ...dynamoDbRecentPeriods(table),
     ...dynamoDbDocuments(table, contents, writes),
     ...dynamoDbCatalogue(table, contents),

@@ -7,6 +7,7 @@ import type {
   StoredOverride,
   Tombstone,
 } from '../../../keys/ports/content-store.ts'
+import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import type { Expiry, LifeStore } from '../../../keys/ports/lifetime-store.ts'
 import type { StoredDocument } from '../../../operations/ports/store.ts'
 import { COMPLETE_OVERRIDES, UNBORN } from '../content.ts'
@@ -20,6 +21,8 @@ export interface MemoryContent {
   document: StoredDocument | undefined
   readonly overrides: Map<string, StoredOverride>
   readonly kidOverrides: Map<string, KidOverride>
+  /** By `overrideId`. */
+  readonly issued: Map<string, IssuedKid>
 }
 
 /** Every content of a store in memory. */
@@ -44,6 +47,7 @@ export function memoryContents(): MemoryContents {
         document: undefined,
         overrides: new Map(),
         kidOverrides: new Map(),
+        issued: new Map(),
       }
       contents.set(idOf(ref), content)
       return content
@@ -77,6 +81,7 @@ export function destroy(content: MemoryContent, { at, reason, cause }: Tombstone
   content.document = undefined
   content.overrides.clear()
   content.kidOverrides.clear()
+  content.issued.clear()
   content.tombstone = { at, reason, cause }
 }
 
@@ -91,7 +96,10 @@ export function byBytes(a: string, b: string): number {
 
 export const overrideId = ({ kid, contentKeyClass }: Pick<StoredOverride, 'kid' | 'contentKeyClass'>): string =>
   `${kid} ${contentKeyClass}`
-export const byKid = (a: StoredOverride, b: StoredOverride): number => (overrideId(a) < overrideId(b) ? -1 : 1)
+export function byKid(a: IssuedKid, b: IssuedKid): number {
+  const [first, second] = [overrideId(a), overrideId(b)]
+  return first === second ? 0 : first < second ? -1 : 1
+}
 
 const idOf = ({ tenant, contentId }: ContentRef): string => JSON.stringify([tenant, contentId])
 

@@ -1,6 +1,7 @@
 import type { Kid } from '../../../formats/cenc.ts'
 import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
+import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import {
   type LedgerRecord,
   type LedgerStore,
@@ -8,6 +9,7 @@ import {
   toRecentPeriod,
 } from '../../../keys/ports/ledger-store.ts'
 import { newestFirst, periodsOfKid } from '../rows.ts'
+import { byKid, type MemoryContents, overrideId } from './contents.ts'
 
 interface Content {
   readonly periods: Map<string, LedgerRecord>
@@ -16,14 +18,23 @@ interface Content {
 }
 
 /** The ledger in memory. */
-export function memoryLedgerStore(): Omit<LedgerStore, 'close'> & RecentPeriods {
+export function memoryLedgerStore(stored: MemoryContents): Omit<LedgerStore, 'close'> & RecentPeriods {
   const contents = new Map<string, Content>()
+  let completeSince = 0
+  const addIssued = (ref: ContentRef, issued: readonly IssuedKid[]): void => {
+    const content = stored.find(ref)
+    if (content === undefined || content.tombstone !== undefined) return
+    for (const { kid, contentKeyClass } of issued) {
+      content.issued.set(overrideId({ kid, contentKeyClass }), { kid, contentKeyClass })
+    }
+  }
 
   return {
     async record(records) {
       const conflicts: (ContentRef & { readonly kid: Kid })[] = []
       for (const record of records) {
         const { tenant, contentId, periodId } = record
+        addIssued(record, record.keys)
         const content: Content = contents.get(idOf(record)) ?? { periods: new Map(), keys: new Set() }
         contents.set(idOf(record), content)
         for (const { kid, contentKeyClass } of record.keys) {
@@ -47,6 +58,23 @@ export function memoryLedgerStore(): Omit<LedgerStore, 'close'> & RecentPeriods 
 
     async findByContent(ref, limit) {
       return [...(contents.get(idOf(ref))?.periods.values() ?? [])].sort(newestFirst).slice(0, limit)
+    },
+
+    async findIssued(ref, kids) {
+      const wanted = new Set(kids)
+      const issued = [...(stored.find(ref)?.issued.values() ?? [])].filter(({ kid }) => wanted.has(kid))
+      return { issued: issued.sort(byKid), completeSince }
+    },
+
+    async listIssued(ref, after, limit) {
+      const issued = [...(stored.find(ref)?.issued.values() ?? [])].sort(byKid)
+      return issued.filter((one) => after === undefined || byKid(one, after) > 0).slice(0, limit)
+    },
+
+    putIssued: async (ref, issued) => addIssued(ref, issued),
+
+    async putCompleteSince(at) {
+      completeSince = Math.max(completeSince, at)
     },
 
     async listRecent({ since, until }, after, limit) {

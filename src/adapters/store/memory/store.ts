@@ -43,7 +43,7 @@ export function memoryStore(): ContentStore &
       return 'stored'
     },
     ...records,
-    ...memoryLedgerStore(),
+    ...memoryLedgerStore(contents),
     ...clients,
     async putAuditHead(head) {
       refuseRemoved({ tenant: AUDIT_TENANT }, head.sealed)

@@ -9,10 +9,12 @@ import {
   toRecentPeriod,
 } from '../../../keys/ports/ledger-store.ts'
 import {
+  damaged,
   MAX_PERIODS_OF_KID,
   PERIODS_OF_KID,
   type Row,
   toClass,
+  toIssuedKid,
   toLedgerJson,
   toLedgerRecord,
   toStoredKid,
@@ -72,6 +74,31 @@ const PUT_KIDS = {
     ON CONFLICT (tenant, kid, content_id, class, period_id) DO NOTHING`,
 }
 
+/** For contents that are stored and not destroyed. The order is fixed, so that two transactions cannot deadlock. */
+const PUT_ISSUED = {
+  name: 'keyspring-put-issued',
+  text: `INSERT INTO keyspring_issued_kid (tenant, content_id, kid, class)
+    SELECT DISTINCT given.* FROM unnest($1::TEXT[], $2::TEXT[], $3::UUID[], $4::TEXT[]) AS given (tenant, content_id, kid, class)
+      JOIN keyspring_content AS content USING (tenant, content_id)
+      WHERE content.tombstone_at IS NULL ORDER BY 1, 2, 3, 4
+    ON CONFLICT (tenant, content_id, kid, class) DO NOTHING`,
+}
+/** One row also for a content without issued kids. */
+const FIND_ISSUED = {
+  name: 'keyspring-find-issued',
+  text: `SELECT at, kid, class FROM keyspring_issued_since LEFT JOIN keyspring_issued_kid
+      ON tenant = $1 AND content_id = $2 AND kid = ANY ($3::UUID[]) ORDER BY kid, class`,
+}
+const LIST_ISSUED = {
+  name: 'keyspring-list-issued',
+  text: `SELECT kid, class FROM keyspring_issued_kid WHERE tenant = $1 AND content_id = $2
+      AND ($3::UUID IS NULL OR (kid, class) > ($3, $4)) ORDER BY kid, class LIMIT $5`,
+}
+const PUT_SINCE = {
+  name: 'keyspring-put-issued-since',
+  text: 'UPDATE keyspring_issued_since SET at = greatest(at, $1)',
+}
+
 /**
  * The ledger in PostgreSQL. Rows are locked in a fixed order, so that nodes that report the same periods do not
  * deadlock.
@@ -89,6 +116,20 @@ export function postgresLedger(pool: PostgresPool): Omit<LedgerStore, 'close'> {
     },
     findByContent: async (ref, limit) =>
       (await pool.run(BY_CONTENT, [...namesOf(ref), limit])).rows.map(toLedgerRecord),
+    async findIssued(ref, kids) {
+      const { rows } = await pool.run(FIND_ISSUED, [...namesOf(ref), kids])
+      const completeSince = Number(rows[0]?.at ?? damaged('when the record of issued kids began'))
+      return { issued: rows.filter(({ kid }) => kid !== null).map(toIssuedKid), completeSince }
+    },
+    async listIssued(ref, after, limit) {
+      const place = [after?.kid ?? null, after?.contentKeyClass ?? '']
+      return (await pool.run(LIST_ISSUED, [...namesOf(ref), ...place, limit])).rows.map(toIssuedKid)
+    },
+    async putIssued(ref, issued) {
+      const rows = issued.map(({ kid, contentKeyClass }) => [...namesOf(ref), kid, contentKeyClass])
+      await pool.run(PUT_ISSUED, columnsOf(rows, 4))
+    },
+    putCompleteSince: async (at) => void (await pool.run(PUT_SINCE, [at])),
     prune: async (now, limit) => (await pool.run(PRUNE, [now, limit], false)).count,
   }
 }
@@ -117,6 +158,7 @@ async function record(run: Run, records: readonly LedgerRecord[]): Promise<reado
     .map(({ record: of, key }) => [...namesOf(of), key.kid, key.contentKeyClass, escapeName(of.periodId)])
     .sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
   await run(PUT_KIDS, columnsOf(keys, 5))
+  await run(PUT_ISSUED, columnsOf(keys, 4))
   return conflicts
 }
 

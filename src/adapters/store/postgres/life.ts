@@ -43,7 +43,7 @@ const DESTROY = {
   text: `UPDATE keyspring_content SET sealed_secret = NULL, generation = NULL, expires_at = NULL,
       tombstone_at = $3, tombstone_reason = $4, tombstone_cause = 'expired' ${OF_GIVEN}`,
 }
-const REMOVE_PARTS = ['override', 'kid_override', 'document'].map((table) => {
+const REMOVE_PARTS = ['override', 'kid_override', 'document', 'issued_kid'].map((table) => {
   return { name: `keyspring-clear-${table}`, text: `DELETE FROM keyspring_${table} ${OF_GIVEN}` }
 })
 

@@ -141,6 +141,23 @@ export const POSTGRES_MIGRATIONS: readonly Migration[] = [
     name: 'key periods by when they were first asked for',
     sql: 'CREATE INDEX keyspring_ledger_period_by_start ON keyspring_ledger_period (first_at)',
   },
+  {
+    // Processes of the version before may issue kids for some time without recording them here.
+    name: 'kids that were issued',
+    sql: `
+      CREATE TABLE keyspring_issued_kid (
+        tenant TEXT NOT NULL,
+        content_id TEXT NOT NULL,
+        kid UUID NOT NULL,
+        class TEXT NOT NULL,
+        PRIMARY KEY (tenant, content_id, kid, class)
+      );
+      CREATE TABLE keyspring_issued_since (at BIGINT NOT NULL);
+      INSERT INTO keyspring_issued_since (at) SELECT CASE WHEN EXISTS (SELECT 1 FROM keyspring_content)
+        THEN (extract(epoch FROM now())::BIGINT + 86400) * 1000 ELSE 0 END;
+      INSERT INTO keyspring_issued_kid (tenant, content_id, kid, class)
+        SELECT DISTINCT tenant, content_id, kid, class FROM keyspring_ledger_kid`,
+  },
 ]
 
 /** The schema version that this version of Keyspring writes. */

@@ -3,19 +3,28 @@ import type { Kid } from '../../../formats/cenc.ts'
 import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
 import { mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
+import type { FoundIssued, IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import {
   type KidQuery,
   type LedgerRecord,
   type RecentPeriods,
   toRecentPeriod,
 } from '../../../keys/ports/ledger-store.ts'
-import { MAX_PERIODS_OF_KID, newestFirst, PERIODS_OF_KID, toLedgerJson, toLedgerRecord, toText } from '../rows.ts'
-
-/** A kid that was issued in both classes. */
+import {
+  MAX_PERIODS_OF_KID,
+  newestFirst,
+  PERIODS_OF_KID,
+  toIssuedKid,
+  toLedgerJson,
+  toLedgerRecord,
+  toText,
+} from '../rows.ts'
 
 export interface SqliteLedgerReads {
   findByKid(tenant: Tenant, kid: Kid, query?: KidQuery): readonly LedgerRecord[]
   findByContent(ref: ContentRef, limit: number): readonly LedgerRecord[]
+  findIssued(ref: ContentRef, kids: readonly Kid[]): FoundIssued
+  listIssued(ref: ContentRef, after: IssuedKid | undefined, limit: number): readonly IssuedKid[]
 }
 
 export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
@@ -31,6 +40,15 @@ export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
   const byContent = db.prepare(
     `SELECT record, keep_until FROM ledger_period WHERE tenant = ? AND content_id = ? ORDER BY last_at DESC, first_at DESC LIMIT ?`,
   )
+  const issued = db.prepare(
+    `SELECT kid, class FROM issued_kid WHERE tenant = ? AND content_id = ?
+       AND kid IN (SELECT value FROM json_each(?)) ORDER BY kid, class`,
+  )
+  const since = db.prepare('SELECT at FROM issued_since')
+  const allIssued = db.prepare(
+    `SELECT kid, class FROM issued_kid WHERE tenant = ? AND content_id = ? AND (kid, class) > (?, ?)
+     ORDER BY kid, class LIMIT ?`,
+  )
   return {
     findByKid(tenant, kid, { contentId, periods = PERIODS_OF_KID } = {}) {
       const found = new Map<unknown, LedgerRecord>()
@@ -44,6 +62,14 @@ export function sqliteLedgerReads(db: DatabaseSync): SqliteLedgerReads {
       return [...found.values()].sort(newestFirst)
     },
     findByContent: ({ tenant, contentId }, limit) => byContent.all(tenant, contentId, limit).map(toLedgerRecord),
+    findIssued: ({ tenant, contentId }, kids) => ({
+      issued: issued.all(tenant, contentId, JSON.stringify(kids)).map(toIssuedKid),
+      completeSince: Number(since.get()?.at),
+    }),
+    listIssued({ tenant, contentId }, after, limit) {
+      const { kid, contentKeyClass } = after ?? { kid: '', contentKeyClass: '' }
+      return allIssued.all(tenant, contentId, kid, contentKeyClass, limit).map(toIssuedKid)
+    },
   }
 }
 
@@ -63,6 +89,14 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
   const putKid = db.prepare(
     'INSERT INTO ledger_kid (tenant, kid, content_id, class, period) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
   )
+  const addIssued = db.prepare(
+    `INSERT INTO issued_kid (tenant, content_id, kid, class) SELECT tenant, content_id, ?, ? FROM content
+       WHERE tenant = ? AND content_id = ? AND tombstone_at IS NULL ON CONFLICT DO NOTHING`,
+  )
+  const putSince = db.prepare('UPDATE issued_since SET at = max(at, ?)')
+  const putIssued = ({ tenant, contentId }: ContentRef, issued: readonly IssuedKid[]): void => {
+    for (const { kid, contentKeyClass } of issued) addIssued.run(kid, contentKeyClass, tenant, contentId)
+  }
   const prune = db.prepare(
     `DELETE FROM ledger_period
      WHERE id IN (SELECT id FROM ledger_period WHERE keep_until < ? ORDER BY keep_until LIMIT ?)`,
@@ -82,10 +116,13 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
         conflicts.push({ tenant, contentId, kid })
       putKid.run(tenant, kid, contentId, contentKeyClass, period)
     }
+    putIssued(given, given.keys)
     return conflicts
   }
 
   return {
+    putIssued,
+    putCompleteSince: (at: number) => void putSince.run(at),
     record: (records: readonly LedgerRecord[]) => records.flatMap(putRecord),
     prune: (now: number, limit: number) => Number(prune.run(now, limit).changes),
   }

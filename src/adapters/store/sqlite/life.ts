@@ -71,7 +71,7 @@ export function sqliteLifeWrites(db: DatabaseSync): SqliteLifeWrites {
 
 /** Removes everything of a content except its own row. */
 export function sqlitePartRemoval(db: DatabaseSync): (ref: ContentRef) => void {
-  const removals = ['override', 'kid_override', 'document'].map((table) =>
+  const removals = ['override', 'kid_override', 'document', 'issued_kid'].map((table) =>
     db.prepare(`DELETE FROM ${table} WHERE tenant = ? AND content_id = ?`),
   )
   return ({ tenant, contentId }) => {

@@ -142,6 +142,26 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
     name: 'key periods by when they were first asked for',
     sql: 'CREATE INDEX ledger_period_by_start ON ledger_period (first_at);',
   },
+  {
+    name: 'kids that were issued',
+    sql: `
+  CREATE TABLE issued_kid (
+    tenant TEXT NOT NULL,
+    content_id TEXT NOT NULL,
+    kid TEXT NOT NULL,
+    class TEXT NOT NULL,
+    PRIMARY KEY (tenant, content_id, kid, class)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE issued_since (at INTEGER NOT NULL) STRICT;
+  -- Processes of the version before may issue kids for some time without recording them here.
+  INSERT INTO issued_since (at) SELECT CASE WHEN EXISTS (SELECT 1 FROM content)
+    THEN (CAST(strftime('%s', 'now') AS INTEGER) + 86400) * 1000 ELSE 0 END;
+
+  INSERT INTO issued_kid (tenant, content_id, kid, class)
+    SELECT DISTINCT tenant, content_id, kid, class FROM ledger_kid;
+  `,
+  },
 ]
 
 /** The schema version that this version of Keyspring writes. */

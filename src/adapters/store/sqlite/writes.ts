@@ -12,6 +12,7 @@ import type {
   Tombstone,
 } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
+import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
 import type { DocumentOverrides, StoredDocument } from '../../../operations/ports/store.ts'
 import { dataKeyRemoved, NOTHING } from '../content.ts'
@@ -50,6 +51,8 @@ export interface SqliteWrites
   putDataKeyIfAbsent(dataKey: StoredDataKey): StoredDataKey
   record(records: readonly LedgerRecord[]): readonly LedgerConflict[]
   prune(now: number, limit: number): number
+  putIssued(ref: ContentRef, issued: readonly IssuedKid[]): void
+  putCompleteSince(at: number): void
   putNextSecret(
     ref: ContentRef,
     sealedSecret: Uint8Array,

@@ -11,6 +11,7 @@ import { catalogueContract } from '../catalogue-contract.ts'
 import { clientStoreContract } from '../client-store-contract.ts'
 import { documentStoreContract } from '../document-store-contract.ts'
 import { idempotencyContract } from '../idempotency-contract.ts'
+import { issuedKidStoreContract } from '../issued-kid-store-contract.ts'
 import { ledgerStoreContract } from '../ledger-store-contract.ts'
 import { lifeStoreContract } from '../life-store-contract.ts'
 import { maintenanceContract } from '../maintenance-contract.ts'
@@ -35,6 +36,7 @@ const open = async () => openTable(await dynamoDb.newTable())
 
 secretStoreContract('dynamodb', open)
 ledgerStoreContract('dynamodb', open)
+issuedKidStoreContract('dynamodb', open)
 recentPeriodsContract('dynamodb', open)
 maintenanceContract('dynamodb', open)
 clientStoreContract('dynamodb', open)

@@ -4,6 +4,7 @@ import { boundedSearchContract, catalogueContract } from '../catalogue-contract.
 import { clientStoreContract } from '../client-store-contract.ts'
 import { documentStoreContract } from '../document-store-contract.ts'
 import { idempotencyContract } from '../idempotency-contract.ts'
+import { issuedKidStoreContract } from '../issued-kid-store-contract.ts'
 import { ledgerStoreContract } from '../ledger-store-contract.ts'
 import { lifeStoreContract } from '../life-store-contract.ts'
 import { maintenanceContract } from '../maintenance-contract.ts'
@@ -16,6 +17,7 @@ oneStepOverridesContract('memory', async () => {
   return [store, store]
 })
 ledgerStoreContract('memory', async () => memoryStore())
+issuedKidStoreContract('memory', async () => memoryStore())
 recentPeriodsContract('memory', async () => memoryStore())
 maintenanceContract('memory', async () => memoryStore())
 clientStoreContract('memory', async () => memoryStore())

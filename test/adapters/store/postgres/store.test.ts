@@ -4,6 +4,7 @@ import { boundedSearchContract, catalogueContract } from '../catalogue-contract.
 import { clientStoreContract } from '../client-store-contract.ts'
 import { documentStoreContract } from '../document-store-contract.ts'
 import { idempotencyContract } from '../idempotency-contract.ts'
+import { issuedKidStoreContract } from '../issued-kid-store-contract.ts'
 import { ledgerStoreContract } from '../ledger-store-contract.ts'
 import { lifeStoreContract } from '../life-store-contract.ts'
 import { maintenanceContract } from '../maintenance-contract.ts'
@@ -21,6 +22,7 @@ oneStepOverridesContract('postgres', async () => {
   return [await openPostgresStore({ url, migrate: true }), await openPostgresStore({ url })]
 })
 ledgerStoreContract('postgres', open)
+issuedKidStoreContract('postgres', open)
 recentPeriodsContract('postgres', open)
 maintenanceContract('postgres', open)
 clientStoreContract('postgres', open)

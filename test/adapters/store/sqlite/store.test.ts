@@ -8,6 +8,7 @@ import { boundedSearchContract, catalogueContract } from '../catalogue-contract.
 import { clientStoreContract } from '../client-store-contract.ts'
 import { documentStoreContract } from '../document-store-contract.ts'
 import { idempotencyContract } from '../idempotency-contract.ts'
+import { issuedKidStoreContract } from '../issued-kid-store-contract.ts'
 import { ledgerStoreContract } from '../ledger-store-contract.ts'
 import { lifeStoreContract } from '../life-store-contract.ts'
 import { maintenanceContract } from '../maintenance-contract.ts'
@@ -26,6 +27,7 @@ oneStepOverridesContract('sqlite', async () => {
   return [store, store]
 })
 ledgerStoreContract('sqlite', open)
+issuedKidStoreContract('sqlite', open)
 recentPeriodsContract('sqlite', open)
 maintenanceContract('sqlite', open)
 clientStoreContract('sqlite', open)
