@@ -19,7 +19,7 @@ const ROOMS: Readonly<Record<string, readonly [rooms: string, packages?: string]
   protocols: ['auth keys formats core'],
   auth: ['keys formats core', 'jose'],
   keys: ['formats core'],
-  formats: ['core'],
+  formats: ['core', 'xml-crypto @xmldom/xmldom'],
   core: [''],
 }
 
