@@ -44,7 +44,7 @@ export function keyReader(
     const plain = secret && childOf(secret, PSKC_NAMESPACE, 'PlainValue')
     const encrypted = secret && childOf(secret, PSKC_NAMESPACE, 'EncryptedValue')
     if (secret === undefined || (plain === undefined && encrypted === undefined)) {
-      findings.problem(place, 'the key is missing')
+      findings.problem(place, wrongNamespace(element) ?? 'the key is missing')
       return undefined
     }
     if (plain !== undefined) {
@@ -61,6 +61,27 @@ export function keyReader(
     const value = readEncrypted(cpix, secret, AES256_CBC, findings)
     return value && decrypt(opened, value, place, findings)
   }
+}
+
+const KEY_NAMESPACES: Readonly<Record<string, string>> = {
+  Data: CPIX_NAMESPACE,
+  Secret: PSKC_NAMESPACE,
+  PlainValue: PSKC_NAMESPACE,
+  EncryptedValue: PSKC_NAMESPACE,
+}
+
+/** The first element of a ContentKey that has the right name in a wrong namespace, as text for a message. */
+export function wrongNamespace(element: XmlElement): string | undefined {
+  for (const child of element.children) {
+    const expected = Object.hasOwn(KEY_NAMESPACES, child.local) ? KEY_NAMESPACES[child.local] : undefined
+    if (expected !== undefined && child.namespace !== expected) {
+      const namespace = child.namespace === '' ? 'no namespace' : `the namespace ${child.namespace.slice(0, 128)}`
+      return `${child.name} has ${namespace}, expected ${expected}`
+    }
+    const found = wrongNamespace(child)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function decrypt({ decrypt }: OpenedEncryption, value: EncryptedValue, place: string, { problem }: Findings) {

@@ -102,13 +102,21 @@ type ReadSlot = (system: Mutable, bytes: Buffer, text: string, playlist: string 
 /** The readers of each child. They throw KeyProviderError if the bytes do not decode. */
 const READERS: Readonly<Record<Slot, ReadSlot>> = {
   PSSH(system, bytes) {
+    const kind = payloadIn(bytes)
+    if (kind !== undefined && kind !== 'pssh box') throw invalid(`holds a ${kind} without its pssh box`)
     system.pssh = bytes
     system.contents.push(...describePssh(system, bytes))
   },
   ContentProtectionData(system, bytes) {
     const fragment = bytes.toString('utf8')
+    const kind = payloadIn(bytes)
+    if (kind !== undefined)
+      throw invalid(`holds a ${kind}, expected XML such as <cenc:pssh> or <mspr:pro> with its base64`)
     // Without outside declarations: an unbound prefix makes the MPD unreadable.
-    readXml(Buffer.from(`<fragment>${fragment}</fragment>`))
+    const { root } = readXml(Buffer.from(`<fragment>${fragment}</fragment>`))
+    if (root.children.some(({ local }) => local === 'ContentProtection')) {
+      throw invalid('holds a ContentProtection element, expected only its children: the packager adds the element')
+    }
     system.contentProtectionData = fragment
   },
   HLSSignalingData(system, bytes, _text, playlist) {
@@ -136,6 +144,23 @@ const READERS: Readonly<Record<Slot, ReadSlot>> = {
     system.smooth = text
     describePlayReady(system, bytes)
   },
+}
+
+/** The payload that bytes are, if they are one without anything around it. */
+function payloadIn(bytes: Buffer): 'pssh box' | 'PlayReady Object' | 'WidevinePsshData' | undefined {
+  if (bytes.subarray(4, 8).toString('latin1') === 'pssh') return 'pssh box'
+  if (decodes(() => decodePlayReadyObject(bytes))) return 'PlayReady Object'
+  return decodes(() => decodeWidevinePsshData(bytes).keyIds[0]) ? 'WidevinePsshData' : undefined
+}
+
+/** Whether bytes decode to something. */
+function decodes(decode: () => unknown): boolean {
+  try {
+    return decode() !== undefined
+  } catch (error) {
+    if (error instanceof KeyProviderError) return false
+    throw error
+  }
 }
 
 function readSlot(

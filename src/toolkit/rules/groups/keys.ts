@@ -3,6 +3,7 @@ import { uuidBytes } from '../../../formats/cenc.ts'
 import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
 import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import { textOf } from '../../../formats/xml/reader.ts'
+import { wrongNamespace } from '../../encryptor/answer/keys.ts'
 import type { Rule } from '../rule.ts'
 import { keyOfKid } from '../view.ts'
 
@@ -21,7 +22,8 @@ export const KEY_RULES: readonly Rule[] = [
     *check({ answer }) {
       for (const { element, plainValue, encryptedValue } of answer.keys) {
         if (plainValue === undefined && encryptedValue === undefined) {
-          yield { what: 'Data/pskc:Secret with a PlainValue or EncryptedValue is missing', at: element }
+          const what = wrongNamespace(element) ?? 'Data/pskc:Secret with a PlainValue or EncryptedValue is missing'
+          yield { what, at: element }
         }
       }
     },

@@ -138,6 +138,45 @@ const WRONG: readonly (readonly [what: string, wish: Wish, change: (xml: string)
     /ContentProtectionData: .*prefix/,
   ],
   [
+    'a ContentProtection element in ContentProtectionData',
+    FILM,
+    (xml) =>
+      xml.replace(
+        /<cpix:ContentProtectionData>([^<]+)/,
+        `<cpix:ContentProtectionData>${Buffer.from('<ContentProtection schemeIdUri="urn:uuid:a"/>').toString('base64')}`,
+      ),
+    /ContentProtectionData: .*ContentProtection element, expected only its children/,
+  ],
+  [
+    'a PlayReady Object in ContentProtectionData',
+    { ...FILM, drm: ['playready'] },
+    (xml) =>
+      xml.replace(
+        /<cpix:ContentProtectionData>[^<]+/,
+        `<cpix:ContentProtectionData>${first(xml, /<cpix:SmoothStreamingProtectionHeaderData>([^<]+)/)}`,
+      ),
+    /ContentProtectionData: .*holds a PlayReady Object, expected XML/,
+  ],
+  [
+    'a PlayReady Object in PSSH',
+    { ...FILM, drm: ['playready'] },
+    (xml) =>
+      xml.replace(/<cpix:PSSH>[^<]+/, `<cpix:PSSH>${first(xml, /<cpix:SmoothStreamingProtectionHeaderData>([^<]+)/)}`),
+    /PSSH: .*holds a PlayReady Object without its pssh box/,
+  ],
+  [
+    'a Widevine message in PSSH',
+    { ...FILM, drm: ['widevine'] },
+    (xml) => xml.replace(/<cpix:PSSH>[^<]+/, '<cpix:PSSH>CAESEFsOOnyR1ExSj2oMHS4/SlFI49yVmwY='),
+    /PSSH: .*holds a WidevinePsshData without its pssh box/,
+  ],
+  [
+    'Secret and PlainValue in the namespace of CPIX',
+    {},
+    (xml) => xml.replaceAll('pskc:', 'cpix:').replace('xmlns:cpix="urn:ietf', 'xmlns:pskc="urn:ietf'),
+    /Data\/Secret: cpix:Secret has the namespace urn:dashif:org:cpix, expected urn:ietf:params:xml:ns:keyprov:pskc/,
+  ],
+  [
     'an HLS line whose METHOD is not first',
     FILM,
     (xml) =>
