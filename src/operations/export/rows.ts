@@ -1,4 +1,5 @@
 import type { CurrentKey } from '../../keys/content/current-keys.ts'
+import { toCell } from '../import/csv.ts'
 import type { ExportFormat, ExportInput } from './format.ts'
 
 /** `{ "keys": [...] }`, which the import format `json` reads. */
@@ -20,7 +21,9 @@ export const csvExport: ExportFormat = {
   prepare: (input) => ({
     recipients: [],
     write(opened) {
-      const lines = rowsOf(input, opened).map((row) => COLUMNS.map((column) => quoted(row[column] ?? '')).join(','))
+      const lines = rowsOf(input, opened).map((row) =>
+        COLUMNS.map((column) => quoted(toCell(row[column] ?? ''))).join(','),
+      )
       return Buffer.from([COLUMNS.join(','), ...lines, ''].join('\r\n'))
     },
   }),

@@ -6,8 +6,23 @@ export const csvImport: ImportFormat = {
   name: 'csv',
   read({ bytes, contentId }, draft) {
     const [required, optional] = contentId === undefined ? [['contentId'], []] : [[], ['contentId']]
-    readTable(bytes, [...required, 'kid', 'key'], ['iv', 'class', ...optional], draft, draft.add)
+    readTable(bytes, [...required, 'kid', 'key'], ['iv', 'class', ...optional], draft, (row, placeOfField) =>
+      draft.add({ ...row, contentId: row.contentId === undefined ? undefined : fromCell(row.contentId) }, placeOfField),
+    )
   },
+}
+
+/** Text that a spreadsheet runs as a formula, with the apostrophes that mark it as text. */
+const FORMULA = /^'*[=+\-@\t\r]/
+
+/** Text as a CSV cell. A spreadsheet shows a leading apostrophe as a mark of text. */
+export function toCell(text: string): string {
+  return FORMULA.test(text) ? `'${text}` : text
+}
+
+/** The text that `toCell` was given. */
+export function fromCell(cell: string): string {
+  return cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell
 }
 
 type Row = ImportFields & Readonly<Record<string, string | undefined>>

@@ -127,6 +127,27 @@ describe('exported keys', () => {
     const { keys } = await importKeys(managing().management, OPERATOR, { format: 'csv', bytes: out.bytes })
     assert.equal(keys[0]?.contentId, contentId)
   })
+
+  for (const contentId of [
+    '=HYPERLINK("http://a.example";"b")',
+    '+1',
+    '-live',
+    '@SUM(A1)',
+    "'=1",
+    "''-x",
+    "'plain",
+    'a=b',
+  ])
+    test(`as CSV hold no formula of a spreadsheet: ${contentId}`, async () => {
+      const { management } = managing()
+      const bytes = Buffer.from(JSON.stringify([{ contentId, kid: kidOf(1), key: KEY.toString('hex') }]))
+      await importKeys(management, OPERATOR, { format: 'json', bytes })
+      const out = await exportKeys(management, OPERATOR, wanted({ contentId, format: 'csv' }))
+      const [, row = ''] = Buffer.from(out.bytes).toString().split('\r\n')
+      assert.doesNotMatch(row, /^"?[=+\-@]/)
+      const { keys } = await importKeys(managing().management, OPERATOR, { format: 'csv', bytes: out.bytes })
+      assert.equal(keys[0]?.contentId, contentId)
+    })
 })
 
 describe('keys exported as CPIX', () => {
