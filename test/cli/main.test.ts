@@ -35,6 +35,23 @@ for (const args of [
   })
 }
 
+for (const [typed, meant] of [
+  ['contens list', 'contents'],
+  ['config chek', 'check'],
+  ['client ad', 'add'],
+  ['serve --hst 0.0.0.0', '--host'],
+  ['contents list --limt 3', '--limit'],
+] as const)
+  test(`a misspelled command or option gets a suggestion: ${typed}`, async () => {
+    const { code, stderr } = await run(typed.split(' '))
+    assert.equal(code, 2)
+    assert.ok(stderr.includes(`(Did you mean ${meant}?)`), stderr)
+  })
+
+test('help of a command is printed by "help" too', async () => {
+  assert.equal((await run(['help', 'client'])).stdout, (await run(['client', '--help'])).stdout)
+})
+
 test('an older Node is told so in one line', async () => {
   const pretend = "Object.defineProperty(process, 'versions', { value: { node: '22.1.0' } })"
   const { code, stdout, stderr } = await runProcess(['--version'], {

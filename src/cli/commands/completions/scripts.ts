@@ -129,7 +129,7 @@ function fish(commands: readonly Completed[]): string {
 function __keyspring_at
     set -l at
     for word in (commandline -opc)[2..-1]
-        set -l next (string join / $at $word)
+        set -l next (string join -- / $at $word)
         contains -- $next ${commands.flatMap(({ path }) => (path === '' ? [] : [`'${path}'`])).join(' ')}; and set at $next
     end
     test "$at" = "$argv[1]"

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, describe, test } from 'node:test'
-import { PACKAGE, run } from '../../run.ts'
+import { PACKAGE, run, temporaryDirectory } from '../../run.ts'
+
+const directory = temporaryDirectory()
+const hasFish = spawnSync('fish', ['--version']).status === 0
 
 /** The commands and options that helps list: `keyspring request` has `--drm`. */
 async function helps(path: readonly string[] = []): Promise<ReadonlyMap<string, string>> {
@@ -109,6 +112,26 @@ describe('completions for zsh and fish', () => {
       for (const line of unescaped.split('\n')) assert.equal((line.match(/'/g) ?? []).length % 2, 0, line)
     })
   }
+})
+
+describe('completions for fish', () => {
+  test('join words that start with a dash', async () => {
+    // Without "--", fish takes an option on the command line for an option of "string join", and completes nothing.
+    assert.match((await run(['completions', 'fish'])).stdout, /\(string join -- \/ \$at \$word\)/)
+  })
+
+  test('offer commands, options and their values in fish', { skip: !hasFish }, async () => {
+    const file = join(directory, 'keyspring.fish')
+    writeFileSync(file, (await run(['completions', 'fish'])).stdout)
+    const offered = (line: string): readonly string[] =>
+      execFileSync('fish', ['--no-config', '-c', `source ${file}; complete -C '${line}'`], { encoding: 'utf8' })
+        .split('\n')
+        .map((one) => one.split('\t')[0] ?? '')
+    assert.ok(offered('keyspring ins').includes('inspect'))
+    assert.ok(offered('keyspring client add --method ').includes('digest'))
+    assert.ok(offered('keyspring serve --port 80 --da').includes('--data'))
+    assert.ok(offered('keyspring inspect diff --j').includes('--json'))
+  })
 })
 
 describe('the manual page', () => {
