@@ -1,20 +1,21 @@
 import { type Kid, toKid } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
+import { collapse } from './fields.ts'
 import { CPIX_NAMESPACE } from './names.ts'
 
-/** A usage rule as it stands: whether it is a sound one is the encryption contract's business. @see CPIX 2.3, ContentKeyUsageRule */
+/** A usage rule as written. The encryption contract decides whether it is valid. @see CPIX 2.3, ContentKeyUsageRule */
 export interface ContentKeyUsageRule {
   readonly element: XmlElement
-  /** Undefined when absent or no UUID. */
+  /** Undefined if absent or not a UUID. */
   readonly kid: Kid | undefined
   readonly intendedTrackType: string | undefined
-  /** The ids of its key periods; undefined in place of a KeyPeriodFilter without periodId. */
+  /** The IDs of its key periods; undefined in place of a KeyPeriodFilter without periodId. */
   readonly periodIds: readonly (string | undefined)[]
   readonly videoFilters: readonly XmlElement[]
   readonly audioFilters: readonly XmlElement[]
   readonly bitrateFilters: readonly XmlElement[]
-  /** Every other child: LabelFilter, what other editions or vendors define. */
+  /** Every other child: LabelFilter, and elements of other editions or vendors. */
   readonly unknown: readonly XmlElement[]
 }
 
@@ -32,12 +33,17 @@ export function readContentKeyUsageRule(element: XmlElement): ContentKeyUsageRul
     element,
     kid: toKid(attributeOf(element, 'kid') ?? ''),
     intendedTrackType: attributeOf(element, 'intendedTrackType'),
-    periodIds: (filters.KeyPeriodFilter as XmlElement[]).map((filter) => attributeOf(filter, 'periodId')),
+    periodIds: (filters.KeyPeriodFilter as XmlElement[]).map(readPeriodId),
     videoFilters: filters.VideoFilter,
     audioFilters: filters.AudioFilter,
     bitrateFilters: filters.BitrateFilter,
     unknown,
   }
+}
+
+function readPeriodId(filter: XmlElement): string | undefined {
+  const text = attributeOf(filter, 'periodId')
+  return text === undefined ? undefined : collapse(text)
 }
 
 type Filters = Record<string, XmlElement[]>

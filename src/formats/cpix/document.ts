@@ -25,12 +25,13 @@ export interface Cpix {
   readonly signatures: readonly XmlElement[]
 }
 
-/** The typed view of a document's root. Refuses a document that is not CPIX or holds a list twice. */
+/** The typed view of a document's root. Throws ERR_CPIX_INVALID for a document that is not CPIX, or has a list twice or misplaced. */
 export function readCpix(document: XmlDocument): Cpix {
   const element = document.root
   if (element.namespace !== CPIX_NAMESPACE || element.local !== 'CPIX') {
     throw new CpixError('/', `the root element must be CPIX of the namespace ${CPIX_NAMESPACE}`)
   }
+  rejectMisplaced(element)
   const lists: Partial<Record<ListName, XmlElement>> = {}
   const signatures: XmlElement[] = []
   for (const child of element.children) {
@@ -50,7 +51,42 @@ export function readCpix(document: XmlDocument): Cpix {
   }
 }
 
-/** The entries of a list that must be there and not be empty. */
+/** The parents of elements that must not be overlooked: recipients anywhere else would leave keys in the clear. */
+const PARENTS: Readonly<Record<string, readonly string[]>> = {
+  ...Object.fromEntries(LISTS.map((list) => [list, ['CPIX']])),
+  DeliveryData: ['DeliveryDataList'],
+  ContentKey: ['ContentKeyList'],
+  DRMSystem: ['DRMSystemList'],
+  ContentKeyPeriod: ['ContentKeyPeriodList'],
+  ContentKeyUsageRule: ['ContentKeyUsageRuleList'],
+}
+
+/** Recipients in other letters or in another namespace: the sender wants encryption. */
+const LOOKS_LIKE_DELIVERY_DATA = /^deliverydata/i
+
+function misplaced(local: string, parents: readonly string[] = ['CPIX/DeliveryDataList']): string {
+  return `expected ${local} only in ${parents.join(', ')}, in the CPIX namespace. Move it there.`
+}
+
+/** Throws ERR_CPIX_INVALID for a list or an entry of one that is not where CPIX has it, in whatever namespace. */
+function rejectMisplaced(root: XmlElement): void {
+  const left: XmlElement[] = [root]
+  for (let at = left.pop(); at !== undefined; at = left.pop()) {
+    for (const child of at.children) {
+      const parents = Object.hasOwn(PARENTS, child.local) ? PARENTS[child.local] : undefined
+      const isNamed = parents !== undefined && child.namespace === CPIX_NAMESPACE
+      if (!isNamed && !LOOKS_LIKE_DELIVERY_DATA.test(child.local)) {
+        if (child.children.length > 0) left.push(child)
+        continue
+      }
+      const fits = isNamed && at.namespace === CPIX_NAMESPACE && parents.includes(at.local)
+      if (!fits || (at !== root && at.parent !== root)) throw elementError(child, misplaced(child.local, parents))
+      if (child.children.length > 0) left.push(child)
+    }
+  }
+}
+
+/** The entries of a list that must exist and not be empty. */
 export function requiredEntries(cpix: Cpix, list: ListName, entry: string): readonly XmlElement[] {
   const element = cpix.lists[list]
   if (element === undefined) throw elementError(cpix.element, `${list} is missing`)
@@ -59,7 +95,7 @@ export function requiredEntries(cpix: Cpix, list: ListName, entry: string): read
   return entries
 }
 
-/** The entries of a list, none when the list is absent. */
+/** The entries of a list; none for an absent list. */
 export function entriesOf(list: XmlElement | undefined, entry: string): readonly XmlElement[] {
   return (list?.children ?? []).filter((child) => child.namespace === CPIX_NAMESPACE && child.local === entry)
 }

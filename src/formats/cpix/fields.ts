@@ -3,7 +3,7 @@ import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
 import { attributeError, elementError } from './error.ts'
 
-/** Turns the text of a field into a value, or into undefined when the text does not fit. */
+/** Reads the text of a field. `read` returns undefined for text that does not fit. */
 export interface FieldType<T> {
   readonly expected: string
   read(text: string): T | undefined
@@ -17,7 +17,7 @@ export const KID: FieldType<Kid> = {
 }
 export const SYSTEM_ID: FieldType<SystemId> = { expected: 'a UUID', read: toSystemId }
 
-/** xs:boolean. White space around it means nothing, as around every type below. @see XML Schema 1.0, part 2, 4.3.6 */
+/** xs:boolean. White space around it is ignored, as around every type below. @see XML Schema 1.0, part 2, 4.3.6 */
 export const BOOLEAN: FieldType<boolean> = {
   expected: 'true, false, 1 or 0',
   read: (text) => BOOLEANS.get(BOOLEAN_TEXT.exec(text)?.[1] ?? ''),
@@ -33,7 +33,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 
 const UNSIGNED = /^[ \t\r\n]*(?:\+?(\d+)|-0+)[ \t\r\n]*$/
 
-/** A non-negative xs:integer; what lies beyond 2^53 − 1 is read as that, since nobody counts so far. */
+/** A non-negative xs:integer; a value beyond 2^53 − 1 is read as 2^53 − 1. */
 export const COUNT: FieldType<number> = {
   expected: 'a whole number, 0 or more',
   read: (text) => {
@@ -42,17 +42,12 @@ export const COUNT: FieldType<number> = {
   },
 }
 
-/** A non-negative xs:integer that tells one thing from another: beyond 2^53 − 1 it could not. */
-export const INDEX: FieldType<number> = {
-  expected: 'a whole number from 0 to 9007199254740991',
-  read: (text) => {
-    const match = UNSIGNED.exec(text)
-    const value = match === null ? Number.NaN : Number(match[1] ?? 0)
-    return Number.isSafeInteger(value) ? value : undefined
-  },
+/** The text of an xs:ID or xs:IDREF without the white space that its type ignores. @see XML Schema 1.0, part 2, 4.3.6 */
+export function collapse(text: string): string {
+  return /[ \t\r\n]/.test(text) ? text.replaceAll(/[ \t\r\n]+/g, ' ').trim() : text
 }
 
-/** Exactly 16 bytes of base64, decoded leniently: white space, missing padding and stray low bits are accepted (speke.md 5.3). */
+/** Exactly 16 bytes of base64, decoded leniently: white space, missing padding and stray low bits are accepted. */
 export const SIXTEEN_BYTES: FieldType<Uint8Array> = {
   expected: 'base64 of 16 bytes',
   read: (text) => {
@@ -63,9 +58,9 @@ export const SIXTEEN_BYTES: FieldType<Uint8Array> = {
 }
 
 const DATE_TIME_TEXT =
-  /^[ \t\r\n]*(?<date>(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?<offset>Z|[+-](?:0\d|1[0-3]):[0-5]\d|[+-]14:00)?[ \t\r\n]*$/
+  /^[ \t\r\n]*(?<date>(\d{4})-(\d\d)-(\d\d)T\d\d:\d\d:\d\d)(?:\.(?<fraction>\d+))?(?<offset>Z|[+-](?:0\d|1[0-3]):[0-5]\d|[+-]14:00)?[ \t\r\n]*$/
 
-/** xs:dateTime, the offset optional. Its value is milliseconds since 1970, read as UTC without an offset. */
+/** xs:dateTime with any number of fraction digits. Its value is milliseconds since 1970, read as UTC without an offset. */
 export const DATE_TIME: FieldType<number> = {
   expected: 'a date and time such as 2026-10-01T12:00:00Z',
   read: (text) => {
@@ -75,12 +70,12 @@ export const DATE_TIME: FieldType<number> = {
     // Date.parse takes 30 February for 2 March.
     if (new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, day)).getUTCDate() !== day) return undefined
     const time = Date.parse(`${match.groups.date}${match.groups.offset ?? 'Z'}`)
-    return Number.isNaN(time) ? undefined : time
+    return Number.isNaN(time) ? undefined : time + 1_000 * Number(`0.${match.groups.fraction ?? 0}`)
   },
 }
 
 const DURATION =
-  /^[ \t\r\n]*P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d{1,9})?)S)?)?(?<![PT])[ \t\r\n]*$/
+  /^[ \t\r\n]*P(?:(\d{1,9})Y)?(?:(\d{1,9})M)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9}(?:\.\d+)?)S)?)?(?<![PT])[ \t\r\n]*$/
 
 /** xs:duration, not negative. Its value is seconds, a month counted as 30 days and a year as 365. */
 export const DURATION_SECONDS: FieldType<number> = {
@@ -95,7 +90,7 @@ export const DURATION_SECONDS: FieldType<number> = {
   },
 }
 
-/** The value of an attribute, or undefined when it is absent. The text stays out of the message: it may be a key. */
+/** The value of an attribute, or undefined when it is absent. The message does not quote the text: it may be a key. */
 export function attribute<T>(element: XmlElement, name: string, type: FieldType<T>): T | undefined {
   const text = attributeOf(element, name)
   if (text === undefined) return undefined
@@ -104,7 +99,7 @@ export function attribute<T>(element: XmlElement, name: string, type: FieldType<
   return value
 }
 
-/** The value of an attribute that must be there. */
+/** The value of a required attribute. */
 export function requiredAttribute<T>(element: XmlElement, name: string, type: FieldType<T>): T {
   const value = attribute(element, name, type)
   if (value === undefined) throw elementError(element, `attribute ${name} is missing`)

@@ -52,7 +52,7 @@ export function rejectMissingContract(rules: readonly ContentKeyUsageRule[]): vo
 /** Throws ERR_SPEKE_CONTRACT_MALFORMED for rules that do not describe the tracks of each key. */
 export function rejectMalformedContract(contract: EncryptionContract, { strictContract }: SpekePolicy): void {
   const kids = new Set(contract.kids)
-  const periodIds = new Set(contract.periods.map(({ id }) => id))
+  const periodIds = new Set(contract.periods.flatMap(({ id }) => id ?? []))
   for (const rule of contract.rules) rejectMalformedRule(rule, kids, periodIds, strictContract)
   rejectSharedTrackTypes(contract.rules)
   const covered = new Set(contract.rules.map(({ kid }) => kid))

@@ -6,9 +6,10 @@ import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats
 import { type Recipient, readRecipients } from '../../formats/cpix/delivery-data.ts'
 import { type Cpix, entriesOf, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
 import { type DrmSystemRequest, readDrmSystems } from '../../formats/cpix/drm-system.ts'
-import { CpixError, elementError } from '../../formats/cpix/error.ts'
+import { attributeError, CpixError, elementError } from '../../formats/cpix/error.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
+import { attributeOf } from '../../formats/xml/reader.ts'
 import { rejectMalformedContract, rejectMissingContract, rejectUnsupportedContract } from './contract.ts'
 import { SpekeError } from './error.ts'
 import type { SpekePolicy } from './profile.ts'
@@ -129,9 +130,15 @@ function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly
   const elements = entriesOf(cpix.lists.ContentKeyPeriodList, 'ContentKeyPeriod')
   rejectTooMany(elements, limit, 'key periods')
   const periods = readContentKeyPeriods(elements)
-  for (const [i, { index, start }] of periods.entries()) {
-    const bounded = index !== undefined || (version.periodBounds === 'index-or-interval' && start !== undefined)
+  for (const [i, { start, duration }] of periods.entries()) {
     const element = elements[i]
+    // CPIX 2.4 allows both; SPEKE lists neither.
+    if (element !== undefined && attributeOf(element, 'id') === undefined)
+      throw elementError(element, 'attribute id is missing. Add it.')
+    if (element !== undefined && duration !== undefined)
+      throw attributeError(element, 'duration', 'SPEKE has no duration. Send end or endOffset.')
+    const hasIndex = element !== undefined && attributeOf(element, 'index') !== undefined
+    const bounded = hasIndex || (version.periodBounds === 'index-or-interval' && start !== undefined)
     if (bounded || version.periodBounds === 'any' || element === undefined) continue
     const expected = version.periodBounds === 'index' ? 'index' : 'index, start and end, or startOffset and endOffset'
     throw elementError(element, `expected ${expected}. Add the attributes.`)
@@ -140,17 +147,11 @@ function readPeriods(version: SpekeVersion, cpix: Cpix, limit: number): readonly
 }
 
 /**
- * The recipients to encrypt for; undefined without a DeliveryDataList. Throws for an empty or misplaced list: the sender wants
- * encryption, so an answer in the clear would disclose the keys.
+ * The recipients to encrypt for; undefined without a DeliveryDataList. Throws for an empty list: the sender wants encryption, so
+ * an answer in the clear would disclose the keys. `readCpix` rejects misplaced recipients.
  */
 export function readRecipientList(cpix: Cpix, limit: number): readonly Recipient[] | undefined {
   const list = cpix.lists.DeliveryDataList
-  const stray = cpix.element.children.find((child) => child !== list && LOOKS_LIKE_DELIVERY_DATA.test(child.local))
-  if (stray !== undefined)
-    throw elementError(
-      stray,
-      'expected DeliveryData only inside CPIX/DeliveryDataList, in the CPIX namespace. Move it there.',
-    )
   if (list === undefined) return undefined
   const elements = entriesOf(list, 'DeliveryData')
   if (elements.length === 0)
@@ -164,8 +165,6 @@ export function readRecipientList(cpix: Cpix, limit: number): readonly Recipient
     throw elementError(other, 'expected only DeliveryData in the CPIX namespace. Remove this element.')
   return readRecipients(cpix.document, elements)
 }
-
-const LOOKS_LIKE_DELIVERY_DATA = /^deliverydata/i
 
 /** SPEKE 1.0 has one key per content, or one per key period. */
 function rejectSeveralKeys(keys: readonly XmlElement[], periods: readonly ContentKeyPeriod[]): void {

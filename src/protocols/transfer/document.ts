@@ -45,7 +45,7 @@ export function readTransferDocument(
   const drmSystems = rejectUnsupportedSystems(version, readDrmSystems(systemElements, kids), schemes, findAny)
   const periods = readContentKeyPeriods(periodElements)
   const rules = ruleElements.map(readContentKeyUsageRule)
-  refuseUnknownReferences(rules, kids, new Set(periods.map(({ id }) => id)))
+  refuseUnknownReferences(rules, kids, new Set(periods.flatMap(({ id }) => id ?? [])))
   const recipients = readRecipientList(cpix, limits.recipients)
   const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
   return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
@@ -65,7 +65,11 @@ export function differenceOf(posted: SpekeDocument, stored: SpekeDocument): stri
   )
   if (another !== undefined) return `it has another scheme for kid ${another.kid}`
   const periodsOf = ({ periods }: SpekeDocument): string =>
-    JSON.stringify(periods.map(({ id, index, start, end }) => [id, index ?? null, start ?? null, end ?? null]).sort())
+    JSON.stringify(
+      periods
+        .map(({ id, index, start, end, duration }) => [id, index, start, end, duration].map((value) => value ?? null))
+        .sort(),
+    )
   return periodsOf(posted) === periodsOf(stored) ? undefined : 'it has other key periods'
 }
 

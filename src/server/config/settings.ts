@@ -1,6 +1,7 @@
 import { DIGEST_ALGORITHMS, type DigestAlgorithm } from '../../auth/methods/digest-secret.ts'
 import { PLAYER_AUDIENCE } from '../../auth/players/token.ts'
 import { Secret } from '../../core/secret.ts'
+import { HLS_AES_128, HLS_AES_128_OF_AWS } from '../../formats/drm/facts.ts'
 import { EVENT_TYPES } from '../../operations/ports/events.ts'
 import {
   byName,
@@ -127,7 +128,7 @@ export const SECTIONS = {
       allKey: setting(oneOf(['allow', 'refuse']).default('allow'), 'One key for all tracks (`ALL`, the SHARED presets): `allow` or `refuse`.'),
       audioWithUhd: setting(oneOf(['refuse', 'allow']).default('refuse'), 'One key for audio and UHD video in a named contract: `refuse` or `allow`.'),
     }),
-    hlsAes128SystemIds: setting(list(systemId).default([]), 'Further system ids that mean HLS AES-128 in SPEKE 1.0, besides `3ea8778f-7742-4bf9-b18b-e834b2acbd47` and `81376844-f976-481e-a84e-cc25d39b0b33`.'),
+    hlsAes128SystemIds: setting(list(systemId).default([]), `Further system ids that mean HLS AES-128 in SPEKE 1.0, besides \`${HLS_AES_128}\` and \`${HLS_AES_128_OF_AWS}\`.`),
   }),
   contentKeys: group({
     policy: setting(oneOf(['derived', 'random', 'derived-root']).default('derived'), '`derived`: keys derive from one secret per content. `random`: Keyspring generates and stores each key. A change between the two changes no existing key. `derived-root`: the secrets derive from `contentKeys.rootSecret`, for [two regions](guides/run-several-nodes.md#two-regions).', 'value'),

@@ -7,7 +7,6 @@ import {
   DATE_TIME,
   DURATION_SECONDS,
   type FieldType,
-  INDEX,
   KID,
   SIXTEEN_BYTES,
   SYSTEM_ID,
@@ -116,13 +115,6 @@ table({
   refuses: NUMBERS.refuses,
 })
 
-table({
-  name: 'index (xs:integer, 0 or more, never rounded)',
-  type: INDEX,
-  reads: NUMBERS.reads,
-  refuses: [...NUMBERS.refuses, '9007199254740992', '18446744073709551615', '9'.repeat(400)],
-})
-
 const SIXTEEN = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
 table({
   name: 'base64 of 16 bytes (lenient, speke.md 5.3)',
@@ -161,6 +153,8 @@ table({
     ['2026-10-02T02:00:00+14:00', NOON],
     ['2026-10-01T12:00:00.5Z', NOON + 500],
     ['2026-10-01T12:00:00.000000000Z', NOON],
+    [`2026-10-01T12:00:00.${'0'.repeat(LONG)}Z`, NOON],
+    ['2026-10-01T12:00:00.2500000000000Z', NOON + 250],
     ['2026-09-30T24:00:00Z', Date.UTC(2026, 9, 1)],
     ['2024-02-29T00:00:00Z', Date.UTC(2024, 1, 29)],
     [' 2026-10-01T12:00:00Z\n', NOON],
@@ -187,7 +181,6 @@ table({
     '26-10-01T12:00:00Z',
     'Thu Oct 01 2026 12:00:00 GMT',
     '1790856000000',
-    `2026-10-01T12:00:00.${'0'.repeat(LONG)}`,
   ],
 })
 

@@ -31,6 +31,8 @@ const PERIODS: readonly (readonly [attributes: string, taken: readonly Version[]
   ['index="0"', ['1.0', '2.0', '2.1']],
   ['index="11425"', ['1.0', '2.0', '2.1']],
   ['index="4294967295"', ['1.0', '2.0', '2.1']],
+  ['index="18446744073709551616"', ['1.0', '2.0', '2.1']],
+  ['start="2026-10-01T12:00:00.0000000001Z" end="2026-10-01T12:05:00.1234567890Z"', ['1.0', '2.1']],
   ['', ['1.0']],
   ['index="1" start="2026-10-01T12:00:00Z" end="2026-10-01T12:05:00Z"', ['1.0', '2.0', '2.1']],
   ['start="2026-10-01T12:00:00Z" end="2026-10-01T12:05:00Z"', ['1.0', '2.1']],
@@ -44,6 +46,8 @@ const PERIODS: readonly (readonly [attributes: string, taken: readonly Version[]
   ['end="2026-10-01T12:00:00Z"', []],
   ['index="1" start="2026-10-01T12:00:00Z"', []],
   ['startOffset="PT0S"', []],
+  ['startOffset="PT0S" duration="PT10M"', [], '/@duration'],
+  ['index="1" start="2026-10-01T12:00:00Z" duration="PT10M"', [], '/@duration'],
   ['endOffset="PT10M"', []],
   ['start="2026-10-01T12:00:00Z" endOffset="PT10M"', []],
   ['start="2026-10-01T12:00:00Z" end="2026-10-01T12:05:00Z" startOffset="PT0S" endOffset="PT10M"', []],
@@ -56,7 +60,6 @@ const PERIODS: readonly (readonly [attributes: string, taken: readonly Version[]
   ['index="1" startOffset="PT0S" endOffset="-PT10M"', [], '/@endOffset'],
   ['index="-1"', [], '/@index'],
   ['index=""', [], '/@index'],
-  ['index="18446744073709551616"', [], '/@index'],
 ]
 
 for (const [attributes, taken, at = ''] of PERIODS) {

@@ -2,6 +2,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
 import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../../formats/cpix/content-key-usage-rule.ts'
 import { type Cpix, entriesOf, isListName, readCpix } from '../../../formats/cpix/document.ts'
+import { collapse } from '../../../formats/cpix/fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf } from '../../../formats/xml/reader.ts'
@@ -142,7 +143,7 @@ function partsByKid({ lists }: Cpix): Parts {
   return {
     systems: byKid(entriesOf(lists.DRMSystemList, 'DRMSystem')),
     rules: byKid(entriesOf(lists.ContentKeyUsageRuleList, 'ContentKeyUsageRule')),
-    periods: new Map(periods.map((element) => [attributeOf(element, 'id') ?? '', describePeriod(element)])),
+    periods: new Map(periods.map((element) => [collapse(attributeOf(element, 'id') ?? ''), describePeriod(element)])),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ContentKeyUsageRule } from '../../../formats/cpix/content-key-usage-rule.ts'
-import { BOOLEAN, COUNT, type FieldType } from '../../../formats/cpix/fields.ts'
+import { BOOLEAN, COUNT, collapse, type FieldType } from '../../../formats/cpix/fields.ts'
 import { XMLNS_NAMESPACE, type XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf } from '../../../formats/xml/reader.ts'
 import type { Problem, Rule } from '../rule.ts'
@@ -44,7 +44,7 @@ export const CONTRACT_RULES: readonly Rule[] = [
     fix: 'Set kid and intendedTrackType, and in a live request KeyPeriodFilter@periodId. Write a rule for every key.',
     *check({ request }) {
       if (!hasContract(request)) return
-      const periods = new Set(request.periods.map((element) => attributeOf(element, 'id')))
+      const periods = new Set(request.periods.map((element) => collapse(attributeOf(element, 'id') ?? '')))
       for (const rule of request.usageRules) {
         const { element, kid, intendedTrackType, periodIds, unknown } = rule
         if (!request.keys.some((key) => kid !== undefined && key.kid === kid)) {
