@@ -26,7 +26,7 @@ for (const args of [
   ['config', 'init', '--encryptor', 'nonesuch'],
   ['override', 'add', '--kid', 'x'],
 ]) {
-  test(`wrong usage ends with 2 and says so on standard error: ${args.join(' ')}`, async () => {
+  test(`wrong usage ends with 2 and a message on standard error: ${args.join(' ')}`, async () => {
     const { code, stdout, stderr } = await run(args)
     assert.equal(code, 2)
     assert.equal(stdout, '')
@@ -52,7 +52,7 @@ test('help of a command is printed by "help" too', async () => {
   assert.equal((await run(['help', 'client'])).stdout, (await run(['client', '--help'])).stdout)
 })
 
-test('an older Node is told so in one line', async () => {
+test('an older Node.js gets a message of one line', async () => {
   const pretend = "Object.defineProperty(process, 'versions', { value: { node: '22.1.0' } })"
   const { code, stdout, stderr } = await runProcess(['--version'], {
     nodeOptions: ['--import', `data:text/javascript,${encodeURIComponent(pretend)}`],

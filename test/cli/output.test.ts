@@ -23,14 +23,14 @@ const hasFullDevice = existsSync('/dev/full')
 
 describe('a reader of standard output that ends early', () => {
   for (const line of ['verify --list', 'man', 'completions zsh', '--help'])
-    test(`keyspring ${line} | head -1 ends without a word`, () => {
+    test(`keyspring ${line} | head -1 ends without an error`, () => {
       const { stdout, stderr, codes } = shell(`keyspring ${line} | head -1`)
       assert.equal(stdout.split('\n').length, 2)
       assert.doesNotMatch(stderr, /EPIPE|Error|\n {4}at /)
       assert.equal(codes, '0 0')
     })
 
-  test('the exit code stays that of the findings', () => {
+  test('the exit code is that of the findings', () => {
     const { stderr, codes } = shell(`keyspring lint docs/examples/hls-aes-128-v1.xml --kind answer --json | true`)
     assert.doesNotMatch(stderr, /EPIPE|\n {4}at /)
     assert.equal(codes, '6 0')

@@ -49,7 +49,7 @@ describe('keyspring inspect', () => {
     assert.deepEqual([kind, encodings, nodes[0].name], ['pssh', ['base64'], 'pssh'])
   })
 
-  test('opens an encrypted document with --key, and prints keys with --show-keys alone', async () => {
+  test('decrypts a document with --key, and prints keys only with --show-keys', async () => {
     const [hidden, shown] = await Promise.all([
       run(['inspect', encrypted, '--key', key]),
       run(['inspect', encrypted, '--key', key, '--show-keys']),
@@ -60,7 +60,7 @@ describe('keyspring inspect', () => {
     assert.ok(shown.stdout.includes(VECTOR_KEY.toString('hex')))
   })
 
-  test('ends with 1 when what it was given is damaged or unknown', async () => {
+  test('ends with 1 for damaged or unknown input', async () => {
     const damaged = await run(['inspect', PSSH.slice(0, 40)])
     assert.equal(damaged.code, 1)
     assert.match(damaged.stdout, /error: breaks at byte 0: box pssh says it has 52 bytes, 30 are there/)
@@ -69,7 +69,7 @@ describe('keyspring inspect', () => {
     assert.match(unknown.stdout, /is nothing that inspect knows/)
   })
 
-  test('ends with 2 for an argument that is neither a file nor anything known, and a key that is none', async () => {
+  test('ends with 2 for an argument that is neither a file nor a known format, and for an invalid key', async () => {
     const [argument, pem, absent] = await Promise.all([
       run(['inspect', 'no-such-file.xml']),
       run(['inspect', encrypted, '--key', clear]),
@@ -98,7 +98,7 @@ describe('keyspring inspect', () => {
 })
 
 describe('keyspring inspect diff', () => {
-  test('ends with 0 when both say the same, with 1 when not', async () => {
+  test('ends with 0 for the same meaning, with 1 otherwise', async () => {
     const other = write('other.xml', readFileSync(clear, 'utf8').replace('contentId="movie"', 'contentId="film"'))
     const [same, differs, json] = await Promise.all([
       run(['inspect', 'diff', clear, clear]),
@@ -110,7 +110,7 @@ describe('keyspring inspect diff', () => {
     assert.deepEqual(JSON.parse(json.stdout).differences[0].path, ['CPIX', 'contentId'])
   })
 
-  test('compares keys that are encrypted when it is given the private key, before or behind the word', async () => {
+  test('compares encrypted keys with the private key, given before or after "diff"', async () => {
     for (const args of [
       ['inspect', 'diff', encrypted, clear, '--key', key],
       ['inspect', '--key', key, 'diff', encrypted, clear],
@@ -121,7 +121,7 @@ describe('keyspring inspect diff', () => {
     }
   })
 
-  test('refuses what is no CPIX', async () => {
+  test('rejects input that is not CPIX', async () => {
     const { code, stderr } = await run(['inspect', 'diff', clear, write('box.b64', PSSH)])
     assert.equal(code, 1)
     assert.match(stderr, /the second document is not CPIX, but: pssh/)
@@ -138,7 +138,7 @@ test('the guide shows what is printed', async () => {
   for (const { argument, printed } of shown) assert.equal((await run(['inspect', argument])).stdout, printed)
 })
 
-test('colours are for terminals that have them, unless NO_COLOR says no', () => {
+test('uses colours only on terminals that show them, and not with NO_COLOR', () => {
   assert.equal(wantsColours({ isTerminal: true }, { TERM: 'xterm' }), true)
   assert.equal(wantsColours({ isTerminal: true }, { NO_COLOR: '' }), true)
   assert.equal(wantsColours({ isTerminal: true }, { NO_COLOR: '1' }), false)

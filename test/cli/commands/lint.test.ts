@@ -15,13 +15,13 @@ const written = (name: string, text: string): string => {
   return file
 }
 
-test('lint says nothing of a request and an answer that are right', async () => {
+test('lint prints nothing for a valid request and answer', async () => {
   const { code, stdout, stderr } = await run(['lint', REQUEST, ANSWER])
   assert.deepEqual({ code, stdout }, { code: 0, stdout: '' })
   assert.match(stderr, /a request and its answer of SPEKE 2\.0 as spec, \d+ rules: 0 errors, 0 warnings, 0 notes/)
 })
 
-test('lint says what, where, why and how to fix it, and ends with 6', async () => {
+test('lint prints what is wrong, where, why and how to fix it, and ends with 6', async () => {
   const file = written('broken.xml', '<cpix:CPIX xmlns:cpix="urn:dashif:org:cpix" version="2.3">\n</cpix:CPIX>')
   const { code, stdout } = await run(['lint', file])
   assert.equal(code, 6)
@@ -38,7 +38,7 @@ test('lint prints annotations for GitHub Actions', async () => {
   assert.match(stdout, /^::error file=.*a%2Cb\.xml,line=1,col=1,title=unreadable::the root element must be CPIX/)
 })
 
-test('lint prints JSON, as strictly as the encryptor named, and fails as asked', async () => {
+test('lint prints JSON, checks what the encryptor requires, and fails from --fail-on', async () => {
   const args = ['lint', REQUEST, '-', '--json', '--as', 'mediapackage-v2']
   const reordered = readFileSync(ANSWER, 'utf8').replace('version="2.3"', 'id="a" version="2.3"')
   for (const [failOn, code] of [
@@ -58,7 +58,7 @@ test('lint prints JSON, as strictly as the encryptor named, and fails as asked',
   }
 })
 
-test('lint prints no key, whatever is wrong with it', async () => {
+test('lint never prints a key', async () => {
   const answer = readFileSync(ANSWER, 'utf8')
   const [, key = ''] = /PlainValue>([^<]+)</.exec(answer) ?? []
   const file = written('answer.xml', answer.replace(/explicitIV="[^"]+"/, `explicitIV="${key}"`))
@@ -70,7 +70,7 @@ test('lint prints no key, whatever is wrong with it', async () => {
   }
 })
 
-test('lint refuses options that contradict each other', async () => {
+test('lint rejects options that exclude each other', async () => {
   for (const args of [
     ['--json', '--annotations'],
     ['--private-key', REQUEST],

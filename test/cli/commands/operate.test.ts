@@ -73,7 +73,7 @@ async function servedStore(
   }
 }
 
-test('keys are imported once, listed, shown by their check value, and removed with a reason alone', async () => {
+test('imports keys once, lists them, shows their check values, and deletes them only with a reason', async () => {
   const data = join(directory, 'imported')
   const [key, kid] = [newKey(), randomUUID()]
   const file = join(directory, 'keys.csv')
@@ -117,7 +117,7 @@ test('keys are imported once, listed, shown by their check value, and removed wi
   assert.equal(removed.stdout, 'removed\n', removed.stderr)
 })
 
-test('a file that cannot be read is refused with every problem, and nothing of it is stored', async () => {
+test('rejects an invalid file with every problem, and stores nothing of it', async () => {
   const data = join(directory, 'unread')
   const key = newKey().toString('hex')
   const lines = `contentId,kid,key\nfilm,not-a-kid,${key}\nfilm,${randomUUID()},${key.slice(1)}\nok,${randomUUID()},${key}\n`
@@ -134,7 +134,7 @@ test('the help names every format that can be imported', async () => {
   for (const name of IMPORT_FORMATS.keys()) assert.ok(stdout.includes(`"${name}"`), name)
 })
 
-test('what encryptors were given is found by content and by kid', async () => {
+test('finds issued keys by content and by kid', async () => {
   const { data, contentId, kids } = await servedStore('served')
   const listed = await json(data, ['keys', 'list', '--content-id', contentId])
   assert.deepEqual(listed.keys.map(({ kid }: { kid: string }) => kid).sort(), [...kids].sort())
@@ -151,7 +151,7 @@ test('what encryptors were given is found by content and by kid', async () => {
   assert.equal((await operate(data, ['kids', 'show', 'film'])).code, 2)
 })
 
-test('a content is held, released and destroyed, and every step is in the audit log', async () => {
+test('holds, releases and destroys a content, and records each step in the audit log', async () => {
   const { data, contentId } = await servedStore('destroyed')
   const of = ['--content-id', contentId]
   assert.equal((await operate(data, ['contents', 'delete', ...of])).code, 2, 'without a reason')
@@ -207,7 +207,7 @@ test('a content is held, released and destroyed, and every step is in the audit 
   assert.equal((await operate(data, ['audit', 'verify'])).code, 0)
 })
 
-test('expired contents are swept by the command as by a server', async () => {
+test('sweeps expired contents as a server does', async () => {
   const data = join(directory, 'swept')
   const file = join(directory, 'swept.yaml')
   writeFileSync(
@@ -296,7 +296,7 @@ test('the audit log is listed by action, content, kid, caller, time and number',
   assert.equal((await operate(data, ['audit', 'list', '--since', 'yesterday'])).code, 2)
 })
 
-test('a contentId is shown as text, whatever a terminal would make of it', async () => {
+test('escapes control characters of a contentId', async () => {
   const data = join(directory, 'odd')
   const keys = [{ contentId: 'b\u202ec', kid: randomUUID(), key: newKey().toString('hex') }]
   await operate(data, ['keys', 'import', '-', '--format', 'json'], JSON.stringify(keys))
@@ -304,7 +304,7 @@ test('a contentId is shown as text, whatever a terminal would make of it', async
   assert.match(stdout, /^b\\u202ec {2}active/)
 })
 
-test('keys are exported encrypted for a recipient, or in the clear when that is said aloud', async () => {
+test('exports keys encrypted for a recipient, or in the clear only with --clear', async () => {
   const data = join(directory, 'exported')
   const [key, kid] = [newKey(), randomUUID()]
   await operate(

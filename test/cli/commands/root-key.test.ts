@@ -44,7 +44,7 @@ async function keysFrom(data: string, environment: Readonly<Record<string, strin
   return keys
 }
 
-test('a store moves from a file to KMS to Vault, and every key stays', async () => {
+test('every key stays the same when the root key moves from a file to KMS to Vault', async () => {
   const data = join(directory, 'data')
   const keys = await keysFrom(data, {})
   const rewrap = async (environment: Readonly<Record<string, string>>): Promise<string> => {
@@ -69,7 +69,7 @@ test('a store moves from a file to KMS to Vault, and every key stays', async () 
   assert.match(stdout, /1 sealed values, wrapped by vault transit\/keyspring v1\n$/)
 })
 
-test('a new store under KMS has no root key file, and does not start while KMS is away', async () => {
+test('a new store with KMS has no root key file, and does not start while KMS is unreachable', async () => {
   const data = join(directory, 'new')
   const environment = { ...AWS, KEYSPRING_ROOT_KEY_KIND: 'aws-kms' }
   const keys = await keysFrom(data, environment)

@@ -68,7 +68,7 @@ test('serves every example with the same keys after a restart, and no key reache
   assert.doesNotMatch(stderr, /created/)
 })
 
-test('prints a request that works as it is printed', async () => {
+test('prints a request that works unchanged', async () => {
   const { process, url } = await serve(['--data', join(directory, 'tried')])
   const [, file = '', target = ''] = await process.stderr(/try:\n {2}curl .*--data-binary @(\S+) (\S+)\n/)
   const body = readFileSync(isAbsolute(file) ? file : join(PACKAGE, file))
@@ -78,7 +78,7 @@ test('prints a request that works as it is printed', async () => {
   await stop(process)
 })
 
-test('a lost root key is a refusal, never a new one', async () => {
+test('does not start with a lost root key, and creates no new one', async () => {
   const data = join(directory, 'lost')
   const { process, url } = await serve(['--data', data])
   assert.equal((await ask(url, 'hls-aes-128-v1.xml')).status, 200)
@@ -89,7 +89,7 @@ test('a lost root key is a refusal, never a new one', async () => {
   assert.match(stderr, /^keyspring: root key file .* is missing.*\nhint: /)
 })
 
-test('SIGHUP takes a good configuration without a restart and keeps the old one over a bad one', async () => {
+test('SIGHUP applies a valid configuration without a restart, and keeps the old one if the new one is invalid', async () => {
   const file = join(directory, 'reloaded.yaml')
   writeFileSync(file, 'speke: { basePaths: [] }\n')
   const { process, url } = await serve(['--data', join(directory, 'reloaded'), '--config', file])
@@ -109,13 +109,13 @@ test('SIGHUP takes a good configuration without a restart and keeps the old one 
   assert.doesNotMatch((await stop(process)).stderr, /hunter2/)
 })
 
-test('refuses to listen for other machines until that is allowed aloud', async () => {
+test('does not listen for other machines without --allow-anonymous', async () => {
   const { code, stderr } = await runProcess(['serve', '--host', '0.0.0.0', '--port', '0'])
   assert.equal(code, 2)
   assert.match(stderr, /--host: .*--allow-anonymous/)
 })
 
-test('a port that is taken is said in one line', async () => {
+test('reports a port in use in one line', async () => {
   const { process, url } = await serve(['--data', join(directory, 'taken')])
   const { code, stderr } = await runProcess([
     'serve',

@@ -16,7 +16,7 @@ const key = createSecretKey(Buffer.from(SECRET))
 describe('keyspring token mint', () => {
   const environment = { KEYSPRING_PLAYBACK_ACCESS: 'jwt', KEYSPRING_PLAYBACK_JWT_SECRET: SECRET }
 
-  test('prints a token that the server of the same configuration takes', async () => {
+  test('prints a token that a server with the same configuration accepts', async () => {
     const args = ['--content-id', 'movie-*', 'trailer', '--kid', KID, '--subject', 'viewer', '--ttl', '10m']
     const { code, stdout } = await run(['token', 'mint', ...args], { environment })
     assert.equal(code, 0)
@@ -26,7 +26,7 @@ describe('keyspring token mint', () => {
     assert.ok(Math.abs(expiresAt - Date.now() - 600_000) < 60_000)
   })
 
-  test('signs by a private key in PEM or in a key set', async () => {
+  test('signs with a private key in PEM or in a key set', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
     const [pem, set] = [join(directory, 'key.pem'), join(directory, 'keys.json')]
     writeFileSync(pem, privateKey.export({ type: 'pkcs8', format: 'pem' }))
@@ -77,7 +77,7 @@ describe('keyspring token sign-url', () => {
     })
   }
 
-  test('ends with 2 where the configuration signs no URLs', async () => {
+  test('ends with 2 if the configuration signs no URLs', async () => {
     const { code, stderr } = await run(['token', 'sign-url', '--content-id', 'movie', '--license'])
     assert.equal(code, 2)
     assert.match(stderr, /signs no URLs/)

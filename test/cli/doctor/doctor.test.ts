@@ -67,7 +67,7 @@ async function listening(answer: (url: string) => { status?: number; body?: stri
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-test('finds nothing wrong with a store, its root key and what is sealed', async () => {
+test('reports no problem for a healthy store and its root key', async () => {
   const { code, findings } = await examine(['--data', healthy])
   assert.equal(code, 0)
   assertFound(findings, 'ok', /keyspring\.db opens/)
@@ -76,7 +76,7 @@ test('finds nothing wrong with a store, its root key and what is sealed', async 
   assert.ok(findings.every(({ health }) => health === 'ok'))
 })
 
-test('says in words what it found, and in the exit code the worst of it', async () => {
+test('prints findings with fixes, and ends with the code of the worst', async () => {
   const { code, stdout } = await run(['server', 'doctor', '--data', join(directory, 'a', 'b'), '--port', '0'])
   assert.equal(code, 6)
   assert.match(stdout, /^error {4}data {10}\S+ does not exist, nor does its parent directory\n {23}fix: create \S+/m)
@@ -89,7 +89,7 @@ test('names every problem of the configuration', async () => {
   assertFound(findings, 'error', /^logLevel: /)
 })
 
-test('finds that the root key is missing, or another one', async () => {
+test('reports a missing and a foreign root key', async () => {
   const without = copyOf('without')
   rmSync(join(without, 'root.key'))
   const missing = (await examine(['--data', without])).findings
@@ -120,7 +120,7 @@ test('finds that the root key is missing, or another one', async () => {
   assertFound(findings, 'error', /wrapped by another root key/)
 })
 
-test('finds a root key and a data directory that others can read', async () => {
+test('reports a root key and a data directory that other users can read', async () => {
   const open = copyOf('open')
   chmodSync(join(open, 'root.key'), 0o644)
   assertFound((await examine(['--data', open])).findings, 'error', /can be read by other users/)
@@ -131,7 +131,7 @@ test('finds a root key and a data directory that others can read', async () => {
   assertFound(findings, 'warning', /can be entered by other users \(mode 755\)/)
 })
 
-test('finds a key set that is none, and a clock that is wrong', async () => {
+test('reports an invalid key set and a wrong clock', async () => {
   const url = await listening(() => ({ body: '<html>', date: new Date(Date.now() + 400_000).toUTCString() }))
   const file = config('tokens', `auth:\n  jwt: {issuer: "https://id.example", audience: keys, jwks: "${url}/keys"}\n`)
   const { code, findings } = await examine(['--config', file, '--data', healthy])
@@ -140,7 +140,7 @@ test('finds a key set that is none, and a clock that is wrong', async () => {
   assertFound(findings, 'error', /^is (39\d|400) s behind 127\.0\.0\.1/)
 })
 
-test('takes a clock that agrees, and says who does not answer', async () => {
+test('accepts a clock that agrees, and names a service that does not answer', async () => {
   const url = await listening(() => ({ body: '{"keys":[]}' }))
   const closed = servers.pop()
   const other = await listening(() => ({ body: '{"keys":[]}' }))
@@ -155,7 +155,7 @@ test('takes a clock that agrees, and says who does not answer', async () => {
   )
 })
 
-test('finds a certificate that expires, and one for another name', async () => {
+test('reports a certificate that expires or is for another name', async () => {
   const { certificate, privateKey } = newRecipient(Date.now(), randomBytes)
   const pem = `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString('base64')}\n-----END CERTIFICATE-----\n`
   writeFileSync(join(directory, 'cert.pem'), pem)
@@ -171,7 +171,7 @@ test('finds a certificate that expires, and one for another name', async () => {
   assertFound(findings, 'error', /^publicUrl: keys\.invalid does not answer/)
 })
 
-test('finds another program on its port, and knows a server of its own', async () => {
+test('tells another program on the port from a Keyspring server', async () => {
   const portOf = (url: string): string => new URL(url).port
   const stranger = await listening(() => ({ body: 'hello' }))
   const stray = await examine(['--data', healthy, '--port', portOf(stranger)])
@@ -187,7 +187,7 @@ test('finds another program on its port, and knows a server of its own', async (
   await server.done
 })
 
-test('finds a client whose only credential expires', async () => {
+test('reports a client whose only credential expires', async () => {
   const data = copyOf('clients')
   const soon = new Date(Date.now() + 3 * 86_400_000).toISOString()
   const added = await run(['client', 'add', '--data', data, '--name', 'packager', '--not-after', soon])
@@ -197,7 +197,7 @@ test('finds a client whose only credential expires', async () => {
   assertFound(findings, 'error', /^the token credential of client "packager" expires on/)
 })
 
-test('reads a key set from a file, and reports one that is missing or is none', async () => {
+test('reads a key set from a file, and reports a missing or invalid file', async () => {
   const file = (name: string, jwks: string) =>
     config(name, `auth:\n  jwt: {issuer: "https://id.example", audience: keys, jwks: "${jwks}"}\n`)
   const [keys, html] = [join(directory, 'keys.json'), join(directory, 'keys.html')]

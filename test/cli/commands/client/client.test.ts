@@ -36,7 +36,7 @@ const secretOf = ({ stdout }: Run, name: string): string =>
   new RegExp(`^${name}: (.+)$`, 'm').exec(stdout)?.[1] ?? assert.fail(`no ${name} in ${stdout}`)
 
 describe('keyspring client', () => {
-  test('add makes a client and shows its token once; the store does not hold it', async () => {
+  test('add creates a client and shows its token once; the store does not hold it', async () => {
     const { data, done, list } = clientsIn()
     const token = secretOf(await done('add', '--name', 'live'), 'token')
     assert.match(token, /^ks_[0-9a-f]{16}_[\w-]{43}$/)
@@ -51,7 +51,7 @@ describe('keyspring client', () => {
     assert.equal(readFileSync(join(data, 'keyspring.db')).indexOf(token.split('_').slice(2).join('_')), -1)
   })
 
-  test('add takes what the client may do', async () => {
+  test('add stores tenant, scopes, contents, recipients and profile', async () => {
     const { done, list } = clientsIn()
     await done(
       ...['add', '--name', 'aws', '--tenant', 'studio', '--scope', 'keys:issue', 'keys:read'],
@@ -70,7 +70,7 @@ describe('keyspring client', () => {
     assert.equal(credentials[0]?.notAfter, '2030-01-01T00:00:00.000Z')
   })
 
-  test('every method, on one client', async () => {
+  test('add creates a credential of every method for one client', async () => {
     const { data, done, list } = clientsIn()
     const pem = join(directory, 'client.crt')
     const { cert, fingerprint } = issuerOf('test').issue('client', ['DNS:a.example'])
@@ -110,7 +110,7 @@ describe('keyspring client', () => {
     for (const secret of told) assert.ok(!kept.includes(secret))
   })
 
-  test('rotate gives a second credential and ends the first after an overlap', async () => {
+  test('rotate adds a second credential and ends the first after an overlap', async () => {
     const { done, client, list } = clientsIn()
     const first = secretOf(await done('add', '--name', 'live'), 'token')
     const before = Date.now()
@@ -126,7 +126,7 @@ describe('keyspring client', () => {
     assert.match(third.stderr, /more than 2 token credentials/)
   })
 
-  test('what has ended makes room for the next rotation', async () => {
+  test('rotate replaces an expired credential', async () => {
     const { done, list } = clientsIn()
     await done('add', '--name', 'live', '--method', 'digest', '--id', 'encoder')
     await done('rotate', '--name', 'live', '--method', 'digest', '--overlap', '0')
@@ -138,7 +138,7 @@ describe('keyspring client', () => {
     )
   })
 
-  test('remove takes a credential, or the client', async () => {
+  test('remove removes a credential, or the client, and warns of the last client', async () => {
     const { done, list } = clientsIn()
     await done('add', '--name', 'live', '--method', 'basic', '--id', 'encoder')
     await done('add', '--name', 'live', '--method', 'gateway', '--id', '123456789012')
@@ -170,7 +170,7 @@ describe('keyspring client', () => {
     ['half of a credential', ['remove', '--name', 'known', '--method', 'basic'], /--method and --id/],
     ['a user of another client', ['add', '--name', 'x', '--method', 'basic', '--id', 'taken'], /has it too/],
   ]
-  test('refuses what it cannot do, and changes nothing', async () => {
+  test('rejects invalid options, and changes nothing', async () => {
     const { client, done, list } = clientsIn()
     await done('add', '--name', 'known')
     await done('add', '--name', 'other', '--method', 'basic', '--id', 'taken')
@@ -184,7 +184,7 @@ describe('keyspring client', () => {
     assert.deepEqual(await list(), before)
   })
 
-  test('list does not make a store, and a store in memory holds no clients', async () => {
+  test('list does not create a store, and rejects a store in memory', async () => {
     const { client } = clientsIn()
     assert.equal((await client('list')).code, 3)
     const { code, stderr } = await run(['client', 'list'], { environment: { KEYSPRING_STORE: 'memory' } })
@@ -192,7 +192,7 @@ describe('keyspring client', () => {
     assert.match(stderr, /a store in memory .* needs another store/)
   })
 
-  test('--print gives what the configuration takes, and stores nothing', async () => {
+  test('add --print prints an entry for the configuration, and stores nothing', async () => {
     const data = join(directory, 'printed')
     const lines: string[] = []
     for (const [i, args] of [
@@ -224,7 +224,7 @@ describe('keyspring client', () => {
     assert.match(refused.stderr, /--print: the store seals the secret of sigv4/)
   })
 
-  test('--json is for scripts', async () => {
+  test('add --json prints one object', async () => {
     const { done } = clientsIn()
     const { stdout } = await done('add', '--name', 'a', '--method', 'sigv4', '--json')
     const told = JSON.parse(stdout) as Readonly<Record<string, string>>

@@ -32,7 +32,7 @@ test('every command has examples in its help', () => {
   }
 })
 
-test('every example is of a command that there is, with options that it has', () => {
+test('every example uses existing commands and options', () => {
   for (const [path, text] of help) {
     const [, examples = ''] = /\nExamples:\n([\s\S]*?)(?:\n\n|$)/.exec(text) ?? []
     for (const [, line = ''] of examples.matchAll(/(?:^|\| )\s*keyspring (.*)$/gm)) {
@@ -65,14 +65,14 @@ describe('completions for bash', () => {
       .filter((word) => word !== '')
   }
 
-  test('offer commands, their verbs and their options', () => {
+  test('offer commands, sub-commands and options', () => {
     assert.ok(offered('keyspring ins').includes('inspect'))
     assert.deepEqual(offered('keyspring config ').slice(0, 2), ['check', 'init'])
     assert.ok(offered('keyspring inspect --sh').includes('--show-keys'))
     assert.ok(offered('keyspring inspect diff --j').includes('--json'))
   })
 
-  test('offer what an option takes: its words, or files', () => {
+  test('offer the values of an option: its words, or files', () => {
     assert.ok(offered('keyspring config init --encryptor mediap').includes('mediapackage-v2'))
     assert.ok(offered('keyspring serve --config pack').includes('package.json'))
     assert.deepEqual(offered('keyspring serve --port '), [])
@@ -105,7 +105,7 @@ describe('completions for zsh and fish', () => {
       }
     })
 
-    test(`have no quote that is left open (${shell})`, async () => {
+    test(`close every quote (${shell})`, async () => {
       const { stdout } = await run(['completions', shell])
       // Both shells end a quoted word with the next ' that no backslash stands before, outside of quotes for zsh.
       const unescaped = shell === 'fish' ? stdout.replaceAll(/\\[\\']/g, '') : stdout.replaceAll("'\\''", '')
@@ -135,7 +135,7 @@ describe('completions for fish', () => {
 })
 
 describe('the manual page', () => {
-  test('man/keyspring.1 is what the commands say: keyspring man > man/keyspring.1', async () => {
+  test('man/keyspring.1 is current: keyspring man > man/keyspring.1', async () => {
     const { stdout } = await run(['man'])
     assert.equal(readFileSync(join(PACKAGE, 'man/keyspring.1'), 'utf8'), stdout)
   })
@@ -152,7 +152,7 @@ describe('the manual page', () => {
     }
   })
 
-  test('has no line that a formatter would take for a request of its own', () => {
+  test('has no line that a formatter reads as a request', () => {
     const known = new Set(['TH', 'SH', 'SS', 'TP', 'PP', 'B', 'nf', 'fi', '\\"'])
     const page = readFileSync(join(PACKAGE, 'man/keyspring.1'), 'utf8')
     for (const [, request = ''] of page.matchAll(/^\.(\S+)/gm)) assert.ok(known.has(request), request)

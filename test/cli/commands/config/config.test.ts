@@ -55,7 +55,7 @@ test('config init does not overwrite a file', async () => {
   assert.match(stderr, /^keyspring: .*mine\.yaml: the file exists already\n$/)
 })
 
-test('config check reports every problem, no value, and ends with 2', async () => {
+test('config check reports every problem without its value, and ends with 2', async () => {
   const file = join(directory, 'wrong.yaml')
   writeFileSync(file, 'port: hunter2\nprot: hunter2\n')
   const { code, stdout, stderr } = await run(['config', 'check', '--config', file], {

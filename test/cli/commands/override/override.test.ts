@@ -29,7 +29,7 @@ const spellings: readonly [string, string | Uint8Array][] = [
   ['base64', `${KEY.toString('base64')}\n`],
 ]
 for (const [spelling, stdin] of spellings) {
-  test(`takes a key as ${spelling} and tells its kid and class alone`, async () => {
+  test(`accepts a key as ${spelling} and prints only its kid and class`, async () => {
     const added = await override(
       'add',
       ['--content-id', spelling, '--kid', KID.toUpperCase(), '--key-file', '-'],
@@ -51,14 +51,14 @@ for (const [what, stdin] of [
   ['31 hex digits', 'c0ffee00112233445566778899aabbc'],
   ['nothing', ''],
 ] as const) {
-  test(`refuses a key of ${what} without repeating it`, async () => {
+  test(`rejects a key of ${what} without printing it`, async () => {
     const { code, stderr } = await override('add', ['--content-id', 'odd', '--kid', KID, '--key-file', '-'], stdin)
     assert.equal(code, 2)
     assert.equal(stderr, 'keyspring: --key-file: expected 16 bytes: raw, as 32 hex digits, or in base64\n')
   })
 }
 
-test('a second key for a kid is refused, unless forced with a reason', async () => {
+test('rejects a second key for a kid, unless forced with a reason', async () => {
   const args = ['--content-id', 'twice', '--kid', KID, '--class', 'clear', '--key-file', '-']
   assert.equal((await override('add', args, KEY)).code, 0)
   const again = await override('add', args, KEY)
@@ -69,7 +69,7 @@ test('a second key for a kid is refused, unless forced with a reason', async () 
   assert.equal(forced.code, 0, forced.stderr)
 })
 
-test('lists as JSON what may be told', async () => {
+test('lists overrides as JSON, without keys', async () => {
   const iv = join(directory, 'iv')
   const pssh = join(directory, 'pssh=box')
   writeFileSync(iv, Buffer.alloc(16, 7))
@@ -96,7 +96,7 @@ for (const [spelling, content] of [
   ['hex', Buffer.from(WIDEVINE_BOX, 'base64').toString('hex')],
   ['base64', `${WIDEVINE_BOX}\n`],
 ] as const) {
-  test(`takes a pssh box as ${spelling}`, async () => {
+  test(`accepts a pssh box as ${spelling}`, async () => {
     const file = join(directory, `box-${spelling}`)
     writeFileSync(file, content)
     const args = ['--content-id', `box-${spelling}`, '--kid', KID, '--key-file', '-', '--pssh', `${WIDEVINE}=${file}`]
@@ -115,7 +115,7 @@ for (const [what, systemId, content] of [
     '00000024707373680000000' + `09a04f07998404286ab92e65be0885f950000000401000000`,
   ],
 ] as const) {
-  test(`refuses ${what} when it is added, not when an encryptor asks`, async () => {
+  test(`rejects ${what} when it is added, not when an encryptor asks`, async () => {
     const file = join(directory, 'damaged')
     writeFileSync(file, content)
     const args = ['--content-id', 'damaged', '--kid', KID, '--key-file', '-', '--pssh', `${systemId}=${file}`]
@@ -144,14 +144,14 @@ for (const [what, verb, args] of [
   ['neither a kid nor a rule', 'remove', []],
   ['a kid and a rule', 'remove', ['--kid', KID, '--rule']],
 ] as const) {
-  test(`refuses ${what}`, async () => {
+  test(`rejects ${what}`, async () => {
     const { code, stdout, stderr } = await override(verb, ['--content-id', 'wrong', ...args], KEY)
     assert.deepEqual({ code, stdout }, { code: 2, stdout: '' })
     assert.match(stderr, /^keyspring: /)
   })
 }
 
-test('a store that is not there is not made by a look at it', async () => {
+test('does not create a store to list it', async () => {
   const nowhere = join(directory, 'nowhere')
   const { code, stderr } = await run(['override', 'list', '--data', nowhere, '--content-id', 'a'])
   assert.equal(code, 3)

@@ -43,7 +43,7 @@ const keysOf = async (...args: readonly string[]): Promise<Shown['contentKeys']>
   return (JSON.parse(stdout) as Shown).contentKeys
 }
 
-test('asks a key provider and prints a table without keys', async () => {
+test('requests keys and prints a table without keys', async () => {
   const { code, stdout, stderr } = await request(url)
   assert.deepEqual({ code, stderr }, { code: 0, stderr: '' })
   assert.match(stdout, /^keyspring-request: SPEKE 2\.0, cenc, widevine, playready\n\nKID +TRACK +PERIOD +IV +KEY\n/)
@@ -57,14 +57,14 @@ test('asks a key provider and prints a table without keys', async () => {
   }
 })
 
-test('asks again for the same keys, and for others with --new-kids', async () => {
+test('requests the same keys again, and other keys with --new-kids', async () => {
   const [first, second, others] = await Promise.all([keysOf(), keysOf(), keysOf('--new-kids')])
   assert.deepEqual(first, second)
   assert.notDeepEqual(first, others)
 })
 
 for (const as of ['spec', 'mediapackage-v1', 'mediapackage-v2', 'mediaconvert', 'elemental-live', 'shaka']) {
-  test(`asks as ${as}`, async () => {
+  test(`requests keys as ${as}`, async () => {
     const isV1 = as === 'mediapackage-v1' || as === 'elemental-live'
     const { code, stderr } = await request(
       url,
@@ -76,11 +76,11 @@ for (const as of ['spec', 'mediapackage-v1', 'mediapackage-v2', 'mediaconvert', 
   })
 }
 
-test('encrypts for a new recipient and decrypts: the keys are those in the clear', async () => {
+test('encrypts for a new recipient and decrypts to the same keys', async () => {
   assert.deepEqual(await keysOf('--encrypt-to', 'new'), await keysOf())
 })
 
-test('encrypts for a certificate in a file, and decrypts with its private key alone', async () => {
+test('encrypts for a certificate in a file, and decrypts only with its private key', async () => {
   const { certificate, privateKey } = newRecipient(Date.now(), (size) => Buffer.alloc(size, 1))
   const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'cert.key')]
   writeFileSync(
@@ -101,7 +101,7 @@ test('encrypts for a certificate in a file, and decrypts with its private key al
 })
 
 for (const format of ['shaka', 'dotenv', 'bento4', 'gpac', 'cpix', 'ffmpeg']) {
-  test(`${format} goes to a file of this user alone, or to standard output when keys are to be shown`, async () => {
+  test(`${format} goes to a file of mode 0600, or to standard output with --show-keys`, async () => {
     const file = join(directory, `${format}.out`)
     writeFileSync(file, 'old', { mode: 0o644 })
     const asking = [url, '--video', 'SHARED', '--format', format]
@@ -119,7 +119,7 @@ for (const format of ['shaka', 'dotenv', 'bento4', 'gpac', 'cpix', 'ffmpeg']) {
   })
 }
 
-test('asks for key periods: by index, with start and end in SPEKE 2.1, as offsets for VOD', async () => {
+test('requests key periods by index, with start and end in SPEKE 2.1, and as offsets for VOD', async () => {
   const dry = async (...args: string[]) =>
     (await request(url, '--dry-run', ...args)).stdout.match(/<cpix:ContentKeyPeriod .*/g)
   assert.match(String(await dry('--periods', '1', '--index', '41')), /index="41"\/>$/)
@@ -154,7 +154,7 @@ test('following ends at a signal, with its report', async () => {
   assert.match(stdout, /\n1 key periods, 0 without keys/)
 })
 
-test('following goes on after a refusal, and ends with its exit code', async () => {
+test('following continues after a rejected request, and ends with its exit code', async () => {
   let asked = 0
   const refusing = await odd((_, response) => {
     asked += 1
@@ -169,7 +169,7 @@ test('following goes on after a refusal, and ends with its exit code', async () 
   assert.match(stdout, /2 key periods, 2 without keys/)
 })
 
-test('loads a key provider within bounds and prints percentiles', async () => {
+test('sends load within limits and prints percentiles', async () => {
   const { code, stdout } = await request(url, '--load', '50', '--duration', '1')
   assert.equal(code, 0)
   assert.match(
@@ -179,7 +179,7 @@ test('loads a key provider within bounds and prints percentiles', async () => {
   assert.equal((await request(url, '--load', '99999')).code, 2)
 })
 
-test('a refusal is explained, with the reason that Keyspring gives', async () => {
+test('explains a rejection, with the reason that Keyspring gives', async () => {
   const { code, stdout, stderr } = await request(url, '--drm', 'fairplay', '--scheme', 'cenc')
   assert.deepEqual([code, stdout], [4, ''])
   assert.equal(
@@ -191,7 +191,7 @@ test('a refusal is explained, with the reason that Keyspring gives', async () =>
   )
 })
 
-test('an answer that an encryptor would stop at ends with 5 and every problem', async () => {
+test('an unusable answer ends with 5 and every problem', async () => {
   const echo = await odd((_, response) => response.writeHead(200, { 'content-type': 'application/xml' }).end('<a/>'))
   const { code, stdout, stderr } = await request(echo)
   assert.deepEqual([code, stdout], [5, ''])
@@ -259,7 +259,7 @@ for (const args of [
   })
 }
 
-test('--help names assumed shapes as assumed, the placeholders, examples and exit codes', async () => {
+test('--help marks assumed shapes, and lists placeholders, examples and exit codes', async () => {
   const { code, stdout } = await request('--help')
   assert.equal(code, 0)
   for (const expected of [
@@ -274,7 +274,7 @@ test('--help names assumed shapes as assumed, the placeholders, examples and exi
 })
 
 describe('a packager that is started', () => {
-  test('gets its placeholders filled, and files that are gone afterwards', async () => {
+  test('gets its placeholders filled, and files that are deleted afterwards', async () => {
     const { code, stdout, stderr } = await request(url, '--video', 'SHARED', '--run', '--', 'cat', '{file:shaka}')
     assert.equal(code, 0)
     assert.match(stdout, /^--enable_raw_key_encryption\n--keys=label=:key_id=[\da-f]{32}:key=[\da-f]{32}\n/)
@@ -283,7 +283,7 @@ describe('a packager that is started', () => {
     assert.equal(existsSync(echoed.stdout.trim()), false)
   })
 
-  test('passes its exit code on; keys in its arguments are warned of', async () => {
+  test('passes on its exit code, and warns of keys in its arguments', async () => {
     const { code, stderr } = await request(url, '--video', 'SHARED', '--run', '--', 'sh', '-c', 'exit 7', '{key}')
     assert.equal(code, 7)
     assert.match(stderr, /warning: the arguments contain keys/)
@@ -342,7 +342,7 @@ describe('Shaka Packager', {
   })
 
   for (const scheme of ['cenc', 'cbcs']) {
-    test(`encrypts by ${scheme} with the flags it is given, and ffmpeg decrypts with the key of the answer`, async () => {
+    test(`encrypts with ${scheme} and the flags of the answer, and ffmpeg decrypts with its key`, async () => {
       const asking = [
         '--drm',
         'widevine,playready',
@@ -377,7 +377,7 @@ describe('Shaka Packager', {
     })
   }
 
-  test('ffmpeg encrypts MP4 by the options it is given', async () => {
+  test('ffmpeg encrypts MP4 with the options of the answer', async () => {
     const asking = ['--video', 'SHARED']
     const out = join(media, 'ffmpeg.mp4')
     const { code, stderr } = await request(
@@ -401,7 +401,7 @@ describe('Shaka Packager', {
     assert.equal(frames('-decryption_key', key?.contentKey ?? '', '-i', out, '-c', 'copy'), clear)
   })
 
-  test('ffmpeg encrypts HLS by the key info file it is given', async () => {
+  test('ffmpeg encrypts HLS with the key info file of the answer', async () => {
     const info = join(media, 'hls.keyinfo')
     assert.equal(
       (await request(url, '--as', 'elemental-live', '--drm', 'aes-128', '--format', 'ffmpeg', '--out', info)).code,

@@ -34,7 +34,7 @@ async function serve(args: readonly string[], environment: Readonly<Record<strin
 const passphrase = join(directory, 'passphrase')
 writeFileSync(passphrase, 'correct horse battery staple\n', { mode: 0o600 })
 
-test('two nodes on PostgreSQL give one key, and no message of either holds the password', async () => {
+test('two nodes on PostgreSQL give one key, and neither prints the password', async () => {
   const url = join(directory, 'url')
   writeFileSync(url, `${(await postgres.newUrl()).reveal()}\n`, { mode: 0o600 })
   const environment = { KEYSPRING_STORE_FILE: url, KEYSPRING_ROOT_KEY_FILE: join(directory, 'shared.key') }
@@ -54,7 +54,7 @@ test('two nodes on PostgreSQL give one key, and no message of either holds the p
   }
 })
 
-test('a store is moved to PostgreSQL, rotated, backed up and restored, and every key stays', async () => {
+test('every key stays the same when a store is rotated, backed up, restored and moved to PostgreSQL', async () => {
   const data = join(directory, 'data')
   const server = await serve(['--data', data])
   const names = ['a', 'b', 'c']
@@ -109,7 +109,7 @@ test('a store is moved to PostgreSQL, rotated, backed up and restored, and every
   await moved.stop()
 })
 
-test('a wrong passphrase and a password on the command line are refused', async () => {
+test('rejects a wrong passphrase, and a password on the command line', async () => {
   const wrong = join(directory, 'wrong')
   writeFileSync(wrong, 'correct horse battery stable\n')
   const archive = join(directory, 'backup')

@@ -24,7 +24,7 @@ function serving(signalingProfile: string): Promise<string> {
   return url
 }
 
-describe('Keyspring passes every check, whoever asks', () => {
+describe('Keyspring passes every check of every encryptor', () => {
   for (const as of ENCRYPTORS) {
     test(`as ${as}`, async () => {
       const url = await serving(as === 'mediapackage-v2' ? as : 'default')
@@ -46,7 +46,7 @@ describe('Keyspring passes every check, whoever asks', () => {
   }
 })
 
-test('verify has 250 checks and more, of every group, each with a name of its own', async () => {
+test('verify has 250 checks or more, in every group, each with its own name', async () => {
   const { code, stdout } = await run(['verify', '--list'])
   assert.equal(code, 0)
   const names = stdout
@@ -61,7 +61,7 @@ test('verify has 250 checks and more, of every group, each with a name of its ow
   }
 })
 
-test('verify finds what a profile does not give MediaPackage v2, and ends with 6', async () => {
+test('verify reports what MediaPackage v2 requires and a profile lacks, and ends with 6', async () => {
   const url = await serving('default')
   const { code, stdout } = await run(['verify', url, '--as', 'mediapackage-v2', '--only', 'mediapackage-v2'])
   assert.equal(code, 6)
@@ -72,7 +72,7 @@ test('verify finds what a profile does not give MediaPackage v2, and ends with 6
   }
 })
 
-test('verify writes reports without keys, and with them when asked', async () => {
+test('verify writes reports without keys, and with keys only with --show-keys', async () => {
   const url = await serving('default')
   const file = (name: string): string => join(directory, name)
   const only = ['--only', 'systems/2.0', '--only', 'encryption/2.0/opens', '--only', 'errors/2.0']
@@ -97,7 +97,7 @@ test('verify writes reports without keys, and with them when asked', async () =>
   assert.equal(readXml(readFileSync(file('report.xml')), { elements: 100_000 }).root.local, 'testsuites')
 })
 
-test('verify says when nothing is there, or nobody is let in', async () => {
+test('verify reports that nothing listens, or that every request is rejected', async () => {
   const gone = await run(['verify', 'http://127.0.0.1:9/copyProtection'])
   assert.equal(gone.code, 1)
   assert.match(gone.stderr, /no program listens on this port/)
@@ -107,7 +107,7 @@ test('verify says when nothing is there, or nobody is let in', async () => {
   assert.match(wrongPath.stderr, /the path does not exist/)
 })
 
-test('verify refuses what it cannot follow', async () => {
+test('verify rejects invalid options', async () => {
   for (const args of [
     [],
     ['http://127.0.0.1:9/', '--only', 'none'],
