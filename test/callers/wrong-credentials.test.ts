@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { aesSigner, signWidevineRequest } from '../../src/auth/methods/widevine-signer.ts'
+import { OPERATIONS } from '../../src/http/api/operations/operations.ts'
 import { callOf } from '../http/calls.ts'
-import { requestFor } from '../protocols/speke/documents.ts'
+import { KIDS, requestFor } from '../protocols/speke/documents.ts'
 import { directory, serverOf } from './serving.ts'
 
 describe('a signer of the Widevine key API, with allowAnonymous', async () => {
@@ -81,3 +82,40 @@ describe('a gateway', async () => {
     assert.equal(await ask({ 'x-api-key': 'usage-plan-key' }), 200)
   })
 })
+
+describe('a caller without a right credential in its headers', async () => {
+  const { handlers } = await serverOf({ one: {} })
+  const unread = () => assert.fail('the body was read')
+  const paths = OPERATIONS.map(({ method, path }) => [method.toUpperCase(), path.replace(/\{\w+\}/g, KIDS[0] ?? '')])
+  const asked = [
+    ['POST', '/copyProtection'],
+    ['POST', '/copyProtectionData/movie'],
+    ['PUT', '/copyProtectionData/movie'],
+    ...paths,
+  ]
+
+  for (const [method = '', path = ''] of asked) {
+    test(`is rejected by ${method} ${path} before its body is read`, async () => {
+      for (const headers of [{}, { 'x-api-key': 'ks_0123456789abcdef_wrongwrongwrongwrongwrong' }]) {
+        const { status } = await handlers.main({ ...callOf(method, path, { headers }), readBody: unread })
+        assert.equal(status, 401)
+      }
+    })
+  }
+
+  test('by SigV4 is rejected before its body is read, unless its access key exists', async () => {
+    const amzDate = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '')
+    const authorization = `AWS4-HMAC-SHA256 Credential=KS0/${amzDate.slice(0, 8)}/r/execute-api/aws4_request, SignedHeaders=host;x-amz-date, Signature=${'0'.repeat(64)}`
+    const { handlers: withKeys } = await serverOf({
+      one: { credentials: { sigv4: [{ accessKeyId: 'KS1', secretAccessKeyFile: file('sigv4', 'secret') }] } },
+    })
+    const headers = { authorization, 'x-amz-date': amzDate }
+    const { status } = await withKeys.main({ ...callOf('POST', '/copyProtection', { headers }), readBody: unread })
+    assert.equal(status, 401)
+  })
+})
+
+function file(name: string, text: string): string {
+  writeFileSync(join(directory, name), text)
+  return join(directory, name)
+}

@@ -1,4 +1,5 @@
 import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../auth/failure.ts'
+import { RateLimit } from '../../auth/rate-limit.ts'
 import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 import type { Call } from '../../http/call.ts'
 import type { Observe } from '../../http/handler.ts'
@@ -18,6 +19,7 @@ export interface ObserveOptions {
 
 /** Counts every call, and logs refusals, failures and the first issue of a content. */
 export function observeWith({ log, metrics, logRequests }: ObserveOptions): Observe {
+  const warnings = new Warnings(log)
   return (call, route, reply, error, durationMs) => {
     const { status, issued } = reply
     const version = route?.name === 'copyProtection' ? versionLabel(call) : 'none'
@@ -27,6 +29,7 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
     if (kind !== undefined && call.method !== 'OPTIONS') metrics.playerRequest(kind, playerOutcome(status, error))
     if (route?.pathVersion !== undefined && version !== route.pathVersion) metrics.pathVersionMismatch()
     if (issued !== undefined) metrics.issued(issued.keys, issued.first)
+    if (call.warning !== undefined) warnings.log(call, call.warning)
     if (error !== undefined) {
       metrics.refusal(codeLabel(error))
       countCaller(metrics, error, kind !== undefined)
@@ -39,6 +42,22 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
         issued?.first === true ? 'first keys of a content issued' : 'answered',
       )
     }
+  }
+}
+
+/** Logs the warnings of calls, each text once in ten minutes: any page can cause one, with a name of its own. */
+class Warnings {
+  readonly #log: Log
+  readonly #ofText = new RateLimit({ perSecond: 1 / 600, burst: 1, now: () => performance.now(), maxBuckets: 100 })
+  readonly #ofAll = new RateLimit({ perSecond: 1, burst: 20, now: () => performance.now() })
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  log({ requestId, peer }: Call, problem: string): void {
+    if (this.#ofText.take(problem) !== undefined || this.#ofAll.take('all') !== undefined) return
+    this.#log.warn({ requestId, peer, problem }, 'answered, but a browser hides the answer from its page')
   }
 }
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { describe, test } from 'node:test'
+import { AuthenticationError } from '../../../src/auth/failure.ts'
 import { ApiRequestError } from '../../../src/http/api/problem.ts'
 import { STATUS } from '../../../src/http/errors.ts'
+import { apiRoutes } from '../../../src/http/routes/api.ts'
+import { callOf, handlerFor } from '../calls.ts'
 import { misfits, resolve } from './json-schema.ts'
 import { apiWorld, KID } from './worlds.ts'
 
@@ -177,6 +180,36 @@ describe('/api/docs', () => {
     const { text } = await ask('GET', '/api/docs')
     assert.match(text, /&lt;CPIX/)
     assert.doesNotMatch(text, /<CPIX/)
+  })
+})
+
+describe('/api/docs without a valid credential', () => {
+  const reply = (accept?: string) =>
+    toLoginReply(callOf('GET', '/api/docs', { headers: accept === undefined ? {} : { accept } }))
+  const toLoginReply = handlerFor({
+    routes: apiRoutes({
+      world: apiWorld().world,
+      identify: () => {
+        throw new AuthenticationError('missing', undefined, ['Basic realm="keyspring"'])
+      },
+      version: '9.9.9',
+    }),
+  })
+
+  test('tells a browser how to log in, and asks for credentials', async () => {
+    const { status, headers, body } = await reply('text/html,application/xhtml+xml,*/*;q=0.8')
+    assert.equal(status, 401)
+    assert.equal(headers['content-type'], 'text/html; charset=utf-8')
+    assert.deepEqual(headers['www-authenticate'], ['Basic realm="keyspring"'])
+    assert.match(String(body), /Log in to read[\s\S]*keyspring client add/)
+    assert.doesNotMatch(String(body), /<script|undefined/)
+  })
+
+  test('answers a program with a problem', async () => {
+    for (const accept of [undefined, 'application/json', '*/*']) {
+      const { status, headers } = await reply(accept)
+      assert.deepEqual([status, headers['content-type']], [401, 'application/problem+json'])
+    }
   })
 })
 

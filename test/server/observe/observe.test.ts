@@ -150,3 +150,19 @@ test('a preflight asks for nothing', () => {
     ['request'],
   )
 })
+
+test('a missing CORS origin is logged with its setting, once for all requests of the page', () => {
+  const { log, lines } = keptLog()
+  const { metrics } = keptMetrics()
+  const observe = observeWith({ log, metrics, logRequests: false })
+  const problem = 'pages of https://player.example cannot read this answer: add the origin to playback.origins'
+  for (let i = 0; i < 3; i++) {
+    const player = toCall(callOf('GET', '/keys/default/movie/kid'))
+    player.warning = problem
+    observe(player, { ...route, name: 'key' }, reply(200), undefined, 1)
+  }
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, fields.problem]),
+    [['warn', problem]],
+  )
+})

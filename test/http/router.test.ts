@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { KeyProviderError } from '../../../src/core/errors.ts'
-import { textReply } from '../../../src/http/errors.ts'
-import type { Route } from '../../../src/http/route.ts'
-import { callOf, handlerFor } from '../calls.ts'
+import { KeyProviderError } from '../../src/core/errors.ts'
+import { textReply } from '../../src/http/errors.ts'
+import type { Route } from '../../src/http/route.ts'
+import { callOf, handlerFor } from './calls.ts'
 
 /** A handler of a route at `/a/{x}/{y}` and one at `/a/b/c`, which answer what stood for `{…}`. */
 function handlerOf(more: Partial<Route> = {}) {
@@ -88,4 +88,35 @@ describe('one path that several routes serve', () => {
       assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST, PUT, DELETE'])
     })
   }
+})
+
+describe('a path is compared as it was sent', () => {
+  const { get } = handlerOf({ path: '/api/keys/{kid}', name: 'api' })
+
+  for (const path of [
+    '/api/x/../keys/1',
+    '/api/./keys/1',
+    '/api/%2e%2e/api/keys/1',
+    '/api/%2E%2E/keys/1',
+    '/api/x\\..\\keys/1',
+    '/api\\keys\\1',
+    '/api//keys/1',
+    '/api/%6beys/1',
+    '/api/keys%2F1',
+    '/API/keys/1',
+  ]) {
+    test(`${path} is not served, so a rule of a proxy about /api/keys cannot be walked around`, async () => {
+      assert.equal((await get(path)).status, 404)
+    })
+  }
+
+  test('and a segment is passed on as it was sent', async () => {
+    assert.equal((await get('/api/keys/%2e%2e')).body, '["%2e%2e"]')
+  })
+
+  test('with more segments than any route has, in little time', async () => {
+    const startedAt = process.cpuUsage()
+    assert.equal((await get(`/api/keys${'/x'.repeat(8_000)}`)).status, 404)
+    assert.ok(process.cpuUsage(startedAt).user < 100_000)
+  })
 })
