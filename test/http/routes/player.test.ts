@@ -18,8 +18,7 @@ function serving(options: Partial<PlayerRouteOptions> = {}) {
     cors: corsOf(['https://player.example']),
     token: {},
     now: () => 0,
-    deliverKey: async () => Buffer.alloc(16),
-    issueLicense: async () => '{}',
+    keys: { deliver: async () => Buffer.alloc(16), license: async () => '{}' },
     ...options,
   }
   const handler = handlerFor({
@@ -75,7 +74,7 @@ describe('names of players', () => {
   test('have at most 256 characters: a longer one is 404, and nobody is asked', async () => {
     const { ask } = serving({
       access: { allow: () => assert.fail('asked') },
-      deliverKey: async () => assert.fail('looked up'),
+      keys: { deliver: async () => assert.fail('looked up'), license: async () => assert.fail('looked up') },
     })
     const long = 'x'.repeat(257)
     assert.equal(await ask(`/keys/default/${long}/${KID}`), 404)
