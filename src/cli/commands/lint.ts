@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { ENCRYPTORS, type EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
 import { judge } from '../../toolkit/rules/judge.ts'
-import { isPlainCpix, readSide, type Side } from '../../toolkit/rules/side.ts'
+import { isPlainCpix, readSide, type Side, withSignatures } from '../../toolkit/rules/side.ts'
 import { wrongUsage } from '../shared/errors.ts'
 import {
   countFindings,
@@ -66,7 +66,7 @@ interface LintOptions {
 }
 
 /** Prints what the rules find in a document, or in an answer together with its request. */
-function lint(file: string, answerFile: string | undefined, options: LintOptions, world: World): void {
+async function lint(file: string, answerFile: string | undefined, options: LintOptions, world: World): Promise<void> {
   if (options.json === true && options.annotations === true)
     throw wrongUsage('--json and --annotations exclude each other')
   if (answerFile !== undefined && options.kind !== undefined) throw wrongUsage('--kind is for a single file')
@@ -77,8 +77,9 @@ function lint(file: string, answerFile: string | undefined, options: LintOptions
     privateKey:
       options.privateKey === undefined ? undefined : readPrivateKey('--private-key', options.privateKey, world),
   }
-  const first = readSide(readInput(world, file), read)
-  const second = answerFile === undefined ? undefined : readSide(readInput(world, answerFile), read)
+  const first = await withSignatures(readSide(readInput(world, file), read))
+  const second =
+    answerFile === undefined ? undefined : await withSignatures(readSide(readInput(world, answerFile), read))
   const isAnswer = second === undefined && (options.kind ?? kindOf(first)) === 'answer'
   const [request, answer] = isAnswer ? [undefined, first] : [first, second]
   const version = read.version ?? request?.view?.version ?? answer?.view?.version ?? SPEKE_2_0
@@ -102,6 +103,12 @@ function lint(file: string, answerFile: string | undefined, options: LintOptions
     )
   } else {
     world.stdout.write(printFindings(findings, { names, colours: stdoutColours(world), all: options.all === true }))
+  }
+  for (const { path, covers, fingerprint, problem } of [...(first.signatures ?? []), ...(second?.signatures ?? [])]) {
+    if (problem !== undefined) continue
+    world.stderr.line(
+      `keyspring: ${path} is a valid signature of ${covers.join(', ')}, certificate SHA-256 ${fingerprint}`,
+    )
   }
   const subject = isAnswer ? 'an answer' : answer === undefined ? 'a request' : 'a request and its answer'
   world.stderr.line(

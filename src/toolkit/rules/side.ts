@@ -1,7 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
+import { readCpix } from '../../formats/cpix/document.ts'
 import { CpixError } from '../../formats/cpix/error.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
+import { type CheckedSignature, checkSignatures } from '../../formats/cpix/signature.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../formats/xml/document.ts'
 import { XmlError } from '../../formats/xml/error.ts'
 import { attributeOf, descendantOf, readXml } from '../../formats/xml/reader.ts'
@@ -20,6 +22,8 @@ export interface Side {
   readonly document: XmlDocument | undefined
   readonly view: CpixView | undefined
   readonly problem: { readonly what: string; readonly line: number; readonly column: number } | undefined
+  /** The verified XML signatures. Absent if `withSignatures` did not verify them. */
+  readonly signatures?: readonly CheckedSignature[]
 }
 
 /** Limits of the XML reader in bytes and counts. An answer may be larger than any request. */
@@ -52,6 +56,18 @@ export function readSide(bytes: Uint8Array, { version, as = 'spec', privateKey }
     }
     if (!(error instanceof CpixError || error instanceof KeyProviderError)) throw error
     return { document: undefined, view: undefined, problem: { what: error.message, line: 1, column: 1 } }
+  }
+}
+
+/** Verifies the XML signatures of a document. It does not throw: an unreadable document keeps its `problem`. */
+export async function withSignatures(side: Side): Promise<Side> {
+  if (side.view === undefined) return side
+  try {
+    return { ...side, signatures: await checkSignatures(readCpix(side.view.document)) }
+  } catch (error) {
+    // Other rules report what makes the document unreadable.
+    if (error instanceof KeyProviderError) return side
+    throw error
   }
 }
 

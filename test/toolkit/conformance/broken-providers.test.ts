@@ -58,7 +58,11 @@ test('a correct key provider passes the checks that find the broken ones', async
 })
 
 test('a broken document or provider triggers every rule', () => {
-  const tripped = new Set([...BROKEN_PROVIDERS, ...BROKEN_ANSWERS, ...BROKEN_REQUESTS].map(({ rule }) => rule))
+  // Signatures are verified ahead of the rules: field.test.ts breaks one.
+  const tripped = new Set([
+    'signature-invalid',
+    ...[...BROKEN_PROVIDERS, ...BROKEN_ANSWERS, ...BROKEN_REQUESTS].map(({ rule }) => rule),
+  ])
   assert.deepEqual(
     RULES.map(({ id }) => id).filter((id) => !tripped.has(id)),
     [],

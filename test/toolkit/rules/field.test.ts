@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { type LintOptions, lintCpix } from '../../../src/exports/lint.ts'
-import { readSide } from '../../../src/toolkit/rules/side.ts'
+import { judge } from '../../../src/toolkit/rules/judge.ts'
+import { readSide, withSignatures } from '../../../src/toolkit/rules/side.ts'
+import { documentToSign, newSigner, signedXml } from '../../formats/cpix/signing.ts'
 
 const vector = (name: string): Buffer => readFileSync(new URL(`../../vectors/lint/${name}`, import.meta.url))
 
@@ -284,4 +286,33 @@ describe('the grammar of a WRMHEADER', () => {
 test('a PlayReady Object at an odd offset with an odd length is read without damage', () => {
   const answer = readFileSync(new URL('../../vectors/playready-utf16-odd-length.xml', import.meta.url))
   assert.ok(lintCpix({ answer }).some(({ rule }) => rule === 'playready-kid'))
+})
+
+describe('XML signatures', () => {
+  const signer = newSigner()
+  const signed = signedXml(documentToSign([KID]), signer)
+  const findings = async (xml: string): Promise<readonly string[]> => {
+    const answer = await withSignatures(readSide(Buffer.from(xml)))
+    const version = answer.view?.version ?? assert.fail()
+    return judge({ as: 'spec', version, answer }).findings.map(({ rule }) => rule)
+  }
+
+  test('a valid signature gives no error', async () => {
+    assert.ok(!(await findings(signed)).includes('signature-invalid'))
+  })
+
+  test('a changed key breaks the signature', async () => {
+    const changed = signed.replace(/<pskc:PlainValue>../, '<pskc:PlainValue>AA')
+    assert.ok((await findings(changed)).includes('signature-invalid'))
+  })
+
+  test('a signature without content is not valid', async () => {
+    const empty = signed.replace(/<(?:\w+:)?SignedInfo[\s\S]*<\/(?:\w+:)?SignedInfo>/, '')
+    assert.ok((await findings(empty)).includes('signature-invalid'))
+  })
+
+  test('an unreadable document stays unreadable', async () => {
+    const side = await withSignatures(readSide(Buffer.from('<CPIX')))
+    assert.ok(side.problem)
+  })
 })

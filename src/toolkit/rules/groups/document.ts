@@ -98,6 +98,21 @@ export const DOCUMENT_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'signature-invalid',
+    group: 'document',
+    subject: 'document',
+    severity: 'error',
+    clause: 'CPIX 2.3, Signature; XML Signature Syntax and Processing 1.1, 3.2',
+    title: 'Every XML signature is valid',
+    why: 'Someone changed the signed elements after they were signed, or a recipient cannot verify the signature. A recipient that checks signatures rejects the document.',
+    fix: 'Sign the final document. Do not copy the signature of a request into its answer, because the answer has other content.',
+    *check({ side: { signatures = [] } }) {
+      for (const { element, problem } of signatures) {
+        if (problem !== undefined) yield { what: `the signature is not valid: ${problem}`, at: element }
+      }
+    },
+  },
+  {
     id: 'signature',
     group: 'document',
     spekeOnly: true,
