@@ -370,7 +370,7 @@ describe('limits', () => {
     })
   }
 
-  test('stand by themselves: 1 MiB, 32 deep, 20 000 elements, 64 attributes each, 40 000 in all, 64 KiB of text, names of 256', () => {
+  test('have defaults: 1 MiB, 32 deep, 20 000 elements, 64 attributes each, 40 000 in all, 64 KiB of text, names of 256', () => {
     const limit = { code: 'ERR_XML_LIMIT' }
     const nested = (depth: number): string => '<a>'.repeat(depth) + '</a>'.repeat(depth)
     const attributes = (count: number): string =>

@@ -142,7 +142,7 @@ test('a 4XX is the bare message, with the headers of SPEKE', async () => {
   )
 })
 
-test('an unexpected failure is told to the log, not to the client', async () => {
+test('an unexpected failure is logged and not sent to the client', async () => {
   const cause = new Error('password authentication failed for user "keys"')
   const { handler, observed } = handlerOf(() => Promise.reject(cause))
   const reply = await handler(post())

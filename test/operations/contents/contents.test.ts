@@ -116,7 +116,7 @@ describe('one content', () => {
 })
 
 describe('a deletion', () => {
-  test('destroys a content for ever: a late request gets no new key', async () => {
+  test('destroys a content permanently: a late request gets no new key', async () => {
     const { management, create, store, clock, events, entries } = managing()
     await create('movie')
     clock.at += DAY

@@ -38,7 +38,7 @@ describe('an id as one segment of a path', () => {
   })
 })
 
-test('URLs stand under the public one', () => {
+test('URLs begin with the public URL', () => {
   const urls = new PlayerUrls('https://keys.example.com/base')
   const ref = { tenant: 'default', contentId: 'a/b' }
   assert.equal(urls.keyUrl(ref, kidOf(KID)), `https://keys.example.com/base/keys/default/~YS9i/${KID}`)
