@@ -37,7 +37,10 @@ export function holdsKey(element: XmlElement): boolean {
 
 function readContentKey(element: XmlElement): ContentKey {
   const kid = detached(requiredAttribute(element, 'kid', KID))
-  attribute(element, 'explicitIV', SIXTEEN_BYTES)
+  // Some encryptors send the attribute empty to get an IV.
+  const sentIv = attributeOf(element, 'explicitIV')
+  const explicitIv = sentIv?.trim() === '' ? undefined : sentIv
+  if (explicitIv !== undefined) attribute(element, 'explicitIV', SIXTEEN_BYTES)
   let hdcpData: XmlElement | undefined
   for (const child of element.children) {
     if (child.namespace !== CPIX_NAMESPACE) continue
@@ -56,7 +59,7 @@ function readContentKey(element: XmlElement): ContentKey {
     kid,
     kidText: attributeOf(element, 'kid') ?? kid,
     commonEncryptionScheme: attributeOf(element, 'commonEncryptionScheme'),
-    explicitIv: attributeOf(element, 'explicitIV'),
+    explicitIv,
     hdcpData,
   }
 }

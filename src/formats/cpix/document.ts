@@ -55,6 +55,8 @@ export function readCpix(document: XmlDocument): Cpix {
 const PARENTS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(LISTS.map((list) => [list, ['CPIX']])),
   DeliveryData: ['DeliveryDataList'],
+  DeliveryKey: ['DeliveryData'],
+  DocumentKey: ['DeliveryData'],
   ContentKey: ['ContentKeyList'],
   DRMSystem: ['DRMSystemList'],
   ContentKeyPeriod: ['ContentKeyPeriodList'],
@@ -80,7 +82,8 @@ function rejectMisplaced(root: XmlElement): void {
         continue
       }
       const fits = isNamed && at.namespace === CPIX_NAMESPACE && parents.includes(at.local)
-      if (!fits || (at !== root && at.parent !== root)) throw elementError(child, misplaced(child.local, parents))
+      const list = at.local === 'DeliveryData' ? at.parent : at
+      if (!fits || (list !== root && list?.parent !== root)) throw elementError(child, misplaced(child.local, parents))
       if (child.children.length > 0) left.push(child)
     }
   }

@@ -2,7 +2,7 @@ import type { Kid, SystemId } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
 import { attributeError, elementError } from './error.ts'
-import { KID, requiredAttribute, SYSTEM_ID } from './fields.ts'
+import { attribute, KID, requiredAttribute, SYSTEM_ID } from './fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from './names.ts'
 
 /** The children that hold one value each, by namespace and local name. */
@@ -12,6 +12,8 @@ const SLOTS = {
     ContentProtectionData: 'contentProtectionData',
     SmoothStreamingProtectionHeaderData: 'smoothStreamingProtectionHeaderData',
     URIExtXKey: 'uriExtXKey',
+    // AWS documents this spelling for SPEKE 1.0.
+    UriExtXKey: 'uriExtXKey',
   },
   [SPEKE_NAMESPACE]: {
     ProtectionHeader: 'protectionHeader',
@@ -68,14 +70,29 @@ function readDrmSystem(element: XmlElement): DrmSystemRequest {
     if (slots[slot] !== undefined) throw elementError(child, `a DRMSystem has one ${child.local}`)
     slots[slot] = child
   }
+  const kid = requiredAttribute(element, 'kid', KID)
   return {
     element,
-    kid: requiredAttribute(element, 'kid', KID),
-    systemId: requiredAttribute(element, 'systemId', SYSTEM_ID),
-    systemIdText: attributeOf(element, 'systemId') ?? '',
+    kid,
+    systemId: readSystemId(element),
+    systemIdText: attributeOf(element, 'systemId') ?? attributeOf(element, 'schemeId') ?? '',
     slots,
     hlsSignalingData,
   }
+}
+
+/**
+ * SPEKE 1.0 allows `schemeId` as another name of `systemId`.
+ * @see https://docs.aws.amazon.com/speke/latest/documentation/standard-payload-components.html
+ */
+function readSystemId(element: XmlElement): SystemId {
+  const schemeId = attribute(element, 'schemeId', SYSTEM_ID)
+  if (schemeId === undefined) return requiredAttribute(element, 'systemId', SYSTEM_ID)
+  const systemId = attribute(element, 'systemId', SYSTEM_ID)
+  if (systemId !== undefined && systemId !== schemeId) {
+    throw attributeError(element, 'schemeId', 'names another DRM system than systemId. Remove one of them.')
+  }
+  return schemeId
 }
 
 function slotOf({ namespace, local }: XmlElement): DrmSystemSlot | undefined {

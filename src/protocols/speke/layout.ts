@@ -112,7 +112,7 @@ function removeUnsupported(
     for (const child of element.children) {
       if (gone.has(child)) continue
       const isOfV1 =
-        child.namespace === SPEKE_NAMESPACE || (child.namespace === CPIX_NAMESPACE && child.local === 'URIExtXKey')
+        child.namespace === SPEKE_NAMESPACE || (child.namespace === CPIX_NAMESPACE && /^uriextxkey$/i.test(child.local))
       if (isOfV1) edits.push(removeElement(cpix.document, child))
       else visit(child)
     }
