@@ -10,7 +10,7 @@ import { decodePsshBoxes } from '../src/formats/drm/payloads/pssh.ts'
 import { readWrmHeader } from '../src/formats/drm/payloads/read-wrm-header.ts'
 import { decodeWidevinePsshData } from '../src/formats/drm/payloads/widevine-pssh-data.ts'
 import { readXml } from '../src/formats/xml/reader.ts'
-import { createImportDraft } from '../src/operations/import/draft.ts'
+import { ImportDraft } from '../src/operations/import/draft.ts'
 import { IMPORT_FORMATS } from '../src/operations/import/keys.ts'
 import { readLicenseRequest } from '../src/protocols/playback/clearkey-license.ts'
 import { readContentKeyRequest } from '../src/protocols/widevine/request.ts'
@@ -40,7 +40,7 @@ const READERS: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   ...Object.fromEntries(
     [...IMPORT_FORMATS].map(([name, format]) => [
       `import of ${name}`,
-      (bytes: Uint8Array) => format.read({ bytes, contentId: 'film' }, createImportDraft({ contentKeyClass: 'drm' })),
+      (bytes: Uint8Array) => format.read({ bytes, contentId: 'film' }, new ImportDraft({ contentKeyClass: 'drm' })),
     ]),
   ),
 }

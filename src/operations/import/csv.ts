@@ -27,7 +27,12 @@ export function fromCell(cell: string): string {
 
 type Row = ImportFields & Readonly<Record<string, string | undefined>>
 
-/** Reads rows under a header that names each required column once and others only of `optional`. */
+/** Limits of a table; beyond them a text is not a table of keys, and reading it would take long. */
+const MAX_FIELDS = 64
+const MAX_FIELD = 4_096
+const MAX_LINES = 4 * MAX_IMPORTED_KEYS
+
+/** Reads rows under a header that has each required column once and no other columns except `optional`. */
 export function readTable(
   bytes: Uint8Array,
   required: readonly string[],
@@ -39,7 +44,7 @@ export function readTable(
   if (text === undefined) return
   let columns: readonly string[] | undefined
   let rows = 0
-  for (const fields of readCsv(text, draft.problem)) {
+  for (const fields of readCsv(text, (place, problem) => draft.problem(place, problem))) {
     if (columns === undefined) {
       columns = readHeader(fields, required, optional, draft)
       if (columns === undefined) return
@@ -53,7 +58,7 @@ export function readTable(
     const [first] = fields
     const start = first === undefined ? 'the file' : placeOf(first)
     if (fields.length !== columns.length) {
-      draft.problem(start, `expected ${columns.length} fields as in the header, not ${fields.length}`)
+      draft.problem(start, `expected ${columns.length} fields as in the header, got ${fields.length}`)
       continue
     }
     const named = new Map(columns.map((column, i): [string, CsvField | undefined] => [column, fields[i]]))
@@ -66,7 +71,7 @@ export function readTable(
   if (columns === undefined) draft.problem('the file', `expected a header row: ${required.join(',')}`)
 }
 
-/** The text of a header is told by its place only: where the header was forgotten, it is a key. */
+/** Problems name the place of a header field and not its text: if the header is missing, the text is a key. */
 function readHeader(
   fields: readonly CsvField[],
   required: readonly string[],
@@ -75,20 +80,29 @@ function readHeader(
 ): readonly string[] | undefined {
   const known = [...required, ...optional]
   const unknown = fields.filter(({ text }) => !known.includes(text))
-  for (const field of unknown)
-    draft.problem(placeOf(field), `expected a column name of the header: ${known.join(', ')}`)
+  for (const field of unknown) draft.problem(placeOf(field), `expected a column name: ${known.join(', ')}`)
   const names = fields.map(({ text }) => text)
   for (const [i, field] of fields.entries()) {
-    if (names.indexOf(field.text) < i) draft.problem(placeOf(field), 'the header has this column already')
+    if (names.indexOf(field.text) < i) draft.problem(placeOf(field), 'the header has this column twice')
   }
   const missing = required.filter((name) => !names.includes(name))
   if (missing.length > 0) draft.problem('line 1', `the header lacks ${missing.join(', ')}`)
   return unknown.length > 0 || missing.length > 0 || new Set(names).size < names.length ? undefined : names
 }
 
+/** A field of a row, and its place, counted from 1. */
+export interface CsvField {
+  readonly text: string
+  readonly line: number
+  readonly column: number
+}
+
+/** Receives a problem and its place. */
+type CsvProblem = (place: string, problem: string) => void
+
 /**
- * The rows of a CSV text. A line may end with CRLF or LF, quotes enclose commas, quotes (doubled) and line breaks; an empty line is
- * no row. What breaks a quoted field is told, and reading ends there.
+ * The rows of a CSV text. A line ends with CRLF or LF. Quotes enclose commas, doubled quotes and line breaks. Ignores empty
+ * lines. A malformed quoted field is a problem and ends the text.
  * @see RFC 4180, 2
  */
 export function* readCsv(text: string, problem: CsvProblem): Generator<readonly CsvField[]> {
@@ -96,17 +110,25 @@ export function* readCsv(text: string, problem: CsvProblem): Generator<readonly 
   let line = 1
   let lineStart = 0
   while (at < text.length) {
+    if (line > MAX_LINES) return problem('the file', `expected at most ${MAX_LINES} lines; split it`)
+    if (text[at] === '\n' || (text[at] === '\r' && text[at + 1] === '\n')) {
+      at += text[at] === '\r' ? 2 : 1
+      line++
+      lineStart = at
+      continue
+    }
     const row: CsvField[] = []
     for (;;) {
       const place = { line, column: at - lineStart + 1 }
       if (text[at] === '"') {
         const end = endOfQuoted(text, at)
         if (end === undefined) return problem(placeOf(place), 'the quoted field is not closed')
+        if (end - at > MAX_FIELD) return problem(placeOf(place), TOO_LONG)
         const content = text.slice(at + 1, end)
         row.push({ text: content.replaceAll('""', '"'), ...place })
-        for (const { index } of content.matchAll(/\n/g)) {
+        for (let i = content.indexOf('\n'); i !== -1; i = content.indexOf('\n', i + 1)) {
           line++
-          lineStart = at + 1 + index + 1
+          lineStart = at + 1 + i + 1
         }
         at = end + 1
         if (!/^(,|\r?\n|$)/.test(text.slice(at, at + 2))) {
@@ -114,6 +136,7 @@ export function* readCsv(text: string, problem: CsvProblem): Generator<readonly 
         }
       } else {
         const end = endOfPlain(text, at)
+        if (end - at > MAX_FIELD) return problem(placeOf(place), TOO_LONG)
         row.push({ text: text.slice(at, end), ...place })
         at = end
       }
@@ -128,28 +151,16 @@ export function* readCsv(text: string, problem: CsvProblem): Generator<readonly 
   }
 }
 
-/** Where a field stands, in words. */
-export function placeOf({ line, column }: Pick<CsvField, 'line' | 'column'>): string {
+const TOO_LONG = `expected a field of at most ${MAX_FIELD} characters`
+
+function placeOf({ line, column }: Pick<CsvField, 'line' | 'column'>): string {
   return `line ${line}, column ${column}`
 }
 
-/** A field of a row and where it stands, both counted from 1. */
-export interface CsvField {
-  readonly text: string
-  readonly line: number
-  readonly column: number
-}
-
-/** Told of what is wrong and where. */
-export type CsvProblem = (place: string, problem: string) => void
-
-/** A row has no more fields: it is no table then, and would be read for long. */
-const MAX_FIELDS = 64
-
-/** The offset of the quote that closes the field opened at `at`. */
+/** The offset of the quote that closes the field opened at `at`; undefined if none does within the limit. */
 function endOfQuoted(text: string, at: number): number | undefined {
   for (let end = text.indexOf('"', at + 1); end !== -1; end = text.indexOf('"', end + 2)) {
-    if (text[end + 1] !== '"') return end
+    if (text[end + 1] !== '"' || end - at > MAX_FIELD) return end
   }
   return undefined
 }
@@ -158,6 +169,7 @@ function endOfPlain(text: string, at: number): number {
   let end = at
   while (
     end < text.length &&
+    end - at <= MAX_FIELD &&
     text[end] !== ',' &&
     text[end] !== '\n' &&
     !(text[end] === '\r' && text[end + 1] === '\n')

@@ -2,18 +2,18 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { type ContentKeyClass, type Kid, toKid } from '../../formats/cenc.ts'
 import { SIXTEEN_BYTES } from '../../formats/cpix/fields.ts'
 
-/** A key that somebody brings. Its bytes are overwritten when the import is over. */
+/** A key to import. Its bytes are overwritten when the import is over. */
 export interface ImportedKey {
   readonly contentId: string
   readonly contentKeyClass: ContentKeyClass
   readonly kid: Kid
   readonly key: Uint8Array
   readonly iv: Uint8Array | undefined
-  /** Where it stands in what was given. */
+  /** Its place in the file. */
   readonly place: string
 }
 
-/** The fields of a key as they were written. Bytes: they were derived or decrypted. */
+/** The fields of a key as written. A key in bytes was derived or decrypted. */
 export interface ImportFields {
   readonly contentId: string | undefined
   readonly kid: string | undefined
@@ -22,100 +22,130 @@ export interface ImportFields {
   readonly class?: string | undefined
 }
 
-/** What is read of an import: its keys, and everything that is wrong with it. */
-export interface ImportDraft {
-  readonly keys: readonly ImportedKey[]
-  /** Takes a key, or notes what is wrong with each of its fields. */
-  add(fields: ImportFields, placeOf: (field: keyof ImportFields) => string): void
-  /** `problem` is our own words: it never quotes what was given. */
-  problem(place: string, problem: string): void
-  /** Throws ERR_IMPORT_INVALID with every problem, if there is one. */
-  refuse(): void
-  /** Overwrites the keys. */
-  wipe(): void
+export interface ImportDefaults {
+  readonly contentId?: string | undefined
+  readonly contentKeyClass: ContentKeyClass
 }
+
+type PlaceOf = (field: keyof ImportFields) => string
 
 /** How many keys one import may bring. */
 export const MAX_IMPORTED_KEYS = 10_000
 const MAX_PROBLEMS_SHOWN = 50
+const MAX_NOTES = 50
 const MAX_CONTENT_ID = 256
-/** What XML 1.0 cannot write: a document could not name the content. */
+/** Characters that XML 1.0 cannot write: no document could name the content. */
 const UNWRITABLE = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
 const CLASSES: readonly ContentKeyClass[] = ['drm', 'clear']
+const SIXTEEN_BYTES_EXPECTED = '16 bytes as 32 hex digits or base64'
 
-/** An empty draft; `defaults` hold where a field is not given. */
-export function createImportDraft(defaults: {
-  readonly contentId?: string | undefined
-  readonly contentKeyClass: ContentKeyClass
-}): ImportDraft {
-  const keys: ImportedKey[] = []
-  const placeOfKey = new Map<string, string>()
-  const problems: string[] = []
-  let count = 0
+/** The keys of an import, and every problem of its file. */
+export class ImportDraft {
+  readonly #defaults: ImportDefaults
+  readonly #keys: ImportedKey[] = []
+  readonly #placeOfKey = new Map<string, string>()
+  readonly #problems: string[] = []
+  readonly #notes: string[] = []
+  #problemCount = 0
+  #noteCount = 0
 
-  const problem = (place: string, text: string): void => {
-    count++
-    if (problems.length < MAX_PROBLEMS_SHOWN) problems.push(`${place}: ${text}`)
+  /** The defaults apply to keys that name no content or no class. */
+  constructor(defaults: ImportDefaults) {
+    this.#defaults = defaults
   }
 
-  const add: ImportDraft['add'] = (fields, placeOf) => {
-    const expect = <T>(field: keyof ImportFields, value: T | undefined, expected: string): T | undefined => {
-      if (value === undefined) problem(placeOf(field), `expected ${expected}`)
-      return value
-    }
-    const contentId = expect('contentId', contentIdOf(fields.contentId, defaults.contentId), CONTENT_ID_EXPECTED)
-    const kid = expect('kid', toKid(fields.kid ?? ''), 'a UUID')
-    const key = expect('key', sixteenBytes(fields.key), '16 bytes as 32 hex digits or base64')
-    const iv = fields.iv && expect('iv', sixteenBytes(fields.iv), '16 bytes as 32 hex digits or base64')
-    const contentKeyClass = fields.class ? CLASSES.find((one) => one === fields.class) : defaults.contentKeyClass
-    expect('class', contentKeyClass, CLASSES.join(' or '))
+  get keys(): readonly ImportedKey[] {
+    return this.#keys
+  }
+
+  /** What the operator should know of an import without problems. */
+  get notes(): readonly string[] {
+    const more = this.#noteCount - this.#notes.length
+    return more > 0 ? [...this.#notes, `and ${more} more notes`] : this.#notes
+  }
+
+  /** Adds a key, or the problems of its fields. Throws ERR_IMPORT_INVALID for too many keys. */
+  add(fields: ImportFields, placeOf: PlaceOf): void {
+    const contentId = this.#contentId(fields, placeOf)
+    const kid = this.#expect(placeOf, 'kid', readKid(fields.kid ?? ''), 'a UUID')
+    const key = this.#expect(placeOf, 'key', sixteenBytes(fields.key), SIXTEEN_BYTES_EXPECTED)
+    const iv = fields.iv && this.#expect(placeOf, 'iv', sixteenBytes(fields.iv), SIXTEEN_BYTES_EXPECTED)
+    const named = fields.class ? CLASSES.find((one) => one === fields.class) : this.#defaults.contentKeyClass
+    const contentKeyClass = this.#expect(placeOf, 'class', named, CLASSES.join(' or '))
     if (contentId === undefined || kid === undefined || key === undefined || contentKeyClass === undefined) return
     if (iv && Buffer.compare(iv, key) === 0) {
-      problem(placeOf('iv'), 'the IV is the key: an IV is public, so the key would be too')
+      this.problem(placeOf('iv'), 'the IV equals the key. An IV is public, so the key would be too')
       return
     }
     const id = JSON.stringify([contentId, contentKeyClass, kid])
-    const other = placeOfKey.get(id)
+    const other = this.#placeOfKey.get(id)
     if (other !== undefined) {
-      problem(placeOf('kid'), `the same content, class and kid stand at ${other}`)
-    } else if (keys.length >= MAX_IMPORTED_KEYS) {
-      throw invalid([`${placeOf('kid')}: an import brings at most ${MAX_IMPORTED_KEYS} keys; split it`])
-    } else {
-      placeOfKey.set(id, placeOf('kid'))
-      keys.push({ contentId, contentKeyClass, kid, key, iv: iv || undefined, place: placeOf('kid') })
+      this.problem(placeOf('kid'), `${other} has the same content, class and kid`)
+      return
+    }
+    if (this.#keys.length >= MAX_IMPORTED_KEYS) {
+      throw invalid([`${placeOf('kid')}: an import has at most ${MAX_IMPORTED_KEYS} keys; split it`])
+    }
+    this.#placeOfKey.set(id, placeOf('kid'))
+    this.#keys.push({ contentId, contentKeyClass, kid, key, iv: iv || undefined, place: placeOf('kid') })
+  }
+
+  /** Adds a problem. `problem` never quotes the file: it may hold keys. */
+  problem(place: string, problem: string): void {
+    this.#problemCount++
+    if (this.#problems.length < MAX_PROBLEMS_SHOWN) this.#problems.push(`${place}: ${problem}`)
+  }
+
+  /** Adds a note. `note` never quotes a key. */
+  note(place: string, note: string): void {
+    this.#noteCount++
+    if (this.#notes.length < MAX_NOTES) this.#notes.push(`${place}: ${note}`)
+  }
+
+  /** Throws ERR_IMPORT_INVALID with every problem, if there is one. */
+  refuse(): void {
+    const more = this.#problemCount - this.#problems.length
+    if (more > 0) throw invalid([...this.#problems, `and ${more} more`])
+    if (this.#problemCount > 0) throw invalid(this.#problems)
+    if (this.#keys.length === 0) throw invalid([...this.#notes, 'expected at least one key'])
+  }
+
+  /** Overwrites the keys. */
+  wipe(): void {
+    for (const { key, iv } of this.#keys) {
+      key.fill(0)
+      iv?.fill(0)
     }
   }
 
-  return {
-    keys,
-    add,
-    problem,
-    refuse() {
-      if (count > problems.length) throw invalid([...problems, `and ${count - problems.length} more`])
-      if (count > 0) throw invalid(problems)
-      if (keys.length === 0) throw invalid(['expected at least one key'])
-    },
-    wipe() {
-      for (const { key, iv } of keys) {
-        key.fill(0)
-        iv?.fill(0)
-      }
-    },
+  #contentId(fields: ImportFields, placeOf: PlaceOf): string | undefined {
+    const text = fields.contentId || this.#defaults.contentId
+    if (!text) {
+      this.problem(placeOf('contentId'), 'the key names no content; name it here, or with --content-id (contentId)')
+      return undefined
+    }
+    const isValid = text.length <= MAX_CONTENT_ID && !UNWRITABLE.test(text)
+    const expected = `a contentId of 1 to ${MAX_CONTENT_ID} characters that XML can write`
+    return this.#expect(placeOf, 'contentId', isValid ? text : undefined, expected)
+  }
+
+  #expect<T>(placeOf: PlaceOf, field: keyof ImportFields, value: T | undefined, expected: string): T | undefined {
+    if (value === undefined) this.problem(placeOf(field), `expected ${expected}`)
+    return value
   }
 }
 
-const CONTENT_ID_EXPECTED = `a content id of 1 to ${MAX_CONTENT_ID} characters that XML can write`
-
-function contentIdOf(text: string | undefined, fallback: string | undefined): string | undefined {
-  const contentId = text || fallback
-  if (!contentId || contentId.length > MAX_CONTENT_ID || UNWRITABLE.test(contentId)) return undefined
-  return contentId
+/** A kid as a UUID, or as packagers write it: 32 hex digits, with or without `0x`. */
+export function readKid(text: string): Kid | undefined {
+  const [, digits] = /^(?:0x)?([0-9a-f]{32})$/i.exec(text) ?? []
+  if (digits === undefined) return toKid(text)
+  return toKid(digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'))
 }
 
 function sixteenBytes(value: string | Uint8Array | undefined): Uint8Array | undefined {
   if (typeof value !== 'string') return value?.length === 16 ? value : undefined
-  if (/^[0-9a-f]{32}$/i.test(value)) return Buffer.from(value, 'hex')
-  return SIXTEEN_BYTES.read(value)
+  const [, digits] = /^(?:0x)?([0-9a-f]{32})$/i.exec(value) ?? []
+  return digits === undefined ? SIXTEEN_BYTES.read(value) : Buffer.from(digits, 'hex')
 }
 
 function invalid(problems: readonly string[]): KeyProviderError {

@@ -1,7 +1,8 @@
+import { jsonShapeProblem } from '../../core/json-shape.ts'
 import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
 import { type ImportFormat, readText } from './format.ts'
 
-/** An array of keys, or `{ "keys": [...] }`; each has `contentId`, `kid`, `key`, and may have `iv` and `class`. */
+/** An array of keys, or `{ "keys": [...] }`. Each key has `contentId`, `kid`, `key`, and optionally `iv` and `class`. */
 export const jsonImport: ImportFormat = {
   name: 'json',
   read({ bytes }, draft) {
@@ -16,10 +17,18 @@ export const jsonImport: ImportFormat = {
 
 const FIELDS = ['contentId', 'kid', 'key', 'iv', 'class'] as const
 
-export type Members = Readonly<Record<string, unknown>>
+type Members = Readonly<Record<string, unknown>>
 
-/** The JSON value of `bytes`; undefined and a problem when it is none. What V8 says of it is not told: it quotes the text. */
+/** Enough for the largest import in every format. */
+const LIMITS = { depth: 8, values: 20 * MAX_IMPORTED_KEYS, members: 64 }
+
+/** The JSON value of `bytes`; undefined, with a problem, if it is not JSON. The error of the parser quotes the text, so it is dropped. */
 export function readJson(bytes: Uint8Array, draft: ImportDraft): { readonly value: unknown } | undefined {
+  const problem = jsonShapeProblem(bytes, LIMITS)
+  if (problem !== undefined) {
+    draft.problem('the file', `${problem}; split it`)
+    return undefined
+  }
   const text = readText(bytes, draft)
   if (text === undefined) return undefined
   try {
@@ -31,7 +40,7 @@ export function readJson(bytes: Uint8Array, draft: ImportDraft): { readonly valu
   }
 }
 
-/** The objects of an array, or of the array that stands in an object as `member`. */
+/** The objects of an array, or of the array in the member `member` of an object. */
 export function* objectsIn(
   value: unknown,
   member: string,
@@ -49,7 +58,7 @@ export function* objectsIn(
   }
 }
 
-/** Those members of an object that are named, each text; anything else in it is a problem. */
+/** The named members of an object, each a text. Any other member, except `besides`, is a problem. */
 export function stringsOf<F extends string>(
   members: Members,
   path: string,
@@ -58,9 +67,9 @@ export function stringsOf<F extends string>(
   besides: readonly string[] = [],
 ): Readonly<Record<F, string | undefined>> {
   const known = [...fields, ...besides]
-  // An unknown name is not told: it may be a key that slipped into the wrong place.
+  // The problem does not quote an unknown name: it can be a key in the wrong place.
   if (Object.keys(members).some((name) => !known.includes(name))) {
-    draft.problem(path, `expected no members but ${known.join(', ')}`)
+    draft.problem(path, `expected only the members ${known.join(', ')}`)
   }
   const read = (field: F): string | undefined => {
     const value = Object.hasOwn(members, field) ? members[field] : undefined

@@ -8,39 +8,43 @@ import { checkValue } from '../contents/keys.ts'
 import type { Management, Operator } from '../management.ts'
 import { cpixImport } from './cpix.ts'
 import { csvImport } from './csv.ts'
-import { createImportDraft, type ImportDraft } from './draft.ts'
+import { ImportDraft } from './draft.ts'
 import type { ImportFormat, ImportKey } from './format.ts'
 import { jsonImport } from './json.ts'
+import { jwkImport } from './jwk.ts'
+import { bento4Import, shakaImport } from './packager-arguments.ts'
 import { type ContentImportPlan, type ImportStatus, planImport } from './plan.ts'
 import { playreadySeedImport } from './playready-seed.ts'
 import { referenceServerImport } from './reference-server.ts'
 import { storePlanned } from './store.ts'
 
-/** What is to be imported. */
+/** The wanted import. */
 export interface KeyImport extends Force {
   /** One of `IMPORT_FORMATS`. */
   readonly format: string
   readonly bytes: Uint8Array
-  /** The content of keys that name none; where a document names one, it must be this. */
+  /** The content of keys that name none. A document that names a content must name this one. */
   readonly contentId?: string | undefined
-  /** The class of keys that name none; `drm` if not said. */
+  /** The class of keys that name none; undefined: `drm`. */
   readonly contentKeyClass?: ContentKeyClass | undefined
-  /** Only says what would become of each key. */
+  /** Only reports what an import would do. Changes nothing. */
   readonly dryRun?: boolean | undefined
+  /** Imports a document although its XML signatures are not verified. */
+  readonly ignoreSignature?: boolean | undefined
   readonly importKey?: ImportKey | undefined
-  /** Throws for a content that the asker may not change; asked for each before anything is stored. */
+  /** Throws for a content that the caller must not change. Called for each content before anything is stored. */
   readonly authorize?: ((contentId: string) => void) | undefined
   readonly onProgress?: ((done: number, contents: number) => void) | undefined
 }
 
-/** What became of one key. Its check value is all that is told of it. */
+/** The result of one key, with its check value. */
 export interface ImportedKeyReport {
   readonly contentId: string
   readonly kid: Kid
   readonly contentKeyClass: ContentKeyClass
   readonly status: ImportStatus
   readonly checkValue: string
-  /** Why it is refused. */
+  /** Why the key is rejected. */
   readonly refusal?: string
 }
 
@@ -50,20 +54,22 @@ export interface ImportReport {
   readonly same: number
   readonly refused: number
   readonly keys: readonly ImportedKeyReport[]
+  /** Skipped keys, and the signatures of a document. */
+  readonly notes: readonly string[]
 }
 
-/** Bytes of one import, whatever the format. */
+/** The size limit of an import, in bytes. */
 const MAX_IMPORT_BYTES = 32 * 1024 * 1024
 
 /**
- * Stores keys that somebody brings. Everything is read and compared with what stands before anything is stored: one problem
- * (ERR_IMPORT_INVALID, with all of them) or one key that would change what may have been issued (ERR_OVERRIDE_EXISTS, unless
- * forced with a reason) and nothing is. Importing the same again changes nothing.
+ * Imports existing keys: all or none. Reads everything and compares it with the stored keys first. Throws ERR_IMPORT_INVALID with
+ * every problem, and ERR_OVERRIDE_EXISTS for keys that would change an issued key, unless the import is forced with a reason.
+ * Importing the same keys again changes nothing.
  */
 export async function importKeys(management: Management, operator: Operator, wanted: KeyImport): Promise<ImportReport> {
   const { contentId, contentKeyClass = 'drm' } = wanted
   const force = forceOf(wanted)
-  const draft = createImportDraft({ contentId, contentKeyClass })
+  const draft = new ImportDraft({ contentId, contentKeyClass })
   try {
     await readImport(wanted, draft)
     return await importDraft(management, operator, draft, { ...wanted, ...force })
@@ -72,11 +78,14 @@ export async function importKeys(management: Management, operator: Operator, wan
   }
 }
 
-async function readImport({ format, bytes, contentId, importKey }: KeyImport, draft: ImportDraft): Promise<void> {
+async function readImport(
+  { format, bytes, contentId, importKey, ignoreSignature }: KeyImport,
+  draft: ImportDraft,
+): Promise<void> {
   const found = IMPORT_FORMATS.get(format)
   if (found === undefined) throw invalid(`format: expected one of ${[...IMPORT_FORMATS.keys()].join(', ')}`)
   if (bytes.length > MAX_IMPORT_BYTES) throw invalid(`the file: expected at most ${MAX_IMPORT_BYTES} bytes; split it`)
-  await found.read({ bytes, contentId, importKey }, draft)
+  await found.read({ bytes, contentId, importKey, ignoreSignature }, draft)
 }
 
 /** Imports the keys of a draft. Its owner wipes the draft. */
@@ -88,7 +97,7 @@ export async function importDraft(
 ): Promise<ImportReport> {
   const { dryRun = false, onProgress } = wanted
   const plan = await planDraft(management, operator, draft, wanted)
-  const report = await reportOf(plan, dryRun)
+  const report = await reportOf(plan, dryRun, draft.notes)
   if (dryRun) return report
   for (const [i, content] of plan.entries()) {
     await auditedImport(management, operator, content, wanted, () => storePlanned(management, content))
@@ -112,7 +121,7 @@ export async function planDraft(
   const plan = await planImport(management, tenant, draft.keys, force)
   if (!dryRun) {
     refuseGone(plan)
-    refuseChanges(await reportOf(plan, dryRun))
+    refuseChanges(await reportOf(plan, dryRun, draft.notes))
   }
   return plan
 }
@@ -143,17 +152,21 @@ export async function auditedImport(
   })
 }
 
-async function reportOf(plan: readonly ContentImportPlan[], dryRun: boolean): Promise<ImportReport> {
+async function reportOf(
+  plan: readonly ContentImportPlan[],
+  dryRun: boolean,
+  notes: readonly string[],
+): Promise<ImportReport> {
   const planned = plan.flatMap((content) => content.keys)
   const keys = await inGroups(
     planned,
     ({ contentId, kid, contentKeyClass, status, refusal, key }): ImportedKeyReport => {
-      const told = { contentId, kid, contentKeyClass, status, checkValue: checkValue(key) }
-      return refusal === undefined ? told : { ...told, refusal }
+      const report = { contentId, kid, contentKeyClass, status, checkValue: checkValue(key) }
+      return refusal === undefined ? report : { ...report, refusal }
     },
   )
   const count = (status: ImportStatus): number => keys.filter((key) => key.status === status).length
-  return { dryRun, stored: count('stored'), same: count('same'), refused: count('refused'), keys }
+  return { dryRun, stored: count('stored'), same: count('same'), refused: count('refused'), keys, notes }
 }
 
 const MAX_SHOWN = 10
@@ -175,12 +188,13 @@ function refuseChanges({ keys, refused }: ImportReport): void {
   )
   throw new KeyProviderError(
     'ERR_OVERRIDE_EXISTS',
-    `${refused} of ${keys.length} keys would change what encryptors may hold, so nothing was imported; force it, with a reason, or leave them out: ${lines.join('; ')}`,
+    `${refused} of ${keys.length} keys differ from keys that encryptors may have, so nothing was imported. Remove them, or force the import with a reason: ${lines.join('; ')}`,
   )
 }
 
 function forceOf({ force = false, reason }: Force): { readonly force: boolean; readonly reason?: string } {
-  if (force && (reason ?? '').trim() === '') throw invalid('reason: a forced import needs one: say why keys may change')
+  if (force && (reason ?? '').trim() === '')
+    throw invalid('reason: a forced import needs a reason; say why keys may change')
   return reason === undefined ? { force } : { force, reason }
 }
 
@@ -188,10 +202,16 @@ function invalid(problem: string): KeyProviderError {
   return new KeyProviderError('ERR_IMPORT_INVALID', problem)
 }
 
-/** Every way in which keys can be given to an import, by name. */
+/** Every import format, by name. */
 export const IMPORT_FORMATS: ReadonlyMap<string, ImportFormat> = new Map(
-  [cpixImport, csvImport, jsonImport, referenceServerImport, playreadySeedImport].map((format) => [
-    format.name,
-    format,
-  ]),
+  [
+    cpixImport,
+    csvImport,
+    jsonImport,
+    jwkImport,
+    shakaImport,
+    bento4Import,
+    referenceServerImport,
+    playreadySeedImport,
+  ].map((format) => [format.name, format]),
 )

@@ -1,11 +1,10 @@
-import { toKid } from '../../formats/cenc.ts'
 import { derivePlayReadyKey, KEY_SEED_BYTES } from '../../formats/drm/payloads/playready-key-seed.ts'
-import type { ImportDraft } from './draft.ts'
+import { type ImportDraft, readKid } from './draft.ts'
 import type { ImportFormat } from './format.ts'
 import { isObject, objectsIn, readJson, stringsOf } from './json.ts'
 import { kidsOf } from './reference-server.ts'
 
-/** Keys of a PlayReady key seed: `{ "seed": ..., "contents": [{ "contentId", "kids", "class"? }] }`; the seed is hex or base64. */
+/** Keys of a PlayReady key seed: `{ "seed": …, "contents": [{ "contentId", "kids", "class"? }] }`. The seed is hex or base64. */
 export const playreadySeedImport: ImportFormat = {
   name: 'playready-seed',
   read({ bytes }, draft) {
@@ -17,7 +16,7 @@ export const playreadySeedImport: ImportFormat = {
       for (const { members, path } of objectsIn(parsed.value, 'contents', draft)) {
         const { contentId, class: keyClass } = stringsOf(members, path, ['contentId', 'class'], draft, ['kids'])
         for (const [i, text] of kidsOf(members, path, draft).entries()) {
-          const kid = toKid(text)
+          const kid = readKid(text)
           const placeOf = (field: string): string => (field === 'kid' ? `${path}.kids[${i}]` : `${path}.${field}`)
           const key = kid === undefined ? Buffer.alloc(16) : derivePlayReadyKey(seed, kid)
           draft.add({ contentId, kid: text, key, class: keyClass }, placeOf)
@@ -36,6 +35,6 @@ function readSeed(value: unknown, draft: ImportDraft): Buffer | undefined {
   const isClean = isHex || /^[A-Za-z0-9+/]+={0,2}$/.test(text)
   if (isClean && seed.length >= KEY_SEED_BYTES) return seed
   seed.fill(0)
-  draft.problem('seed', `expected a key seed of ${KEY_SEED_BYTES} bytes or more, in hex or base64`)
+  draft.problem('seed', `expected a key seed of at least ${KEY_SEED_BYTES} bytes, in hex or base64`)
   return undefined
 }

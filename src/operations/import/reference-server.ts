@@ -6,14 +6,15 @@ import type { ImportFormat } from './format.ts'
 import { objectsIn, readJson, stringsOf } from './json.ts'
 
 /**
- * Contents of the SPEKE reference server: their secrets, as its secret store has them, and the kids that encryptors asked for. JSON:
- * an array, or `{ "contents": [...] }`, of `contentId`, `secret`, `kids` and maybe `class`; CSV: `contentId,secret,kid[,class]`.
+ * Contents of the SPEKE reference server: their secrets from its secret store, and the kids that encryptors requested. JSON: an
+ * array, or `{ "contents": [...] }`, of `contentId`, `secret`, `kids` and optionally `class`. CSV:
+ * `contentId,secret,kid[,class]`.
  */
 export const referenceServerImport: ImportFormat = {
   name: 'reference-server',
   async read({ bytes }, draft) {
     const rows = isJson(bytes) ? readContents(bytes, draft) : readRows(bytes, draft)
-    // Two milliseconds each, off the main thread: what cannot be imported anyway is not derived.
+    // Each key takes two milliseconds off the main thread, so the limit is checked first.
     if (rows.length > MAX_IMPORTED_KEYS) return draft.problem('the file', `expected at most ${MAX_IMPORTED_KEYS} kids`)
     for (let i = 0; i < rows.length; i += AT_ONCE) {
       const some = rows.slice(i, i + AT_ONCE)
@@ -23,13 +24,13 @@ export const referenceServerImport: ImportFormat = {
   },
 }
 
-/** The thread pool has so many threads; the rest would only wait in memory. */
+/** The number of threads in the thread pool; more would only wait in memory. */
 const AT_ONCE = 4
 
 interface Row {
   readonly contentId: string | undefined
   readonly secret: string
-  /** As the encryptor spelled it: the key depends on it. */
+  /** In the spelling of the encryptor: the key depends on it. */
   readonly kid: string
   readonly class: string | undefined
   readonly placeOf: (field: string) => string
@@ -63,7 +64,7 @@ function readRows(bytes: Uint8Array, draft: ImportDraft): readonly Row[] {
   return rows
 }
 
-/** The kids of a content, as they are spelled. */
+/** The kids of a content, in their spelling. */
 export function kidsOf(
   members: Readonly<Record<string, unknown>>,
   path: string,
@@ -75,16 +76,15 @@ export function kidsOf(
   return []
 }
 
-/** Whether it starts as JSON does: a header row does not. */
+/** Whether the text starts like JSON and not like a header row. */
 function isJson(bytes: Uint8Array): boolean {
   const start = new TextDecoder().decode(bytes.subarray(0, 1024)).trimStart()
   return start.startsWith('[') || start.startsWith('{')
 }
 
 /**
- * The content key that the SPEKE reference server gives a kid of a content with this secret: PBKDF2-HMAC-SHA256 of 5000 rounds in
- * which the kid is the password and the secret is the salt, the wrong way round. Both are taken as text, so the spelling of the kid
- * counts: it is the one that the encryptor sent.
+ * The content key of the SPEKE reference server for a kid of a content with this secret: PBKDF2-HMAC-SHA256 with 5000 rounds. The
+ * kid is the password and the secret is the salt. Both are text, so the key depends on the encryptor's spelling of the kid.
  * @see https://github.com/awslabs/speke-reference-server, src/key_generator.py
  */
 export function deriveReferenceServerKey(secret: string, kidText: string): Promise<Buffer> {

@@ -9,8 +9,8 @@ import { readTransferDocument } from '../../protocols/transfer/document.ts'
 import { OWN_LIMITS } from '../../protocols/transfer/fill.ts'
 import { refuseBareIvs, refuseKeysIn, stripKeys } from '../../protocols/transfer/strip.ts'
 import { audited } from '../audit/audited.ts'
-import { readCpixKeys } from '../import/cpix.ts'
-import { createImportDraft } from '../import/draft.ts'
+import { readCpixKeys, verifySignatures } from '../import/cpix.ts'
+import { ImportDraft } from '../import/draft.ts'
 import type { ImportKey } from '../import/format.ts'
 import { auditedImport, planDraft } from '../import/keys.ts'
 import { takenMeanwhile, withSealed } from '../import/store.ts'
@@ -46,9 +46,10 @@ export async function putDocument(
   // No key leaves: a document without recipients is no document with keys in the clear.
   if (document.recipients !== undefined) options.authorizeRecipients(fingerprintsOf(document.recipients))
   const classes = new Map(document.contentKeys.map(({ kid, contentKeyClass }) => [kid, contentKeyClass]))
-  const draft = createImportDraft({ contentId, contentKeyClass: 'drm' })
+  const draft = new ImportDraft({ contentId, contentKeyClass: 'drm' })
   try {
-    readCpixKeys(cpix, { contentId, importKey }, draft, { isWanted: holdsKey, classOf: (kid) => classes.get(kid) })
+    await verifySignatures(cpix, draft)
+    readCpixKeys(cpix, { contentId, importKey }, draft, { classOf: (kid) => classes.get(kid) })
     refuseKeysIn(text, cpix, draft.keys)
     const bringsKeys = entriesOf(cpix.lists.ContentKeyList, 'ContentKey').some(holdsKey)
     const [plan] = bringsKeys ? await planDraft(management, operator, draft, {}) : []

@@ -83,12 +83,13 @@ export const importing = operation({
   scope: 'keys:write',
   query: z.strictObject({
     format: z
-      .enum(['json', 'csv', 'cpix', 'reference-server', 'playready-seed'])
+      .enum(['json', 'csv', 'cpix', 'jwk', 'shaka-packager', 'bento4', 'reference-server', 'playready-seed'])
       .optional()
       .meta({ description: 'Not given: `json`, `csv` or `cpix`, by the media type.' }),
     contentId: contentIdText.optional().meta({ description: 'The content of keys that name none.' }),
     contentKeyClass: contentKeyClass.optional(),
     dryRun: flag('Only say what would become of each key.').optional(),
+    ignoreSignature: flag('Import a document although its XML signatures are not verified.').optional(),
     force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
     reason: reason.optional(),
   }),
@@ -125,6 +126,7 @@ export const importing = operation({
           refusal: z.string().optional(),
         }),
       ),
+      notes: z.array(z.string()).meta({ description: 'Skipped keys, and the signatures of a document.' }),
     })
     .meta({ id: 'ImportReport' }),
   example: {
@@ -133,11 +135,12 @@ export const importing = operation({
     same: 0,
     refused: 0,
     keys: [{ contentId: 'movie', kid: KID, contentKeyClass: 'drm', status: 'stored', checkValue: 'fde4fb' }],
+    notes: [],
   },
   refusals: ['ERR_IMPORT_INVALID', 'ERR_OVERRIDE_EXISTS', 'ERR_CONTENT_GONE', 'ERR_KEY_UNWRAP_FAILED'],
   once: true,
   handle({ query, bytes, mediaType, caller }, { management, importKey }) {
-    const { format = FORMATS[mediaType] ?? '', contentId, contentKeyClass: keyClass, dryRun } = query
+    const { format = FORMATS[mediaType] ?? '', contentId, contentKeyClass: keyClass, dryRun, ignoreSignature } = query
     return importKeys(management, caller.operator, {
       ...forceOf(query),
       format,
@@ -145,6 +148,7 @@ export const importing = operation({
       contentId,
       contentKeyClass: keyClass,
       dryRun,
+      ignoreSignature,
       importKey,
       authorize: (id) => caller.authorize({ scope: 'keys:write', contentId: id }),
     })
