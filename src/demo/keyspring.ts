@@ -9,7 +9,7 @@ const run = promisify(execFile)
 const BIN = fileURLToPath(new URL('../../bin/keyspring.js', import.meta.url))
 
 /** The Keyspring server of the demo. */
-export interface DemoServer {
+interface DemoServer {
   readonly url: string
   /** Creates a player token with `keyspring token mint`. */
   mintToken(contentId: string, ttl: string): Promise<string>

@@ -9,8 +9,9 @@ import {
   WIDEVINE,
 } from '../formats/drm/facts.ts'
 import { type Markup, writeMarkup } from '../formats/xml/markup.ts'
+
 /** A requested key with the kid that the encryptor chose. */
-export interface WantedTrack {
+interface WantedTrack {
   readonly kid: string
   /** A track type of the SPEKE presets, such as `AUDIO`, `SD` or `HD`. */
   readonly trackType: string
@@ -36,7 +37,7 @@ export interface TrackKey extends WantedTrack {
 }
 
 /** The signalling of one system, decoded. */
-export interface ClipSignaling {
+interface ClipSignaling {
   readonly system: SystemName
   readonly systemId: string
   /** In base64. */

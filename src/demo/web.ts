@@ -6,9 +6,9 @@ import { extname, join, normalize, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** What the web server serves at a path: a file, a folder, or JSON built for each request. */
-export type Served = { readonly file: string } | { readonly folder: string } | { readonly json: () => Promise<unknown> }
+type Served = { readonly file: string } | { readonly folder: string } | { readonly json: () => Promise<unknown> }
 
-export interface Web {
+interface Web {
   /** The base URL. */
   readonly url: string
   close(): Promise<void>

@@ -85,7 +85,7 @@ export function asker(options: QuestionOptions): Ask {
 }
 
 /** The systems in `known` that support a scheme. */
-export function systemsFor(scheme: string, known: readonly string[]): readonly string[] {
+function systemsFor(scheme: string, known: readonly string[]): readonly string[] {
   return (SYSTEMS_FOR[scheme] ?? []).filter((name) => known.includes(name))
 }
 

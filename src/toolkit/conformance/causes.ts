@@ -1,10 +1,10 @@
 import type { RuleGroup, Severity } from '../rules/rule.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
-import type { CheckFinding, CheckResult } from './run.ts'
+import type { CheckFinding, CheckResult } from './check.ts'
 
 /** The consequences of findings, the most harmful first. */
-export const HARMS = ['keys at risk', 'playback fails', 'encryptor stops', 'other'] as const
-export type Harm = (typeof HARMS)[number]
+const HARMS = ['keys at risk', 'playback fails', 'encryptor stops', 'other'] as const
+type Harm = (typeof HARMS)[number]
 
 /** A broken rule with the checks that found it. */
 export interface Cause {

@@ -23,7 +23,7 @@ export function changed(xml: string, ...changes: readonly Change[]): string {
 }
 
 /** The elements that a change applies to: all with the name, or the one at an index (negative from the end). */
-export type Which = 'all' | number
+type Which = 'all' | number
 
 /** Sets an attribute of elements, or removes it if `value` is undefined. */
 export function attributes(

@@ -1,6 +1,7 @@
 import { SPEKE_REFUSALS, type SpekeRefusal } from '../../protocols/speke/tables/refusals.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
-import type { ExpectedRefusal, Relation } from '../rules/rule.ts'
+import type { Finding } from '../rules/judge.ts'
+import type { ExpectedRefusal, JudgedReply, Relation, Severity } from '../rules/rule.ts'
 
 /** The groups of checks in the order of the report, with their topics. */
 export const CHECK_GROUPS = {
@@ -53,4 +54,27 @@ export interface Check {
 export function refused(code?: SpekeRefusal, of = ''): ExpectedRefusal {
   const text = code === undefined ? undefined : SPEKE_REFUSALS[code].replace('$', () => of)
   return { kind: 'wrong', message: code === undefined || text === undefined ? undefined : { of: code, text } }
+}
+
+/** A request and its reply. */
+export interface Exchange {
+  readonly step: Step
+  /** Undefined if no reply arrived; `failure` then has the reason. */
+  readonly reply: (JudgedReply & { readonly milliseconds: number }) | undefined
+  readonly failure: string | undefined
+}
+
+/** A finding of a check, with the index of its request. */
+export interface CheckFinding extends Finding {
+  readonly step: number
+}
+
+export interface CheckResult {
+  readonly check: Check
+  readonly exchanges: readonly Exchange[]
+  readonly findings: readonly CheckFinding[]
+  /** The IDs of the rules that applied. */
+  readonly rules: readonly string[]
+  /** The severity of the worst finding; undefined if the check passed. */
+  readonly worst: Severity | undefined
 }

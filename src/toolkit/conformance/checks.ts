@@ -39,7 +39,7 @@ export function checksFor(options: QuestionOptions): readonly Check[] {
 }
 
 /** The patterns of `--only` and `--skip`: a name, its start up to a slash, or a name with `*` for any text. */
-export interface Picked {
+interface Picked {
   /** Default: all checks. */
   readonly only?: readonly string[]
   readonly skip?: readonly string[]

@@ -1,9 +1,9 @@
 import { escapeAttribute, escapeText } from '../../formats/xml/escape.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
 import { type Cause, causesOf, type Outcome, outcomesOf } from './causes.ts'
+import type { CheckFinding, CheckResult, Exchange } from './check.ts'
 import { clean } from './junit.ts'
 import { type ConformanceReport, shownExchange, summarizeGroups, totals } from './report.ts'
-import type { CheckFinding, CheckResult, Exchange } from './run.ts'
 
 /**
  * Returns the report as one HTML file of less than 1 MB that loads nothing: to read, and to send to the operator of the key provider.

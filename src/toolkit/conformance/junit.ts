@@ -1,8 +1,8 @@
 import { type Markup, writeMarkup } from '../../formats/xml/markup.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
 import { outcomesOf } from './causes.ts'
+import type { CheckFinding, CheckResult } from './check.ts'
 import { type ConformanceReport, summarizeGroups } from './report.ts'
-import type { CheckFinding, CheckResult } from './run.ts'
 
 /**
  * Returns the report as JUnit XML. Groups are suites and checks are cases. An error fails its case, but a cause that affects many

@@ -2,8 +2,7 @@ import { toSystemId } from '../../formats/cenc.ts'
 import { drmSystemName } from '../../formats/drm/facts.ts'
 import { SEVERITIES } from '../rules/rule.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
-import type { Step } from './check.ts'
-import type { CheckFinding, CheckResult, Exchange } from './run.ts'
+import type { CheckFinding, CheckResult, Exchange, Step } from './check.ts'
 
 const RULE = 'feature-not-offered'
 

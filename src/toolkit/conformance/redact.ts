@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { decodeUtf16le } from '../../core/utf16.ts'
 import { readSide } from '../rules/side.ts'
-import type { Exchange } from './run.ts'
+import type { Exchange } from './check.ts'
 
 export const REDACTED = '[key removed]'
 

@@ -1,9 +1,9 @@
 import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
 import { causesOf, type Outcome, outcomesOf } from './causes.ts'
+import type { CheckFinding, CheckResult, Exchange } from './check.ts'
 import { CHECK_GROUPS, type CheckGroup } from './check.ts'
 import { shownBody } from './redact.ts'
-import type { CheckFinding, CheckResult, Exchange } from './run.ts'
 
 /** The results of a run, for every report format. */
 export interface ConformanceReport {
@@ -18,7 +18,7 @@ export interface ConformanceReport {
   readonly showKeys: boolean
 }
 
-export interface GroupSummary {
+interface GroupSummary {
   readonly group: CheckGroup
   readonly about: string
   readonly checks: number
@@ -83,7 +83,7 @@ export function jsonReport(report: ConformanceReport): string {
 }
 
 /** Returns a finding with the texts of its rule. */
-export function explained(finding: CheckFinding): object {
+function explained(finding: CheckFinding): object {
   const rule = RULE_BY_ID.get(finding.rule)
   return { ...finding, clause: rule?.clause, why: rule?.why, fix: rule?.fix }
 }

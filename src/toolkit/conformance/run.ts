@@ -3,37 +3,14 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_1_0 } from '../../protocols/speke/tables/versions.ts'
 import type { Connection } from '../encryptor/send.ts'
-import { type Finding, judge } from '../rules/judge.ts'
-import type { JudgedReply, RelatedAnswer, Severity } from '../rules/rule.ts'
+import { judge } from '../rules/judge.ts'
+import type { RelatedAnswer } from '../rules/rule.ts'
 import { SEVERITIES } from '../rules/rule.ts'
 import { readSide, type Side } from '../rules/side.ts'
-import type { Check, Step } from './check.ts'
+import type { Check, CheckFinding, CheckResult, Exchange, Step } from './check.ts'
 import { explainMissingFeatures } from './offers.ts'
 
-/** A request and its reply. */
-export interface Exchange {
-  readonly step: Step
-  /** Undefined if no reply arrived; `failure` then has the reason. */
-  readonly reply: (JudgedReply & { readonly milliseconds: number }) | undefined
-  readonly failure: string | undefined
-}
-
-/** A finding of a check, with the index of its request. */
-export interface CheckFinding extends Finding {
-  readonly step: number
-}
-
-export interface CheckResult {
-  readonly check: Check
-  readonly exchanges: readonly Exchange[]
-  readonly findings: readonly CheckFinding[]
-  /** The IDs of the rules that applied. */
-  readonly rules: readonly string[]
-  /** The severity of the worst finding; undefined if the check passed. */
-  readonly worst: Severity | undefined
-}
-
-export interface RunOptions {
+interface RunOptions {
   readonly as: EncryptorName
   /** Connects with additional headers. */
   readonly connect: (headers: Readonly<Record<string, string>>) => Connection

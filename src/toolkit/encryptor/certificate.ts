@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 
 /** A recipient of encrypted keys: its certificate and its private key. */
-export interface NewRecipient {
+interface NewRecipient {
   /** DER. */
   readonly certificate: Uint8Array
   readonly privateKey: KeyObject

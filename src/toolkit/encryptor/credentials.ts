@@ -20,7 +20,7 @@ export type Credentials =
 export type CredentialsKind = Credentials['kind']
 
 /** A request before it is sent. */
-export interface Outgoing {
+interface Outgoing {
   readonly method: string
   /** Path and query of the request line. */
   readonly rawPath: string
@@ -29,7 +29,7 @@ export interface Outgoing {
 }
 
 /** Builds the headers that authenticate a request. */
-export interface Authorizer {
+interface Authorizer {
   headersFor(request: Outgoing): Readonly<Record<string, string>>
   /** Reads the challenges of a 401. Returns true if the caller should send the request again. */
   takeChallenges?(challenges: readonly string[]): boolean

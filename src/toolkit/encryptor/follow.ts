@@ -7,7 +7,7 @@ export type RotationEvent =
   | { readonly period: number; readonly outcome: 'unchanged'; readonly milliseconds: number; readonly answer: Answer }
   | { readonly period: number; readonly outcome: 'failed'; readonly error: KeyProviderError }
 
-export interface FollowOptions {
+interface FollowOptions {
   /** Asks for the keys of one period. */
   readonly ask: (period: number) => Promise<{ readonly answer: Answer; readonly milliseconds: number }>
   readonly firstPeriod: number

@@ -10,7 +10,7 @@ export interface LoadOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-export interface LoadReport {
+interface LoadReport {
   readonly sent: number
   /** Requests not sent because too many were waiting: the key provider is too slow. */
   readonly skipped: number

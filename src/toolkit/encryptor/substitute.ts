@@ -3,13 +3,13 @@ import { COMMAND_PLACEHOLDERS } from './outputs/names.ts'
 import { clearKey, type Rendered, wrong } from './outputs/output.ts'
 
 /** A command with its placeholders replaced. */
-export interface Substituted {
+interface Substituted {
   readonly command: readonly string[]
   /** Whether an argument contains a key, which every process of this machine can read. */
   readonly keysInArguments: boolean
 }
 
-export interface SubstituteOptions {
+interface SubstituteOptions {
   readonly answer: Answer
   /** Renders a format for its arguments. Throws ERR_USAGE_INVALID for an unknown format. */
   readonly render: (format: string, track: string | undefined) => Rendered

@@ -7,7 +7,7 @@ export interface HlsLine {
   readonly list: string
 }
 
-export interface HlsLineAttribute {
+interface HlsLineAttribute {
   readonly name: string
   /** Without quotes. */
   readonly value: string

@@ -45,7 +45,7 @@ export interface Finding {
 }
 
 /** A place in a document or in the headers of the reply. */
-export interface Place {
+interface Place {
   readonly side: 'request' | 'answer' | 'reply'
   /** An XPath, or the name of a header. */
   readonly path: string
@@ -53,7 +53,7 @@ export interface Place {
   readonly column: number | undefined
 }
 
-export interface Judgement {
+interface Judgement {
   readonly findings: readonly Finding[]
   /** The IDs of the rules that applied. */
   readonly looked: ReadonlySet<string>
@@ -88,7 +88,7 @@ export function judge(evidence: Evidence, rules: readonly Rule[] = RULES): Judge
 }
 
 /** The severity of a rule for an encryptor; `off` if the encryptor ignores it. */
-export function severityOf({ severity, severityAs }: Rule, as: EncryptorName): Severity | 'off' {
+function severityOf({ severity, severityAs }: Rule, as: EncryptorName): Severity | 'off' {
   return severityAs?.[as] ?? severity
 }
 

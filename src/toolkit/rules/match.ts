@@ -2,14 +2,14 @@ import { XMLNS_NAMESPACE, type XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf } from '../../formats/xml/reader.ts'
 
 /** An element of the request and its counterpart in the answer. */
-export interface Matched {
+interface Matched {
   readonly request: XmlElement
   /** Undefined if the answer does not have it. */
   readonly answer: XmlElement | undefined
 }
 
 /** The children of a request element with their counterparts, and the additional children in the answer. */
-export interface MatchedChildren {
+interface MatchedChildren {
   readonly matched: readonly Matched[]
   readonly added: readonly XmlElement[]
 }

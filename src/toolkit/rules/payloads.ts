@@ -13,14 +13,14 @@ import { dataUriBytes, hlsAttribute, readHlsLine } from './hls-line.ts'
 import { filledSlot, filledSlots, type SystemView } from './view.ts'
 
 /** Bytes inside an element, and the words that name their place in a message. */
-export interface Payload {
+interface Payload {
   readonly element: XmlElement
   readonly where: string
   readonly bytes: Buffer
 }
 
 /** A decoded value, or the reason why the bytes do not decode. */
-export type Read<T> = { readonly value: T } | { readonly problem: string }
+type Read<T> = { readonly value: T } | { readonly problem: string }
 
 /** The pssh boxes of a system: from PSSH, ContentProtectionData and a Widevine HLS line. */
 export function psshPayloads(system: SystemView): readonly Payload[] {

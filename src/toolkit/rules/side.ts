@@ -29,7 +29,7 @@ export interface Side {
 /** Limits of the XML reader in bytes and counts. An answer may be larger than any request. */
 const LIMITS = { bytes: 8 * 1024 * 1024, elements: 200_000, allAttributes: 400_000 }
 
-export interface ReadOptions {
+interface ReadOptions {
   /** The version of the X-Speke-Version header. Default: read from the attributes of the document. */
   readonly version?: SpekeVersion | undefined
   /** The encryptor whose rules apply: any but `spec` sends SPEKE. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { CheckResult } from '../../../src/toolkit/conformance/run.ts'
+import type { CheckResult } from '../../../src/toolkit/conformance/check.ts'
 import { RULES } from '../../../src/toolkit/rules/rules.ts'
 import { BROKEN_ANSWERS } from '../rules/broken.ts'
 import { BROKEN_REQUESTS } from '../rules/broken-requests.ts'

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
+import type { CheckResult } from '../../../src/toolkit/conformance/check.ts'
 import { checksFor, pickChecks, USUAL_DRM } from '../../../src/toolkit/conformance/checks.ts'
-import { type CheckResult, runChecks } from '../../../src/toolkit/conformance/run.ts'
+import { runChecks } from '../../../src/toolkit/conformance/run.ts'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
 import { connector } from './provider.ts'
 

@@ -27,7 +27,7 @@ export interface Reader {
 }
 
 /** Reads the key of a ContentKey. Undefined if it is unreadable, which is a problem unless the private key is absent. */
-export type KeyReader = (element: XmlElement, kid: Kid) => Secret<Uint8Array> | undefined
+type KeyReader = (element: XmlElement, kid: Kid) => Secret<Uint8Array> | undefined
 
 /** Returns the reader of the keys of one answer: keys in the clear, or encrypted keys after a check of each MAC. @see CPIX 2.3, Key Management */
 export function keyReader(

@@ -17,7 +17,7 @@ import { readXml } from '../../../formats/xml/reader.ts'
 import type { Answer } from '../answer/read.ts'
 
 /** The pssh boxes of one DRM system in an answer. */
-export interface SystemBoxes {
+interface SystemBoxes {
   readonly name: string
   readonly systemId: SystemId
   /** Every different box, in the order of the answer. */
