@@ -4,6 +4,7 @@ import { EXIT, exitCodeOf } from '../../src/cli/shared/errors.ts'
 import { type ErrorCode, KeyProviderError } from '../../src/core/errors.ts'
 import { STATUS } from '../../src/http/errors.ts'
 import { SpekeError } from '../../src/protocols/speke/error.ts'
+import { sourceFiles } from '../source-files.ts'
 import { codeIn, pageOf, rowsOf, sectionOf } from './pages.ts'
 
 const page = pageOf('docs/errors.md')
@@ -45,4 +46,44 @@ test('docs/errors.md lists under each exit code the codes that end with it', () 
     const expected = all.filter(([, own]) => own === exit && own !== EXIT.failed).map(([code]) => code)
     assert.deepEqual([...codes].sort(), expected.sort(), `exit code ${exit}`)
   }
+})
+
+/** Words in capitals that stand in a documented message for what varies. */
+const PLACEHOLDERS =
+  /\b(?:PLACE|RULE|NAME|N|ID|TENANT|DATE|FILE|DIRECTORY|DATABASE|SYSTEM|HOST|PROBLEM|WHAT|MODE)\b|…|cenc, cens, cbc1, cbcs/
+
+/** The texts of src/: string literals and templates, joined where `+` joins them; a value is a NUL. */
+function textsOfSource(): readonly string[] {
+  const texts: string[] = []
+  const textOf = (node: unknown): string | undefined => {
+    const { type, value, operator, left, right, quasis } = node as Record<string, unknown>
+    if (type === 'Literal') return typeof value === 'string' ? value : undefined
+    if (type === 'TemplateLiteral')
+      return (quasis as { readonly value: { readonly cooked: string } }[]).map((part) => part.value.cooked).join('\0')
+    if (type !== 'BinaryExpression' || operator !== '+') return undefined
+    return `${textOf(left) ?? '\0'}${textOf(right) ?? '\0'}`
+  }
+  const visit = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    const text = Array.isArray(node) ? undefined : textOf(node)
+    if (text !== undefined) texts.push(text)
+    Object.values(node).forEach(visit)
+  }
+  for (const { program } of sourceFiles()) visit(program.body)
+  return texts
+}
+
+test('docs/errors.md quotes messages as src/ has them', () => {
+  const texts = textsOfSource()
+  const stale = rows.flatMap(([code, , message = '']) =>
+    [...message.matchAll(/`([^`]+)`/g)].flatMap(([, quoted = '']) =>
+      quoted
+        .split(PLACEHOLDERS)
+        .flatMap((part) => part.split(/(?<=\.) /))
+        .map((part) => part.replace(/^[\s"':,;.]+|[\s"':,;.]+$/g, ''))
+        .filter((part) => part.length > 9 && !texts.some((text) => text.includes(part)))
+        .map((part) => `${code}: no message contains "${part}"`),
+    ),
+  )
+  assert.deepEqual(stale, [], 'correct the message in docs/errors.md')
 })
