@@ -6,7 +6,8 @@ import { digestResponse, digestSecret } from '../../src/auth/methods/digest-secr
 import { issueCredential } from '../../src/auth/methods/methods.ts'
 import { signSigV4 } from '../../src/auth/methods/sigv4-sign.ts'
 import { Secret } from '../../src/core/secret.ts'
-import { CallerRegistry, type Callers } from '../../src/server/assemble/callers.ts'
+import { CallerRegistry } from '../../src/server/assemble/caller-registry.ts'
+import type { Callers } from '../../src/server/assemble/callers.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import type { Random } from './mutate.ts'
 
@@ -16,6 +17,9 @@ export interface FuzzedCallers {
   /** The headers of a client for these bytes, now and then broken. */
   headersFor(next: Random, rawPath: string, bytes: Buffer): Record<string, string>
 }
+
+const ignore = () => {}
+const NO_LOG = { debug: ignore, info: ignore, warn: ignore, error: ignore, flush: ignore }
 
 const WORDS = [
   '',
@@ -51,9 +55,10 @@ export async function fuzzedCallers(): Promise<FuzzedCallers> {
   ]
   const credentials = [token, digest, sigV4].map(({ credential }) => credential)
   await store.putClient({ client: { name: 'fuzz', tenant, scopes: ['keys:issue'] }, credentials })
-  const registry = new CallerRegistry({ store, dataKeys, now: () => Date.now() })
-  const callers = await registry.load(readConfig({ environment: { KEYSPRING_LIMITS_CLIENT_REQUESTS_PER_SECOND: '0' } }))
-  callers.enforce()
+  const registry = new CallerRegistry({ store, dataKeys, log: NO_LOG, now: () => Date.now() })
+  const config = readConfig({ environment: { KEYSPRING_LIMITS_CLIENT_REQUESTS_PER_SECOND: '0' } })
+  const callers = await registry.load(config)
+  registry.enforce(callers)
 
   const tokenText = toldOf(token, 'token')
   const accessKey = {

@@ -2,46 +2,49 @@ import { type Config, readConfig } from './config/config.ts'
 import { resolveSecretReferences } from './config/secret-references.ts'
 import type { ConfigSources } from './config/sources.ts'
 import { createLog, type Log } from './observe/log.ts'
-import { type RunningServer, startServer } from './start.ts'
+import { RunningServer } from './start.ts'
 import { packageVersion } from './version.ts'
 
 export interface KeyspringOptions {
-  /** The settings as a configuration file has them, by section. @see docs/config.md */
+  /** The settings by section, as in a configuration file. docs/config.md describes them. */
   readonly settings?: Readonly<Record<string, unknown>>
-  /** A configuration file, in the place of `settings`. */
+  /** A configuration file, instead of `settings`. */
   readonly file?: string
-  /** Variables that win over both, such as `process.env`. Without it the environment is not looked at. */
+  /** Variables that win over both, such as `process.env`. Default: none. */
   readonly environment?: Readonly<Record<string, string | undefined>>
-  /** Brings the schema of PostgreSQL up to date first. */
+  /** Update the schema of PostgreSQL first. */
   readonly migrate?: boolean
 }
 
 /** A server that listens. */
 export interface Keyspring {
-  /** Where it listens, as the start of a URL. */
+  /** The address of the server, as the start of a URL. */
   readonly url: string
-  /** Where metrics and administration have a listener of their own, if they have one. */
+  /** The address of the listener for metrics and administration; undefined if there is none. */
   readonly adminUrl: string | undefined
-  /** What whoever starts the server must know, one sentence each: that a root key was made, and is to be backed up. */
+  /** The file of the token for management while no client is configured; undefined if one is, or if management is off. */
+  readonly managementTokenFile: string | undefined
+  /** Startup warnings, one sentence each: back up a new root key. */
   readonly notices: readonly string[]
-  /** Answers by other settings from now on, without losing a request. Rejects, and everything stays, when they are wrong. */
+  /** Applies other settings without losing a request. Rejects with ERR_CONFIG_INVALID, and changes nothing, if they are wrong. */
   reload(options: Pick<KeyspringOptions, 'settings' | 'file' | 'environment'>): Promise<void>
-  /** Takes no more requests, finishes those in flight, then closes the keys. */
+  /** Rejects new requests, finishes those in progress, then closes the keys. */
   close(): Promise<void>
 }
 
 /**
- * Starts a server in this process; it logs to standard error. Rejects with ERR_CONFIG_INVALID and every problem, by name and never by
- * value, and like `keyspring serve` for a server that anybody could ask for keys.
+ * Starts a server in this process; it logs to standard error. Rejects with ERR_CONFIG_INVALID and every problem, by name and never
+ * by value. Like `keyspring serve`, it does not start a server that other machines could ask for keys without a credential.
  */
 export async function startKeyspring({ migrate = false, ...given }: KeyspringOptions = {}): Promise<Keyspring> {
   const notices: string[] = []
   const config = readConfig(await sourcesOf(given))
   const { server, log } = await startOn(config, { migrate, onNotice: (notice) => void notices.push(notice) })
-  const { url, adminUrl } = server
+  const { url, adminUrl, managementTokenFile } = server
   return {
     url,
     adminUrl,
+    managementTokenFile,
     notices,
     async reload(options) {
       await server.reload(readConfig(await sourcesOf(options)))
@@ -53,14 +56,13 @@ export async function startKeyspring({ migrate = false, ...given }: KeyspringOpt
   }
 }
 
-export interface StartOptions {
-  /** Brings the schema of PostgreSQL up to date first. */
+interface StartOptions {
   readonly migrate: boolean
-  /** Told, before anything listens, what whoever starts the server must know: it may not start after all. */
+  /** Takes the startup warnings before anything listens: the start may still fail. */
   readonly onNotice: (notice: string) => void
 }
 
-/** Starts the server of a configuration. What was opened is closed when it cannot start. */
+/** Starts the server of a configuration. If it cannot start, closes everything that was opened. */
 export async function startOn(
   config: Config,
   { migrate, onNotice }: StartOptions,
@@ -74,7 +76,7 @@ export async function startOn(
   const keyProvider = await assemble(config, log, metrics, { migrate })
   for (const notice of keyProvider.notices) onNotice(notice)
   try {
-    return { server: await startServer(config, { keyProvider, log, metrics, version }), log }
+    return { server: await RunningServer.start(config, { keyProvider, log, metrics, version }), log }
   } catch (error) {
     await keyProvider.close()
     throw error

@@ -8,17 +8,21 @@ import { AuthenticationError } from '../../src/auth/failure.ts'
 import { issueToken } from '../../src/auth/methods/bearer-token.ts'
 import { digestResponse, digestSecret } from '../../src/auth/methods/digest-secret.ts'
 import type { Reply } from '../../src/http/request.ts'
-import { CallerRegistry, type Callers } from '../../src/server/assemble/callers.ts'
-import type { Handlers } from '../../src/server/assemble/handlers.ts'
+import { CallerRegistry } from '../../src/server/assemble/caller-registry.ts'
+import type { Callers } from '../../src/server/assemble/callers.ts'
+import type { RequestHandlers } from '../../src/server/assemble/request-handlers.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { certificateOf, evenPublicKey, rsaKeys } from '../formats/cpix/certificates.ts'
 import { callOf, toCall } from '../http/calls.ts'
 import { CLEARKEY_DASH, KIDS, requestFor } from '../protocols/speke/documents.ts'
-import type { Line } from '../server/fakes.ts'
+import { keptLog, type Line } from '../server/fakes.ts'
 import { directory, serverOf } from './serving.ts'
 
-const metricsOf = (handlers: Handlers, which: keyof Handlers, overrides: object = {}): Promise<Reply> | Reply =>
-  handlers[which](callOf('GET', '/metrics', overrides))
+const metricsOf = (
+  handlers: RequestHandlers,
+  which: keyof RequestHandlers,
+  overrides: object = {},
+): Promise<Reply> | Reply => handlers[which](callOf('GET', '/metrics', overrides))
 const lastOf = (lines: readonly Line[]) => lines.at(-1)?.fields
 
 describe('clients', () => {
@@ -31,7 +35,8 @@ describe('clients', () => {
   })
 
   test("another tenant's key is a 404 like one that never was", async () => {
-    const { post, handlers } = await serverOf({ one: { tenant: 'a' }, two: { tenant: 'b' } })
+    const open = 'playback: { access: open }'
+    const { post, handlers } = await serverOf({ one: { tenant: 'a' }, two: { tenant: 'b' } }, open)
     const { status } = await post('one', requestFor({ systems: [CLEARKEY_DASH], contentId: 'movie' }))
     assert.equal(status, 200)
     const ask = async (path: string) => {
@@ -149,7 +154,8 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
   const store = memoryStore()
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
-  const nodes = [1, 2].map(() => new CallerRegistry({ store, dataKeys, now: () => Date.now() }))
+  const { log } = keptLog()
+  const nodes = [1, 2].map(() => new CallerRegistry({ store, dataKeys, log, now: () => Date.now() }))
   const passwordFile = join(directory, 'digest-password')
   writeFileSync(passwordFile, 'open sesame')
   const file = join(directory, 'digest.yaml')
@@ -157,8 +163,7 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
   writeFileSync(file, JSON.stringify({ clients }))
   const config = readConfig({ file, environment: {} })
   const [one, two] = await Promise.all(nodes.map((node) => node.load(config)))
-  one?.enforce()
-  two?.enforce()
+  for (const [i, callers] of [one, two].entries()) if (callers !== undefined) nodes[i]?.enforce(callers)
   const call = (authorization?: string) =>
     toCall(callOf('POST', '/copyProtection', { headers: authorization === undefined ? {} : { authorization } }))
   const identify = async (callers: Callers | undefined, authorization?: string) =>
@@ -178,7 +183,7 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
   assert.equal((await identify(two, answerTo(nonce, 1)))?.client, 'encoder')
   await assert.rejects(identify(two, answerTo(nonce, 1)), { reason: 'replayed' })
   const reloaded = await nodes[1]?.load(config)
-  reloaded?.enforce()
+  if (reloaded !== undefined) nodes[1]?.enforce(reloaded)
   await assert.rejects(identify(reloaded, answerTo(nonce, 1)), { reason: 'replayed' }, 'a reload forgets no count')
   assert.equal((await identify(reloaded, answerTo(nonce, 2)))?.client, 'encoder')
 })
@@ -229,8 +234,8 @@ describe('who is served without a credential', () => {
     assert.equal((await post(undefined, requestFor(), { headers: proxied })).status, 401)
   })
 
-  test('players of a server on loopback that prove nothing come from this machine alone, clients or not', async () => {
-    const { handlers } = await serverOf({ one: {} })
+  test('serves players on loopback with open access from this machine only', async () => {
+    const { handlers } = await serverOf({ one: {} }, 'playback: { access: open }')
     const path = '/keys/default/movie/9eb4050d-e44b-4802-932e-27d75083e266'
     assert.equal((await handlers.main(callOf('GET', path))).status, 404)
     const proxied = { headers: { 'x-forwarded-for': '192.0.2.1' } }
@@ -267,7 +272,7 @@ describe('who is served without a credential', () => {
 })
 
 describe('a trusted proxy', () => {
-  const yaml = 'trustProxy: ["10.0.0.1"]'
+  const yaml = 'trustProxy: ["10.0.0.1"]\nplayback: { access: off }'
   const basicOf = (password: string) => `Basic ${Buffer.from(`encoder:${password}`).toString('base64')}`
   const passwordFile = join(directory, 'password')
   writeFileSync(passwordFile, 'correct horse battery')

@@ -12,7 +12,7 @@ import { textReply, toReply } from '../../src/http/errors.ts'
 import { Listener } from '../../src/http/listener/listener.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { callOf, toCall } from '../http/calls.ts'
-import { keptCallers } from '../server/fakes.ts'
+import { keptKeyProvider } from '../server/fakes.ts'
 import { type Issued, issuerOf } from './certificates.ts'
 import { directory } from './serving.ts'
 
@@ -111,10 +111,12 @@ describe('a name', () => {
     writeFileSync(clientCa ?? '', ca.cert + other.cert)
     writeFileSync(cert ?? '', server.cert)
     writeFileSync(key ?? '', server.key)
-    const load = (credentials: object) => {
+    const load = async (credentials: object) => {
       const file = join(directory, 'issuers.yaml')
       writeFileSync(file, JSON.stringify({ tls: { cert, key, clientCa }, clients: [{ name: 'b', credentials }] }))
-      return keptCallers()(readConfig({ file, environment: {} }))
+      const config = readConfig({ file, environment: { KEYSPRING_STORE: 'memory' } })
+      const { callers } = await keptKeyProvider(config)
+      return callers.load(config)
     }
     const name = 'DNS:b.example.com'
     await assert.rejects(load({ certificate: [{ name }] }), {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { issueToken } from '../../src/auth/methods/bearer-token.ts'
 import { assemble } from '../../src/server/assemble/assemble.ts'
-import { handlersOf } from '../../src/server/assemble/handlers.ts'
 import type { KeyProvider } from '../../src/server/assemble/key-provider.ts'
+import { requestHandlers } from '../../src/server/assemble/request-handlers.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { temporaryDirectory } from '../cli/run.ts'
 import { callOf } from '../http/calls.ts'
@@ -33,11 +33,11 @@ export async function serverOf(clients: Readonly<Record<string, object>>, yaml =
   const { metrics } = keptMetrics()
   const keyProvider = await assemble(config, log, metrics)
   open.push(keyProvider)
-  const callers = await keyProvider.loadCallers(config)
-  callers.enforce()
+  const callers = await keyProvider.callers.load(config)
+  keyProvider.callers.enforce(callers)
   const publicUrl = 'https://keys.example.com'
-  const parts = { keyProvider, log, metrics, version: '9.9.9', publicUrl, isReady: async () => true }
-  const handlers = handlersOf({ config, callers, ...parts })
+  const parts = { keyProvider, metrics, version: '9.9.9', publicUrl, isReady: async () => true }
+  const handlers = requestHandlers({ config, callers, ...parts })
   const post = async (name: string | undefined, xml = requestFor(), more: object = {}) => {
     const headers = { 'x-speke-version': '2.0', ...(name !== undefined && { 'x-api-key': tokens[name] ?? name }) }
     const reply = await handlers.main(callOf('POST', '/copyProtection', { headers, bytes: Buffer.from(xml), ...more }))

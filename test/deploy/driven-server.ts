@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { assemble } from '../../src/server/assemble/assemble.ts'
 import { readConfig } from '../../src/server/config/config.ts'
 import { createMetrics } from '../../src/server/observe/metrics.ts'
-import { startServer } from '../../src/server/start.ts'
+import { RunningServer } from '../../src/server/start.ts'
 import { PACKAGE } from '../cli/run.ts'
 import { keptLog } from '../server/fakes.ts'
 
@@ -27,16 +27,19 @@ export async function driveServer(): Promise<{ readonly statuses: readonly numbe
   const { log } = keptLog()
   const metrics = await createMetrics('0.0.0')
   const statuses: number[] = []
-  const serve = async (more: Record<string, string>, drive: (ask: Ask) => Promise<void>): Promise<void> => {
+  const serve = async (
+    more: Record<string, string>,
+    drive: (ask: Ask, token: string) => Promise<void>,
+  ): Promise<void> => {
     const config = readConfig({ environment: { KEYSPRING_DATA: data, KEYSPRING_PORT: '0', ...more } })
     const keyProvider = await assemble(config, log, metrics)
-    const server = await startServer(config, { keyProvider, log, metrics, version: '0.0.0' })
+    const server = await RunningServer.start(config, { keyProvider, log, metrics, version: '0.0.0' })
     try {
       await drive(async (path, init) => {
         const answer = await fetch(server.url + path, init)
         statuses.push(answer.status)
         return answer.text()
-      })
+      }, managementToken(server))
     } finally {
       await server.close()
     }
@@ -58,10 +61,15 @@ export async function driveServer(): Promise<{ readonly statuses: readonly numbe
   }
 }
 
+/** The token of a server without clients; empty for another one. */
+function managementToken({ managementTokenFile }: RunningServer): string {
+  return managementTokenFile === undefined ? '' : readFileSync(managementTokenFile, 'utf8').trim()
+}
+
 type Ask = (path: string, init?: RequestInit) => Promise<string>
 
 /** Everything that can be asked where nobody has to prove anything. */
-async function askOpenly(ask: Ask): Promise<void> {
+async function askOpenly(ask: Ask, token: string): Promise<void> {
   const post = (path: string, body: string | Buffer, headers: Record<string, string> = {}) =>
     ask(path, { method: 'POST', body, headers })
   await post('/speke/v1.0/copyProtection', REQUEST)
@@ -72,7 +80,7 @@ async function askOpenly(ask: Ask): Promise<void> {
   await ask(`/keys/default/nothing/${KID}`)
   await post(`/license/clearkey/default/${CONTENT}`, JSON.stringify({ kids: [base64url(KID)], type: 'temporary' }))
   await ask('/speke/v1.0/heartbeat')
-  await ask('/api/contents')
+  await ask('/api/contents', { headers: { authorization: `Bearer ${token}` } })
   await ask('/copyProtectionData/nothing')
   await ask('/readyz')
   await ask('/metrics')

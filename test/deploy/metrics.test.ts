@@ -96,7 +96,7 @@ describe('the metrics of a server', () => {
     'keyspring_requests_total{route="api",speke_version="none",status="200"} 1',
     'keyspring_requests_total{route="copyProtectionData",speke_version="none",status="404"} 1',
     'keyspring_refusals_total{code="ERR_ROUTE_NOT_FOUND"} 1',
-    'keyspring_audit_records_total{action="audit.start",outcome="ok"} 1',
+    'keyspring_audit_records_total{action="key.issue",outcome="ok"} 1',
     'keyspring_refusals_total{code="ERR_SEAL_BROKEN"} 0',
     'keyspring_issued_keys_total{first="true"} 1',
     'keyspring_issued_keys_total{first="false"} 1',

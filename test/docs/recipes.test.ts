@@ -322,8 +322,8 @@ describe('tables that recipes name', () => {
     assert.deepEqual(membersOf('src/server/assemble/open-store.ts', 'STORES').toSorted(), stores.toSorted())
   })
 
-  test('KINDS of open-root-key.ts has a line for each root key in src/adapters/root-keys/', () => {
-    const kinds = membersOf('src/server/assemble/open-root-key.ts', 'KINDS')
+  test('ROOT_KEYS of open-store.ts has a line for each root key in src/adapters/root-keys/', () => {
+    const kinds = membersOf('src/server/assemble/open-store.ts', 'ROOT_KEYS')
     assert.ok(kinds.length >= 3)
     for (const kind of kinds) {
       assert.ok(existsSync(join(PACKAGE, `src/adapters/root-keys/${kind}.ts`)), kind)

@@ -1,11 +1,6 @@
-import { createSecretKey, randomBytes } from 'node:crypto'
-import { memoryStore } from '../../src/adapters/store/memory/store.ts'
-import type { ClientStore } from '../../src/auth/clients/store.ts'
-import { StoredContentKeys } from '../../src/keys/content/content-keys.ts'
-import { CallerRegistry, type LoadCallers } from '../../src/server/assemble/callers.ts'
-import { type Operations, openOperations } from '../../src/server/assemble/operations.ts'
+import { assemble } from '../../src/server/assemble/assemble.ts'
+import type { KeyProvider } from '../../src/server/assemble/key-provider.ts'
 import type { Config } from '../../src/server/config/config.ts'
-import { ContentRules } from '../../src/server/config/content-rules.ts'
 import type { Log, LogFields, LogLevel } from '../../src/server/observe/log.ts'
 import type { Metrics } from '../../src/server/observe/metrics.ts'
 
@@ -15,24 +10,9 @@ export interface Line {
   readonly message: string
 }
 
-/** The callers of a store in memory, whose secrets one data key seals. */
-export function keptCallers(store: ClientStore = memoryStore()): LoadCallers {
-  const key = createSecretKey(randomBytes(32))
-  const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
-  const registry = new CallerRegistry({ store, dataKeys, now: () => Date.now() })
-  return (config) => registry.load(config)
-}
-
-/** What a server does besides answering, over a store in memory. */
-export function keptOperations(config: Config): Promise<Operations> {
-  const store = memoryStore()
-  const key = createSecretKey(randomBytes(32))
-  const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
-  const time = () => Date.now()
-  const contentKeys = new StoredContentKeys({ store, dataKeys, policy: 'derived', now: time, time, randomBytes })
-  const { log } = keptLog()
-  const { metrics } = keptMetrics()
-  return openOperations({ config, store, dataKeys, contentKeys, rules: new ContentRules(config), log, metrics })
+/** A key provider over a store in memory. */
+export async function keptKeyProvider(config: Config): Promise<KeyProvider> {
+  return assemble(config, keptLog().log, keptMetrics().metrics)
 }
 
 /** A log that keeps its lines. */

@@ -13,7 +13,7 @@ import { verifyAudit } from '../../src/operations/audit/verify.ts'
 import { assemble } from '../../src/server/assemble/assemble.ts'
 import { openManagement } from '../../src/server/assemble/management.ts'
 import { type Config, readConfig } from '../../src/server/config/config.ts'
-import { startServer } from '../../src/server/start.ts'
+import { RunningServer } from '../../src/server/start.ts'
 import { sharedPostgres } from '../adapters/store/postgres/server.ts'
 import { temporaryDirectory } from '../cli/run.ts'
 import { CLEARKEY_DASH, KID, KID_2, requestFor, WIDEVINE } from '../protocols/speke/documents.ts'
@@ -80,7 +80,7 @@ async function serve(name: string, store: string, settings: object = {}) {
   const { log, lines } = keptLog()
   const { metrics, told } = keptMetrics()
   const keyProvider = await assemble(config, log, metrics, { migrate: true })
-  const server = await startServer(config, { keyProvider, log, metrics, version: '9.9.9' })
+  const server = await RunningServer.start(config, { keyProvider, log, metrics, version: '9.9.9' })
   let isOpen = true
   const close = async () => {
     if (isOpen) await server.close()
@@ -293,16 +293,20 @@ describe('where the management API is', () => {
     assert.equal((await fetch(`${server.url}/api/contents`)).status, 404)
   })
 
-  test('while nobody has to authenticate it is open to this machine, and not to pages in its browser', async () => {
+  test('without clients it opens for the bootstrap token, and not for pages in a browser', async () => {
     const { server } = await serve('open', 'memory', { clients: [] })
-    assert.equal((await fetch(`${server.url}/api/contents`)).status, 200)
-    const page = await fetch(`${server.url}/api/sweep`, { method: 'POST', headers: { origin: 'https://evil.example' } })
+    const authorization = `Bearer ${readFileSync(server.managementTokenFile ?? '', 'utf8').trim()}`
+    assert.equal((await fetch(`${server.url}/api/contents`)).status, 401)
+    assert.equal((await fetch(`${server.url}/api/contents`, { headers: { authorization } })).status, 200)
+    const headers = { authorization, origin: 'https://evil.example' }
+    const page = await fetch(`${server.url}/api/sweep`, { method: 'POST', headers })
     assert.equal(page.status, 403)
-    const forwarded = await fetch(`${server.url}/api/contents`, { headers: { 'x-forwarded-for': '192.0.2.1' } })
+    const proxied = { authorization, 'x-forwarded-for': '192.0.2.1' }
+    const forwarded = await fetch(`${server.url}/api/contents`, { headers: proxied })
     assert.equal(forwarded.status, 403)
   })
 
-  test('where everyone may have keys, nobody may manage them from elsewhere', async () => {
+  test('with anonymous callers, nobody manages keys from another machine', async () => {
     const { server } = await serve('anonymous', 'memory', { clients: [], allowAnonymous: true })
     const forwarded = await fetch(`${server.url}/api/contents`, { headers: { 'x-forwarded-for': '192.0.2.1' } })
     assert.deepEqual([forwarded.status, ((await forwarded.json()) as { code: string }).code], [403, 'ERR_FORBIDDEN'])

@@ -16,7 +16,7 @@ import {
 } from '../../keys/maintenance/rotate-data-keys.ts'
 import { resealAuditHeads } from '../../operations/audit/heads.ts'
 import type { AuditHeadStore } from '../../operations/ports/store.ts'
-import { rootKeyFileOf } from '../../server/assemble/open-root-key.ts'
+import { rootKeyFileOf } from '../../server/assemble/open-store.ts'
 import { examples } from '../shared/options.ts'
 import { addKeysOptions, type KeysOptions, readKeysConfig, withOpenedKeys } from '../shared/stored.ts'
 import { ProgressLine, printResult, type World } from '../shared/world.ts'

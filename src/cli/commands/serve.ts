@@ -130,7 +130,7 @@ function untilStopped(server: RunningServer, log: Log, world: World): Promise<vo
 
 const SAMPLE = fileURLToPath(new URL('../../../docs/examples/widevine-playready-cenc.xml', import.meta.url))
 
-function greeting(config: Config, { url, adminUrl, clients }: RunningServer): readonly string[] {
+function greeting(config: Config, { url, adminUrl, clients, managementTokenFile }: RunningServer): readonly string[] {
   const place = {
     memory: 'in memory, lost when it stops',
     postgres: 'in PostgreSQL',
@@ -140,6 +140,7 @@ function greeting(config: Config, { url, adminUrl, clients }: RunningServer): re
   const lines = [`keyspring listens on ${url}, keys ${place}`]
   if (adminUrl !== undefined) lines.push(`metrics at ${adminUrl}/metrics`)
   if (config.api.enabled) lines.push(`management API at ${adminUrl ?? url}/api/docs`)
+  if (managementTokenFile !== undefined) lines.push(`management token in ${managementTokenFile}`)
   if (clients > 0) lines.push(`${clients} ${clients === 1 ? 'client has' : 'clients have'} to authenticate`)
   if (config.allowAnonymous) lines.push('anonymous callers are allowed: everyone who reaches this address gets keys')
   if (existsSync(SAMPLE) && clients === 0 && !url.startsWith('https:')) {

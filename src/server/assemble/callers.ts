@@ -1,203 +1,189 @@
-import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
-import { type Authenticated, Authenticator } from '../../auth/authenticate.ts'
+import { randomBytes } from 'node:crypto'
+import type { Authenticated, Authenticator } from '../../auth/authenticate.ts'
 import { authorize, authorizeServerWide, type Client, SCOPES } from '../../auth/clients/client.ts'
-import { createCredentialSecrets, OpenedSecrets } from '../../auth/clients/credential-secrets.ts'
-import { createClientDirectory } from '../../auth/clients/directory.ts'
-import type { ClientStore, RegisteredClient } from '../../auth/clients/store.ts'
+import type { OpenedSecrets } from '../../auth/clients/credential-secrets.ts'
+import type { ClientDirectory } from '../../auth/clients/directory.ts'
+import type { RegisteredClient } from '../../auth/clients/store.ts'
 import { isValidAt, type SignerCredential } from '../../auth/credentials/credential.ts'
 import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../auth/failure.ts'
-import {
-  aesSigner,
-  decodeWidevineSigner,
-  verifyWidevineRequest,
-  type WidevineSigner,
-} from '../../auth/methods/widevine-signer.ts'
-import { RateLimit } from '../../auth/rate-limit.ts'
-import { KeyProviderError } from '../../core/errors.ts'
+import { aesSigner, verifyWidevineRequest, type WidevineSigner } from '../../auth/methods/widevine-signer.ts'
+import type { RateLimit } from '../../auth/rate-limit.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import type { Call } from '../../http/call.ts'
-import type { ApiCaller, Encryptor, IdentifyOperator } from '../../http/callers.ts'
+import type { ApiCaller, Encryptor } from '../../http/callers.ts'
 import { isLocalCall, requireLocalCall } from '../../http/listener/private-listener.ts'
-import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import type { WidevineCaller } from '../../protocols/widevine/get-content-key.ts'
-import { NO_CALLERS } from '../config/callers.ts'
+import type { Access } from '../config/callers.ts'
 import type { Config } from '../config/config.ts'
 import type { Signer } from '../config/signers.ts'
-import { AuthMethods } from './auth-methods.ts'
-import { toRegisteredClients } from './configured-clients.ts'
+import type { BootstrapToken } from './bootstrap-token.ts'
 
-/** The callers of a server under one configuration. */
-export interface Callers {
-  /** How many clients exist; 0: no credentials are required. */
-  readonly size: number
-  /** How many of their credentials are signers of the Widevine key API. */
-  readonly signers: number
-  /** The encryptor that sent a call. Throws, or rejects, if it is not authenticated. */
-  readonly identify: (call: Call) => Encryptor | Promise<Encryptor>
-  /** The operator that sent a call. */
-  readonly identifyOperator: IdentifyOperator
-  /** Throws, or rejects, unless the sender of a call may read the metrics of every tenant. */
-  readonly admitToMetrics: (call: Call) => void | Promise<void>
-  /** Who signed a request of the Widevine key API; why it is nobody. */
-  readonly findSigner: (name: string, request: Uint8Array, signature: Uint8Array) => Promise<WidevineCaller | NoSigner>
-  /** The signalling profile of a client, if it has its own. */
-  readonly profileOf: (client: string) => string | undefined
-  /** Puts these callers in the place of those before. Cannot fail. */
-  enforce(): void
-}
-
-/** Reads the callers of a configuration and of the store. Rejects with ERR_CONFIG_INVALID and every problem. */
-export type LoadCallers = (config: Config) => Promise<Callers>
-
-export interface LoadCallersOptions {
-  readonly store: Pick<ClientStore, 'listClients'>
-  readonly dataKeys: DataKeys
+export interface CallersOptions {
+  readonly config: Config
+  readonly access: Access
+  readonly registered: readonly RegisteredClient[]
+  readonly clients: ClientDirectory
+  readonly authenticator: Authenticator
+  /** Undefined: clients may send any number of requests. */
+  readonly limit: RateLimit | undefined
+  readonly signers: OpenedSecrets<SignerCredential, WidevineSigner>
+  /** Opens management while there are no clients; undefined: there are, or management is off. */
+  readonly bootstrapToken: BootstrapToken | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
-/** The tenant whose data key derives keys that belong to no content. */
-const SERVER_TENANT = 'default'
-const NONCE_LABEL = 'keyspring/digest-nonce/v1'
-const ANYONE: Authenticated = {
+const ANONYMOUS: Authenticated = {
   method: 'anonymous',
   client: { name: 'anonymous', tenant: 'default', scopes: ['keys:issue'] },
 }
-/** A program on this machine, while no credentials are required. */
-const LOCAL: Authenticated = { ...ANYONE, client: { ...ANYONE.client, scopes: SCOPES } }
+/** The holder of the bootstrap token, or a program on this machine that reads metrics. */
+const LOCAL: Authenticated = { ...ANONYMOUS, client: { ...ANONYMOUS.client, scopes: SCOPES } }
+const ANONYMOUS_SIGNER: WidevineCaller = { tenant: 'default', client: 'anonymous', authorize: () => {} }
+const BOOTSTRAP_CHALLENGE = 'Bearer realm="keyspring management"'
 
-/** Loads the callers of a server, over one client directory: proven passwords and nonces outlast a reload. */
-export class CallerRegistry {
-  readonly #options: LoadCallersOptions
-  readonly #secrets
-  readonly #clients = createClientDirectory()
-  readonly #methods: AuthMethods
-  readonly #signers: OpenedSecrets<SignerCredential, WidevineSigner>
-  readonly #nobody = aesSigner(randomBytes(32), randomBytes(16))
-  #hasServed = false
-  #limit: { readonly of: string; readonly limit: RateLimit } | undefined
+/** The callers that a server accepts under one configuration. */
+export class Callers {
+  readonly config: Config
+  readonly access: Access
+  readonly registered: readonly RegisteredClient[]
+  /** The file of the token for management; undefined if management requires a client, or is off. */
+  readonly bootstrapFile: string | undefined
+  /** The number of Widevine signers among the credentials of clients. */
+  readonly signers: number
+  readonly #options: CallersOptions
+  readonly #hasNoClients: boolean
+  readonly #profiles: ReadonlyMap<string, string | undefined>
+  readonly #configuredSigners: ReadonlyMap<string, Signer>
+  readonly #unknownSigner = aesSigner(randomBytes(32), randomBytes(16))
+  readonly #made = new WeakMap<Client, Map<string, Encryptor>>()
 
-  constructor(options: LoadCallersOptions) {
-    const { dataKeys, now } = options
+  constructor(options: CallersOptions) {
+    const { config, access, registered, bootstrapToken } = options
+    this.config = config
+    this.access = access
+    this.registered = registered
+    this.bootstrapFile = bootstrapToken?.file
+    this.signers = registered
+      .flatMap(({ credentials }) => credentials)
+      .filter(({ method }) => method === 'signer').length
     this.#options = options
-    this.#secrets = createCredentialSecrets({ dataKeys, randomBytes })
-    this.#methods = new AuthMethods({
-      clients: this.#clients,
-      secrets: this.#secrets,
-      nonceKey: async () => {
-        const { key } = await dataKeys.current(SERVER_TENANT)
-        return createSecretKey(createHmac('sha256', key).update(NONCE_LABEL).digest())
-      },
-      now,
-      randomBytes,
-    })
-    this.#signers = new OpenedSecrets(this.#secrets, (clear, { kind }) => decodeWidevineSigner(kind, clear))
+    this.#hasNoClients = access !== 'clients' && registered.length === 0
+    this.#profiles = new Map(registered.map(({ client }) => [client.name, client.signalingProfile]))
+    this.#configuredSigners = new Map(config.widevine.signers.map((signer) => [signer.name, signer]))
   }
 
-  /** The callers of a configuration and of the store. Rejects with ERR_CONFIG_INVALID and every problem. */
-  async load(config: Config): Promise<Callers> {
-    const problems: string[] = []
-    const report = (path: string, problem: string): void => void problems.push(`${path}: ${problem}`)
-    const registered = await this.#registered(config, report)
-    problems.push(...problemsOf(registered, config, this.#hasServed))
-    const { methods, problems: ofMethods } = await this.#methods.of(config, registered, report)
-    problems.push(...ofMethods)
-    if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
-    return this.#callers(config, registered, new Authenticator(methods))
+  /** The number of clients; 0: no request needs a credential, unless `access` is `clients`. */
+  get size(): number {
+    return this.registered.length
   }
 
-  async #registered(config: Config, report: (path: string, problem: string) => void) {
-    const options = { secrets: this.#secrets, randomBytes, auth: config.auth, report }
-    const written = await toRegisteredClients(config.clients, options)
-    return [...written, ...(await this.#options.store.listClients())]
+  /** Identifies the sender of a call as an encryptor. Throws, or rejects with, the reason to reject the call. */
+  readonly identify = (call: Call): Encryptor | Promise<Encryptor> => {
+    const found = this.#find(call)
+    return found instanceof Promise ? found.then((one) => this.#encryptorOf(one)) : this.#encryptorOf(found)
   }
 
-  #callers(config: Config, registered: readonly RegisteredClient[], authenticator: Authenticator): Callers {
-    const isOpen = registered.length === 0 && (config.loopback || config.allowAnonymous)
-    const profiles = new Map(registered.map(({ client }) => [client.name, client.signalingProfile]))
-    const limit = this.#limitOf(config)
-
-    const count = <T extends { readonly client: Client }>(found: T): T => {
-      const wait = limit?.take(found.client.name)
-      if (wait !== undefined) throw new RateLimitedError(wait, found.client.name)
-      return found
-    }
-    const anyoneFor = (error: unknown): Authenticated => {
-      if (config.allowAnonymous && error instanceof AuthenticationError && error.reason === 'missing') return ANYONE
-      throw error
-    }
-    const find = (call: Call): Authenticated | Promise<Authenticated> => {
-      if (isOpen) return ANYONE
-      try {
-        const found = authenticator.authenticate(call)
-        return found instanceof Promise ? found.then(count, anyoneFor) : count(found)
-      } catch (error) {
-        return anyoneFor(error)
-      }
-    }
-    /** While no credentials are required, a program on this machine may do everything, and a page in a browser nothing. */
-    const findOperator = (call: Call): Authenticated | Promise<Authenticated> => {
-      if (!isOpen || !isLocalCall(call)) return find(call)
-      requireLocalCall(call)
-      return LOCAL
-    }
-
-    const encryptors = new Encryptors()
+  /** Identifies the sender of a call as an operator. Rejects with the reason to reject the call. */
+  readonly identifyOperator = async (call: Call): Promise<ApiCaller> => {
+    const { method, client } = await this.#findOperator(call)
+    const { name, tenant, contentIds } = client
+    const isAnonymous = this.#hasNoClients && client === ANONYMOUS.client && isLocalCall(call)
     return {
-      size: registered.length,
-      signers: registered.flatMap(({ credentials }) => credentials).filter(({ method }) => method === 'signer').length,
-      identify(call) {
-        const found = find(call)
-        return found instanceof Promise ? found.then((one) => encryptors.of(one)) : encryptors.of(found)
+      operator: { tenant, actor: { method, id: name, address: call.address }, requestId: call.requestId },
+      client: name,
+      authorize(intent) {
+        // Without clients, a request can be repeated with the bootstrap token: 401, not 403.
+        if (isAnonymous && intent.scope !== 'keys:issue') {
+          throw new AuthenticationError('missing', undefined, [BOOTSTRAP_CHALLENGE])
+        }
+        authorize(client, intent)
       },
-      identifyOperator: async (call) => operatorOf(await findOperator(call), call),
-      admitToMetrics(call) {
-        const found = isOpen && isLocalCall(call) ? LOCAL : find(call)
-        if (found instanceof Promise) return found.then(({ client }) => authorizeServerWide(client))
-        return authorizeServerWide(found.client)
-      },
-      findSigner: async (...signed) => {
-        const found = await this.#findSigner(...signed)
-        if (typeof found === 'string') return found
-        return asSigner(encryptors.of({ client: count(found).client, method: 'signer' }))
-      },
-      profileOf: (client) => profiles.get(client),
-      enforce: () => {
-        this.#clients.replace(registered)
-        this.#hasServed = true
-      },
+      sees: contentIds && ((contentId) => contentIds.some((pattern) => matchesPattern(pattern, contentId))),
     }
   }
 
-  async #findSigner(
+  /** Throws, or rejects, unless the sender of a call may read the metrics of every tenant. */
+  readonly admitToMetrics = (call: Call): void | Promise<void> => {
+    const found = this.#hasNoClients && isLocalCall(call) ? LOCAL : this.#find(call)
+    if (found instanceof Promise) return found.then(({ client }) => authorizeServerWide(client))
+    return authorizeServerWide(found.client)
+  }
+
+  /** Whether a request of the Widevine key API can succeed at all. */
+  get servesWidevine(): boolean {
+    return this.signers + this.#configuredSigners.size > 0 || this.#admitsUnknownSigners
+  }
+
+  /** Identifies the signer of a request of the Widevine key API; undefined if the signature does not prove it. */
+  async authenticateSigner(
     name: string,
     request: Uint8Array,
     signature: Uint8Array,
-  ): Promise<{ readonly client: Client } | NoSigner> {
-    const found = this.#clients.find('signer', name)
-    const signer = found === undefined ? this.#nobody : await this.#signers.of(found)
+  ): Promise<WidevineCaller | undefined> {
+    const { clients, signers, now } = this.#options
+    const found = clients.find('signer', name)
+    const configured = this.#configuredSigners.get(name)
+    const signer = found === undefined ? this.#unknownSigner : await signers.of(found)
     const fits = verifyWidevineRequest(signer, request, signature)
-    if (found === undefined) return 'unknown'
-    return fits && isValidAt(found.credential, this.#options.now()) ? found : 'rejected'
-  }
-
-  #limitOf({ limits }: Config): RateLimit | undefined {
-    const { clientRequestsPerSecond: perSecond, clientBurst: burst } = limits
-    if (perSecond === 0) return undefined
-    const of = `${perSecond} ${burst}`
-    if (this.#limit?.of !== of) {
-      this.#limit = { of, limit: new RateLimit({ perSecond, burst, now: () => performance.now() }) }
+    if (found !== undefined && fits && isValidAt(found.credential, now())) {
+      return withoutRecipients(this.#encryptorOf({ client: this.#count(found).client, method: 'signer' }))
     }
-    return this.#limit.limit
+    if (configured !== undefined && verifyWidevineRequest(configured.signer.reveal(), request, signature)) {
+      return signerCaller(configured)
+    }
+    // A known name with a wrong signature is never anonymous.
+    const isUnknown = found === undefined && configured === undefined
+    return isUnknown && this.#admitsUnknownSigners ? ANONYMOUS_SIGNER : undefined
   }
-}
 
-/** Clients as encryptors, each made once for each of its methods. */
-class Encryptors {
-  readonly #made = new WeakMap<Client, Map<string, Encryptor>>()
+  /** The signalling profile of a client; undefined if it has none of its own. */
+  profileOf(client: string): string | undefined {
+    return this.#profiles.get(client)
+  }
 
-  /** Throws ERR_FORBIDDEN for a client that may not request keys. */
-  of({ client, method }: Authenticated): Encryptor {
+  get #admitsUnknownSigners(): boolean {
+    return this.access === 'anonymous' || (this.access === 'private' && this.#configuredSigners.size === 0)
+  }
+
+  #find(call: Call): Authenticated | Promise<Authenticated> {
+    if (this.#hasNoClients) return ANONYMOUS
+    try {
+      const found = this.#options.authenticator.authenticate(call)
+      if (!(found instanceof Promise)) return this.#count(found)
+      return found.then(
+        (one) => this.#count(one),
+        (error: unknown) => this.#anonymousAfter(error),
+      )
+    } catch (error) {
+      return this.#anonymousAfter(error)
+    }
+  }
+
+  #findOperator(call: Call): Authenticated | Promise<Authenticated> {
+    const { bootstrapToken } = this.#options
+    if (!this.#hasNoClients || !isLocalCall(call)) return this.#find(call)
+    requireLocalCall(call)
+    const { authorization } = call.headers
+    if (authorization === undefined) return ANONYMOUS
+    if (bootstrapToken?.isIn(authorization)) return LOCAL
+    throw new AuthenticationError('mismatch', 'token', [BOOTSTRAP_CHALLENGE])
+  }
+
+  #anonymousAfter(error: unknown): Authenticated {
+    const isMissing = error instanceof AuthenticationError && error.reason === 'missing'
+    if (this.access === 'anonymous' && isMissing) return ANONYMOUS
+    throw error
+  }
+
+  #count<T extends { readonly client: Client }>(found: T): T {
+    const wait = this.#options.limit?.take(found.client.name)
+    if (wait !== undefined) throw new RateLimitedError(wait, found.client.name)
+    return found
+  }
+
+  /** A client as an encryptor; made once for each of its methods. */
+  #encryptorOf({ client, method }: Authenticated): Encryptor {
     authorize(client, { scope: 'keys:issue' })
     const byMethod = this.#made.get(client) ?? new Map<string, Encryptor>()
     const known = byMethod.get(method)
@@ -215,63 +201,16 @@ class Encryptors {
 }
 
 /** The Widevine key API has no recipients: its keys leave in the clear. */
-function asSigner({ tenant, client, authorize: authorizeContent }: Encryptor): WidevineCaller {
+function withoutRecipients({ tenant, client, authorize: authorizeContent }: Encryptor): WidevineCaller {
   return { tenant, client, authorize: (contentId) => authorizeContent(contentId, []) }
 }
 
-/** A client as an operator. */
-function operatorOf({ client, method }: Authenticated, { address, requestId }: Call): ApiCaller {
-  const { name, tenant, contentIds } = client
-  return {
-    operator: { tenant, actor: { method, id: name, address }, requestId },
-    client: name,
-    authorize: (intent) => authorize(client, intent),
-    sees: contentIds && ((contentId) => contentIds.some((pattern) => matchesPattern(pattern, contentId))),
-  }
-}
-
-/** The problems of the clients of the configuration and of the store together. */
-function problemsOf(registered: readonly RegisteredClient[], config: Config, hasServed: boolean): readonly string[] {
-  const problems = registered.flatMap(({ client: { name, signalingProfile } }) =>
-    signalingProfile === undefined || config.signalingProfiles.has(signalingProfile)
-      ? []
-      : [`client ${JSON.stringify(name)}: no signalling profile has the name ${JSON.stringify(signalingProfile)}`],
-  )
-  // The last client of a running server may be removed: then every caller is rejected, that client too.
-  if (registered.length === 0 && !config.loopback && !config.allowAnonymous && !hasServed) {
-    problems.push(`host: ${NO_CALLERS}`)
-  }
-  try {
-    createClientDirectory(registered)
-  } catch (error) {
-    if (!(error instanceof KeyProviderError && error.code === 'ERR_CONFIG_INVALID')) throw error
-    problems.push(...error.message.split('\n'))
-  }
-  return problems
-}
-
-/** Why nobody signed: the name is not known, or the signature is wrong. */
-export type NoSigner = 'unknown' | 'rejected'
-
-/** Who signed a request, by the signers of the settings. */
-export function findSigner(
-  signers: readonly Signer[],
-  name: string,
-  request: Uint8Array,
-  signature: Uint8Array,
-): WidevineCaller | NoSigner {
-  const known = signers.find((signer) => signer.name === name)
-  if (known === undefined) return 'unknown'
-  if (!verifyWidevineRequest(known.signer.reveal(), request, signature)) return 'rejected'
-  const { tenant, contentIds } = known
+function signerCaller({ name, tenant, contentIds }: Signer): WidevineCaller {
   return {
     tenant,
     client: `signer ${name}`,
-    authorize: (contentId) => {
+    authorize(contentId) {
       if (!contentIds.some((pattern) => matchesPattern(pattern, contentId))) throw new ForbiddenError('content')
     },
   }
 }
-
-/** The caller of an unsigned request, or of one whose signer nobody knows, where callers may be anonymous. */
-export const ANONYMOUS_SIGNER: WidevineCaller = { tenant: 'default', client: 'anonymous', authorize: () => {} }

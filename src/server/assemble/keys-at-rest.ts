@@ -5,40 +5,40 @@ import { rootSecretDerivation } from '../../keys/crypto/root-secret.ts'
 import type { StoreMaintenance } from '../../keys/ports/maintenance-store.ts'
 import type { Config } from '../config/config.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
-import { measuredDataKeys, measuredRootKey } from '../observe/measured-root-key.ts'
-import { measuredStore } from '../observe/measured-store.ts'
+import { measuredDataKeys, measuredRootKey, measuredStore } from '../observe/measured.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import { openStore, type Store } from './open-store.ts'
 
-/** The store of a server, opened with its root key, and what content keys come from. */
+/** The opened store and root key of a server, and the policy of content keys. */
 export interface OpenedKeysAtRest extends OpenKeys {
   readonly store: Store
   readonly rootKeyName: string
   readonly contentKeys: Pick<ContentKeysOptions, 'policy' | 'deriveContentSecret'>
-  /** Ends what is done regularly. */
+  /** Stops the timers. */
   stop(): void
 }
 
 const MINUTE_MS = 60_000
-/** Servers learn of a rotation within this time. */
+/** A server uses a new data key within this time after a rotation, in milliseconds. */
 const RECHECK_MS = MINUTE_MS
 const COUNT_EVERY_MS = 10 * MINUTE_MS
 
-/** Opens the store and the root key of a configuration. `migrate` lets it change the schema of PostgreSQL, `keepsTime` count regularly. */
+/** Opens the store and the root key of a configuration. `migrate`: update the schema of PostgreSQL. `keepsTime`: count sealed values at intervals. */
 export async function openKeysAtRest(
   config: Config,
   log: Log,
   metrics: Metrics,
   { migrate = false, keepsTime = true }: { readonly migrate?: boolean; readonly keepsTime?: boolean } = {},
 ): Promise<OpenedKeysAtRest> {
-  // To count in DynamoDB is to read, and to pay for, the whole table.
+  // A count in DynamoDB reads, and costs, the whole table.
   const counts = keepsTime && config.store !== 'dynamodb'
   const { rootKeyName, ...found } = await openStore(config, {
     migrate,
-    onReplicaAway: ({ code, message }) => log.warn({ code, problem: message }, 'replica away, asking the primary'),
+    onReplicaAway: ({ code, message }) =>
+      log.warn({ code, problem: message }, 'replica unreachable, reading from the primary'),
     onWriterRestart({ code, message }) {
       metrics.storeWriterRestart()
-      log.error({ code, problem: message }, 'the writer of the store died, another was started')
+      log.error({ code, problem: message }, 'the writer of the store ended, another one was started')
     },
   })
   const store = measuredStore(found.store, config.store, metrics)
@@ -62,7 +62,7 @@ export async function openKeysAtRest(
           metrics.staleDataKey()
           log.error(
             { code, problem: message, tenant, ms: Math.round(ageMs) },
-            'root key away, using a data key from memory',
+            'root key unreachable, using a data key from memory',
           )
         },
       },
@@ -81,7 +81,7 @@ export async function openKeysAtRest(
   }
 }
 
-/** What content keys come from, by the configuration. */
+/** The policy of content keys in a configuration. */
 export function contentKeysPolicyOf({ contentKeys: { policy, rootSecret } }: Config): OpenedKeysAtRest['contentKeys'] {
   const deriveContentSecret =
     policy === 'derived-root' && rootSecret !== undefined
@@ -90,7 +90,7 @@ export function contentKeysPolicyOf({ contentKeys: { policy, rootSecret } }: Con
   return { policy, deriveContentSecret }
 }
 
-/** Keeps the metric of sealed values by data key up to date. */
+/** Updates the metric of sealed values by data key at intervals. Returns a function that stops it. */
 function countRegularly(store: StoreMaintenance, log: Log, metrics: Metrics): () => void {
   const count = async (): Promise<void> => {
     try {

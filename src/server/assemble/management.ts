@@ -6,25 +6,25 @@ import type { Management } from '../../operations/management.ts'
 import type { Config } from '../config/config.ts'
 import { ContentRules } from '../config/content-rules.ts'
 import { contentKeysPolicyOf } from './keys-at-rest.ts'
-import { openAuditOf, openEventsOf } from './open-operations.ts'
 import { openStore } from './open-store.ts'
+import { openAuditOf, openEventsOf } from './records.ts'
 
-/** What is stored under a configuration, to be worked on without serving. */
+/** The stored contents of a configuration, opened for a command line. */
 export interface OpenedManagement {
   readonly management: Management
-  /** What opens keys that others encrypted for us; undefined where none is configured. */
+  /** Decrypts keys that others encrypted for this server; undefined if it is not configured. */
   readonly importKey: ImportKey | undefined
   /** The shortest time that any retention class leaves between expiry and destruction. */
   readonly shortestGraceMs: number
-  /** What whoever works on it must know, one sentence each. */
+  /** Startup warnings, one sentence each. */
   readonly notices: readonly string[]
   /** Writes what is pending and closes the store. */
   close(): Promise<void>
 }
 
 /**
- * Opens the store and the keys of a configuration. Both must be there unless `create` says that they may be made: keys may be
- * imported before the first start. Its audit log is that of the node `<node>-cli`.
+ * Opens the store and the keys of a configuration. With `create` it creates them if they do not exist: keys may be imported before
+ * the first start. The audit log is that of the node `<node>-cli`.
  */
 export async function openManagement(
   config: Config,
@@ -51,14 +51,15 @@ export async function openManagement(
     })
     const records = { by: 'cli', store, dataKeys } as const
     const audit = openAuditOf(config, records)
-    const { emit, close: closeEvents } = await openEventsOf(config, records)
+    const events = await openEventsOf(config, records)
+    const { emit } = events
     return {
       management: { store, dataKeys, contentKeys, retention, rotation, audit, emit, now: time, randomBytes },
       importKey: config.api.importKey?.reveal(),
       shortestGraceMs,
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
-        await closeEvents()
+        await events.close()
         await audit.close()
         await store.close()
         await rootKey.close()

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { join, resolve } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import type { ClientStore } from '../../auth/clients/store.ts'
 import type { KeyProviderError } from '../../core/errors.ts'
 import type { OpenKeysOptions } from '../../keys/crypto/open-keys.ts'
@@ -7,9 +8,9 @@ import type { ContentStore } from '../../keys/ports/content-store.ts'
 import type { LedgerStore, RecentPeriods } from '../../keys/ports/ledger-store.ts'
 import type { LifeStore } from '../../keys/ports/lifetime-store.ts'
 import type { StoreMaintenance } from '../../keys/ports/maintenance-store.ts'
+import type { RootKey } from '../../keys/ports/root-key.ts'
 import type { ManageStore } from '../../operations/ports/store.ts'
 import type { Config } from '../config/config.ts'
-import { openRootKeyOf, rootKeyNameOf } from './open-root-key.ts'
 
 export type Store = ContentStore &
   LedgerStore &
@@ -19,37 +20,41 @@ export type Store = ContentStore &
   LifeStore &
   ManageStore
 
-/** A store and the way to the root key that belongs to it. */
-export interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'rootKeyName'> {
+/** A store, and the root key that belongs to it. */
+interface OpenedStore extends Pick<OpenKeysOptions, 'openRootKey' | 'rootKeyName'> {
   readonly store: Store
 }
 
-export type StoreSettings = Pick<Config, 'store' | 'data' | 'postgres' | 'dynamodb' | 'rootKey'>
+type StoreSettings = Pick<Config, 'store' | 'data' | 'postgres' | 'dynamodb' | 'rootKey'>
 
-export interface OpenStoreOptions {
-  /** Makes a store where there is none. Default true. */
+interface OpenStoreOptions {
+  /** Create a store if there is none. Default true. */
   readonly create?: boolean
-  /** Brings the schema of PostgreSQL up to date; that of SQLite always is. */
+  /** Update the schema of PostgreSQL; the schema of SQLite is always updated. */
   readonly migrate?: boolean
   readonly onReplicaAway?: (error: KeyProviderError) => void
-  /** Told why the thread that writes to SQLite had died, when another is started in its place. */
+  /** Called with the reason that the writer thread of SQLite ended, when another one starts. */
   readonly onWriterRestart?: (died: KeyProviderError) => void
 }
 
 /** Opens the store of a configuration. */
 export async function openStore(config: StoreSettings, options: OpenStoreOptions = {}): Promise<OpenedStore> {
   const store = await STORES[config.store](config, options)
-  // Nothing outlives a store in memory, so neither does what seals it.
+  // Nothing outlives a store in memory: neither does its root key.
   if (config.store === 'memory') return { store, openRootKey: inMemory, rootKeyName: 'the root key in memory' }
   return { store, openRootKey: (create) => openRootKeyOf(config, create), rootKeyName: rootKeyNameOf(config) }
 }
+
+const DAY_MS = 86_400_000
 
 /** The adapters, each loaded when it is used. */
 const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: OpenStoreOptions) => Promise<Store>>> =
   {
     async sqlite({ data }, { create = true, onWriterRestart }) {
       const { openSqliteStore } = await import('../../adapters/store/sqlite/store.ts')
-      return openSqliteStore({ file: join(resolve(data), 'keyspring.db'), create, onWriterRestart })
+      const directory = resolve(data)
+      if (create) mkdirSync(directory, { recursive: true, mode: 0o700 })
+      return openSqliteStore({ file: join(directory, 'keyspring.db'), create, onWriterRestart })
     },
 
     async memory() {
@@ -81,8 +86,6 @@ const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: 
     },
   }
 
-const DAY_MS = 86_400_000
-
 async function inMemory() {
   const [{ rootKeyOf }, { rootKeyId }] = await Promise.all([
     import('../../adapters/root-keys/wrap.ts'),
@@ -90,4 +93,57 @@ async function inMemory() {
   ])
   const key = randomBytes(32)
   return { rootKey: rootKeyOf([{ id: rootKeyId(key), key }]), created: false }
+}
+
+type RootKeySettings = Pick<Config, 'data' | 'rootKey'>
+type OpenedRootKey = { readonly rootKey: RootKey; readonly created: boolean }
+
+/** The file of a local root key. */
+export function rootKeyFileOf({ data, rootKey }: RootKeySettings): string {
+  return resolve(rootKey.file ?? join(data, 'root.key'))
+}
+
+/** The name of the root key in messages. */
+export function rootKeyNameOf(settings: RootKeySettings): string {
+  const { kind, awsKms, vault } = settings.rootKey
+  if (kind === 'aws-kms') return `aws-kms ${awsKms.keyId}`
+  return kind === 'vault' ? `vault ${vault.mount}/${vault.key}` : rootKeyFileOf(settings)
+}
+
+/** The root key of a configuration. It also opens data keys that the `previous` kinds wrapped. `create`: a local one may be created. */
+export async function openRootKeyOf(settings: RootKeySettings, create: boolean): Promise<OpenedRootKey> {
+  const { kind, previous } = settings.rootKey
+  const { rootKey, created } = await ROOT_KEYS[kind](settings, create)
+  if (previous.length === 0) return { rootKey, created }
+  const { rootKeyChain } = await import('../../adapters/root-keys/wrapping.ts')
+  const before = await Promise.all(previous.map(async (one) => (await ROOT_KEYS[one](settings, false)).rootKey))
+  return { rootKey: rootKeyChain(rootKey, before), created }
+}
+
+const ROOT_KEYS: Readonly<
+  Record<Config['rootKey']['kind'], (settings: RootKeySettings, create: boolean) => Promise<OpenedRootKey>>
+> = {
+  async local(settings, create) {
+    const { openLocalRootKey } = await import('../../adapters/root-keys/local.ts')
+    const file = rootKeyFileOf(settings)
+    // Only the store in SQLite has created the directory.
+    if (create && !existsSync(dirname(file))) mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    return openLocalRootKey({ file, create, passphrase: settings.rootKey.passphrase })
+  },
+
+  async 'aws-kms'({ rootKey: { awsKms } }) {
+    const { keyId, region, endpoint, timeoutMs } = awsKms
+    if (keyId === undefined) throw new TypeError('a root key in AWS KMS without its ID')
+    const { openAwsKms } = await import('../../adapters/root-keys/aws-kms.ts')
+    const where = { ...(region !== undefined && { region }), ...(endpoint !== undefined && { endpoint }) }
+    return { rootKey: await openAwsKms({ keyId, timeoutMs, ...where }), created: false }
+  },
+
+  async vault({ rootKey: { vault } }) {
+    const { url, key, mount, token, timeoutMs } = vault
+    if (url === undefined || key === undefined || token === undefined)
+      throw new TypeError('a root key in Vault without URL, key or token')
+    const { openVault } = await import('../../adapters/root-keys/vault.ts')
+    return { rootKey: openVault({ url, key, mount, token, timeoutMs }), created: false }
+  },
 }

@@ -10,41 +10,19 @@ import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { WatchedAuditLog } from '../../operations/audit/log.ts'
 import type { AuditSink } from '../../operations/audit/sink.ts'
 import { requestRefused, sealFailure } from '../../operations/events/of.ts'
-import type { Sweeper } from '../../operations/lifetime/sweep.ts'
 import type { Management } from '../../operations/management.ts'
 import { checkRotations, type RotationCheck, resumeWatching } from '../../operations/rotation/check.ts'
-import { createRotationWatcher } from '../../operations/rotation/missed.ts'
+import { createRotationWatcher, type RotationWatcher } from '../../operations/rotation/missed.ts'
 import { type MissedRotation, missedRotationEvent } from '../../operations/rotation/overdue.ts'
 import type { Config } from '../config/config.ts'
 import type { ContentRules } from '../config/content-rules.ts'
+import type { EventDeliveries } from '../delivery/events.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
-import { createIssueEvents, NO_ISSUE_EVENTS } from './issue-events.ts'
-import { createIssues, type Issues } from './issues.ts'
-import { openAuditOf, openEventsOf } from './open-operations.ts'
+import { BackgroundSweeper } from './background-sweeper.ts'
+import { IssueEvents, IssueFollower } from './issued-keys.ts'
 import type { Store } from './open-store.ts'
-import { createSweeping } from './sweeping.ts'
-
-/** What a server does with stored keys besides answering: it records, tells, sweeps and watches. */
-export interface Operations {
-  readonly management: Management
-  readonly sweeper: Sweeper
-  readonly issues: Issues
-  /** Records and tells of a content that a late request destroyed, to give it new keys. */
-  expired(ref: ContentRef, retention: RetentionClass): void
-  /** Tells of refusals and of what does not open any more. */
-  readonly observe: Observe
-  /** Looks once for key periods that were not asked for: where the process keeps no time and watches nothing. */
-  checkRotations(): Promise<RotationCheck>
-  /** What is done regularly begins. */
-  start(config: Config): void
-  /** Follows a configuration that was read again. */
-  replace(config: Config): void
-  /** Writes what would be written later. */
-  flush(): Promise<void>
-  /** Ends what is done regularly, and writes what waits; before the store is closed. */
-  close(): Promise<void>
-}
+import { openAuditOf, openEventsOf } from './records.ts'
 
 export interface OperationsOptions {
   readonly config: Config
@@ -54,21 +32,164 @@ export interface OperationsOptions {
   readonly rules: ContentRules
   readonly log: Log
   readonly metrics: Metrics
-  /** Where the audit log goes unless a directory is set. */
+  /** The destination of the audit log if no directory is set. */
   readonly auditSink?: AuditSink | undefined
+}
+
+interface OpenedRecords {
+  readonly audit: WatchedAuditLog
+  readonly events: EventDeliveries
 }
 
 const WATCH_EVERY_MS = 5_000
 
-/** Opens the audit log and the events of a configuration, and everything that writes to them. */
-export async function openOperations(options: OperationsOptions): Promise<Operations> {
-  const { config, store, dataKeys, contentKeys, rules, log, metrics } = options
-  const now = () => Date.now()
+/** The work of a server on stored keys besides answering: audit records, events, sweeps, and the watch for missed rotations. */
+export class Operations {
+  readonly management: Management
+  readonly sweeper: BackgroundSweeper
+  readonly issuedKeys: IssueFollower
+  readonly #options: OperationsOptions
+  readonly #audit: WatchedAuditLog
+  readonly #events: EventDeliveries
+  readonly #watcher: RotationWatcher
+  readonly #watching
+  #ticking: NodeJS.Timeout | undefined
+  #resuming: Promise<void> | undefined
+  #isClosed = false
+
+  /** Opens the audit log and the event deliveries of a configuration. Rejects if `audit.issue` is `require` and the log fails. */
+  static async open(options: OperationsOptions): Promise<Operations> {
+    return new Operations(options, await openRecords(options))
+  }
+
+  private constructor(options: OperationsOptions, { audit, events }: OpenedRecords) {
+    const { config, store, dataKeys, contentKeys, rules, log, metrics } = options
+    const { retention, rotation } = rules
+    const now = () => Date.now()
+    const { emit } = events
+    this.#options = options
+    this.#audit = audit
+    this.#events = events
+    this.management = { store, dataKeys, contentKeys, retention, rotation, audit, emit, now, randomBytes }
+    this.sweeper = new BackgroundSweeper({ management: this.management, rules, log, metrics, random: Math.random })
+    this.#watching = {
+      store,
+      now,
+      rotation,
+      graceMs: config.rotation.graceSeconds * 1_000,
+      onMissed: (missed: MissedRotation) => this.#missed(missed),
+    }
+    const onError = (error: unknown): void => this.#ledgerFailed(error)
+    this.#watcher = createRotationWatcher({ ...this.#watching, onError })
+    const { webhook, eventBus, file, types } = config.events
+    const hasReceiver = types.includes('key.issued') && (webhook ?? eventBus ?? file) !== undefined
+    this.issuedKeys = new IssueFollower(config, {
+      audit,
+      watcher: this.#watcher,
+      events: hasReceiver ? new IssueEvents({ emit, store, now, onError }) : undefined,
+      defers: options.auditSink === undefined,
+    })
+  }
+
+  /** Starts sweeps and the watch for missed rotations. */
+  start(config: Config): void {
+    const { store, rules } = this.#options
+    this.sweeper.startEvery(config.retention.sweepMinutes)
+    this.#ticking = setInterval(() => void this.#watcher.tick(), WATCH_EVERY_MS)
+    this.#ticking.unref()
+    const isOver = () => this.#isClosed
+    this.#resuming = resumeWatching(this.#watcher, {
+      store,
+      longestMs: rules.longestIntervalMs,
+      at: Date.now(),
+      isOver,
+    }).catch((error: unknown) => this.#ledgerFailed(error))
+  }
+
+  /** Applies a reloaded configuration. */
+  replace(config: Config): void {
+    this.#options.rules.replace(config)
+    this.issuedKeys.replace(config)
+    this.sweeper.reviewAll()
+  }
+
+  /** Records and emits that a late request destroyed an expired content, before it gives the content new keys. */
+  expired({ tenant, contentId }: ContentRef, { name }: RetentionClass): void {
+    const actor = { method: 'server', id: 'late-request' }
+    const reason = ASKED_TOO_LATE
+    this.#audit.spool({
+      action: 'content.expire',
+      outcome: 'ok',
+      tenant,
+      contentId,
+      actor,
+      requestId: actor.id,
+      reason,
+    })
+    const data = { class: name, destroyed: true }
+    this.#events.emit({ type: 'content.expired', tenant, contentId, at: Date.now(), data })
+    this.#options.metrics.contentsSwept('destroyed', 1)
+  }
+
+  /** Emits events for rejected requests and for values that do not open any more. */
+  readonly observe: Observe = (call, route, { status, issued }, error) => {
+    if (!(error instanceof KeyProviderError)) return
+    const { code } = error
+    const about = { at: Date.now(), route: route?.name ?? 'none', requestId: call.requestId, ...issued }
+    if (code === 'ERR_SEAL_BROKEN') this.#events.emit(sealFailure(about))
+    // Encryptors first send a request without a credential, to get the challenge: that is no event.
+    else if (status < 500 && !isChallenge(error)) {
+      this.#events.emit(requestRefused({ ...about, code, status, ...clientOf(error) }))
+    }
+  }
+
+  /** Looks once for key periods that nobody requested: for a process that has no timers. */
+  async checkRotations(): Promise<RotationCheck> {
+    const { rules, log } = this.#options
+    const check = await checkRotations({ ...this.#watching, longestMs: rules.longestIntervalMs })
+    if (check.isPartial) {
+      log.warn({ problem: `only ${check.contents} contents were checked` }, 'more contents rotate than are watched')
+    }
+    return check
+  }
+
+  /** Writes pending records and delivers pending events. */
+  async flush(): Promise<void> {
+    this.issuedKeys.close()
+    await this.#events.flush()
+  }
+
+  /** Stops timers and writes what is pending. Call it before the store is closed. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearInterval(this.#ticking)
+    await this.#resuming
+    await this.sweeper.close()
+    this.issuedKeys.close()
+    await this.#events.close()
+    await this.#audit.close()
+  }
+
+  #missed(missed: MissedRotation): void {
+    const { metrics, log } = this.#options
+    const { tenant, contentId } = missed
+    metrics.rotationMissed()
+    log.warn({ tenant, contentId }, 'a key period was not requested in time')
+    this.#events.emit(missedRotationEvent(missed))
+  }
+
+  #ledgerFailed(error: unknown): void {
+    this.#options.log.warn({ error: toLoggedError(error) }, 'the ledger could not be read for new key periods')
+  }
+}
+
+async function openRecords(options: OperationsOptions): Promise<OpenedRecords> {
+  const { config, store, dataKeys, log, metrics, auditSink: sink } = options
   const records = {
     by: 'server',
     store,
     dataKeys,
-    sink: options.auditSink,
+    sink,
     audit: {
       onWritten: metrics.auditWritten,
       onLoss(lost: number) {
@@ -86,98 +207,16 @@ export async function openOperations(options: OperationsOptions): Promise<Operat
     },
   } as const
   const audit = openAuditOf(config, records)
-  if (options.auditSink === undefined) await startAudit(audit, config.audit.issue)
+  if (sink === undefined) {
+    const started = audit.start()
+    // A log that fails ends a server whose answers depend on it. Any other server reports it, through `onError`.
+    if (config.audit.issue === 'require') await started
+    else started.catch(() => undefined)
+  }
   const events = await openEventsOf(config, records)
   metrics.watchQueue('auditQueue', () => audit.queued())
-  metrics.watchQueue('eventQueue', events.queued)
-  const { emit } = events
-  const { retention, rotation } = rules
-  const management = { store, dataKeys, contentKeys, retention, rotation, audit, emit, now, randomBytes }
-
-  const onError = (error: unknown): void =>
-    log.warn({ error: toLoggedError(error) }, 'the ledger could not be asked which key periods are new')
-  const watching = {
-    store,
-    now,
-    rotation,
-    graceMs: config.rotation.graceSeconds * 1_000,
-    onMissed(missed: MissedRotation) {
-      metrics.rotationMissed()
-      const { tenant, contentId } = missed
-      log.warn({ tenant, contentId }, 'a key period was not asked for in time')
-      emit(missedRotationEvent(missed))
-    },
-  }
-  const watcher = createRotationWatcher({ ...watching, onError })
-  const tells =
-    config.events.types.includes('key.issued') &&
-    (config.events.webhook ?? config.events.eventBus ?? config.events.file)
-  const issueEvents = tells ? createIssueEvents({ emit, store, now, onError }) : NO_ISSUE_EVENTS
-  const issues = createIssues(config, { audit, watcher, events: issueEvents, defers: options.auditSink === undefined })
-  const sweeping = createSweeping({ management, rules, log, metrics, random: Math.random })
-  let ticking: NodeJS.Timeout | undefined
-  let resuming: Promise<void> | undefined
-  let isClosed = false
-
-  return {
-    management,
-    sweeper: sweeping,
-    issues,
-    expired({ tenant, contentId }, { name }) {
-      const actor = { method: 'server', id: 'late-request' }
-      const reason = ASKED_TOO_LATE
-      audit.spool({ action: 'content.expire', outcome: 'ok', tenant, contentId, actor, requestId: actor.id, reason })
-      emit({ type: 'content.expired', tenant, contentId, at: now(), data: { class: name, destroyed: true } })
-      metrics.contentsSwept('destroyed', 1)
-    },
-    observe(call, route, { status, issued }, error) {
-      if (!(error instanceof KeyProviderError)) return
-      const { code } = error
-      const told = { at: now(), route: route?.name ?? 'none', requestId: call.requestId, ...issued }
-      if (code === 'ERR_SEAL_BROKEN') emit(sealFailure(told))
-      // Who asks without a credential is not worth an event each time: encryptors do so before they answer a challenge.
-      else if (status < 500 && !isChallenge(error)) emit(requestRefused({ ...told, code, status, ...clientOf(error) }))
-    },
-    async checkRotations() {
-      const check = await checkRotations({ ...watching, longestMs: rules.longestIntervalMs })
-      if (check.isPartial)
-        log.warn({ problem: `only ${check.contents} contents were looked at` }, 'more contents rotate than are watched')
-      return check
-    },
-    start(current) {
-      sweeping.startEvery(current.retention.sweepMinutes)
-      ticking = setInterval(() => void watcher.tick(), WATCH_EVERY_MS)
-      ticking.unref()
-      const resumed = { store, longestMs: rules.longestIntervalMs, at: now(), isOver: () => isClosed }
-      resuming = resumeWatching(watcher, resumed).catch(onError)
-    },
-    replace(next) {
-      rules.replace(next)
-      issues.replace(next)
-      sweeping.reviewAll()
-    },
-    async flush() {
-      issues.close()
-      await events.flush()
-    },
-    async close() {
-      isClosed = true
-      clearInterval(ticking)
-      await resuming
-      await sweeping.close()
-      issues.close()
-      await events.close()
-      await audit.close()
-    },
-  }
-}
-
-/** A log that cannot be written shows at the start: it ends a server whose answers need the log, and is told of by any other. */
-async function startAudit(audit: WatchedAuditLog, issue: Config['audit']['issue']): Promise<void> {
-  const started = audit.start()
-  if (issue === 'require') await started
-  // The log has told its `onError` already.
-  else started.catch(() => undefined)
+  metrics.watchQueue('eventQueue', () => events.queued())
+  return { audit, events }
 }
 
 function isChallenge(error: KeyProviderError): boolean {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CredentialMethod } from '../../auth/credentials/credential.ts'
 import { AUTH_METHODS } from '../../auth/methods/methods.ts'
+import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
 import type { ReportProblem } from './fields.ts'
 import type { TlsSettings } from './files.ts'
 import { readSection, type Sections } from './setting-list.ts'
@@ -67,9 +68,39 @@ function toJwt({ issuer, audience, jwks, ...jwt }: WrittenJwt, report: ReportPro
   return undefined
 }
 
-/** Why a server without clients does not listen for other machines. */
+/** Why a server without clients does not start on a listener that is not private. */
 export const NO_CALLERS =
   'other machines can ask for keys without a credential: add a client (keyspring client add), or allow it with --allow-anonymous'
+/** Why a server does not start on a store whose clients were all removed. */
+export const NO_CALLERS_LEFT =
+  'this store had clients and has none now, so no caller can authenticate: add a client (keyspring client add), or allow anonymous callers with --allow-anonymous'
+
+interface Reachability {
+  readonly host: string
+  readonly trustProxy: readonly string[]
+  readonly publicUrl: string | undefined
+  readonly runsAs?: 'function' | undefined
+}
+
+/**
+ * Whether, by its configuration, only programs on this machine reach a listener: it has a loopback address, no proxy in front of
+ * it, and no public URL.
+ */
+export function isPrivateListener({ host, trustProxy, publicUrl, runsAs }: Reachability): boolean {
+  return isLoopbackAddress(host) && trustProxy.length === 0 && publicUrl === undefined && runsAs === undefined
+}
+
+/** Who is served: clients only; every program on this machine; or every caller. */
+export type Access = 'clients' | 'private' | 'anonymous'
+
+/** The access to a server. A store that has or ever had clients is never private. */
+export function accessOf(
+  { allowAnonymous, isPrivate }: { readonly allowAnonymous: boolean; readonly isPrivate: boolean },
+  hadClients: boolean,
+): Access {
+  if (allowAnonymous) return 'anonymous'
+  return isPrivate && !hadClients ? 'private' : 'clients'
+}
 
 /** Whether the store may hold clients. Only the open store knows for sure. */
 export function mayHoldClients({ store, data }: { readonly store: string; readonly data: string }): boolean {

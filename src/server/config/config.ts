@@ -9,6 +9,7 @@ import {
   type AdminSettings,
   type Auth,
   gatewayClients,
+  isPrivateListener,
   mayHoldClients,
   NO_CALLERS,
   reportUncheckable,
@@ -78,6 +79,8 @@ export interface Config
   readonly publicUrl: string | undefined
   /** Whether `host` is a loopback address. */
   readonly loopback: boolean
+  /** Whether, by the configuration, only programs on this machine reach the listener. */
+  readonly isPrivate: boolean
   /** The file that was read, if any. */
   readonly file: string | undefined
   /** The settings that only a restart changes, by their path. Some are secrets: compare them, never print them. */
@@ -113,7 +116,10 @@ export function readConfig(sources: ConfigSources): Config {
   const isFunction = sources.runsAs === 'function'
   const loopback = isLoopbackAddress(host) && !isFunction
   const allowAnonymous = section('allowAnonymous')
-  const isOpenByDefault = loopback || allowAnonymous || sources.serves === false
+  const trustProxy = section('trustProxy')
+  const publicUrl = section('publicUrl')?.replace(/\/+$/, '')
+  const isPrivate = isPrivateListener({ host, trustProxy, publicUrl, runsAs: sources.runsAs })
+  const isOpenByDefault = isPrivate || allowAnonymous || sources.serves === false
   const keysAtRest = toKeysAtRest(
     {
       store: section('store'),
@@ -130,9 +136,9 @@ export function readConfig(sources: ConfigSources): Config {
     port: section('port'),
     data: section('data'),
     ...keysAtRest,
-    publicUrl: section('publicUrl')?.replace(/\/+$/, ''),
+    publicUrl,
     allowAnonymous,
-    trustProxy: section('trustProxy'),
+    trustProxy,
     logRequests: section('logRequests'),
     logLevel: section('logLevel'),
     limits: section('limits'),
@@ -155,6 +161,7 @@ export function readConfig(sources: ConfigSources): Config {
     events: toEvents(section('events'), report),
     api: toApi(section('api'), report),
     loopback,
+    isPrivate,
     file,
     fixedAtStart: new Secret(fixedIn(sections)),
   }
@@ -172,9 +179,10 @@ export function readConfig(sources: ConfigSources): Config {
   reportUncheckable(config, isFunction, report)
   if (isFunction) reportFleeting(config, report)
   if (config.store === 'dynamodb') reportErased(config, report)
-  if (sources.serves !== false && !config.loopback) {
-    if (!config.allowAnonymous && config.clients.length === 0 && !mayHoldClients(config)) report('host', NO_CALLERS)
-    if (tree.publicUrl === undefined && !isFunction) {
+  if (sources.serves !== false) {
+    const hasCallers = config.allowAnonymous || config.clients.length > 0 || mayHoldClients(config)
+    if (!isPrivate && !hasCallers) report('host', NO_CALLERS)
+    if (!loopback && tree.publicUrl === undefined && !isFunction) {
       report('publicUrl', 'is not set: key URLs in answers need the address at which players reach this server')
     }
   }

@@ -12,6 +12,8 @@ import type { Sections } from './setting-list.ts'
 /** What players get, and how they prove that they may have it. */
 export interface Playback extends Pick<WrittenPlayback, 'serveDrmKeys' | 'urlQuery' | 'rateLimit' | 'token'> {
   readonly access: AccessSettings
+  /** Whether the configuration sets `playback.access`. */
+  readonly isAccessSet: boolean
   readonly origins: AllowedOrigins
 }
 type WrittenPlayback = Readonly<Sections['playback']>
@@ -19,6 +21,7 @@ type WrittenPlayback = Readonly<Sections['playback']>
 /** One kind of access control with its settings. */
 export type AccessSettings =
   | { readonly kind: 'open' }
+  | { readonly kind: 'off' }
   | {
       readonly kind: 'jwt'
       readonly keys: Secret<readonly PlayerTokenKey[]>
@@ -42,11 +45,12 @@ export function toPlayback(written: WrittenPlayback, isOpenByDefault: boolean, r
   if (written.access === undefined && !isOpenByDefault) {
     report(
       'playback.access',
-      'is not set, and other machines can ask for keys: expected jwt, signed-url, callback, or open to serve every player',
+      'is not set, and other machines can ask for keys: expected off, jwt, signed-url, callback, or open to serve every player',
     )
   }
   return {
     access: ACCESS[written.access ?? 'open'](written, report),
+    isAccessSet: written.access !== undefined,
     origins: toOrigins(written.origins, report),
     serveDrmKeys,
     urlQuery,
@@ -59,6 +63,8 @@ type AccessKind = AccessSettings['kind']
 
 const ACCESS: Readonly<Record<AccessKind, (written: WrittenPlayback, report: ReportProblem) => AccessSettings>> = {
   open: () => ({ kind: 'open' }),
+
+  off: () => ({ kind: 'off' }),
 
   jwt({ jwt: { secret, jwks, audience } }, report) {
     const isUrl = jwks !== undefined && /^https?:\/\//i.test(jwks)

@@ -183,7 +183,7 @@ export const SECTIONS = {
     port: setting(wholeNumber(0, 65_535).optional(), 'The port of that listener; `0` chooses a free port. Not set: there is no such listener.', 'value'),
   }),
   playback: group({
-    access: setting(oneOf(['open', 'jwt', 'signed-url', 'callback']).optional(), 'How players prove that they may have keys: `jwt`, `signed-url`, `callback`, or `open` for every player. Not set: `open` on loopback and with `allowAnonymous`; elsewhere the server does not start. [More](#players).'),
+    access: setting(oneOf(['open', 'off', 'jwt', 'signed-url', 'callback']).optional(), 'How players prove that they may have keys: `jwt`, `signed-url`, `callback`, `open` for every player, or `off` for no player. Not set: `open` with `allowAnonymous`, and on a [private listener](#trustproxy-and-the-host-and-forwarded-rule) until a client is configured, then `off`; elsewhere the server does not start. [More](#players).'),
     origins: setting(list(origin).default([]), 'Pages that may read keys and licences: exact origins such as `https://player.example.com`. `*`: every page, without credentials.'),
     serveDrmKeys: setting(list(text('TENANT/CONTENT_ID, in which * is any text', (value) => /^[^/]+\/./s.test(value))).default([]), 'Contents whose keys players get although DRM systems share them, as `TENANT/CONTENT_ID`, `*` for any text. For demonstrations and tests: [why](guides/play-something.md#clearkey-is-not-drm).'),
     urlQuery: setting(urlQuery.optional(), 'The text after `?` in the key and licence URLs of answers: a placeholder that your manifest service replaces with a token or a signature.'),

@@ -3,34 +3,28 @@ import { Secret } from '../../core/secret.ts'
 import type { Delivery, DeliveryOutcome, PendingEvent } from '../../operations/events/deliver.ts'
 import type { EventType } from '../../operations/ports/events.ts'
 
-export interface EventBusOptions {
+interface EventBusOptions {
   /** The name or ARN of a bus of EventBridge. */
   readonly bus: string
   readonly region: string
-  /** Another endpoint than the region's. */
+  /** An endpoint other than the one of the region. */
   readonly endpoint?: string | undefined
   readonly accessKey: AccessKey
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly onOutcome?: ((type: EventType, outcome: DeliveryOutcome) => void) | undefined
-  /** Told why events were lost. */
+  /** Called with the reason that events were lost. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
-/** Delivery in batches: what waits goes out together, a second later or when it is asked to. */
-export interface EventBus extends Delivery {
-  /** Puts what waits on the bus. Never rejects. */
-  flush(): Promise<void>
-}
-
-/** What an environment of AWS says of its credentials; undefined where it holds none. */
+/** The AWS credentials in the environment; undefined if there are none. */
 export function accessKeyIn(environment: Readonly<Record<string, string | undefined>>): AccessKey | undefined {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = environment
   if (accessKeyId === undefined || secret === undefined) return undefined
   return { accessKeyId, secretAccessKey: new Secret(secret), ...(token && { sessionToken: new Secret(token) }) }
 }
 
-/** PutEvents takes no more at once. */
+/** The most events of one PutEvents call. */
 const BATCH = 10
 const ATTEMPTS = 3
 const TIMEOUT_MS = 1_500
@@ -39,57 +33,73 @@ const MAX_QUEUED = 10_000
 const SOURCE = 'keyspring'
 
 /**
- * Puts events on a bus of EventBridge: their source is `keyspring`, their detail type that of the event, their detail the CloudEvent.
+ * Delivery to a bus of EventBridge, in batches: a second after the first event, or on `flush`. The source of an entry is
+ * `keyspring`, its detail type is the type of the event, its detail is the CloudEvent.
  * @see https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
  */
-export function openEventBus(options: EventBusOptions): EventBus {
-  const { onOutcome = () => {}, onError = () => {} } = options
-  let waiting: PendingEvent[] = []
-  let sending = 0
-  let timer: NodeJS.Timeout | undefined
+export class EventBus implements Delivery {
+  readonly #options: EventBusOptions
+  #waiting: PendingEvent[] = []
+  #sending = 0
+  #timer: NodeJS.Timeout | undefined
 
-  const lose = (events: readonly PendingEvent[], reason: unknown): void => {
-    for (const { type } of events) onOutcome(type, 'lost')
-    onError(reason)
+  constructor(options: EventBusOptions) {
+    this.#options = options
   }
-  const send = async (events: readonly PendingEvent[]): Promise<void> => {
+
+  take(event: PendingEvent): void {
+    if (this.#waiting.length >= MAX_QUEUED) {
+      this.#lose([event], new Error('too many events wait for EventBridge'))
+      return
+    }
+    this.#waiting.push(event)
+    this.#timer ??= setTimeout(() => void this.flush(), FLUSH_AFTER_MS).unref()
+  }
+
+  queued(): number {
+    return this.#waiting.length + this.#sending
+  }
+
+  /** Sends the waiting events to the bus. Never rejects. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const events = this.#waiting
+    this.#waiting = []
+    this.#sending += events.length
+    for (let at = 0; at < events.length; at += BATCH) await this.#send(events.slice(at, at + BATCH))
+    this.#sending -= events.length
+  }
+
+  close(): Promise<void> {
+    return this.flush()
+  }
+
+  async #send(events: readonly PendingEvent[]): Promise<void> {
     let left = events
     let reason: unknown
     for (let attempt = 0; attempt < ATTEMPTS && left.length > 0; attempt++) {
       try {
-        const taken = await putEvents(options, left)
-        for (const [i, { type }] of left.entries()) if (taken[i] === true) onOutcome(type, 'delivered')
-        left = left.filter((_, i) => taken[i] !== true)
-        reason = new Error(`EventBridge did not take ${left.length} events`)
+        const accepted = await putEvents(this.#options, left)
+        for (const [i, { type }] of left.entries()) {
+          if (accepted[i] === true) this.#options.onOutcome?.(type, 'delivered')
+        }
+        left = left.filter((_, i) => accepted[i] !== true)
+        reason = new Error(`EventBridge rejected ${left.length} events`)
       } catch (error) {
         reason = error
       }
     }
-    if (left.length > 0) lose(left, reason)
-  }
-  const flush = async (): Promise<void> => {
-    clearTimeout(timer)
-    timer = undefined
-    const events = waiting
-    waiting = []
-    sending += events.length
-    for (let at = 0; at < events.length; at += BATCH) await send(events.slice(at, at + BATCH))
-    sending -= events.length
+    if (left.length > 0) this.#lose(left, reason)
   }
 
-  return {
-    take(event) {
-      if (waiting.length >= MAX_QUEUED) return lose([event], new Error('too many events wait for EventBridge'))
-      waiting.push(event)
-      timer ??= setTimeout(() => void flush(), FLUSH_AFTER_MS).unref()
-    },
-    queued: () => waiting.length + sending,
-    flush,
-    close: () => flush(),
+  #lose(events: readonly PendingEvent[], reason: unknown): void {
+    for (const { type } of events) this.#options.onOutcome?.(type, 'lost')
+    this.#options.onError?.(reason)
   }
 }
 
-/** Which of the events the bus took. Rejects when it cannot be reached, or refuses them all. */
+/** For each event, whether the bus accepted it. Rejects if the bus is unreachable or rejects the whole call. */
 async function putEvents(options: EventBusOptions, events: readonly PendingEvent[]): Promise<readonly boolean[]> {
   const { bus, region, endpoint = `https://events.${region}.amazonaws.com`, accessKey, now } = options
   const Entries = events.map(({ type, json }) => ({

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { AttemptDelivery, PendingEvent } from '../../operations/events/deliver.ts'
 import { EVENT_TYPES, type EventType } from '../../operations/ports/events.ts'
 
-/** A dead letter file grows no larger: what comes then is lost, and counted. */
+/** The largest dead letter file. Further events are lost, and counted. */
 const MAX_DEAD_LETTERS = 64 * 1024 * 1024
 
 /** Adds each event to a file as a line. The file may be moved away at any time. */
@@ -27,7 +27,7 @@ export function deadLetters(file: string, receiver: string) {
   }
 }
 
-/** Writes what is not delivered yet; with nothing left the file goes. */
+/** Writes the events that are not delivered yet; without any, deletes the file. */
 export async function keepPending(file: string, events: readonly PendingEvent[]): Promise<void> {
   if (events.length === 0) return rm(file, { force: true })
   const draft = `${file}.new`
@@ -41,7 +41,7 @@ export async function keepPending(file: string, events: readonly PendingEvent[])
   await rename(draft, file)
 }
 
-/** What a stop left to be delivered. The file stays until the next stop: what was delivered meanwhile and lost to a crash comes twice. */
+/** The events that a stop left. The file stays until the next stop: after a crash, delivered events are delivered again. */
 export async function readPending(file: string): Promise<readonly PendingEvent[]> {
   try {
     const lines = (await readFile(file, 'utf8')).split('\n')
@@ -56,7 +56,7 @@ function toPending(value: unknown, file: string): PendingEvent {
   const { type, id, json, attempts } = Object(value) as Record<string, unknown>
   const isKnown = EVENT_TYPES.includes(type as EventType)
   if (!isKnown || typeof id !== 'string' || typeof json !== 'string' || typeof attempts !== 'number') {
-    throw new Error(`${file} holds a line that is no event`)
+    throw new Error(`${file} has a line that is no event`)
   }
   return { type: type as EventType, id, json, attempts }
 }

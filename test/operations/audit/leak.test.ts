@@ -9,8 +9,8 @@ import { audited } from '../../../src/operations/audit/audited.ts'
 import { keyIssued, requestRefused, sealFailure } from '../../../src/operations/events/of.ts'
 import type { AuditEntry } from '../../../src/operations/ports/audit.ts'
 import { EVENT_TYPES } from '../../../src/operations/ports/events.ts'
-import { openAudit } from '../../../src/server/assemble/audit.ts'
-import { openEvents } from '../../../src/server/delivery/events.ts'
+import { openAudit } from '../../../src/server/assemble/records.ts'
+import { EventDeliveries } from '../../../src/server/delivery/events.ts'
 import { kidOf } from '../../keys/fixtures.ts'
 import { dataKeysOf, headStore } from './fixtures.ts'
 
@@ -36,7 +36,7 @@ test('no key reaches a record or an event, whatever is handed over beside them',
     store: headStore(),
     dataKeys: dataKeysOf(),
   })
-  const events = await openEvents({
+  const events = await EventDeliveries.open({
     webhook: undefined,
     file: join(scratch, 'events.jsonl'),
     types: EVENT_TYPES,

@@ -8,7 +8,7 @@ import type { Worker } from 'node:worker_threads'
 import { assemble } from '../../../src/server/assemble/assemble.ts'
 import { readConfig } from '../../../src/server/config/config.ts'
 import { createMetrics } from '../../../src/server/observe/metrics.ts'
-import { startServer } from '../../../src/server/start.ts'
+import { RunningServer } from '../../../src/server/start.ts'
 import { keptLog } from '../fakes.ts'
 
 const REQUEST = readFileSync(new URL('../../../docs/examples/hls-aes-128-v1.xml', import.meta.url), 'utf8')
@@ -22,7 +22,7 @@ test('a server whose writer is killed goes on: known contents at once, new ones 
   const { log, lines } = keptLog()
   const metrics = await createMetrics('0.0.0')
   const keyProvider = await assemble(config, log, metrics)
-  const server = await startServer(config, { keyProvider, log, metrics, version: '0.0.0' })
+  const server = await RunningServer.start(config, { keyProvider, log, metrics, version: '0.0.0' })
   const ask = async (contentId: string): Promise<number> => {
     const body = Buffer.from(REQUEST.replace('sample-channel', contentId))
     return (await fetch(`${server.url}/copyProtection`, { method: 'POST', body })).status
@@ -42,7 +42,7 @@ test('a server whose writer is killed goes on: known contents at once, new ones 
     assert.equal((await fetch(`${server.url}/readyz`)).status, 200)
     assert.match((await metrics.render()).text, /^keyspring_store_writer_restarts_total 1$/m)
     assert.ok(
-      lines.some(({ level, message }) => level === 'error' && message.startsWith('the writer of the store died')),
+      lines.some(({ level, message }) => level === 'error' && message.startsWith('the writer of the store ended')),
     )
   } finally {
     process.off('worker', keepWriter)

@@ -79,6 +79,7 @@ test('every variable is read, by its kind', () => {
       KEYSPRING_LOG_REQUESTS: 'true',
       KEYSPRING_SPEKE_BASE_PATHS: '/a, /b',
       KEYSPRING_TRUST_PROXY: '10.0.0.1',
+      KEYSPRING_ALLOW_ANONYMOUS: 'true',
       KEYSPRING_LIMITS_BODY_BYTES: '2048',
       KEYSPRING_SPEKE_CONTRACT_ALL_KEY: 'refuse',
       KEYSPRING_CONTENT_KEYS_POLICY: 'random',
@@ -201,7 +202,7 @@ test('a name that resembles no setting gets no suggestion', () => {
 
 test('a relative path in a file starts at the directory of the file, elsewhere at the working directory', () => {
   const file = fileOf(
-    'data: keys\nrootKey: { file: ../root.key }\nauth: { gateway: { secretFiles: [a, /b] } }\ntrustProxy: [10.0.0.1]\n',
+    'data: keys\nrootKey: { file: ../root.key }\nauth: { gateway: { secretFiles: [a, /b] } }\ntrustProxy: [10.0.0.1]\nallowAnonymous: true\n',
   )
   const { data, rootKey, auth } = read({ file })
   assert.deepEqual([data, rootKey.file], [join(directory, 'keys'), join(directory, '../root.key')])

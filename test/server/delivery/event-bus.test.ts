@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, describe, test } from 'node:test'
 import { Secret } from '../../../src/core/secret.ts'
-import { accessKeyIn, openEventBus } from '../../../src/server/delivery/event-bus.ts'
+import { accessKeyIn, EventBus } from '../../../src/server/delivery/event-bus.ts'
 
 interface Entry {
   readonly EventBusName: string
@@ -36,7 +36,7 @@ const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 function open() {
   const outcomes: string[] = []
   const errors: unknown[] = []
-  const bus = openEventBus({
+  const bus = new EventBus({
     bus: 'media',
     region: 'eu-west-1',
     endpoint,
@@ -106,7 +106,7 @@ describe('a bus of EventBridge', () => {
   test('is closed when all is on it', async () => {
     const { bus } = open()
     bus.take(event(1))
-    await bus.close(0)
+    await bus.close()
     assert.equal(requests.length, 1)
   })
 })

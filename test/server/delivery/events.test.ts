@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { Secret } from '../../../src/core/secret.ts'
 import { EVENT_TYPES, type KeyspringEvent } from '../../../src/operations/ports/events.ts'
-import { type OpenEventsOptions, openEvents } from '../../../src/server/delivery/events.ts'
-import { webhookUrlProblem } from '../../../src/server/delivery/post-event.ts'
+import { EventDeliveries, type EventDeliveriesOptions } from '../../../src/server/delivery/events.ts'
+import { webhookUrlProblem } from '../../../src/server/delivery/post.ts'
 import { until as waitUntil } from '../../until.ts'
 
 const EXAMPLE = new URL('../../../docs/guides/verify-event.mjs', import.meta.url)
@@ -72,13 +72,13 @@ const status =
 const never = (): void => {}
 
 /** Events to a receiver; the waits between attempts are collected, and each passes at once. */
-async function eventsTo(url: string | undefined, options: Partial<OpenEventsOptions> = {}) {
+async function eventsTo(url: string | undefined, options: Partial<EventDeliveriesOptions> = {}) {
   const waits: number[] = []
   const outcomes: string[] = []
   const errors: unknown[] = []
   const deadLetterFile = join(mkdtempSync(join(scratch, 'data-')), 'dead.jsonl')
   let wake = (): void => {}
-  const events = await openEvents({
+  const events = await EventDeliveries.open({
     webhook: url === undefined ? undefined : { url, secret: new Secret(SECRET), timeoutMs: 5_000 },
     file: undefined,
     types: EVENT_TYPES,
@@ -105,7 +105,16 @@ async function eventsTo(url: string | undefined, options: Partial<OpenEventsOpti
       })
     }
   }
-  return { ...events, waits, outcomes, errors, outcome, deadLetterFile: options.deadLetterFile ?? deadLetterFile }
+  return {
+    emit: events.emit,
+    close: () => events.close(),
+    queued: () => events.queued(),
+    waits,
+    outcomes,
+    errors,
+    outcome,
+    deadLetterFile: options.deadLetterFile ?? deadLetterFile,
+  }
 }
 
 const linesOf = (file: string) =>

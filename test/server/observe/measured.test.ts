@@ -7,19 +7,20 @@ import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import { DRM_SYSTEMS } from '../../../src/formats/drm/facts.ts'
 import type { LedgerEntry } from '../../../src/keys/ledger/ledger.ts'
-import { reportCertificates } from '../../../src/server/observe/certificate-expiry.ts'
-import { countSignaling } from '../../../src/server/observe/count-signaling.ts'
-import { measuredDataKeys, measuredRootKey } from '../../../src/server/observe/measured-root-key.ts'
-import { measuredStore } from '../../../src/server/observe/measured-store.ts'
-import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
+import {
+  measuredDataKeys,
+  measuredRootKey,
+  measuredStore,
+  SignalingCounter,
+} from '../../../src/server/observe/measured.ts'
 import { kidOf, REF } from '../../keys/fixtures.ts'
 import { keptMetrics } from '../fakes.ts'
 
-/** What was told without the durations, which are numbers that nobody knows before. */
+/** The reports without their durations. */
 const withoutTimes = (told: readonly unknown[][]) =>
   told.map((values) => values.filter((value) => typeof value !== 'number'))
 
-test('operations of a store are told with their backend, and what they return stays', async () => {
+test('reports the operations of a store with their backend, and returns their results', async () => {
   const { metrics, told } = keptMetrics()
   const store = measuredStore(memoryStore(), 'memory', metrics)
   assert.equal(await store.findContent(REF, []), undefined)
@@ -32,7 +33,7 @@ test('operations of a store are told with their backend, and what they return st
   assert.ok(told.every(([, , , ms]) => typeof ms === 'number' && ms >= 0))
 })
 
-test('a failure is told by its code, an unforeseen one by that word, and both are thrown as they are', async () => {
+test('reports a failure by its code, any other error as UNFORESEEN, and throws both unchanged', async () => {
   const { metrics, told } = keptMetrics()
   const away = new KeyProviderError('ERR_STORE_UNAVAILABLE', 'hunter2')
   const odd = new Error('hunter2')
@@ -59,7 +60,7 @@ test('a failure is told by its code, an unforeseen one by that word, and both ar
   assert.doesNotMatch(JSON.stringify(told), /hunter2/)
 })
 
-test('a root key is told of with its provider, and lacks what it lacked', async () => {
+test('reports the operations of a root key with its provider, and adds no operation', async () => {
   const { metrics, told } = keptMetrics()
   const key = randomBytes(32)
   const rootKey = measuredRootKey(rootKeyOf([{ id: rootKeyId(key), key }]), 'local', metrics)
@@ -74,7 +75,7 @@ test('a root key is told of with its provider, and lacks what it lacked', async 
   ])
 })
 
-test('a request for a data key is counted', async () => {
+test('counts each lookup of a data key', async () => {
   const { metrics, told } = keptMetrics()
   const key = createSecretKey(randomBytes(32))
   const dataKeys = measuredDataKeys({ current: async () => ({ generation: 1, key }), find: async () => key }, metrics)
@@ -83,7 +84,7 @@ test('a request for a data key is counted', async () => {
   assert.deepEqual(told, [['dataKeyLookup'], ['dataKeyLookup']])
 })
 
-test('signalled keys are counted by system; the systems of a configuration are `other`', () => {
+test('counts signalled keys by system, and systems by template as `other`', () => {
   const { metrics, told } = keptMetrics()
   const [widevine] = DRM_SYSTEMS.keys()
   const own = '00000000-0000-4000-8000-000000000000' as typeof widevine
@@ -95,30 +96,12 @@ test('signalled keys are counted by system; the systems of a configuration are `
     systemIds,
   })
   const entries = [{ keys: [keyIn(1, [widevine, own]), keyIn(2, [widevine])] }] as unknown as readonly LedgerEntry[]
-  const count = countSignaling(metrics)
-  count(entries)
-  count(entries)
+  const counter = new SignalingCounter(metrics)
+  counter.count(entries)
+  counter.count(entries)
   const once = [
     ['drmSignaling', 'Widevine', 2],
     ['drmSignaling', 'other', 1],
   ]
   assert.deepEqual(told, [...once, ...once])
-})
-
-test('the certificate of a file that expires first is told', () => {
-  const { metrics, told } = keptMetrics()
-  const { publicKey } = rsaKeys(2048)
-  const pem = (notAfter: Date): string => {
-    const base64 = certificateOf({ publicKey, validTo: notAfter.getTime() }).toString('base64')
-    return `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
-  }
-  const [soon, late] = [new Date('2031-01-01T00:00:00Z'), new Date('2041-01-01T00:00:00Z')]
-  reportCertificates({ cert: Buffer.from(pem(late) + pem(soon)), key: Buffer.alloc(0), clientCa: undefined }, metrics)
-  reportCertificates({ cert: Buffer.from(pem(late)), key: Buffer.alloc(0), clientCa: Buffer.from(pem(soon)) }, metrics)
-  reportCertificates(undefined, metrics)
-  assert.deepEqual(told, [
-    ['tlsCertificateExpiry', 'server', soon.getTime() / 1_000],
-    ['tlsCertificateExpiry', 'server', late.getTime() / 1_000],
-    ['tlsCertificateExpiry', 'client-ca', soon.getTime() / 1_000],
-  ])
 })

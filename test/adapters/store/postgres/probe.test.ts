@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
-import { readiness } from '../../../../src/server/assemble/readiness.ts'
+import { Readiness } from '../../../../src/server/assemble/key-provider.ts'
 import { startPostgres } from './server.ts'
 
 const server = await startPostgres()
@@ -12,7 +12,8 @@ test('a database that accepts no writes is not ready, until it accepts them agai
   const url = await server.newUrl()
   const store = await openPostgresStore({ url, connections: 1, migrate: true })
   let ms = 0
-  const isReady = readiness({ store, now: () => ms })
+  const readiness = new Readiness(store, () => ms)
+  const isReady = () => readiness.check()
   const isWritable = async (): Promise<boolean | undefined> =>
     store.checkWrites?.().then(
       () => true,

@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads'
 import { openSqliteQueue, type SqliteQueue } from '../../../../src/adapters/store/sqlite/queue.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
 import type { WriterData } from '../../../../src/adapters/store/sqlite/writer.ts'
-import { readiness } from '../../../../src/server/assemble/readiness.ts'
+import { Readiness } from '../../../../src/server/assemble/key-provider.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-writer-'))
 after(() => rmSync(scratch, { recursive: true }))
@@ -121,7 +121,8 @@ test('a store that cannot be written is not ready, and is probed at most once a 
   const store = openSqliteStore({ file: newFile(), busyTimeoutMs: 50 })
   const other = new DatabaseSync(join(scratch, `${files - 1}.db`))
   let ms = 0
-  const isReady = readiness({ store, now: () => ms })
+  const readiness = new Readiness(store, () => ms)
+  const isReady = () => readiness.check()
   assert.equal(await isReady(), true)
   other.exec('BEGIN IMMEDIATE')
   assert.equal(await isReady(), true)

@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test'
 import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
 import { DataKeyRing } from '../../../src/keys/crypto/data-keys.ts'
 import { createAuditHeads } from '../../../src/operations/audit/heads.ts'
-import { type OpenAuditOptions, openAudit } from '../../../src/server/assemble/audit.ts'
+import { type OpenAuditOptions, openAudit } from '../../../src/server/assemble/records.ts'
 import { fakeRootKey } from '../../keys/fixtures.ts'
 import { dataKeysOf, entryOf, headStore, recordsOf, verify } from '../../operations/audit/fixtures.ts'
 

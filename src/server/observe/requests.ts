@@ -7,20 +7,28 @@ import type { Route, RouteReply } from '../../http/route.ts'
 import { AccessError } from '../../protocols/playback/access.ts'
 import { SpekeError } from '../../protocols/speke/error.ts'
 import { type Log, type LogFields, toLoggedError } from './log.ts'
+import { codeLabel } from './measured.ts'
 import type { Metrics, SpekeVersionLabel } from './metrics.ts'
-import { codeLabel } from './timed.ts'
 
-export interface ObserveOptions {
+interface RequestObserverOptions {
   readonly log: Log
   readonly metrics: Metrics
-  /** A line for each request, not only for refusals and first issues. */
+  /** Log each request, not only rejected ones and first keys. */
   readonly logRequests: boolean
 }
 
-/** Counts every call, and logs refusals, failures and the first issue of a content. */
-export function observeWith({ log, metrics, logRequests }: ObserveOptions): Observe {
-  const warnings = new Warnings(log)
-  return (call, route, reply, error, durationMs) => {
+/** Counts every call. Logs rejected and failed calls, and the first keys of a content. */
+export class RequestObserver {
+  readonly #options: RequestObserverOptions
+  readonly #warnings: Warnings
+
+  constructor(options: RequestObserverOptions) {
+    this.#options = options
+    this.#warnings = new Warnings(options.log)
+  }
+
+  readonly observe: Observe = (call, route, reply, error, durationMs) => {
+    const { log, metrics, logRequests } = this.#options
     const { status, issued } = reply
     const version = route?.name === 'copyProtection' ? versionLabel(call) : 'none'
     metrics.request(route?.name ?? 'none', version, status, durationMs)
@@ -29,16 +37,15 @@ export function observeWith({ log, metrics, logRequests }: ObserveOptions): Obse
     if (kind !== undefined && call.method !== 'OPTIONS') metrics.playerRequest(kind, playerOutcome(status, error))
     if (route?.pathVersion !== undefined && version !== route.pathVersion) metrics.pathVersionMismatch()
     if (issued !== undefined) metrics.issued(issued.keys, issued.first)
-    if (call.warning !== undefined) warnings.log(call, call.warning)
+    if (call.warning !== undefined) this.#warnings.log(call, call.warning)
     if (error !== undefined) {
       metrics.refusal(codeLabel(error))
-      countCaller(metrics, error, kind !== undefined)
+      countRejectedCaller(metrics, error, kind !== undefined)
       logFailure(log, call, route, reply, error, durationMs)
     } else if (logRequests || issued?.first === true) {
       const { requestId, peer } = call
-      const ms = Math.round(durationMs * 1_000) / 1_000
       log.info(
-        { requestId, route: route?.name, status, peer, ...toLogged(issued), ms },
+        { requestId, route: route?.name, status, peer, ...toLogged(issued), ms: roundedMs(durationMs) },
         issued?.first === true ? 'first keys of a content issued' : 'answered',
       )
     }
@@ -61,19 +68,23 @@ class Warnings {
   }
 }
 
+function roundedMs(durationMs: number): number {
+  return Math.round(durationMs * 1_000) / 1_000
+}
+
 function toLogged(issued: RouteReply['issued']): Pick<LogFields, 'tenant' | 'client' | 'contentId' | 'keys' | 'first'> {
   if (issued === undefined) return {}
   const { tenant, client, contentId, keys, first } = issued
   return { tenant, client, contentId, keys, first }
 }
 
-/** What players ask for, by route. */
+/** What players request, by route. */
 const PLAYER_ROUTES: Readonly<Record<string, 'key' | 'license' | undefined>> = {
   key: 'key',
   clearKeyLicense: 'license',
 }
 
-/** What became of a player's request, beside the reasons of its access control. */
+/** The results of player requests, besides the reasons of access control. */
 const PLAYER_OUTCOMES: Partial<Record<ErrorCode, string>> = {
   ERR_KEY_NOT_FOUND: 'not-found',
   ERR_KEY_GUARDS_DRM: 'guards-drm',
@@ -89,8 +100,8 @@ function playerOutcome(status: number, error: unknown): string {
   return known ?? (status >= 500 ? 'failed' : 'refused')
 }
 
-/** Who was turned away, and why. */
-function countCaller(metrics: Metrics, error: unknown, isPlayer: boolean): void {
+/** Counts a caller that was rejected, by the reason. */
+function countRejectedCaller(metrics: Metrics, error: unknown, isPlayer: boolean): void {
   if (error instanceof AuthenticationError) metrics.authFailure(error.method ?? 'none', error.reason)
   else if (error instanceof ForbiddenError) metrics.forbidden(error.reason)
   else if (error instanceof RateLimitedError) metrics.rateLimited(isPlayer ? 'player' : 'client')
@@ -104,7 +115,7 @@ function logFailure(
   error: unknown,
   durationMs: number,
 ): void {
-  const fields = { requestId, route: route?.name, status, peer, ms: Math.round(durationMs * 1_000) / 1_000 }
+  const fields = { requestId, route: route?.name, status, peer, ms: roundedMs(durationMs) }
   if (status < 500 && error instanceof KeyProviderError) {
     log.warn({ ...fields, ...whoAndWhy(error), code: error.code, problem: error.message }, 'refused')
   } else {
@@ -112,7 +123,7 @@ function logFailure(
   }
 }
 
-/** What the caller is not told. */
+/** Details that the caller does not get. */
 function whoAndWhy(error: KeyProviderError): Pick<LogFields, 'client' | 'detail'> {
   if (error instanceof SpekeError) return { detail: error.detail }
   if (error instanceof AuthenticationError) {
@@ -124,7 +135,7 @@ function whoAndWhy(error: KeyProviderError): Pick<LogFields, 'client' | 'detail'
 
 const VERSIONS: readonly SpekeVersionLabel[] = ['1.0', '2.0', '2.1']
 
-/** A closed set: what a caller sends must not become a label. */
+/** A label from a closed set: a value that a caller sends must not become a label. */
 function versionLabel({ headers }: Call): SpekeVersionLabel {
   const version = headers['x-speke-version'] ?? '1.0'
   return VERSIONS.find((known) => known === version) ?? 'other'

@@ -12,7 +12,7 @@ import { mintPlayerToken, type PlayerGrant, type PlayerTokenKey } from '../../..
 import { toKid } from '../../../src/formats/cenc.ts'
 import { assemble } from '../../../src/server/assemble/assemble.ts'
 import { readConfig } from '../../../src/server/config/config.ts'
-import { startServer } from '../../../src/server/start.ts'
+import { RunningServer } from '../../../src/server/start.ts'
 import { VECTORS } from '../../protocols/widevine/requesting.ts'
 import { keptLog, keptMetrics } from '../fakes.ts'
 
@@ -40,7 +40,7 @@ async function serve(settings: object = {}) {
   const { log } = keptLog()
   const { metrics } = keptMetrics()
   const keyProvider = await assemble(config, log, metrics)
-  const server = await startServer(config, { keyProvider, log, metrics, version: '0.0.0' })
+  const server = await RunningServer.start(config, { keyProvider, log, metrics, version: '0.0.0' })
   closing.push(() => server.close())
   const answer = await fetch(`${server.url}/copyProtection`, {
     method: 'POST',
@@ -206,7 +206,7 @@ describe('playback.access: callback', () => {
       response.end('{"allow": true}')
     })
     const playback = { access: 'callback', callback: { url } }
-    const trusting = await serve({ playback, trustProxy: ['127.0.0.1', '192.0.2.7'] })
+    const trusting = await serve({ playback, allowAnonymous: true, trustProxy: ['127.0.0.1', '192.0.2.7'] })
     await trusting.get(undefined, { 'x-forwarded-for': '203.0.113.9, 198.51.100.4, 192.0.2.7' })
     const wary = await serve({ playback, allowAnonymous: true })
     await wary.get(undefined, { 'x-forwarded-for': '198.51.100.4' })

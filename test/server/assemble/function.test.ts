@@ -1,31 +1,30 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assemble } from '../../../src/server/assemble/assemble.ts'
-import { handlersOf } from '../../../src/server/assemble/handlers.ts'
+import { AuditLines } from '../../../src/server/assemble/function.ts'
+import { requestHandlers } from '../../../src/server/assemble/request-handlers.ts'
 import { readConfig } from '../../../src/server/config/config.ts'
-import { auditLines } from '../../../src/server/observe/audit-lines.ts'
 import { callOf } from '../../http/calls.ts'
 import { KID, requestFor } from '../../protocols/speke/documents.ts'
 import { keptLog, keptMetrics } from '../fakes.ts'
 
-test('a process that is frozen after an answer has written the record of it before', async () => {
+test('a function writes the audit record before its answer', async () => {
   const written: string[] = []
   const config = readConfig({ environment: { KEYSPRING_STORE: 'memory', KEYSPRING_AUDIT_NODE: 'f' } })
   const { log } = keptLog()
   const { metrics } = keptMetrics()
-  const auditSink = auditLines((text) => written.push(text))
+  const auditSink = new AuditLines((text) => written.push(text))
   const keyProvider = await assemble(config, log, metrics, { keepsTime: false, auditSink })
-  const callers = await keyProvider.loadCallers(config)
-  callers.enforce()
+  const callers = await keyProvider.callers.load(config)
+  keyProvider.callers.enforce(callers)
   const parts = {
     keyProvider,
-    log,
     metrics,
     version: '9.9.9',
     publicUrl: 'https://k.example',
     isReady: async () => true,
   }
-  const { main } = handlersOf({ config, callers, ...parts })
+  const { main } = requestHandlers({ config, callers, ...parts })
   const headers = { 'x-speke-version': '2.0' }
   const { status } = await main(callOf('POST', '/copyProtection', { headers, bytes: Buffer.from(requestFor()) }))
   assert.equal(status, 200)

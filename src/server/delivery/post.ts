@@ -2,8 +2,9 @@ import type { KeyObject } from 'node:crypto'
 import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
 import type { Attempt, AttemptDelivery } from '../../operations/events/deliver.ts'
 import { signWebhook } from '../../operations/events/sign.ts'
+import type { PostDecision } from '../../protocols/playback/callback-access.ts'
 
-export interface WebhookOptions {
+interface WebhookOptions {
   readonly url: string
   readonly key: KeyObject
   readonly timeoutMs: number
@@ -13,7 +14,7 @@ export interface WebhookOptions {
 
 const GONE = 410
 
-/** What is wrong with the URL of a webhook, or undefined: events name contents and clients, so they leave this machine over TLS alone. */
+/** The problem of the URL of a webhook, or undefined. Events name contents and clients, so they leave this machine only over TLS. */
 export function webhookUrlProblem(url: string): string | undefined {
   if (!URL.canParse(url)) return 'expected a URL'
   const { protocol, hostname, username, password } = new URL(url)
@@ -23,7 +24,7 @@ export function webhookUrlProblem(url: string): string | undefined {
   return protocol === 'http:' && isLoopbackAddress(host) ? undefined : 'expected https, but for a loopback address'
 }
 
-/** Posts events to the receiver at `url`, signed. A redirect is a failure: the event would go where nobody said. */
+/** Posts signed events to the receiver at `url`. A redirect is a failure: the event would go to a place that is not configured. */
 export function postEvents({ url, key, timeoutMs, version }: WebhookOptions): AttemptDelivery {
   return async ({ id, json }, stop) => {
     const signal = AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)])
@@ -39,7 +40,7 @@ export function postEvents({ url, key, timeoutMs, version }: WebhookOptions): At
         redirect: 'manual',
         signal,
       })
-      // What it says beyond its status is nothing to us.
+      // Only the status matters.
       await response.body?.cancel()
       return toAttempt(response)
     } catch (error) {
@@ -65,4 +66,32 @@ function readRetryAfter(value: string | null): number | undefined {
 
 function isTimeout(error: unknown): boolean {
   return error instanceof Error && error.name === 'TimeoutError'
+}
+
+/** The most bytes that are read of an answer. */
+const MAX_ANSWER = 64 * 1024
+
+/** Posts to the authorization service at `url`. A redirect is a failure: the token would go to a place that is not configured. */
+export function postDecision(url: string): PostDecision {
+  return async (json, signal) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json' },
+      body: json,
+      redirect: 'error',
+      signal,
+    })
+    return { status: response.status, body: await readCapped(response) }
+  }
+}
+
+async function readCapped({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body ?? []) {
+    length += chunk.length
+    if (length > MAX_ANSWER) throw new Error(`the answer is longer than ${MAX_ANSWER} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }

@@ -2,37 +2,37 @@ import { createPlayerTokens } from '../../auth/players/token.ts'
 import { RateLimit } from '../../auth/rate-limit.ts'
 import { matchesPattern } from '../../core/glob.ts'
 import type { PlayerRouteOptions } from '../../http/routes/player.ts'
-import type { ContentKeys } from '../../keys/content/content-key.ts'
 import { type AccessControl, openAccess } from '../../protocols/playback/access.ts'
 import { callbackAccess } from '../../protocols/playback/callback-access.ts'
 import { corsOf } from '../../protocols/playback/cors.ts'
-import type { IssuedKids } from '../../protocols/playback/issued-kids.ts'
 import { PlayerKeys } from '../../protocols/playback/player-keys.ts'
 import { jwtAccess, signedUrlAccess } from '../../protocols/playback/token-access.ts'
 import type { Config } from '../config/config.ts'
 import type { AccessSettings } from '../config/playback.ts'
-import { postDecision } from '../delivery/post-decision.ts'
+import { postDecision } from '../delivery/post.ts'
+import type { KeyProvider } from './key-provider.ts'
 
-/** The keys that players are served from. */
-export interface PlayedKeys {
-  readonly contentKeys: ContentKeys
-  readonly issuedKids: IssuedKids
-}
+/** Subjects whose requests are counted at the same time. */
+const MAX_SUBJECTS = 200_000
 
-/** The routes of players under a configuration. */
-export function playerRoutes(played: PlayedKeys, { playback, loopback }: Config): PlayerRouteOptions {
+/** The options of the player routes under a configuration. */
+export function playerRouteOptions(
+  { contentKeys, issuedKids }: Pick<KeyProvider, 'contentKeys' | 'issuedKids'>,
+  { playback, isPrivate }: Pick<Config, 'playback' | 'isPrivate'>,
+): PlayerRouteOptions {
   const { access, origins, token, rateLimit, serveDrmKeys } = playback
   const { perSecond, burst } = rateLimit
   const keys = new PlayerKeys({
-    ...played,
+    contentKeys,
+    issuedKids,
     servesDrmKeys: ({ tenant, contentId }) => {
       const name = `${tenant}/${contentId}`
       return serveDrmKeys.some((pattern) => matchesPattern(pattern, name))
     },
   })
   const { cookie, query } = token
-  // Whoever tries it on their own machine is alone there.
-  const isLimited = perSecond > 0 && !(loopback && access.kind === 'open')
+  // On a private listener there is only one user.
+  const isLimited = perSecond > 0 && !(isPrivate && access.kind === 'open')
   return {
     access: accessOf(access),
     cors: corsOf(origins),
@@ -45,11 +45,9 @@ export function playerRoutes(played: PlayedKeys, { playback, loopback }: Config)
   }
 }
 
-/** Subjects whose requests are counted at a time. */
-const MAX_SUBJECTS = 200_000
-
 function accessOf(settings: AccessSettings): AccessControl {
   if (settings.kind === 'open') return openAccess
+  if (settings.kind === 'off') throw new TypeError('player routes without access')
   if (settings.kind === 'signed-url') return signedUrlAccess(settings.keys.reveal())
   if (settings.kind === 'callback') {
     const { url, timeoutMs, maxTtlSeconds } = settings

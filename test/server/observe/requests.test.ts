@@ -4,7 +4,7 @@ import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../../
 import { KeyProviderError } from '../../../src/core/errors.ts'
 import type { Route, RouteReply } from '../../../src/http/route.ts'
 import { AccessError } from '../../../src/protocols/playback/access.ts'
-import { observeWith } from '../../../src/server/observe/observe.ts'
+import { RequestObserver } from '../../../src/server/observe/requests.ts'
 import { callOf, toCall } from '../../http/calls.ts'
 import { keptLog, keptMetrics } from '../fakes.ts'
 
@@ -27,7 +27,7 @@ const reply = (status: number, first?: boolean): RouteReply => ({
 function observed(logRequests: boolean, ...[outcome, error, seen = route]: [RouteReply, unknown?, Route?]) {
   const { log, lines } = keptLog()
   const { metrics, told } = keptMetrics()
-  observeWith({ log, metrics, logRequests })(call, seen, outcome, error, 1.23456)
+  new RequestObserver({ log, metrics, logRequests }).observe(call, seen, outcome, error, 1.23456)
   assert.doesNotMatch(JSON.stringify(lines), /hunter2/)
   return { lines, told }
 }
@@ -93,7 +93,7 @@ test('a path that names another version than the header is counted, and a versio
   const { log } = keptLog()
   const { metrics, told } = keptMetrics()
   const odd = toCall({ ...request, headers: { 'x-speke-version': 'hunter2' } })
-  observeWith({ log, metrics, logRequests: false })(odd, route, reply(422), undefined, 1)
+  new RequestObserver({ log, metrics, logRequests: false }).observe(odd, route, reply(422), undefined, 1)
   assert.equal(told[0]?.[2], 'other')
 })
 
@@ -144,7 +144,13 @@ test('a preflight asks for nothing', () => {
   const { log } = keptLog()
   const { metrics, told } = keptMetrics()
   const preflight = toCall(callOf('OPTIONS', '/keys/default/movie/kid', {}))
-  observeWith({ log, metrics, logRequests: false })(preflight, { ...route, name: 'key' }, reply(200), undefined, 1)
+  new RequestObserver({ log, metrics, logRequests: false }).observe(
+    preflight,
+    { ...route, name: 'key' },
+    reply(200),
+    undefined,
+    1,
+  )
   assert.deepEqual(
     told.map(([name]) => name),
     ['request'],
@@ -154,7 +160,7 @@ test('a preflight asks for nothing', () => {
 test('a missing CORS origin is logged with its setting, once for all requests of the page', () => {
   const { log, lines } = keptLog()
   const { metrics } = keptMetrics()
-  const observe = observeWith({ log, metrics, logRequests: false })
+  const { observe } = new RequestObserver({ log, metrics, logRequests: false })
   const problem = 'pages of https://player.example cannot read this answer: add the origin to playback.origins'
   for (let i = 0; i < 3; i++) {
     const player = toCall(callOf('GET', '/keys/default/movie/kid'))
