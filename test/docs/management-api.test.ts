@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, test } from 'node:test'
 import { OPERATIONS } from '../../src/http/api/operations/operations.ts'
-import { startProcess } from '../cli/run.ts'
+import { startProcess, temporaryDirectory } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
 const page = pageOf('docs/guides/management-api.md')
 
-const server = startProcess(['serve', '--port', '0'], { environment: { KEYSPRING_STORE: 'memory' } })
+const server = startProcess(['serve', '--port', '0'], {
+  environment: { KEYSPRING_STORE: 'memory', KEYSPRING_DATA: temporaryDirectory() },
+})
 const url = (await server.stderr(/listens on (http:\S+?),/))[1] ?? ''
+const tokenFile = (await server.stderr(/management token in (\S+)/))[1] ?? ''
+const token = readFileSync(tokenFile, 'utf8').trim()
 
 after(async () => {
   server.signal('SIGTERM')
@@ -23,6 +28,7 @@ async function send(text: string): Promise<unknown> {
     const at = field.indexOf(':')
     return [field.slice(0, at), field.slice(at + 1).trim()]
   })
+  headers.push(['authorization', `Bearer ${token}`])
   const reply = await fetch(`${url}${path}`, { method, headers, ...(body === undefined ? {} : { body: body.trim() }) })
   return reply.json()
 }

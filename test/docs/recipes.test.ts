@@ -292,7 +292,9 @@ describe('a copy with every recipe followed', () => {
   })
 
   test('has the new operation in the API and on the command line', async () => {
-    assert.deepEqual(await (await fetch(`${url}/api/acme`)).json(), { count: 42 })
+    const token = readFileSync(join(copy, 'data/management.token'), 'utf8').trim()
+    const headers = { authorization: `Bearer ${token}` }
+    assert.deepEqual(await (await fetch(`${url}/api/acme`, { headers })).json(), { count: 42 })
     const description = (await (await fetch(`${url}/openapi.json`)).json()) as { readonly paths: object }
     assert.ok('/api/acme' in description.paths)
     assert.equal((await keyspring('acme')).stdout, '42\n')
