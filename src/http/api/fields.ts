@@ -1,24 +1,9 @@
 import { z } from 'zod'
-import { toKid } from '../../formats/cenc.ts'
 import type { Force } from '../../keys/content/overrides.ts'
+import { converted, MAX_CONTENT_ID } from '../../operations/answers/fields.ts'
 import { fromUrlSegment } from '../../protocols/speke/urls.ts'
 
-const MAX_CONTENT_ID = 256
-
-// Messages say what is expected and never what was got: a value may be a key that slipped into the wrong place.
-
-/** Text that `convert` reads; described as `openapi` says. */
-function converted<T>(expected: string, convert: (text: string) => T | undefined, openapi: object) {
-  return z
-    .string()
-    .transform((text, context): T => {
-      const value = convert(text)
-      if (value !== undefined) return value
-      context.addIssue({ code: 'custom', message: `expected ${expected}` })
-      return z.NEVER
-    })
-    .meta({ type: 'string', ...openapi })
-}
+export { contentIdText, contentKeyClass, kid, time } from '../../operations/answers/fields.ts'
 
 /** A contentId as one segment of a path. */
 export const contentSegment = converted(
@@ -37,23 +22,11 @@ function toContentId(segment: string): string | undefined {
 
 export const contentParams = z.strictObject({ content: contentSegment })
 
-export const kid = converted('a UUID', toKid, {
-  format: 'uuid',
-  description: 'The id of a content key.',
-  example: '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101',
-})
-
-export const contentKeyClass = z.enum(['drm', 'clear']).meta({
-  description: '`clear` for keys that no DRM system shares (AES-128, ClearKey), else `drm`.',
-  example: 'drm',
-})
-
 /** 16 bytes as hex or base64. */
 export const sixteenBytes = converted('16 bytes as 32 hex digits or base64', toSixteenBytes, {
   description: '16 bytes as 32 hex digits or base64.',
 })
 
-export const contentIdText = z.string().min(1).max(MAX_CONTENT_ID).meta({ example: 'live-1' })
 export const reason = z
   .string()
   .trim()
@@ -61,7 +34,6 @@ export const reason = z
   .max(512)
   .meta({ description: 'Why, for whoever asks in years.', example: 'the licence ended' })
 export const force = z.boolean().meta({ description: 'Change keys that encryptors may hold. It needs a reason.' })
-export const time = z.iso.datetime().meta({ example: '2026-11-21T19:00:00.000Z' })
 
 /** A number in a query. */
 export const count = (least: number, most: number, description: string, example: number) =>

@@ -2,6 +2,8 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { contentGone, contentHeld } from '../../keys/content/errors.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Tombstone } from '../../keys/ports/content-store.ts'
+import type { DELETED_CONTENT, HELD_CONTENT } from '../answers/contents.ts'
+import type { Answered } from '../answers/fields.ts'
 import { audited } from '../audit/audited.ts'
 import type { Management, Operator } from '../management.ts'
 import type { AuditAction } from '../ports/audit.ts'
@@ -13,18 +15,9 @@ export interface ContentChange {
   readonly reason: string
 }
 
-export interface DeletedContent {
-  readonly contentId: string
-  /** When, as ISO 8601. */
-  readonly destroyedAt: string
-  /** Whether it was deleted before: then nothing changed. */
-  readonly already: boolean
-}
+export type DeletedContent = Answered<typeof DELETED_CONTENT>
 
-export interface HeldContent {
-  readonly contentId: string
-  readonly held: boolean
-}
+export type HeldContent = Answered<typeof HELD_CONTENT>
 
 /** Everything that a change of contents needs. */
 export type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>

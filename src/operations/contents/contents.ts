@@ -1,10 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { RetentionClass } from '../../keys/content/lifetime.ts'
 import { storedExpiry } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
+import type { CONTENT_LIST, LISTED_CONTENT, SHOWN_CONTENT } from '../answers/contents.ts'
+import type { Answered } from '../answers/fields.ts'
 import type { Management, Operator } from '../management.ts'
 import type { ContentPage, ContentQuery, ContentSummary } from '../ports/store.ts'
 import { openCursor, sealCursor } from './cursor.ts'
@@ -13,47 +14,10 @@ import { openCursor, sealCursor } from './cursor.ts'
 export type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
 
 /** The listed facts of a content. Times are ISO 8601. */
-export interface ListedContent {
-  readonly contentId: string
-  readonly state: ContentState
-  /** The name of its retention class under the current rules. */
-  readonly class: string
-  /** Undefined for a content of a release that did not store it. */
-  readonly createdAt: string | undefined
-  /** Undefined if it never expires under the current rules. */
-  readonly expiresAt: string | undefined
-  /** The end of the grace period: a sweep destroys the content after it unless an encryptor asks for its keys. */
-  readonly destroyedFrom: string | undefined
-  /** The reason of the hold; undefined for a hold by a rule of the configuration. */
-  readonly hold: string | undefined
-  readonly destroyed:
-    | { readonly at: string; readonly reason: string; readonly cause: 'deleted' | 'expired' }
-    | undefined
-  /** How often the content received new keys after it had expired. */
-  readonly epoch: number
-  /** Whether keys can be derived for it. */
-  readonly hasSecret: boolean
-  readonly overrides: number
-  readonly kidOverrides: number
-}
+export type ListedContent = Answered<typeof LISTED_CONTENT>
 
 /** A content with its last requested key periods. */
-export interface ShownContent extends ListedContent {
-  /** The newest first, at most 10. */
-  readonly lastPeriods: readonly {
-    readonly periodId: string
-    readonly index: number | undefined
-    readonly keys: readonly {
-      readonly kid: Kid
-      readonly class: ContentKeyClass
-      readonly intendedTrackTypes: readonly string[]
-    }[]
-    readonly firstAt: string
-    readonly lastAt: string
-    readonly requests: number
-    readonly client: string
-  }[]
-}
+export type ShownContent = Answered<typeof SHOWN_CONTENT>
 
 export interface ListContentsQuery {
   readonly startsWith?: string | undefined
@@ -66,11 +30,7 @@ export interface ListContentsQuery {
   readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
-export interface ListedContents {
-  readonly contents: readonly ListedContent[]
-  /** The cursor of the next page; undefined at the end. A page of a search can be empty and have a next page. */
-  readonly next: string | undefined
-}
+export type ListedContents = Answered<typeof CONTENT_LIST>
 
 const MAX_LISTED = 1_000
 const DEFAULT_LISTED = 100

@@ -3,35 +3,19 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import { contentGone } from '../../keys/content/errors.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { KEY_LIST, LISTED_KEY, SHOWN_KEY } from '../answers/keys.ts'
 import type { Management, Operator } from '../management.ts'
 import { contentNotFound } from './contents.ts'
 import { findKnownKeys, type StoredKey } from './known-keys.ts'
 
 /** The listed facts of a content key. Not the key. */
-export interface ListedKey {
-  readonly kid: Kid
-  readonly class: ContentKeyClass
-  /** `override`: imported, random or set by an operator. */
-  readonly source: 'derived' | 'override'
-  /** Whether the ledger records that an encryptor received it. The ledger deletes old records. */
-  readonly issued: boolean
-  /** In the spelling of the last request; undefined for a key that no encryptor requested yet. */
-  readonly commonEncryptionScheme: string | undefined
-  readonly intendedTrackTypes: readonly string[]
-}
+export type ListedKey = Answered<typeof LISTED_KEY>
 
-export interface ListedKeys {
-  readonly contentId: string
-  readonly keys: readonly ListedKey[]
-  /** Whether key periods before the newest 1,000 were left out. */
-  readonly more: boolean
-}
+export type ListedKeys = Answered<typeof KEY_LIST>
 
 /** A key with its check value. */
-export interface ShownKey extends ListedKey {
-  /** The first three bytes of AES-ECB of a zero block, in hex: enough to compare two keys, useless to find one. */
-  readonly checkValue: string
-}
+export type ShownKey = Answered<typeof SHOWN_KEY>
 
 const MAX_PERIODS = 1_000
 

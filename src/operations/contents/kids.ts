@@ -1,38 +1,16 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { inGroups } from '../../core/in-groups.ts'
-import type { ContentKeyClass, Kid, SystemId } from '../../formats/cenc.ts'
+import type { Kid } from '../../formats/cenc.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { LedgerKey, LedgerRecord, LedgerStore } from '../../keys/ports/ledger-store.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { KID_CONTENT, KID_LOOK_UP } from '../answers/keys.ts'
 import type { Management, Operator } from '../management.ts'
 
 /** The contents and key periods of a kid. No key. Times are ISO 8601. */
-export interface KidLookUp {
-  readonly kid: Kid
-  /** More than one if encryptors used the same kid for several contents: their keys differ. */
-  readonly contents: readonly KidContent[]
-}
+export type KidLookUp = Answered<typeof KID_LOOK_UP>
 
-export interface KidContent {
-  readonly contentId: string
-  /** More than one if it was requested with and without DRM: the keys differ. */
-  readonly classes: readonly ContentKeyClass[]
-  readonly commonEncryptionSchemes: readonly string[]
-  readonly intendedTrackTypes: readonly string[]
-  readonly systemIds: readonly SystemId[]
-  readonly firstAt: string
-  readonly lastAt: string
-  readonly requests: number
-  /** The newest first, at most 100. */
-  readonly periods: readonly {
-    readonly periodId: string
-    readonly index: number | undefined
-    /** In the spelling of the encryptor. */
-    readonly start: string | undefined
-    readonly end: string | undefined
-    readonly firstAt: string
-    readonly lastAt: string
-  }[]
-}
+export type KidContent = Answered<typeof KID_CONTENT>
 
 const MAX_PERIODS = 100
 

@@ -1,8 +1,10 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { inGroups } from '../../core/in-groups.ts'
-import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
+import type { ContentKeyClass } from '../../formats/cenc.ts'
 import { contentGone } from '../../keys/content/errors.ts'
 import type { Force } from '../../keys/content/overrides.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { IMPORT_REPORT, IMPORTED_KEY } from '../answers/keys.ts'
 import { audited } from '../audit/audited.ts'
 import { checkValue } from '../contents/keys.ts'
 import type { Management, Operator } from '../management.ts'
@@ -38,25 +40,9 @@ export interface KeyImport extends Force {
 }
 
 /** The result of one key, with its check value. */
-export interface ImportedKeyReport {
-  readonly contentId: string
-  readonly kid: Kid
-  readonly contentKeyClass: ContentKeyClass
-  readonly status: ImportStatus
-  readonly checkValue: string
-  /** Why the key is rejected. */
-  readonly refusal?: string
-}
+export type ImportedKeyReport = Answered<typeof IMPORTED_KEY>
 
-export interface ImportReport {
-  readonly dryRun: boolean
-  readonly stored: number
-  readonly same: number
-  readonly refused: number
-  readonly keys: readonly ImportedKeyReport[]
-  /** Skipped keys, and the signatures of a document. */
-  readonly notes: readonly string[]
-}
+export type ImportReport = Answered<typeof IMPORT_REPORT>
 
 /** The size limit of an import, in bytes. */
 const MAX_IMPORT_BYTES = 32 * 1024 * 1024

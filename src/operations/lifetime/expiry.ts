@@ -3,6 +3,8 @@ import { inGroups } from '../../core/in-groups.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
 import type { Expiry } from '../../keys/ports/lifetime-store.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { PLANNED_CONTENT, SWEEP_PLAN } from '../answers/sweep.ts'
 import type { Management } from '../management.ts'
 import type { ContentCatalogue } from '../ports/store.ts'
 
@@ -85,11 +87,7 @@ export async function planSweep(
   }
 }
 
-export interface SweepPlan {
-  readonly contents: readonly ContentSweepPlan[]
-  /** Whether more contents exist than are listed. */
-  readonly more: boolean
-}
+export type SweepPlan = Answered<typeof SWEEP_PLAN>
 
 export interface SweepPlanQuery {
   /** Only contents of this tenant; undefined: of all tenants. */
@@ -101,19 +99,7 @@ export interface SweepPlanQuery {
 }
 
 /** What sweeps will do with a content, unless an encryptor asks for its keys before. Times are ISO 8601. */
-export interface ContentSweepPlan {
-  readonly tenant: Tenant
-  readonly contentId: string
-  readonly class: string
-  /** From when players get 410. */
-  readonly expiresAt: string
-  /** `keep`: it lives longer under the current rules. */
-  readonly action: 'destroy' | 'wait' | 'keep'
-  /** From when it is destroyed; undefined if it is kept. */
-  readonly destroyedFrom: string | undefined
-  /** Until when it is kept; undefined if it never expires, or if it is destroyed. */
-  readonly keptUntil: string | undefined
-}
+export type ContentSweepPlan = Answered<typeof PLANNED_CONTENT>
 
 const PAGE = 200
 

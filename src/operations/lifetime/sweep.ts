@@ -4,26 +4,15 @@ import { inGroups } from '../../core/in-groups.ts'
 import { ClockSteps } from '../../keys/content/clock-steps.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Expiry } from '../../keys/ports/lifetime-store.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { SWEEP_REPORT } from '../answers/sweep.ts'
 import { CLAIM_MS, claim, claimIdOf } from '../claim.ts'
 import type { Management } from '../management.ts'
 import type { Actor } from '../ports/audit.ts'
 import { type Judged, judgeExpiry } from './expiry.ts'
 
 /** The result of a sweep. */
-export interface SweepReport {
-  /** Expired contents that were judged. */
-  readonly looked: number
-  /** Contents whose expiry this node reported. */
-  readonly expired: number
-  readonly destroyed: number
-  /** Contents without a stored expiry that expire under the current rules. */
-  readonly adopted: number
-  /** Expired contents that live longer under the current rules. */
-  readonly kept: number
-  /** Deleted ledger records, and deleted writes with an idempotency key. */
-  readonly forgottenPeriods: number
-  readonly forgottenWrites: number
-}
+export type SweepReport = Answered<typeof SWEEP_REPORT>
 
 export interface SweeperOptions {
   /** How many contents are judged together. */

@@ -1,43 +1,15 @@
-import type { ErrorCode } from '../../core/errors.ts'
-import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { Recipient } from '../../formats/cpix/delivery-data.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { ENCRYPTED_RESOLUTION, RESOLUTION, RESOLVED_KEY, UNRESOLVED_KID } from '../answers/keys.ts'
 
 /** A content key, and the facts that a licence needs. Times are ISO 8601. */
-export interface ResolvedKey {
-  readonly kid: Kid
-  readonly contentId: string
-  readonly class: ContentKeyClass
-  /** Base64 of 16 bytes, as is the IV. */
-  readonly key: string
-  /** The IV that Keyspring answers if it answers one. An encryptor can use its own. */
-  readonly explicitIV: string | undefined
-  /** In the spelling of the encryptor. This and the next two are undefined or empty for a key that no encryptor requested. */
-  readonly commonEncryptionScheme: string | undefined
-  readonly intendedTrackTypes: readonly string[]
-  /** The newest key period of the key, in the spelling of the encryptor. */
-  readonly contentKeyPeriod:
-    | { readonly index: number | undefined; readonly start: string | undefined; readonly end: string | undefined }
-    | undefined
-  readonly policy: {
-    /** From when players get 410; undefined if it never expires under the current rules. */
-    readonly expiresAt: string | undefined
-  }
-}
+export type ResolvedKey = Answered<typeof RESOLVED_KEY>
 
 /** A kid without a key, and the reason. */
-export interface UnresolvedKid {
-  readonly kid: Kid
-  readonly code: ErrorCode
-  readonly message: string
-  /** The contents that have the kid, if there are several. */
-  readonly contentIds?: readonly string[]
-}
+export type UnresolvedKid = Answered<typeof UNRESOLVED_KID>
 
 /** The answer for a licence server, which can be encrypted. */
-export interface Resolution {
-  readonly keys: readonly ResolvedKey[]
-  readonly errors: readonly UnresolvedKid[]
-}
+export type Resolution = Answered<typeof RESOLUTION>
 
 /** The requested encryption. */
 export interface Encryption {
@@ -48,14 +20,7 @@ export interface Encryption {
 }
 
 /** An answer that only the holder of the certificate's private key can read. */
-export interface EncryptedResolution {
-  readonly format: Encryption['format']
-  /** The JWE, or the document. */
-  readonly encrypted: string
-  /** How many keys it holds. */
-  readonly count: number
-  readonly errors: readonly UnresolvedKid[]
-}
+export type EncryptedResolution = Answered<typeof ENCRYPTED_RESOLUTION>
 
 /** The recipient of an encrypted answer. */
 export interface EncryptionRecipient extends Omit<Recipient, 'element' | 'deliveryKey' | 'path'> {

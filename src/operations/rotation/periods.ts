@@ -1,6 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
+import type { CONTENT_PERIODS, LISTED_PERIOD } from '../answers/contents.ts'
+import type { Answered } from '../answers/fields.ts'
 import { contentNotFound } from '../contents/contents.ts'
 import type { Management, Operator } from '../management.ts'
 import {
@@ -22,46 +23,9 @@ export interface PeriodsQuery {
 }
 
 /** A key period. Times are ISO 8601. */
-export interface ListedPeriod {
-  /** `expected`: a future period by the estimate. The encryptor will choose its kids. */
-  readonly state: 'issued' | 'current' | 'expected'
-  readonly periodId: string | undefined
-  readonly index: number | undefined
-  /** Half-open: `end` belongs to the next period. Undefined if unknown. */
-  readonly start: string | undefined
-  readonly end: string | undefined
-  /** The source of the times: the document, the first requests, or the estimate. */
-  readonly times: 'document' | 'observed' | 'computed'
-  /** In the spelling of the document, for periods of a recording. */
-  readonly startOffset: string | undefined
-  readonly endOffset: string | undefined
-  readonly keys: readonly {
-    readonly kid: Kid
-    readonly class: ContentKeyClass
-    readonly commonEncryptionScheme: string
-    readonly intendedTrackTypes: readonly string[]
-  }[]
-  readonly firstAt: string | undefined
-  readonly lastAt: string | undefined
-}
+export type ListedPeriod = Answered<typeof LISTED_PERIOD>
 
-export interface ContentPeriods {
-  readonly contentId: string
-  /** The estimate behind the expected periods; undefined without a rotation. */
-  readonly rotation:
-    | {
-        readonly basis: RotationSchedule['basis']
-        readonly intervalSeconds: number
-        readonly confidence: RotationSchedule['confidence']
-        /** Whether the content has stopped: too many requests did not arrive. */
-        readonly stopped: boolean
-      }
-    | undefined
-  /** The earliest first. */
-  readonly periods: readonly ListedPeriod[]
-  /** Whether older periods exist that are not listed. */
-  readonly more: boolean
-}
+export type ContentPeriods = Answered<typeof CONTENT_PERIODS>
 
 const MAX_PERIODS = 1_000
 const MAX_EXPECTED = 100

@@ -1,48 +1,17 @@
 import { z } from 'zod'
+import {
+  CONTENT_LIST,
+  CONTENT_PERIODS,
+  DELETED_CONTENT,
+  HELD_CONTENT,
+  SHOWN_CONTENT,
+} from '../../../operations/answers/contents.ts'
 import { deleteContent, holdContent, releaseContent } from '../../../operations/contents/changes.ts'
 import { listContents, showContent } from '../../../operations/contents/contents.ts'
 import { contentPeriods } from '../../../operations/rotation/periods.ts'
-import { contentIdText, contentKeyClass, contentParams, count, kid, moment, reason, time } from '../fields.ts'
+import { contentParams, count, moment, reason } from '../fields.ts'
 import { operation } from '../operation.ts'
 
-const LISTED = {
-  contentId: contentIdText,
-  state: z.enum(['active', 'expired', 'held', 'destroyed']).meta({
-    description:
-      '`expired`: players are refused, a request of an encryptor revives it. `held`: it neither expires nor can it be deleted.',
-  }),
-  class: z.string().meta({ description: 'The retention class, by the rules as they are now.', example: 'live' }),
-  createdAt: time.optional(),
-  expiresAt: time.optional().meta({ description: 'From when players are refused; absent: never.' }),
-  destroyedFrom: time.optional().meta({ description: 'From when it is destroyed if nobody asks for its keys.' }),
-  hold: z.string().optional().meta({ description: 'Why it is held.' }),
-  destroyed: z
-    .strictObject({ at: time, reason: z.string(), cause: z.enum(['deleted', 'expired']) })
-    .optional()
-    .meta({ description: 'When and why its keys were destroyed.' }),
-  epoch: z.int().meta({ description: 'How often it got new keys after it had expired.' }),
-  hasSecret: z.boolean().meta({ description: 'Whether keys can be derived for it.' }),
-  overrides: z.int(),
-  kidOverrides: z.int(),
-}
-const Content = z.strictObject(LISTED).meta({ id: 'Content' })
-const ShownContent = z
-  .strictObject({
-    ...LISTED,
-    lastPeriods: z.array(
-      z.strictObject({
-        periodId: z.string().meta({ description: 'Empty for a document without key periods.' }),
-        index: z.int().optional(),
-        keys: z.array(z.strictObject({ kid: kid, class: contentKeyClass, intendedTrackTypes: z.array(z.string()) })),
-        firstAt: time,
-        lastAt: time,
-        requests: z.int(),
-        client: z.string(),
-      }),
-    ),
-  })
-  .meta({ id: 'ShownContent' })
-const Held = z.strictObject({ contentId: contentIdText, held: z.boolean() }).meta({ id: 'Held' })
 const Why = z.strictObject({ reason })
 
 const CONTENT = {
@@ -82,12 +51,7 @@ export const list = operation({
     cursor: z.string().max(2_048).optional().meta({ description: 'What the page before gave as `next`.' }),
     limit: count(1, 1_000, 'How many at most; 100 unless given.', 100).optional(),
   }),
-  answer: z
-    .strictObject({
-      contents: z.array(Content),
-      next: z.string().optional().meta({ description: 'The cursor of the next page; absent at the end.' }),
-    })
-    .meta({ id: 'ContentList' }),
+  answer: CONTENT_LIST,
   example: { contents: [CONTENT], next: 'MWxpdmUtMQ' },
   refusals: [],
   handle: ({ query, caller }, { management }) =>
@@ -103,7 +67,7 @@ export const show = operation({
   description: 'It holds no key.',
   scope: 'keys:read',
   params: contentParams,
-  answer: ShownContent,
+  answer: SHOWN_CONTENT,
   example: { ...CONTENT, lastPeriods: [SHOWN] },
   refusals: ['ERR_CONTENT_NOT_FOUND'],
   handle: ({ path, caller }, { management }) => showContent(management, caller.operator, { contentId: path.content }),
@@ -120,13 +84,7 @@ export const remove = operation({
   scope: 'keys:write',
   params: contentParams,
   query: Why,
-  answer: z
-    .strictObject({
-      contentId: contentIdText,
-      destroyedAt: time,
-      already: z.boolean().meta({ description: 'Whether it had been deleted before.' }),
-    })
-    .meta({ id: 'DeletedContent' }),
+  answer: DELETED_CONTENT,
   example: { contentId: 'live-1', destroyedAt: '2026-11-21T19:00:00.000Z', already: false },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_HELD'],
   once: true,
@@ -145,7 +103,7 @@ export const hold = operation({
   params: contentParams,
   body: Why,
   bodyExample: { reason: 'case 2026-17' },
-  answer: Held,
+  answer: HELD_CONTENT,
   example: { contentId: 'live-1', held: true },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_GONE'],
   once: true,
@@ -163,7 +121,7 @@ export const release = operation({
   scope: 'keys:write',
   params: contentParams,
   query: Why,
-  answer: Held,
+  answer: HELD_CONTENT,
   example: { contentId: 'live-1', held: false },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_CONTENT_GONE', 'ERR_CONTENT_HELD'],
   once: true,
@@ -186,42 +144,7 @@ export const periods = operation({
     to: moment('Only periods that start before this.').optional(),
     expected: count(0, 100, 'How many periods to come; 5 unless given.', 5).optional(),
   }),
-  answer: z
-    .strictObject({
-      contentId: contentIdText,
-      rotation: z
-        .strictObject({
-          basis: z.enum(['document', 'configured', 'observed']),
-          intervalSeconds: z.number(),
-          confidence: z.enum(['high', 'medium', 'low']),
-          stopped: z.boolean(),
-        })
-        .optional(),
-      periods: z.array(
-        z.strictObject({
-          state: z.enum(['issued', 'current', 'expected']),
-          periodId: z.string().optional(),
-          index: z.int().optional(),
-          start: time.optional(),
-          end: time.optional(),
-          times: z.enum(['document', 'observed', 'computed']),
-          startOffset: z.string().optional(),
-          endOffset: z.string().optional(),
-          keys: z.array(
-            z.strictObject({
-              kid: kid,
-              class: contentKeyClass,
-              commonEncryptionScheme: z.string(),
-              intendedTrackTypes: z.array(z.string()),
-            }),
-          ),
-          firstAt: time.optional(),
-          lastAt: time.optional(),
-        }),
-      ),
-      more: z.boolean(),
-    })
-    .meta({ id: 'ContentPeriods' }),
+  answer: CONTENT_PERIODS,
   example: {
     contentId: 'live-1',
     rotation: { basis: 'observed', intervalSeconds: 3_600, confidence: 'high', stopped: false },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { IMPORT_REPORT, KEY_LIST, SHOWN_KEYS } from '../../../operations/answers/keys.ts'
 import { listKeys, showKey } from '../../../operations/contents/keys.ts'
 import { importKeys } from '../../../operations/import/keys.ts'
 import { contentIdText, contentKeyClass, contentParams, flag, forceOf, kid, reason } from '../fields.ts'
@@ -13,16 +14,6 @@ const FORMATS: Readonly<Record<string, string>> = {
 }
 const JSON_EXAMPLE = { keys: [{ contentId: 'movie', kid: KID, key: '00112233445566778899aabbccddeeff' }] }
 
-const LISTED = {
-  kid,
-  class: contentKeyClass,
-  source: z
-    .enum(['derived', 'override'])
-    .meta({ description: '`override`: imported, random or given by an operator.' }),
-  issued: z.boolean().meta({ description: 'Whether an encryptor was given it, as far as is known.' }),
-  commonEncryptionScheme: z.string().optional(),
-  intendedTrackTypes: z.array(z.string()),
-}
 const KEY = {
   kid: KID,
   class: 'drm',
@@ -41,13 +32,7 @@ export const list = operation({
   description: 'Those that encryptors were given, and those that stand in their stead.',
   scope: 'keys:read',
   params: contentParams,
-  answer: z
-    .strictObject({
-      contentId: contentIdText,
-      keys: z.array(z.strictObject(LISTED)),
-      more: z.boolean().meta({ description: 'Whether there are older key periods that were not looked at.' }),
-    })
-    .meta({ id: 'KeyList' }),
+  answer: KEY_LIST,
   example: { contentId: 'live-1', keys: [KEY], more: false },
   refusals: ['ERR_CONTENT_NOT_FOUND'],
   handle: ({ path, caller }, { management }) => listKeys(management, caller.operator, { contentId: path.content }),
@@ -62,9 +47,7 @@ export const show = operation({
   description: 'In each class that it has. The check value tells two keys apart, and no more.',
   scope: 'keys:read',
   params: z.strictObject({ ...contentParams.shape, kid }),
-  answer: z
-    .strictObject({ keys: z.array(z.strictObject({ ...LISTED, checkValue: z.string() })) })
-    .meta({ id: 'ShownKeys' }),
+  answer: SHOWN_KEYS,
   example: { keys: [{ ...KEY, checkValue: 'fde4fb' }] },
   refusals: ['ERR_CONTENT_NOT_FOUND', 'ERR_KEY_NOT_FOUND', 'ERR_CONTENT_GONE', 'ERR_CONTENT_EXPIRED'],
   async handle({ path, caller }, { management }) {
@@ -110,25 +93,7 @@ export const importing = operation({
       example: `<CPIX xmlns="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" contentId="movie" version="2.3"><ContentKeyList><ContentKey kid="${KID}"><Data><pskc:Secret><pskc:PlainValue>ABEiM0RVZneImaq7zN3u/w==</pskc:PlainValue></pskc:Secret></Data></ContentKey></ContentKeyList></CPIX>`,
     },
   ],
-  answer: z
-    .strictObject({
-      dryRun: z.boolean(),
-      stored: z.int(),
-      same: z.int().meta({ description: 'Keys that stand already.' }),
-      refused: z.int(),
-      keys: z.array(
-        z.strictObject({
-          contentId: contentIdText,
-          kid,
-          contentKeyClass,
-          status: z.enum(['stored', 'same', 'refused']),
-          checkValue: z.string(),
-          refusal: z.string().optional(),
-        }),
-      ),
-      notes: z.array(z.string()).meta({ description: 'Skipped keys, and the signatures of a document.' }),
-    })
-    .meta({ id: 'ImportReport' }),
+  answer: IMPORT_REPORT,
   example: {
     dryRun: false,
     stored: 1,

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { WIDEVINE } from '../../../formats/drm/facts.ts'
+import { KID_LOOK_UP } from '../../../operations/answers/keys.ts'
 import { kidNotFound, lookUpKid } from '../../../operations/contents/kids.ts'
-import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
+import { kid } from '../fields.ts'
 import { operation } from '../operation.ts'
 
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
@@ -16,33 +17,7 @@ export const show = operation({
   description: 'What encryptors asked for, up to a second ago. No key.',
   scope: 'keys:read',
   params: z.strictObject({ kid }),
-  answer: z
-    .strictObject({
-      kid,
-      contents: z.array(
-        z.strictObject({
-          contentId: contentIdText,
-          classes: z.array(contentKeyClass),
-          commonEncryptionSchemes: z.array(z.string()),
-          intendedTrackTypes: z.array(z.string()),
-          systemIds: z.array(z.string()),
-          firstAt: time,
-          lastAt: time,
-          requests: z.int(),
-          periods: z.array(
-            z.strictObject({
-              periodId: z.string(),
-              index: z.int().optional(),
-              start: z.string().optional(),
-              end: z.string().optional(),
-              firstAt: time,
-              lastAt: time,
-            }),
-          ),
-        }),
-      ),
-    })
-    .meta({ id: 'KidLookUp' }),
+  answer: KID_LOOK_UP,
   example: {
     kid: KID,
     contents: [

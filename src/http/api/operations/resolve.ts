@@ -1,33 +1,10 @@
 import { z } from 'zod'
+import { ENCRYPTED_RESOLUTION, RESOLUTION } from '../../../operations/answers/keys.ts'
 import { resolveKeys } from '../../../operations/resolve/resolve.ts'
-import { contentIdText, contentKeyClass, kid, time } from '../fields.ts'
+import { contentIdText, contentKeyClass, kid } from '../fields.ts'
 import { operation } from '../operation.ts'
 
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
-
-const Unresolved = z
-  .strictObject({
-    kid,
-    code: z.string(),
-    message: z.string(),
-    contentIds: z.array(z.string()).optional().meta({ description: 'Those that have the kid.' }),
-  })
-  .meta({ id: 'UnresolvedKid' })
-const Resolved = z
-  .strictObject({
-    kid,
-    contentId: contentIdText,
-    class: contentKeyClass,
-    key: z.string().meta({ description: 'Base64 of 16 bytes, as is the IV.', example: 'ABEiM0RVZneImaq7zN3u/w==' }),
-    explicitIV: z.string().optional(),
-    commonEncryptionScheme: z.string().optional(),
-    intendedTrackTypes: z.array(z.string()),
-    contentKeyPeriod: z
-      .strictObject({ index: z.int().optional(), start: z.string().optional(), end: z.string().optional() })
-      .optional(),
-    policy: z.strictObject({ expiresAt: time.optional() }),
-  })
-  .meta({ id: 'ResolvedKey' })
 
 export const resolve = operation({
   id: 'resolveKeys',
@@ -50,17 +27,7 @@ export const resolve = operation({
       .optional(),
   }),
   bodyExample: { kids: [KID] },
-  answer: z
-    .union([
-      z.strictObject({ keys: z.array(Resolved), errors: z.array(Unresolved) }),
-      z.strictObject({
-        format: z.enum(['jwe', 'cpix']),
-        encrypted: z.string().meta({ description: 'The JWE of such an answer, or a CPIX document.' }),
-        count: z.int(),
-        errors: z.array(Unresolved),
-      }),
-    ])
-    .meta({ id: 'Resolution' }),
+  answer: z.union([RESOLUTION, ENCRYPTED_RESOLUTION]).meta({ id: 'Resolution' }),
   example: {
     keys: [
       {

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { ForbiddenError } from '../../../auth/failure.ts'
 import type { RetentionClass } from '../../../keys/content/lifetime.ts'
+import { SWEEP_PLAN, SWEEP_REPORT } from '../../../operations/answers/sweep.ts'
 import { planSweep } from '../../../operations/lifetime/expiry.ts'
-import { contentIdText, flag, time } from '../fields.ts'
+import { contentIdText, flag } from '../fields.ts'
 import { operation } from '../operation.ts'
 
 const Class = z
@@ -51,34 +52,6 @@ export const show = operation({
   },
 })
 
-const Swept = z
-  .strictObject({
-    looked: z.int(),
-    expired: z.int(),
-    destroyed: z.int(),
-    adopted: z.int(),
-    kept: z.int(),
-    forgottenPeriods: z.int(),
-    forgottenWrites: z.int(),
-  })
-  .meta({ id: 'SweepReport' })
-const Planned = z
-  .strictObject({
-    contents: z.array(
-      z.strictObject({
-        tenant: z.string(),
-        contentId: contentIdText,
-        class: z.string(),
-        expiresAt: time,
-        action: z.enum(['destroy', 'wait', 'keep']),
-        destroyedFrom: time.optional(),
-        keptUntil: time.optional(),
-      }),
-    ),
-    more: z.boolean(),
-  })
-  .meta({ id: 'SweepPlan' })
-
 export const sweep = operation({
   id: 'sweep',
   method: 'post',
@@ -89,7 +62,7 @@ export const sweep = operation({
     'What the sweeper does by itself every few minutes, for all tenants; it answers when it is done. With `dryRun` nothing is done, and the contents of the own tenant are told.',
   scope: 'admin',
   query: z.strictObject({ dryRun: flag('Only say what is due.').optional() }),
-  answer: z.union([Swept, Planned]),
+  answer: z.union([SWEEP_REPORT, SWEEP_PLAN]),
   example: { looked: 3, expired: 1, destroyed: 1, adopted: 0, kept: 1, forgottenPeriods: 0, forgottenWrites: 0 },
   refusals: ['ERR_AUDIT_UNAVAILABLE'],
   once: true,
