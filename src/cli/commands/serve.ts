@@ -6,7 +6,7 @@ import { type Config, readConfig } from '../../server/config/config.ts'
 import { resolveSecretReferences } from '../../server/config/secret-references.ts'
 import type { ConfigFlags, ConfigSources } from '../../server/config/sources.ts'
 import { startOn } from '../../server/keyspring.ts'
-import type { Log } from '../../server/observe/log.ts'
+import { type Log, toLoggedError } from '../../server/observe/log.ts'
 import type { RunningServer } from '../../server/start.ts'
 import { EXIT } from '../shared/errors.ts'
 import { examples } from '../shared/options.ts'
@@ -53,7 +53,9 @@ async function serve({ config: file, migrate = false, ...flags }: ServeOptions, 
   const { server, log } = await startOn(config, { migrate, onNotice: (notice) => world.stderr.line(notice) })
 
   // Before the greeting: a program that reads it may send a signal at once.
-  const serverFile = new ServerFile(resolve(config.data), server.url)
+  const serverFile = new ServerFile(resolve(config.data), server.url, (error) =>
+    log.warn({ error: toLoggedError(error) }, 'keyspring server reload cannot find this server'),
+  )
   reloads.start(server, log, serverFile)
   const stopped = untilStopped(server, log, world)
   for (const line of greeting(config, server)) world.stderr.line(line)

@@ -40,7 +40,7 @@ const DAY_MS = 86_400_000
 const WARN_DAYS = 30
 const FAIL_DAYS = 7
 
-export interface ExpiryOptions {
+interface ExpiryOptions {
   readonly check: string
   /** What expires, as the start of a sentence. */
   readonly what: string

@@ -18,7 +18,7 @@ export function severityColours({ red, yellow, cyan }: Colours): Readonly<Record
   return { error: red, warning: yellow, note: cyan }
 }
 
-export interface PrintOptions {
+interface PrintOptions {
   readonly names: SideNames
   readonly colours: Colours
   /** Print every finding, not only the first few of each rule. */

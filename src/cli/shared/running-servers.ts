@@ -14,18 +14,19 @@ export interface ServerRecord {
   readonly problem?: string
 }
 
-/** The file through which `keyspring server reload` finds a server: `run/HOST-PID.json` in the data directory. */
+/**
+ * The file through which `keyspring server reload` finds a server: `run/HOST-PID.json` in the data directory. A server works
+ * without it: a file that cannot be written is reported to `onProblem`, never thrown.
+ */
 export class ServerFile {
-  readonly #path: string | undefined
+  readonly #data: string
+  readonly #onProblem: (error: unknown) => void
   #record: ServerRecord
 
-  /** Without a data directory, as with a store in memory, there is no file. */
-  constructor(data: string, url: string) {
+  constructor(data: string, url: string, onProblem: (error: unknown) => void) {
+    this.#data = data
+    this.#onProblem = onProblem
     this.#record = { pid: process.pid, identity: identityOf(process.pid) ?? '', url, reloads: 0 }
-    this.#path = existsSync(data) ? join(directoryOf(data), `${hostname()}-${process.pid}.json`) : undefined
-    if (this.#path === undefined) return
-    mkdirSync(directoryOf(data), { recursive: true, mode: 0o700 })
-    runningServers(data)
     this.#write()
   }
 
@@ -37,14 +38,29 @@ export class ServerFile {
   }
 
   close(): void {
-    if (this.#path !== undefined) rmSync(this.#path, { force: true })
+    try {
+      rmSync(this.#path, { force: true })
+    } catch (error) {
+      this.#onProblem(error)
+    }
+  }
+
+  get #path(): string {
+    return join(directoryOf(this.#data), `${hostname()}-${process.pid}.json`)
   }
 
   #write(): void {
-    if (this.#path === undefined) return
-    const unfinished = `${this.#path}.new`
-    writeFileSync(unfinished, JSON.stringify(this.#record), { mode: 0o600 })
-    renameSync(unfinished, this.#path)
+    // A server with its store elsewhere may have no data directory.
+    if (!existsSync(this.#data)) return
+    try {
+      mkdirSync(directoryOf(this.#data), { recursive: true, mode: 0o700 })
+      runningServers(this.#data)
+      const unfinished = `${this.#path}.new`
+      writeFileSync(unfinished, JSON.stringify(this.#record), { mode: 0o600 })
+      renameSync(unfinished, this.#path)
+    } catch (error) {
+      this.#onProblem(error)
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync, statSync } from 'node:fs'
+import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createColors } from 'picocolors'
 import { KeyProviderError } from '../../core/errors.ts'
 import { printable } from '../../toolkit/inspect/text.ts'
@@ -17,7 +17,7 @@ export interface World {
 }
 
 /** The signals of a process, as `process` itself emits them. */
-export interface Signals {
+interface Signals {
   on(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown
   once(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown
   off(name: NodeJS.Signals, listener: (name: NodeJS.Signals) => void): unknown
@@ -128,6 +128,33 @@ function isNull(fd: number): boolean {
 /** The bytes of a file, or of standard input for `-`. */
 export function readInput({ readStdin }: World, file: string): Buffer {
   return file === '-' ? readStdin() : readFileSync(file)
+}
+
+/** Writes a file, and sets its mode to 0600. */
+export function writePrivateFile(path: string, content: string | Uint8Array): void {
+  const file = openSync(path, 'w', 0o600)
+  try {
+    // An existing file would keep its mode. A device such as /dev/null must keep it.
+    if (fstatSync(file).isFile()) fchmodSync(file, 0o600)
+    writeFileSync(file, content)
+  } catch (error) {
+    throw error instanceof Error ? Object.assign(error, { path }) : error
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Writes a new file of mode 0600. Throws EEXIST if it exists. On any other error, such as a full disk, deletes what it wrote. */
+export function writeNewFile(file: string, content: string | Uint8Array): void {
+  const opened = openSync(file, 'wx', 0o600)
+  try {
+    writeFileSync(opened, content)
+  } catch (error) {
+    rmSync(file, { force: true })
+    throw error instanceof Error ? Object.assign(error, { path: file }) : error
+  } finally {
+    closeSync(opened)
+  }
 }
 
 /** Whether to colour `output`: only a terminal that shows colours, unless NO_COLOR is set. @see https://no-color.org */

@@ -176,3 +176,15 @@ test('a SIGHUP while the server starts does not end it', async () => {
   await process.stderr(/listens on (\S+),/)
   assert.equal((await stop(process)).code, 0)
 })
+
+test('starts and reloads although it cannot write the file for server reload', async () => {
+  const data = join(directory, 'no-file')
+  mkdirSync(data, { mode: 0o700 })
+  // A file where the directory should be.
+  writeFileSync(join(data, 'run'), '')
+  const { process } = await serve(['--data', data])
+  await process.stderr(/"keyspring server reload cannot find this server"/)
+  process.signal('SIGHUP')
+  await process.stderr(/"configuration reloaded/)
+  assert.equal((await stop(process)).code, 0)
+})

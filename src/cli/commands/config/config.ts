@@ -1,9 +1,9 @@
-import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { readConfig } from '../../../server/config/config.ts'
 import type { ConfigFlags } from '../../../server/config/sources.ts'
 import { examples } from '../../shared/options.ts'
-import type { World } from '../../shared/world.ts'
+import { type World, writeNewFile } from '../../shared/world.ts'
 import { type ConfiguredEncryptor, ENCRYPTOR_NAMES, firstConfiguration } from './first-configuration.ts'
 
 /** Defines `keyspring config check` and `keyspring config init`. */
@@ -42,8 +42,9 @@ type CheckOptions = ConfigFlags & { readonly config?: string }
 function check({ config: file, ...flags }: CheckOptions, { env, stdout }: World): void {
   const config = readConfig({ file, environment: env, flags })
   const from = config.file === undefined ? 'no file, the environment and the defaults' : config.file
+  const store = config.store === 'sqlite' ? `store sqlite in ${resolve(config.data)}` : `store ${config.store}`
   stdout.line(
-    `configuration is valid (${from}): ${config.host}:${config.port}, store ${config.store} in ${config.data}, ` +
+    `configuration is valid (${from}): ${config.host}:${config.port}, ${store}, ` +
       `signalling profile ${config.signalingProfile}`,
   )
 }
@@ -60,7 +61,7 @@ function init({ encryptor, out }: InitOptions, { stdout, stderr }: World): void 
     stdout.write(text)
     return
   }
-  writeFileSync(out, text, { flag: 'wx', mode: 0o600 })
+  writeNewFile(out, text)
   stderr.line(`keyspring: wrote ${out}`)
   stderr.line(`hint: keyspring serve --config ${out}`)
 }

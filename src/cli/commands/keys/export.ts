@@ -1,12 +1,12 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import { exportKeys } from '../../../operations/export/keys.ts'
 import { wrongUsage } from '../../shared/errors.ts'
 import { readKid } from '../../shared/options.ts'
 import { addStoredOptions, type StoredOptions, withStored } from '../../shared/stored.ts'
-import { printResult, type World } from '../../shared/world.ts'
+import { printResult, type World, writeNewFile } from '../../shared/world.ts'
 
 /** Defines `keyspring keys export`. */
 export function defineExport(command: Command, world: World): void {
@@ -53,7 +53,7 @@ async function exportFile(options: ExportOptions, world: World): Promise<void> {
     if (out === '-') {
       world.stdout.write(exported.bytes)
       await world.stdout.flushed()
-    } else writeFileSync(out, exported.bytes, { mode: 0o600, flag: 'wx' })
+    } else writeNewFile(out, exported.bytes)
   } finally {
     exported.bytes.fill(0)
   }

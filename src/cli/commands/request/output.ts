@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { closeSync, fchmodSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Answer } from '../../../toolkit/encryptor/answer/read.ts'
@@ -8,7 +8,7 @@ import { OUTPUTS } from '../../../toolkit/encryptor/outputs/outputs.ts'
 import { substitute } from '../../../toolkit/encryptor/substitute.ts'
 import { wrongUsage } from '../../shared/errors.ts'
 import { readNumber } from '../../shared/options.ts'
-import type { World } from '../../shared/world.ts'
+import { type World, writePrivateFile } from '../../shared/world.ts'
 
 /** The options of `request` for its output. */
 export interface OutputChoice {
@@ -30,9 +30,9 @@ export function writeAnswer(answer: Answer, choice: OutputChoice, { stdout, stde
     )
   }
   const { text, files = [], notes = [] } = output.render(answer, optionsOf(choice, file))
-  for (const { path, bytes } of files) writePrivate(path, bytes)
+  for (const { path, bytes } of files) writePrivateFile(path, bytes)
   if (file === undefined) stdout.write(text)
-  else writePrivate(file, text)
+  else writePrivateFile(file, text)
   for (const note of notes) stderr.line(`note: ${note}`)
   const written = [...(file === undefined ? [] : [file]), ...files.map(({ path }) => path)]
   if (written.length > 0) stderr.line(`keyspring: wrote ${written.join(', ')}${areKeys ? KEYS : ''}`)
@@ -56,7 +56,7 @@ export async function runCommand(
     const render = (format: string, track: string | undefined, path = nextPath(format)): Rendered => {
       const options = optionsOf(choice, path)
       const rendered = outputOf(format).render(answer, track === undefined ? options : { ...options, track })
-      for (const { path, bytes } of rendered.files ?? []) writePrivate(path, bytes)
+      for (const { path, bytes } of rendered.files ?? []) writePrivateFile(path, bytes)
       for (const note of rendered.notes ?? []) world.stderr.line(`note: ${note}`)
       return rendered
     }
@@ -65,7 +65,7 @@ export async function runCommand(
       render,
       writeFile: (format, track) => {
         const path = nextPath(format)
-        writePrivate(path, render(format, track, path).text)
+        writePrivateFile(path, render(format, track, path).text)
         return path
       },
     })
@@ -120,16 +120,4 @@ function readTrackIds(texts: readonly string[]): ReadonlyMap<string, readonly nu
     ids.set(track, [...(ids.get(track) ?? []), id])
   }
   return ids
-}
-
-/** Writes a file of mode 0600. */
-function writePrivate(path: string, content: string | Uint8Array): void {
-  const file = openSync(path, 'w', 0o600)
-  try {
-    // An existing file would keep its mode.
-    fchmodSync(file, 0o600)
-    writeFileSync(file, content)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
 import { type Command, Option } from 'commander'
 import { KeyProviderError } from '../../../core/errors.ts'
@@ -22,7 +21,7 @@ import { wrongUsage } from '../../shared/errors.ts'
 import { exitCodeFor, FAIL_ON, type FailOn, severityColours } from '../../shared/findings.ts'
 import { readNumber } from '../../shared/options.ts'
 import { addSendingOptions, readSending, type SendingOptions } from '../../shared/sending.ts'
-import { interruption, stdoutColours, type World } from '../../shared/world.ts'
+import { interruption, stdoutColours, type World, writePrivateFile } from '../../shared/world.ts'
 
 /** Defines `keyspring verify`. */
 export function defineVerify(command: Command, world: World): void {
@@ -207,7 +206,7 @@ function writeReports(
   for (const [file, print] of files) {
     if (file === undefined) continue
     // Readable only by this user: a report may contain keys, and lists weaknesses.
-    writeFileSync(file, print(report), { mode: 0o600 })
+    writePrivateFile(file, print(report))
     stderr.line(`keyspring: wrote ${file}${report.showKeys ? ', which contains content keys' : ''}`)
   }
   if (json === '-') stdout.write(jsonReport(report))

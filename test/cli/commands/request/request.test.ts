@@ -119,6 +119,16 @@ for (const format of ['shaka', 'dotenv', 'bento4', 'gpac', 'cpix', 'ffmpeg']) {
   })
 }
 
+test('a full disk is an error in one line, and a device keeps its mode', {
+  skip: !existsSync('/dev/full'),
+}, async () => {
+  const before = statSync('/dev/full').mode
+  const full = await request(url, '--format', 'json', '--out', '/dev/full')
+  assert.deepEqual([full.code, full.stdout], [1, ''])
+  assert.equal(full.stderr, 'keyspring: /dev/full: no space left on the device\n')
+  assert.equal(statSync('/dev/full').mode, before)
+})
+
 test('requests key periods by index, with start and end in SPEKE 2.1, and as offsets for VOD', async () => {
   const dry = async (...args: string[]) =>
     (await request(url, '--dry-run', ...args)).stdout.match(/<cpix:ContentKeyPeriod .*/g)
