@@ -91,3 +91,8 @@ export class KeyProviderError extends Error {
     this.code = code
   }
 }
+
+/** An error in the arguments of a command. */
+export function wrongUsage(problem: string, cause?: unknown): KeyProviderError {
+  return new KeyProviderError('ERR_USAGE_INVALID', problem, cause === undefined ? {} : { cause })
+}

@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander'
+import { wrongUsage } from '../../core/errors.ts'
 import { ENCRYPTORS, type EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
 import { judge } from '../../toolkit/rules/judge.ts'
 import { isPlainCpix, readSide, type Side, withSignatures } from '../../toolkit/rules/side.ts'
-import { wrongUsage } from '../shared/errors.ts'
 import {
   countFindings,
   exitCodeFor,

@@ -60,11 +60,6 @@ export function exitCodeOf(error: unknown): ExitCode {
   return (error instanceof KeyProviderError ? EXIT_OF[error.code] : undefined) ?? EXIT.failed
 }
 
-/** An error in the arguments of a command. */
-export function wrongUsage(problem: string, cause?: unknown): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem, cause === undefined ? {} : { cause })
-}
-
 /** What to do about an error, beyond what its message says. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_CONFIG_INVALID: 'docs/config.md describes every setting; `keyspring config init` writes a first file',

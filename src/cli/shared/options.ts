@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { wrongUsage } from '../../core/errors.ts'
 import { type Kid, toKid } from '../../formats/cenc.ts'
-import { wrongUsage } from './errors.ts'
 import { readInput, type World } from './world.ts'
 
 /** A whole number from `min` to `max`; undefined if the option is not given. */

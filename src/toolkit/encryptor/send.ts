@@ -1,6 +1,6 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https'
-import { KeyProviderError } from '../../core/errors.ts'
+import { wrongUsage } from '../../core/errors.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import { type AuthorizerWorld, authorizerOf, type Credentials, sendsSecret } from './credentials.ts'
 import type { Shape } from './request/shapes.ts'
@@ -105,17 +105,18 @@ export function connect(options: ConnectionOptions): Connection {
 function readUrl({ url: text, credentials, allowClearText, tls }: ConnectionOptions): URL {
   const url = URL.parse(text)
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) {
-    throw wrong('the URL of the key provider must start with https:// or http://')
+    throw wrongUsage('the URL of the key provider must start with https:// or http://')
   }
   if (url.username !== '' || url.password !== '') {
-    throw wrong(
+    throw wrongUsage(
       'the URL contains a password, which every user of this machine can see: use --auth, --user and --secret-file',
     )
   }
-  if (url.protocol === 'http:' && tls.cert !== undefined) throw wrong('a client certificate requires an https:// URL')
+  if (url.protocol === 'http:' && tls.cert !== undefined)
+    throw wrongUsage('a client certificate requires an https:// URL')
   const isLocal = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname)
   if (url.protocol === 'http:' && !isLocal && sendsSecret(credentials) && !allowClearText) {
-    throw wrong('http:// would send the password or token in the clear: use https://, or --allow-clear-text')
+    throw wrongUsage('http:// would send the password or token in the clear: use https://, or --allow-clear-text')
   }
   return url
 }
@@ -133,8 +134,4 @@ async function readBody(incoming: IncomingMessage): Promise<Buffer> {
 
 function headersOf({ headersDistinct }: IncomingMessage): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headersDistinct).map(([name, values = []]) => [name, values.join(', ')]))
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

@@ -1,6 +1,7 @@
+import { wrongUsage } from '../../core/errors.ts'
 import type { Answer } from './answer/read.ts'
 import { COMMAND_PLACEHOLDERS } from './outputs/names.ts'
-import { clearKey, type Rendered, wrong } from './outputs/output.ts'
+import { clearKey, type Rendered } from './outputs/output.ts'
 
 /** A command with its placeholders replaced. */
 interface Substituted {
@@ -24,7 +25,7 @@ const ARGUMENTS = /^\{(shaka|ffmpeg|bento4)(?::([^{}]+))?\}$/
 /** Replaces the placeholders of a command with kids, keys, files and options. Other braces stay unchanged. */
 export function substitute(command: readonly string[], options: SubstituteOptions): Substituted {
   if (!command.some((argument) => [VALUE, FILE, ARGUMENTS].some((pattern) => argument.search(pattern) !== -1))) {
-    throw wrong(`the command has no placeholder. Use one of: ${COMMAND_PLACEHOLDERS}`)
+    throw wrongUsage(`the command has no placeholder. Use one of: ${COMMAND_PLACEHOLDERS}`)
   }
   let keysInArguments = false
   const files = new Map<string, string>()
@@ -38,7 +39,7 @@ export function substitute(command: readonly string[], options: SubstituteOption
     const [, format, track] = ARGUMENTS.exec(argument) ?? []
     if (format !== undefined) {
       const { args } = options.render(format, track)
-      if (args === undefined) throw wrong(`${format} is a file here, not options: use {file:${format}}`)
+      if (args === undefined) throw wrongUsage(`${format} is a file here, not options: use {file:${format}}`)
       keysInArguments = true
       return args
     }
@@ -58,11 +59,11 @@ function readValue({ keys }: Answer, value: string, track: string | undefined): 
   const [key] = fitting
   if (key === undefined || fitting.length > 1) {
     const tracks = [...new Set(keys.map(({ requested }) => requested.intendedTrackType))].join(', ')
-    throw wrong(`{${value}} does not select one key: write {${value}:TRACK} with a TRACK of ${tracks}`)
+    throw wrongUsage(`{${value}} does not select one key: write {${value}:TRACK} with a TRACK of ${tracks}`)
   }
   if (value === 'kid') return key.kid.replaceAll('-', '')
   const { keyHex, ivHex } = clearKey(key)
   if (value === 'key') return keyHex
-  if (ivHex === undefined) throw wrong('{iv}: the answer has no IV. Ask for one with --iv new')
+  if (ivHex === undefined) throw wrongUsage('{iv}: the answer has no IV. Ask for one with --iv new')
   return ivHex
 }

@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../../core/errors.ts'
+import { wrongUsage } from '../../core/errors.ts'
 import { type SystemId, toSystemId } from '../../formats/cenc.ts'
 import { DRM_SYSTEM_FACTS } from '../../formats/drm/facts.ts'
 import type { SlotsByMajor } from '../../formats/drm/system.ts'
@@ -26,8 +26,8 @@ export const SYSTEM_NAMES: readonly string[] = [...new Set(SYSTEMS.map(({ name }
 export function systemsOf(names: readonly string[], major: 1 | 2): readonly EncryptorSystem[] {
   const systems = names.map((text) => systemOf(text.trim().toLowerCase(), major))
   const twice = systems.find(({ systemId }, i) => systems.findIndex((other) => other.systemId === systemId) !== i)
-  if (twice !== undefined) throw wrong(`the DRM system ${twice.name} occurs twice`)
-  if (systems.length === 0) throw wrong('expected at least one DRM system')
+  if (twice !== undefined) throw wrongUsage(`the DRM system ${twice.name} occurs twice`)
+  if (systems.length === 0) throw wrongUsage('expected at least one DRM system')
   return systems
 }
 
@@ -40,17 +40,13 @@ function systemOf(text: string, major: 1 | 2): EncryptorSystem {
   const systemId = toSystemId(text)
   const known = SYSTEMS.filter(({ name, systemId: id }) => name === text || id === systemId)
   if (known.length === 0) {
-    if (systemId === undefined) throw wrong(`a DRM system must be one of ${SYSTEM_NAMES.join(', ')} or a UUID`)
+    if (systemId === undefined) throw wrongUsage(`a DRM system must be one of ${SYSTEM_NAMES.join(', ')} or a UUID`)
     return { name: systemId, systemId, slots: UNKNOWN_SYSTEM_SLOTS }
   }
   const fitting = known.find(({ slots }) => slots[major].length > 0)
   if (fitting === undefined)
-    throw wrong(
+    throw wrongUsage(
       `SPEKE ${major} does not support the DRM system ${text}: remove it from --drm, or choose another --speke`,
     )
   return fitting
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

@@ -4,7 +4,7 @@ import { normalizeFingerprint } from '../../../auth/certificate.ts'
 import type { RegisteredClient } from '../../../auth/clients/store.ts'
 import type { Credential, CredentialMethod } from '../../../auth/credentials/credential.ts'
 import type { IssueCredentialOptions } from '../../../auth/methods/definition.ts'
-import { wrongUsage } from '../../shared/errors.ts'
+import { wrongUsage } from '../../../core/errors.ts'
 import { type KeysOptions, readSecretFile } from '../../shared/stored.ts'
 import type { World } from '../../shared/world.ts'
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { wrongUsage } from '../../../core/errors.ts'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import type { Force } from '../../../keys/content/overrides.ts'
 import type { KidOverride } from '../../../keys/ports/content-store.ts'
@@ -9,7 +10,6 @@ import {
   removeOverrideKey,
   removeOverrideRule,
 } from '../../../operations/contents/override-keys.ts'
-import { wrongUsage } from '../../shared/errors.ts'
 import { examples, readKid, readNumber } from '../../shared/options.ts'
 import { addStoredOptions, type StoredOptions, withStored } from '../../shared/stored.ts'
 import { printResult, type World } from '../../shared/world.ts'

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { wrongUsage } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
 import { DATE_TIME } from '../../../formats/cpix/fields.ts'
 import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
@@ -9,7 +10,6 @@ import { type PeriodTiming, periodsOf } from '../../../toolkit/encryptor/request
 import { tracksOf } from '../../../toolkit/encryptor/request/presets.ts'
 import { CONTAINERS, SHAPES, type Shape } from '../../../toolkit/encryptor/request/shapes.ts'
 import { type EncryptorSystem, systemsOf } from '../../../toolkit/encryptor/systems.ts'
-import { wrongUsage } from '../../shared/errors.ts'
 import { readNumber } from '../../shared/options.ts'
 
 /** The options of `request` for the content of the request. */

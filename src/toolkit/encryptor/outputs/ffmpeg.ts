@@ -1,3 +1,4 @@
+import { wrongUsage } from '../../../core/errors.ts'
 import type { Answer } from '../answer/read.ts'
 import {
   type ClearKey,
@@ -7,7 +8,6 @@ import {
   type OutputOptions,
   type Rendered,
   schemeOf,
-  wrong,
 } from './output.ts'
 
 /**
@@ -25,7 +25,7 @@ export const ffmpeg: Output = {
     const scheme = schemeOf(answer)
     if (scheme === 'cenc') return cencOptions(key)
     if (scheme === 'cbc1') return keyInfoFile(answer, key, options)
-    throw wrong(`ffmpeg supports cenc and HLS AES-128, not ${scheme}: use --scheme cenc, or --format shaka`)
+    throw wrongUsage(`ffmpeg supports cenc and HLS AES-128, not ${scheme}: use --scheme cenc, or --format shaka`)
   },
 }
 
@@ -41,8 +41,8 @@ function cencOptions({ keyHex, kidHex }: ClearKey): Rendered {
 /** The three lines of a key info file: the URI for the playlist, the path of the key file, the IV. */
 function keyInfoFile(answer: Answer, { keyHex, ivHex }: ClearKey, { fileBeside }: OutputOptions): Rendered {
   const [uri] = answer.systems.flatMap((system) => (system.name === 'aes-128' ? (keyUriOf(system) ?? []) : []))
-  if (uri === undefined) throw wrong('a key info file requires the URI of the key: use --drm aes-128')
-  if (fileBeside === undefined) throw wrong('a key info file names a file with the key: set --out FILE')
+  if (uri === undefined) throw wrongUsage('a key info file requires the URI of the key: use --drm aes-128')
+  if (fileBeside === undefined) throw wrongUsage('a key info file names a file with the key: set --out FILE')
   const path = fileBeside('.key')
   const lines = [uri, path, ...(ivHex === undefined ? [] : [ivHex])]
   return {
@@ -57,5 +57,5 @@ function oneKey(keys: readonly ClearKey[], { track }: OutputOptions): ClearKey {
   const [key] = fitting
   if (key !== undefined && fitting.length === 1) return key
   const tracks = keys.map((one) => one.track).join(', ')
-  throw wrong(`ffmpeg accepts one key: use --video SHARED, or --track with one of ${tracks}`)
+  throw wrongUsage(`ffmpeg accepts one key: use --video SHARED, or --track with one of ${tracks}`)
 }

@@ -1,3 +1,4 @@
+import { wrongUsage } from '../../../core/errors.ts'
 import type { PsshBox } from '../../../formats/drm/payloads/pssh.ts'
 import { type Markup, writeMarkup } from '../../../formats/xml/markup.ts'
 import { boxesOfFile } from './boxes.ts'
@@ -11,7 +12,6 @@ import {
   schemeOf,
   trackIdsOf,
   trackNote,
-  wrong,
 } from './output.ts'
 
 /** The DRM file of GPAC's MP4Box and cecrypt, with one box per DRM system. @see https://wiki.gpac.io/xmlformats/Common-Encryption/ */
@@ -107,7 +107,7 @@ function ivAttributes(
     const size = scheme === 'cbc1' ? '16' : '8'
     return [['IV_size', size], ...(ivHex === undefined ? [] : [['first_IV', `0x${ivHex}`] as const])]
   }
-  if (ivHex === undefined) throw wrong('cbcs requires an IV, and the answer has none: use --iv new')
+  if (ivHex === undefined) throw wrongUsage('cbcs requires an IV, and the answer has none: use --iv new')
   const pattern = audio
     ? []
     : ([

@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../../../core/errors.ts'
+import { wrongUsage } from '../../../core/errors.ts'
 import type { CommonEncryptionScheme } from '../../../formats/cenc.ts'
 import type { Answer, ReceivedKey } from '../answer/read.ts'
 import type { AnsweredSystem } from '../answer/signaling.ts'
@@ -50,7 +50,7 @@ export interface ClearKey {
  */
 export function clearKeysOf(answer: Answer, format: string): readonly ClearKey[] {
   if (new Set(answer.keys.map(({ requested }) => requested.period?.id)).size > 1) {
-    throw wrong(`${format} accepts the keys of one key period: use --periods 1, or --format json`)
+    throw wrongUsage(`${format} accepts the keys of one key period: use --periods 1, or --format json`)
   }
   const keys = answer.keys.map(clearKey)
   return isCounterMode(answer) ? keys.map((key) => ({ ...key, ivHex: undefined })) : keys
@@ -70,7 +70,7 @@ function isCounterMode(answer: Answer): boolean {
 export function clearKey(key: ReceivedKey): ClearKey {
   const { kid, contentKey, explicitIv, requested } = key
   if (contentKey === undefined)
-    throw wrong('the keys are encrypted: set --private-key to decrypt them, or use --format cpix')
+    throw wrongUsage('the keys are encrypted: set --private-key to decrypt them, or use --format cpix')
   return {
     key,
     track: requested.intendedTrackType,
@@ -95,7 +95,9 @@ export function keyUriOf({ hlsMedia, uriExtXKey }: AnsweredSystem): string | und
   const uri = uriExtXKey ?? /[:,]URI="([^"]*)"/.exec(hlsMedia ?? '')?.[1]
   // A line break would add a line to a file whose lines are options.
   if (uri !== undefined && /[\s\p{Cc}]/u.test(uri)) {
-    throw wrong('the URI of a key contains white space or a line break: correct the signalling of the key provider')
+    throw wrongUsage(
+      'the URI of a key contains white space or a line break: correct the signalling of the key provider',
+    )
   }
   return uri
 }
@@ -106,7 +108,7 @@ export function ofTrack(answer: Answer, { track }: Pick<OutputOptions, 'track'>)
   const keys = answer.keys.filter(({ requested }) => requested.intendedTrackType === track)
   if (keys.length === 0) {
     const tracks = [...new Set(answer.keys.map(({ requested }) => requested.intendedTrackType))].join(', ')
-    throw wrong(`the answer has no track ${track}: use one of ${tracks}`)
+    throw wrongUsage(`the answer has no track ${track}: use one of ${tracks}`)
   }
   const kids = new Set(keys.map(({ kid }) => kid))
   return { ...answer, keys, systems: answer.systems.filter(({ kid }) => kids.has(kid)) }
@@ -138,8 +140,4 @@ export function omittedBoxes(systems: readonly string[]): readonly string[] {
 
 export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
-}
-
-export function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../../../core/errors.ts'
+import { wrongUsage } from '../../../core/errors.ts'
 import type { Kid, SystemId } from '../../../formats/cenc.ts'
 import {
   CPIX_NAMESPACE,
@@ -66,12 +66,12 @@ export interface BuiltRequest {
 export function buildRequest(plan: RequestPlan): BuiltRequest {
   const { shape, version, contentId, certificates } = plan
   if (!shape.versions.includes(version.header)) {
-    throw wrong(
+    throw wrongUsage(
       `${shape.title} supports SPEKE ${shape.versions.join(', ')}, not ${version.header}: choose another --speke or --as`,
     )
   }
   if (!/^[^\p{Cc}]{1,256}$/u.test(contentId))
-    throw wrong('the contentId must have 1 to 256 characters and no control characters')
+    throw wrongUsage('the contentId must have 1 to 256 characters and no control characters')
   const keys = keysOf(plan)
   const drmSystems = drmSystemsOf(plan, keys)
   const children = [
@@ -113,14 +113,14 @@ function rootAttributes({ version, contentId, certificates }: RequestPlan): [str
 
 function keysOf({ version, tracks, periods, scheme, kidOf, ivOf }: RequestPlan): readonly KeyRequest[] {
   if (version.major === 1 && tracks.length !== 1)
-    throw wrong('SPEKE 1.0 allows one key for all tracks: use --video SHARED')
+    throw wrongUsage('SPEKE 1.0 allows one key for all tracks: use --video SHARED')
   if (version.major === 1 && periods.length > 1)
-    throw wrong('SPEKE 1.0 allows one key and therefore one key period in a request: use --periods 1')
+    throw wrongUsage('SPEKE 1.0 allows one key and therefore one key period in a request: use --periods 1')
   const seen = new Set<Kid>()
   return (periods.length === 0 ? [undefined] : periods).flatMap((period) =>
     tracks.map(({ intendedTrackType }) => {
       const kid = kidOf(intendedTrackType, period)
-      if (seen.has(kid)) throw wrong(`two keys have the kid ${kid}: give each key its own kid`)
+      if (seen.has(kid)) throw wrongUsage(`two keys have the kid ${kid}: give each key its own kid`)
       seen.add(kid)
       return {
         kid,
@@ -229,8 +229,4 @@ function list(name: string, children: readonly Markup[]): Markup {
 
 function cpix(name: string, attributes: Markup['attributes'] & object, children: readonly Markup[] = []): Markup {
   return { name: `cpix:${name}`, attributes, children }
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

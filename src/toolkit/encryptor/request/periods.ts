@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../../../core/errors.ts'
+import { wrongUsage } from '../../../core/errors.ts'
 import type { SpekeVersion } from '../../../protocols/speke/tables/versions.ts'
 import { nameUuid } from './name-uuid.ts'
 
@@ -35,9 +35,9 @@ export function periodsOf(plan: PeriodPlan): readonly RequestedPeriod[] {
   const hasTimes = version.periodBounds === 'index-or-interval'
   const timing = plan.timing ?? (hasTimes && interval !== undefined ? 'INDEX_WITH_START_END' : 'INDEX_ONLY')
   if (timing !== 'INDEX_ONLY' && !hasTimes)
-    throw wrong(`the timing ${timing} requires SPEKE 2.1, the request has ${version.header}: use --speke 2.1`)
+    throw wrongUsage(`the timing ${timing} requires SPEKE 2.1, the request has ${version.header}: use --speke 2.1`)
   if (timing !== 'INDEX_ONLY' && interval === undefined)
-    throw wrong(`the timing ${timing} requires the length of a period: set --interval SECONDS`)
+    throw wrongUsage(`the timing ${timing} requires the length of a period: set --interval SECONDS`)
   return Array.from({ length: count }, (_, i) => {
     const number = firstIndex + i
     const attributes: [string, string][] = []
@@ -59,8 +59,4 @@ function intervalOf(i: number, interval: number, start: number | undefined): [st
     ['start', time(start + i * interval * 1000)],
     ['end', time(start + (i + 1) * interval * 1000)],
   ]
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }

@@ -1,4 +1,4 @@
-import { KeyProviderError } from '../../../core/errors.ts'
+import { wrongUsage } from '../../../core/errors.ts'
 import {
   AUDIO_PRESETS,
   type PresetTrack,
@@ -26,7 +26,7 @@ export function tracksOf({ video, audio }: PresetChoice): readonly PresetTrack[]
   if (videoName === 'SHARED' || audioName === 'SHARED') {
     const other = videoName === 'SHARED' ? audioName : videoName
     if (other !== undefined && other !== 'SHARED')
-      throw wrong(`SHARED means one key for video and audio: remove the preset ${other}`)
+      throw wrongUsage(`SHARED means one key for video and audio: remove the preset ${other}`)
     return SHARED_PRESET
   }
   const tracks = [
@@ -34,7 +34,7 @@ export function tracksOf({ video, audio }: PresetChoice): readonly PresetTrack[]
     ...presetTracks(AUDIO_PRESETS, audioName ?? 'AUDIO-1'),
   ]
   if (tracks.length === 0)
-    throw wrong(
+    throw wrongUsage(
       'video and audio are both UNENCRYPTED, so the request would have no key: choose another preset for one of them',
     )
   return tracks
@@ -47,14 +47,10 @@ function nameOf(text: string | undefined, names: readonly string[], kind: string
     .toUpperCase()
     .replaceAll('_', '-')
     .replace(/^PRESET-/, '')
-  if (!names.includes(name)) throw wrong(`the ${kind} preset must be one of ${names.join(', ')}`)
+  if (!names.includes(name)) throw wrongUsage(`the ${kind} preset must be one of ${names.join(', ')}`)
   return name
 }
 
 function presetTracks(presets: Readonly<Record<string, readonly PresetTrack[]>>, name: string): readonly PresetTrack[] {
   return Object.hasOwn(presets, name) ? (presets[name] ?? []) : []
-}
-
-function wrong(problem: string): KeyProviderError {
-  return new KeyProviderError('ERR_USAGE_INVALID', problem)
 }
