@@ -10,7 +10,7 @@ const directory = temporaryDirectory()
 test('npm pack builds the package from a clone, and the packed command runs', () => {
   const clone = join(directory, 'clone')
   mkdirSync(clone)
-  for (const name of ['bin', 'src', 'man', 'package.json', 'tsconfig.json', 'tsconfig.build.json', '.npmrc'])
+  for (const name of ['bin', 'src', 'types', 'man', 'package.json', 'tsconfig.json', 'tsconfig.build.json', '.npmrc'])
     cpSync(join(PACKAGE, name), join(clone, name), { recursive: true })
   symlinkSync(join(PACKAGE, 'node_modules'), join(clone, 'node_modules'))
   // Of an earlier version.

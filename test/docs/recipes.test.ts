@@ -178,7 +178,7 @@ function inCopy(
 const keyspring = (...args: readonly string[]) => inCopy(['bin/keyspring.js', ...args])
 
 before(async () => {
-  for (const name of ['src', 'bin', 'scripts', 'docs', 'package.json', 'tsconfig.json'])
+  for (const name of ['src', 'bin', 'scripts', 'types', 'docs', 'package.json', 'tsconfig.json'])
     cpSync(join(PACKAGE, name), join(copy, name), { recursive: true })
   symlinkSync(join(PACKAGE, 'node_modules'), join(copy, 'node_modules'))
   for (const edit of Object.values(RECIPES).flat()) {

@@ -18,6 +18,9 @@ export function defineImport(command: Command, world: World): void {
         'cpix',
         'csv',
         'json',
+        'jwk',
+        'shaka-packager',
+        'bento4',
         'reference-server',
         'playready-seed',
       ]),
@@ -25,6 +28,7 @@ export function defineImport(command: Command, world: World): void {
     .option('--content-id <id>', 'content of keys for which the file names none')
     .addOption(new Option('--class <class>', 'class of the content keys').choices(['drm', 'clear']).default('drm'))
     .option('--import-key <file>', 'certificate and private key (PEM) that a CPIX document is encrypted for')
+    .option('--ignore-signature', 'import a CPIX document without verifying its XML signatures')
     .option('--dry-run', 'store nothing, only print what would happen to each key')
     .option('--force', 'replace keys although they may have been issued')
     .option('--reason <text>', 'reason for --force')
@@ -39,6 +43,8 @@ have, rejects the file. Importing the same keys again changes nothing.
 Examples:
   keyspring keys import keys.csv                             a head of contentId,kid,key[,iv][,class]
   keyspring keys import film.xml --import-key import.pem     CPIX, encrypted for this server
+  keyspring keys import licence.json --format jwk --content-id film
+  keyspring keys import flags.txt --format shaka-packager --content-id film
   keyspring keys import secrets.json --format reference-server
   keyspring keys import keys.csv --dry-run --json | jq '.keys[] | select(.status != "stored")'`
 
@@ -47,6 +53,7 @@ interface ImportOptions extends StoredOptions {
   readonly contentId?: string
   readonly class: ContentKeyClass
   readonly importKey?: string
+  readonly ignoreSignature?: boolean
   readonly dryRun?: boolean
   readonly force?: boolean
   readonly reason?: string
@@ -56,7 +63,7 @@ interface ImportOptions extends StoredOptions {
 const FORMAT_OF: Readonly<Record<string, string>> = { '.csv': 'csv', '.json': 'json', '.xml': 'cpix', '.cpix': 'cpix' }
 
 async function importFile(file: string, options: ImportOptions, world: World): Promise<void> {
-  const { contentId, class: contentKeyClass, dryRun, force = false, reason } = options
+  const { contentId, class: contentKeyClass, ignoreSignature, dryRun, force = false, reason } = options
   const format = options.format ?? FORMAT_OF[extname(file).toLowerCase()]
   if (format === undefined)
     throw wrongUsage('--format: expected a format, because the file name does not end in a known one')
@@ -71,6 +78,7 @@ async function importFile(file: string, options: ImportOptions, world: World): P
         bytes,
         contentId,
         contentKeyClass,
+        ignoreSignature,
         dryRun,
         importKey: own ?? importKey,
         onProgress: (done, contents) => progress.report(done, `${done} of ${contents} contents`),
@@ -79,8 +87,9 @@ async function importFile(file: string, options: ImportOptions, world: World): P
       }),
     )
     progress.close()
-    printResult(world, options.json, report, ({ keys, stored, same, refused }) => [
+    printResult(world, options.json, report, ({ keys, stored, same, refused, notes }) => [
       ...keys.map((key) => describe(key, dryRun === true)),
+      ...notes.map((note) => `note: ${note}`),
       `${dryRun === true ? 'would be stored' : 'stored'}: ${stored}, there already: ${same}, refused: ${refused}`,
     ])
   } finally {
