@@ -10,7 +10,7 @@ export const contentSegment = converted(
   'a contentId of 1 to 256 characters: A-Z a-z 0-9 _ - as they are, else ~ and its base64url form',
   toContentId,
   {
-    description: 'The contentId where it is of `A-Z a-z 0-9 _ -`, else `~` and its base64url form.',
+    description: 'The contentId if it has only `A-Z a-z 0-9 _ -`, else `~` and its base64url form.',
     example: 'live-1',
   },
 )
@@ -32,8 +32,8 @@ export const reason = z
   .trim()
   .min(1)
   .max(512)
-  .meta({ description: 'Why, for whoever asks in years.', example: 'the licence ended' })
-export const force = z.boolean().meta({ description: 'Change keys that encryptors may hold. It needs a reason.' })
+  .meta({ description: 'The reason, for the audit log.', example: 'the licence ended' })
+export const force = z.boolean().meta({ description: 'Change keys that encryptors may hold. Requires a reason.' })
 
 /** A number in a query. */
 export const count = (least: number, most: number, description: string, example: number) =>
@@ -46,7 +46,7 @@ export const count = (least: number, most: number, description: string, example:
     { type: 'integer', minimum: least, maximum: most, description, example },
   )
 
-/** Yes or no in a query. */
+/** True or false in a query. */
 export const flag = (description: string) =>
   converted('true or false', (text) => ({ true: true, false: false })[text], { type: 'boolean', description })
 
@@ -70,7 +70,7 @@ function toSixteenBytes(text: string): Uint8Array | undefined {
   return /^[A-Za-z0-9+/]{22}==$/.test(text) ? Buffer.from(text, 'base64') : undefined
 }
 
-/** A forced change as the functions of management take it. */
+/** The force and reason of a change, for the operations. */
 export function forceOf(given: { readonly force?: boolean | undefined; readonly reason?: string | undefined }): Force {
   const { force: isForced, reason: why } = given
   return { ...(isForced !== undefined && { force: isForced }), ...(why !== undefined && { reason: why }) }

@@ -50,7 +50,7 @@ function endOfString(bytes: Uint8Array, at: number): number {
   return end
 }
 
-/** An odd number of backslashes stands before the byte. */
+/** Whether an odd number of backslashes precedes the byte. */
 function isEscaped(bytes: Uint8Array, at: number): boolean {
   let first = at
   while (first > 0 && bytes[first - 1] === BACKSLASH) first--

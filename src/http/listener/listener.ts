@@ -190,7 +190,7 @@ export class Listener {
     else response.end(body, length === body.length ? 'latin1' : 'utf8')
   }
 
-  /** Sends a reply and discards what still comes of the body, for a limited time; then the connection closes. */
+  /** Sends a reply and discards the rest of the body for a limited time; then the connection closes. */
   #rejectWhileReading({ request, response, requestId }: Exchange, { status, headers, body }: Reply): void {
     response.writeHead(status, {
       ...headers,

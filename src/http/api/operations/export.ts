@@ -13,13 +13,13 @@ export const exporting = operation({
   method: 'post',
   path: '/api/keys/export',
   tag: 'keys',
-  summary: 'Takes the keys of a content out',
+  summary: 'Exports the keys of a content',
   description:
-    'Encrypted for `recipients` in a CPIX document, or in the clear where `clear` says so. Recorded in the audit log, with kids and recipients, before a key leaves. An answer is never remembered, so an Idempotency-Key does nothing here.',
+    'Encrypted for `recipients` in a CPIX document, or in the clear with `clear`. A client with pinned recipients gets no key in the clear. The audit log records kids and recipients before a key leaves. Answers are never stored, so an Idempotency-Key has no effect.',
   scope: 'keys:export',
   body: z.strictObject({
     contentId: contentIdText,
-    kids: z.array(kid).min(1).max(10_000).optional().meta({ description: 'Absent: all of them.' }),
+    kids: z.array(kid).min(1).max(10_000).optional().meta({ description: 'Default: all of them.' }),
     contentKeyClass: contentKeyClass.optional(),
     format: z.enum(['cpix', 'json', 'csv']).default('cpix'),
     recipients: z
@@ -27,7 +27,7 @@ export const exporting = operation({
       .min(1)
       .max(32)
       .optional()
-      .meta({ description: 'Whom the keys are encrypted for.' }),
+      .meta({ description: 'The certificates that the keys are encrypted for.' }),
     clear: z.literal(true).optional().meta({ description: 'The keys leave in the clear.' }),
   }),
   bodyExample: { contentId: 'live-1', format: 'json', clear: true },
@@ -36,12 +36,12 @@ export const exporting = operation({
   rawAnswers: [
     {
       mediaType: 'application/json',
-      description: 'As it can be imported again.',
+      description: 'The form that can be imported again.',
       example: { keys: [{ contentId: 'live-1', kid: KID, key: KEY, iv: IV, class: 'drm' }] },
     },
     {
       mediaType: 'text/csv',
-      description: 'The same as lines.',
+      description: 'The same in lines.',
       example: `contentId,kid,key,iv,class\r\nlive-1,${KID},${KEY},${IV},drm\r\n`,
     },
     {

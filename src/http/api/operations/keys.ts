@@ -6,7 +6,7 @@ import { contentIdText, contentKeyClass, contentParams, flag, forceOf, kid, reas
 import { operation } from '../operation.ts'
 
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
-/** What a body is unless the query says otherwise. */
+/** The format of a body, by its media type, unless the query names one. */
 const FORMATS: Readonly<Record<string, string>> = {
   'application/json': 'json',
   'text/csv': 'csv',
@@ -28,8 +28,8 @@ export const list = operation({
   method: 'get',
   path: '/api/contents/{content}/keys',
   tag: 'keys',
-  summary: 'The keys of a content, without the keys themselves',
-  description: 'Those that encryptors were given, and those that stand in their stead.',
+  summary: 'Lists the keys of a content, without the key values',
+  description: 'The keys that encryptors received, and stored overrides.',
   scope: 'keys:read',
   params: contentParams,
   answer: KEY_LIST,
@@ -43,8 +43,8 @@ export const show = operation({
   method: 'get',
   path: '/api/contents/{content}/keys/{kid}',
   tag: 'keys',
-  summary: 'What is known of the key of a kid, with its check value',
-  description: 'In each class that it has. The check value tells two keys apart, and no more.',
+  summary: 'Shows the key of a kid, with its check value',
+  description: 'In each class that the kid has. The check value distinguishes two keys and does not reveal them.',
   scope: 'keys:read',
   params: z.strictObject({ ...contentParams.shape, kid }),
   answer: SHOWN_KEYS,
@@ -60,36 +60,38 @@ export const importing = operation({
   method: 'post',
   path: '/api/keys/import',
   tag: 'keys',
-  summary: 'Stores keys that somebody brings',
+  summary: 'Imports keys',
   description:
-    'Everything is read and compared with what stands before anything is stored: one problem, or one key that would change what encryptors may hold, and nothing is, unless it is forced with a reason. The same again changes nothing. Answers show check values, never keys.',
+    'Keyspring reads the whole import and compares it with the stored keys first. It stores nothing if there is one problem, or one key that would change keys which encryptors may hold, unless the import is forced with a reason. The same import again changes nothing. Answers show check values, never keys.',
   scope: 'keys:write',
   query: z.strictObject({
     format: z
       .enum(['json', 'csv', 'cpix', 'jwk', 'shaka-packager', 'bento4', 'reference-server', 'playready-seed'])
       .optional()
-      .meta({ description: 'Not given: `json`, `csv` or `cpix`, by the media type.' }),
-    contentId: contentIdText.optional().meta({ description: 'The content of keys that name none.' }),
+      .meta({ description: 'Default: `json`, `csv` or `cpix`, by the media type.' }),
+    contentId: contentIdText.optional().meta({ description: 'The content of keys that name no content.' }),
     contentKeyClass: contentKeyClass.optional(),
-    dryRun: flag('Only say what would become of each key.').optional(),
+    dryRun: flag('Report what would happen to each key, and store nothing.').optional(),
     ignoreSignature: flag('Import a document although its XML signatures are not verified.').optional(),
-    force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
+    force: flag('Change keys that encryptors may hold. Requires a reason.').optional(),
     reason: reason.optional(),
   }),
   rawBodies: [
     {
       mediaType: 'application/json',
-      description: 'Keys, each with `contentId`, `kid`, `key` and maybe `iv` and `class`; or what `format` says.',
+      description:
+        'Keys, each with `contentId`, `kid`, `key` and optionally `iv` and `class`; or the format in `format`.',
       example: JSON_EXAMPLE,
     },
     {
       mediaType: 'text/csv',
-      description: 'A header `contentId,kid,key[,iv][,class]`, then a line for each key.',
+      description: 'A header line `contentId,kid,key[,iv][,class]`, then one line for each key.',
       example: `contentId,kid,key\nmovie,${KID},00112233445566778899aabbccddeeff\n`,
     },
     {
       mediaType: 'application/xml',
-      description: 'A CPIX document whose content keys are clear, or encrypted to the certificate of this server.',
+      description:
+        'A CPIX document whose content keys are in the clear, or encrypted to the certificate of this server.',
       example: `<CPIX xmlns="urn:dashif:org:cpix" xmlns:pskc="urn:ietf:params:xml:ns:keyprov:pskc" contentId="movie" version="2.3"><ContentKeyList><ContentKey kid="${KID}"><Data><pskc:Secret><pskc:PlainValue>ABEiM0RVZneImaq7zN3u/w==</pskc:PlainValue></pskc:Secret></Data></ContentKey></ContentKeyList></CPIX>`,
     },
   ],

@@ -13,8 +13,8 @@ export const show = operation({
   method: 'get',
   path: '/api/kids/{kid}',
   tag: 'keys',
-  summary: 'The contents and key periods of a kid',
-  description: 'What encryptors asked for, up to a second ago. No key.',
+  summary: 'Finds the contents and key periods of a kid',
+  description: 'From the requests of encryptors, up to one second ago. The answer holds no key.',
   scope: 'keys:read',
   params: z.strictObject({ kid }),
   answer: KID_LOOK_UP,
@@ -38,7 +38,7 @@ export const show = operation({
   async handle({ path, caller }, { management }) {
     const { contents } = await lookUpKid(management, caller.operator, path)
     const seen = contents.filter(({ contentId }) => caller.sees?.(contentId) ?? true)
-    // The same for a kid of contents that the client may not name as for one that never was.
+    // A kid of contents that the client may not name looks like a kid that was never issued.
     if (seen.length === 0) throw kidNotFound(path.kid)
     return { kid: path.kid, contents: seen }
   },

@@ -7,7 +7,7 @@ import * as overrides from './overrides.ts'
 import * as resolve from './resolve.ts'
 import * as retention from './retention.ts'
 
-/** Everything that the management API does, in the order of its description. To add one, write it and add it here. */
+/** Every operation of the management API, in the order of its description. To add one, write a file here and add one line. */
 export const OPERATIONS: readonly Operation[] = [
   contents.list,
   contents.show,

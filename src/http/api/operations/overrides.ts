@@ -18,10 +18,10 @@ const periodIndex = z.int().min(0).max(4_294_967_295).meta({ description: 'Absen
 const Rule = { intendedTrackType: trackType.optional(), periodIndex: periodIndex.optional() }
 const KidOverride = z.strictObject({ ...Rule, kid }).meta({ id: 'KidOverride' })
 const Removed = z
-  .strictObject({ removed: z.boolean().meta({ description: 'Whether there was one.' }) })
+  .strictObject({ removed: z.boolean().meta({ description: 'Whether it existed.' }) })
   .meta({ id: 'Removed' })
 const forced = {
-  force: flag('Change keys that encryptors may hold. It needs a reason.').optional(),
+  force: flag('Change keys that encryptors may hold. Requires a reason.').optional(),
   reason: reason.optional(),
 }
 const given = { force: force.optional(), reason: reason.optional() }
@@ -32,8 +32,8 @@ export const list = operation({
   method: 'get',
   path: '/api/contents/{content}/overrides',
   tag: 'overrides',
-  summary: 'The overrides of a content, without keys, and its rules for kids',
-  description: 'A content of which nothing is stored has none.',
+  summary: 'Lists the overrides of a content, without keys, and its rules for kids',
+  description: 'A content that is not stored has none.',
   scope: 'keys:read',
   params: contentParams,
   answer: z
@@ -42,7 +42,7 @@ export const list = operation({
         z.strictObject({
           kid,
           contentKeyClass,
-          psshSystemIds: z.array(z.string()).meta({ description: 'Systems with a ready-made pssh box.' }),
+          psshSystemIds: z.array(z.string()).meta({ description: 'The systems with a stored pssh box.' }),
         }),
       ),
       kidOverrides: z.array(KidOverride),
@@ -105,7 +105,7 @@ export const remove = operation({
   path: '/api/contents/{content}/overrides/{kid}',
   tag: 'overrides',
   summary: 'Removes the key of one kid',
-  description: 'What was issued changes, so it must be forced, with a reason.',
+  description: 'This changes an issued key, so it requires `force` and a reason.',
   scope: 'keys:write',
   params: z.strictObject({ ...contentParams.shape, kid }),
   query: z.strictObject({ contentKeyClass: contentKeyClass.default('drm'), ...forced }),
@@ -125,8 +125,8 @@ export const addRule = operation({
   method: 'post',
   path: '/api/contents/{content}/kid-overrides',
   tag: 'overrides',
-  summary: 'Gives the content keys that a rule matches another kid',
-  description: 'A rule of a track type, a period index, both or neither.',
+  summary: 'Adds a rule that gives content keys another kid',
+  description: 'A rule matches a track type, a period index, both or neither.',
   scope: 'keys:write',
   params: contentParams,
   body: z.strictObject({ ...KidOverride.shape, ...given }),
@@ -148,12 +148,12 @@ export const removeRule = operation({
   path: '/api/contents/{content}/kid-overrides',
   tag: 'overrides',
   summary: 'Removes a rule for kids',
-  description: 'The rule of exactly that track type and period index. It must be forced, with a reason.',
+  description: 'Removes the rule with exactly this track type and period index. Requires `force` and a reason.',
   scope: 'keys:write',
   params: contentParams,
   query: z.strictObject({
     intendedTrackType: trackType.optional(),
-    periodIndex: count(0, 4_294_967_295, 'Absent: the rule for any.', 7).optional(),
+    periodIndex: count(0, 4_294_967_295, 'Absent: the rule for any index.', 7).optional(),
     ...forced,
   }),
   answer: Removed,

@@ -11,13 +11,15 @@ export const resolve = operation({
   method: 'post',
   path: '/api/resolve',
   tag: 'licence servers',
-  summary: 'The keys of kids that encryptors were given',
+  summary: 'Resolves kids to the keys that encryptors received',
   description:
-    'For a licence server. It creates nothing and refuses what players are refused. Recorded in the audit log before a key leaves. With `encryption` the keys are readable to the holder of the private key alone. An answer is never remembered, so an Idempotency-Key does nothing here.',
+    'For a licence server. It creates nothing, and rejects what players cannot have: expired and destroyed contents. The audit log records it before a key leaves. With `encryption`, only the holder of the private key can read the keys; a client with pinned recipients must use it. Answers are never stored, so an Idempotency-Key has no effect.',
   scope: 'keys:resolve',
   body: z.strictObject({
     kids: z.array(kid).min(1).max(256),
-    contentId: contentIdText.optional().meta({ description: 'Without it the kids are looked for in every content.' }),
+    contentId: contentIdText
+      .optional()
+      .meta({ description: 'Default: Keyspring looks for the kids in every content.' }),
     contentKeyClass: contentKeyClass.optional(),
     encryption: z
       .strictObject({

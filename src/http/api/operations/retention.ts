@@ -9,7 +9,7 @@ import { operation } from '../operation.ts'
 const Class = z
   .strictObject({
     name: z.string(),
-    keepSeconds: z.number().optional().meta({ description: 'After the last request; absent: for ever.' }),
+    keepSeconds: z.number().optional().meta({ description: 'After the last request. Absent: permanently.' }),
     graceSeconds: z.number(),
     afterwards: z.enum(['gone', 'regenerate']),
   })
@@ -22,18 +22,18 @@ export const show = operation({
   method: 'get',
   path: '/api/retention',
   tag: 'retention',
-  summary: 'The retention classes, and which one a content has',
-  description: 'By the rules of the configuration as they are now.',
+  summary: 'Shows the retention classes, and the class of a content',
+  description: 'By the current rules of the configuration.',
   scope: 'keys:read',
   query: z.strictObject({
-    contentId: contentIdText.optional().meta({ description: 'A contentId as it is, stored or not.' }),
+    contentId: contentIdText.optional().meta({ description: 'A contentId, stored or not.' }),
   }),
   answer: z
     .strictObject({
       default: z.string(),
       classes: z.array(Class),
       content: z.strictObject({ contentId: contentIdText, class: z.string(), held: z.boolean() }).optional().meta({
-        description: 'What the rules say of `contentId`; the hold of an operator is told with the content.',
+        description: 'The rules for `contentId`. A hold by an operator is shown with the content instead.',
       }),
     })
     .meta({ id: 'Retention' }),
@@ -57,11 +57,11 @@ export const sweep = operation({
   method: 'post',
   path: '/api/sweep',
   tag: 'retention',
-  summary: 'Destroys what is due, or says what that is',
+  summary: 'Destroys the contents that are due, or lists them',
   description:
-    'What the sweeper does by itself every few minutes, for all tenants; it answers when it is done. With `dryRun` nothing is done, and the contents of the own tenant are told.',
+    'The same as the sweeper does every few minutes, for all tenants of the server. The answer comes when the sweep is done. With `dryRun`, it changes nothing and lists the contents of your tenant. Not for clients that are limited to some contents.',
   scope: 'admin',
-  query: z.strictObject({ dryRun: flag('Only say what is due.').optional() }),
+  query: z.strictObject({ dryRun: flag('List what is due, and change nothing.').optional() }),
   answer: z.union([SWEEP_REPORT, SWEEP_PLAN]),
   example: { looked: 3, expired: 1, destroyed: 1, adopted: 0, kept: 1, forgottenPeriods: 0, forgottenWrites: 0 },
   refusals: ['ERR_AUDIT_UNAVAILABLE'],
