@@ -25,6 +25,8 @@ export interface KeyToSignal {
   readonly contentId?: string
   /** Other kids of the content, for signalling that lists all kids. */
   readonly otherKids?: readonly string[]
+  /** The index of the key period, for `settings.widevine.cryptoPeriodIndex`. */
+  readonly periodIndex?: number
   /** The URL from which players download the key. HLS AES-128 and SAMPLE-AES with a clear key require it. */
   readonly keyUrl?: string
   /** The URL of the ClearKey licence service. DASH-IF ClearKey requires it. */
@@ -114,6 +116,7 @@ function inputOf(key: KeyToSignal): SignalInput {
     explicitIv: key.explicitIv && Buffer.from(sixteen(key.explicitIv, 'explicitIv')).toString('base64'),
     periodKids: kids,
     documentKids: kids,
+    periodIndex: key.periodIndex,
     get keyUrl() {
       return key.keyUrl ?? missing('keyUrl')
     },

@@ -72,7 +72,9 @@ describe('configurations in the documentation', () => {
   }
 
   test('the DRM systems to copy are those that the signalling is tested with', () => {
-    const copied = files.map(({ text }) => parse(text).drmSystems).find((systems) => systems?.length === 3)
+    const copied = files
+      .map(({ text }) => parse(text).drmSystems)
+      .find((systems) => systems?.length === DRM_SYSTEM_EXAMPLES.length)
     assert.deepEqual(copied, DRM_SYSTEM_EXAMPLES)
   })
 })

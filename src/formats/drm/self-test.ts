@@ -94,6 +94,7 @@ export function selfTestSignaling(systems: ReadonlyMap<SystemId, DrmSystem>): vo
         explicitIv: undefined,
         periodKids: [kid],
         documentKids: [kid],
+        periodIndex: undefined,
         keyUrl: '',
         clearKeyLicenseUrl: '',
         pssh: undefined,

@@ -5,11 +5,13 @@ import { readSkd } from './systems/fairplay.ts'
 import { xmlFragmentProblem } from './template/xml-fragment.ts'
 
 /** What no answer could be made with, each named by its member. Nothing wrong: an empty list. */
-export function problemsOfSettings({ playready, fairplay }: SignalingSettings): readonly string[] {
+export function problemsOfSettings({ widevine, playready, fairplay }: SignalingSettings): readonly string[] {
   const customAttributes = xmlFragmentProblem(playready.customAttributes ?? '')
   return [
     ...textProblems('playready.laUrl', playready.laUrl),
     ...textProblems('playready.luiUrl', playready.luiUrl),
+    ...textProblems('playready.dashLaUrl', playready.dashLaUrl),
+    ...textProblems('widevine.dashLaUrl', widevine.dashLaUrl),
     ...(customAttributes === undefined ? [] : [`playready.customAttributes: not well-formed XML: ${customAttributes}`]),
     ...skdProblems(fairplay.skd),
   ]

@@ -19,6 +19,8 @@ export interface SignalInput {
   readonly periodKids: readonly Kid[]
   /** The kids of the document, this one first. */
   readonly documentKids: readonly Kid[]
+  /** The index of the key period, for a key that has one key period with an index. */
+  readonly periodIndex: number | undefined
   /** Where a player fetches this key as 16 raw bytes. */
   readonly keyUrl: string
   /** Where a player posts a W3C ClearKey licence request for this content. */

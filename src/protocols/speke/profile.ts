@@ -33,7 +33,7 @@ export const DEFAULT_PROFILE: SignalingProfile = {
 export const MEDIAPACKAGE_V2_PROFILE: SignalingProfile = {
   ...DEFAULT_PROFILE,
   name: 'mediapackage-v2',
-  settings: { ...DEFAULT_SETTINGS, hls: { cencMethod: 'SAMPLE-AES' } },
+  settings: { ...DEFAULT_SETTINGS, hls: { ...DEFAULT_SETTINGS.hls, cencMethod: 'SAMPLE-AES' } },
   explicitIv: 'always',
 }
 

@@ -44,7 +44,9 @@ export class Signaler {
       const kid = key.answeredKid
       const pssh = content.pssh({ kid, contentKeyClass: key.contentKeyClass })?.[systemId]
       const others = otherKids(system, key, keys, documentKids, profile)
-      const memoKey = `${prefix}${systemId}${kid}${key.scheme}${key.answeredIv ?? ''}${others.join('')}`
+      const [period, otherPeriod] = key.periods
+      const periodIndex = otherPeriod === undefined ? period?.index : undefined
+      const memoKey = `${prefix}${systemId}${kid}${key.scheme}${key.answeredIv ?? ''}${periodIndex ?? ''}${others.join('')}`
       const known = pssh === undefined ? this.#memo.get(memoKey) : undefined
       if (known !== undefined) return known
       const elements = signalElements(system, {
@@ -54,6 +56,7 @@ export class Signaler {
         explicitIv: key.answeredIv,
         periodKids: [kid, ...others],
         documentKids: [kid, ...others],
+        periodIndex,
         keyUrl: this.#urls.keyUrl(ref, kid),
         clearKeyLicenseUrl,
         pssh,

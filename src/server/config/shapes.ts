@@ -31,15 +31,23 @@ const byTrackType = <T extends z.ZodType>(value: T) => byName(line, value)
 
 /** One signalling profile. A member that is left out is as in the shipped profile of its name, or in `default`. */
 export const SIGNALING_PROFILE = section({
-  widevine: section({ provider: line, contentId: yesOrNo, policy: line }).partial(),
+  widevine: section({
+    provider: line,
+    contentId: yesOrNo,
+    policy: line,
+    cryptoPeriodIndex: yesOrNo,
+    hlsKeyId: yesOrNo,
+    dashLaUrl: url,
+  }).partial(),
   playready: section({
     laUrl: url,
     luiUrl: url,
     customAttributes: templateText,
     kids: oneOf(['own', 'document']),
+    dashLaUrl: url,
   }).partial(),
   fairplay: section({ skd: line }).partial(),
-  hls: section({ cencMethod: oneOf(['SAMPLE-AES-CTR', 'SAMPLE-AES']) }).partial(),
+  hls: section({ cencMethod: oneOf(['SAMPLE-AES-CTR', 'SAMPLE-AES']), identityIv: yesOrNo }).partial(),
   explicitIv: oneOf(['by-scheme', 'always']),
   v1: section({ scheme: oneOf(['cenc', 'cbcs']) }).partial(),
   hdcp: byTrackType(section({ level: line, version: line }).partial()),
@@ -59,7 +67,7 @@ export const DRM_SYSTEM = section({
   psshData: section({
     template: templateText,
     syntax: oneOf(['text', 'json', 'xml']).optional(),
-    encoding: oneOf(['utf8', 'base64url', 'hex', 'base64']),
+    encoding: oneOf(['utf8', 'base64url', 'hex', 'base64', 'irdeto']),
   }).optional(),
   contentProtectionData: templateText.optional(),
   hlsAttributes: byName(line, line, 'attributes, each with its value').optional(),

@@ -32,6 +32,7 @@ export function inputWith(changes: Partial<SignalInput> = {}): SignalInput {
     explicitIv: undefined,
     periodKids: [KID],
     documentKids: [KID],
+    periodIndex: undefined,
     keyUrl: 'https://keys.example.com/k/9eb4050d-e44b-4802-932e-27d75083e266',
     clearKeyLicenseUrl: 'https://lic.example.com/clearkey',
     pssh: undefined,

@@ -1,4 +1,5 @@
 import { concat } from '../../../core/template.ts'
+import { explicitIvHlsHex } from '../explicit-iv.ts'
 import { hlsAttributeList } from '../hls.ts'
 import type { DrmSystemFacts, SignalInput, Signaling } from '../system.ts'
 
@@ -16,12 +17,15 @@ export function signalHlsSampleAes(input: SignalInput, system: DrmSystemFacts): 
 
 function signalKeyUrl(
   method: 'AES-128' | 'SAMPLE-AES',
-  { keyUrl }: SignalInput,
+  input: SignalInput,
   { keyFormat = 'identity' }: DrmSystemFacts,
 ): Signaling {
+  const { keyUrl, settings } = input
+  const iv = settings.hls.identityIv === true ? explicitIvHlsHex(input) : undefined
   return {
     hlsAttributes: hlsAttributeList(method, [
       ['URI', keyUrl],
+      ...(iv === undefined ? [] : [['IV', concat('0x', iv)] as const]),
       ['KEYFORMAT', keyFormat],
       ['KEYFORMATVERSIONS', KEY_FORMAT_VERSIONS],
     ]),

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { concat, type Template } from '../../../core/template.ts'
 import { base64Of } from '../base64.ts'
-import { cencPsshElement } from '../content-protection-data.ts'
+import { cencPsshElement, laurlElement } from '../content-protection-data.ts'
 import { givenPssh } from '../given-pssh.ts'
 import { hlsAttributeList, hlsMethod } from '../hls.ts'
 import { decodePlayReadyObject, playReadyObjectTemplate } from '../payloads/playready-object.ts'
@@ -21,6 +21,7 @@ export function signalPlayReady(input: SignalInput, system: DrmSystemFacts): Sig
       '<mspr:pro xmlns:mspr="urn:microsoft:playready">',
       objectBase64,
       '</mspr:pro>',
+      laurlElement(input.settings.playready.dashLaUrl),
     ),
     smoothProtectionHeader: object,
     ...(method === undefined

@@ -1,7 +1,7 @@
 import { concat, type Template } from '../../../core/template.ts'
-import type { SystemId } from '../../cenc.ts'
+import { type SystemId, uuidBytes } from '../../cenc.ts'
 import { base64Of } from '../base64.ts'
-import { cencPsshElement } from '../content-protection-data.ts'
+import { cencPsshElement, laurlElement } from '../content-protection-data.ts'
 import { givenPssh } from '../given-pssh.ts'
 import { hlsAttributeList, hlsMethod } from '../hls.ts'
 import { psshTemplate } from '../payloads/pssh.ts'
@@ -14,7 +14,7 @@ export function signalWidevine(input: SignalInput, { systemId, name, keyFormat =
   const method = hlsMethod(input.commonEncryptionScheme, input.settings)
   return {
     pssh,
-    contentProtectionData: cencPsshElement(pssh),
+    contentProtectionData: concat(cencPsshElement(pssh), laurlElement(input.settings.widevine.dashLaUrl)),
     ...(method === undefined
       ? {}
       : {
@@ -22,6 +22,9 @@ export function signalWidevine(input: SignalInput, { systemId, name, keyFormat =
             ['URI', concat('data:text/plain;base64,', base64Of(pssh))],
             ['KEYFORMAT', keyFormat],
             ['KEYFORMATVERSIONS', '1'],
+            ...(input.settings.widevine.hlsKeyId === true
+              ? [['KEYID', `0x${uuidBytes(input.kid).toString('hex').toUpperCase()}`] as const]
+              : []),
           ]),
         }),
   }
@@ -29,15 +32,18 @@ export function signalWidevine(input: SignalInput, { systemId, name, keyFormat =
 
 /** Field 9 is always written: without it many clients take a cbcs stream for cenc. */
 function widevinePssh(
-  { kid, contentId, commonEncryptionScheme, settings }: SignalInput,
+  { kid, contentId, commonEncryptionScheme, periodIndex, settings }: SignalInput,
   systemId: SystemId,
 ): Template<KeyFilling> {
-  const { provider, policy, contentId: withContentId } = settings.widevine
+  const { provider, policy, contentId: withContentId, cryptoPeriodIndex } = settings.widevine
+  // The field is a uint32.
+  const hasIndex = cryptoPeriodIndex === true && periodIndex !== undefined && periodIndex <= 0xffff_ffff
   const data = encodeWidevinePsshData({
     keyIds: [kid],
     protectionScheme: fourCc(commonEncryptionScheme),
     ...(provider === undefined ? {} : { provider }),
     ...(policy === undefined ? {} : { policy }),
+    ...(hasIndex ? { cryptoPeriodIndex: periodIndex } : {}),
     ...(withContentId ? { contentId: Buffer.from(contentId) } : {}),
   })
   return psshTemplate({

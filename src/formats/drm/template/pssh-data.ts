@@ -1,5 +1,5 @@
 import { KeyProviderError } from '../../../core/errors.ts'
-import { fillText, type Template, utf8Bytes } from '../../../core/template.ts'
+import { concat, fillText, type Template, utf8Bytes } from '../../../core/template.ts'
 import { DEFAULT_SETTINGS } from '../settings.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
 import { sampleFilling, sampleInput } from './sample.ts'
@@ -11,8 +11,11 @@ export interface PsshDataTemplate {
   readonly template: string
   /** Default `text`: nothing is escaped. */
   readonly syntax?: 'text' | 'json' | 'xml' | undefined
-  /** `utf8` and `base64url` (without padding) turn text into bytes; `hex` and `base64` spell bytes. */
-  readonly encoding: 'utf8' | 'base64url' | 'hex' | 'base64'
+  /**
+   * `utf8` and `base64url` (without padding) encode text; `hex` and `base64` are bytes. `irdeto` is UTF-8 text behind the head
+   * of Irdeto's boxes.
+   */
+  readonly encoding: 'utf8' | 'base64url' | 'hex' | 'base64' | 'irdeto'
 }
 
 /** The bytes, one character each, that `config` describes. Throws ERR_CONFIG_INVALID, naming `where`. */
@@ -29,6 +32,13 @@ const ENCODINGS: Readonly<Record<PsshDataTemplate['encoding'], ReadPsshData>> = 
   utf8({ template, syntax }, where) {
     const text = readTextTemplate(template, where)
     return (input) => utf8Bytes(printTextTemplate(text, syntax ?? 'text', input))
+  },
+  irdeto(config, where) {
+    const print = ENCODINGS.utf8(config, where)
+    return (input) => {
+      const text = print(input)
+      return concat(irdetoHead(text.text.length), text)
+    }
   },
   // Base64 without padding has no length to leave a hole of.
   base64url({ template, syntax }, where) {
@@ -85,6 +95,17 @@ const PROBLEMS: Readonly<
 function sample({ template }: PsshDataTemplate, syntax: 'json' | 'xml', where: string): string {
   const input = sampleInput('cenc', DEFAULT_SETTINGS)
   return fillText(printTextTemplate(readTextTemplate(template, where), syntax, input), sampleFilling())
+}
+
+/** Version 1, the size of the rest, and one record with its size, one character a byte. */
+function irdetoHead(size: number): string {
+  if (size > 0xffff) throw invalid(`the text of an Irdeto box has at most ${0xffff} bytes, got ${size}`)
+  const head = Buffer.alloc(9)
+  head.writeUInt8(1, 0)
+  head.writeUInt32BE(4 + size, 1)
+  head.writeUInt16BE(1, 5)
+  head.writeUInt16BE(size, 7)
+  return head.toString('latin1')
 }
 
 function bytes(text: string, encoding: 'hex' | 'base64'): Template<KeyFilling> {

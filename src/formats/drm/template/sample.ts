@@ -12,6 +12,7 @@ export function sampleInput(commonEncryptionScheme: CommonEncryptionScheme, sett
     explicitIv: 'derived',
     periodKids: [kid],
     documentKids: [kid],
+    periodIndex: 1,
     keyUrl: 'https://keys.example/k?a=1&b=2',
     clearKeyLicenseUrl: 'https://keys.example/c?a=1&b=2',
     pssh: undefined,

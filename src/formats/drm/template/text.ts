@@ -76,6 +76,7 @@ const VALUES: Readonly<Record<string, (input: SignalInput) => Part<KeyFilling> |
   kid: ({ kid }) => kid,
   kidHex: ({ kid }) => uuidBytes(kid).toString('hex'),
   kidBase64: ({ kid }) => uuidBytes(kid).toString('base64'),
+  kidTextBase64: ({ kid }) => Buffer.from(kid).toString('base64'),
   kidBase64Url: ({ kid }) => uuidBytes(kid).toString('base64url'),
   kidGuidBase64: ({ kid }) => guidBytes(kid).toString('base64'),
   kidGuidHex: ({ kid }) => guidBytes(kid).toString('hex'),

@@ -15,6 +15,7 @@ import {
   hlsAes128OfAws,
   hlsAttributesOf,
   hlsSampleAes,
+  IV,
   inputWith,
   KID,
   OTHER_KID,
@@ -118,4 +119,22 @@ describe('HLS with keys that are fetched as they are', () => {
     const { spekeMajors, systemId: id, contentKeyClass } = hlsAes128V1(systemId)
     assert.deepEqual([spekeMajors, id, contentKeyClass], [[1], systemId, 'clear'])
   })
+})
+
+describe('lines of clear keys with an IV', () => {
+  const settings = { ...DEFAULT_SETTINGS, hls: { ...DEFAULT_SETTINGS.hls, identityIv: true } }
+  const ivHex = Buffer.from(IV).toString('hex').toUpperCase()
+  for (const system of [hlsAes128, hlsAes128OfAws, hlsSampleAes]) {
+    test(`${system.name}: the returned IV, if one is returned`, () => {
+      const lineOf = (explicitIv: 'derived' | string | undefined) =>
+        decodedElements(system, { settings, explicitIv, keyUrl }).hlsMedia ?? ''
+      assert.equal(hlsAttributesOf(lineOf('derived')).IV, `0x${ivHex}`)
+      assert.equal(hlsAttributesOf(lineOf(Buffer.from(IV).toString('base64'))).IV, `0x${ivHex}`)
+      assert.equal(hlsAttributesOf(lineOf(undefined)).IV, undefined)
+      assert.equal(
+        hlsAttributesOf(decodedElements(system, { explicitIv: 'derived', keyUrl }).hlsMedia ?? '').IV,
+        undefined,
+      )
+    })
+  }
 })

@@ -179,3 +179,11 @@ describe('the ready-made box of an override', () => {
     assert.throws(() => playready.signal(inputWith({ pssh }), playready), { code: 'ERR_PLAYREADY_OBJECT_INVALID' })
   })
 })
+
+test('ContentProtectionData has the licence URL where the profile says so, behind the object', () => {
+  const settings = withSettings({ dashLaUrl: 'https://l.example/?a&b' })
+  assert.match(
+    decodedElements(playready, { settings }).contentProtectionData ?? '',
+    /<\/mspr:pro><dashif:Laurl xmlns:dashif="https:\/\/dashif.org\/CPS">https:\/\/l.example\/\?a&amp;b<\/dashif:Laurl>$/,
+  )
+})

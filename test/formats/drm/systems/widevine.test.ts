@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { signalElements } from '../../../../src/formats/drm/elements.ts'
+import { decodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
+import { decodeWidevinePsshData } from '../../../../src/formats/drm/payloads/widevine-pssh-data.ts'
 import {
   decodedElements,
   filled,
@@ -35,6 +37,35 @@ test('the HLS line is in the order of the MediaPackage guide', () => {
   const attributes = `METHOD=SAMPLE-AES,URI="data:text/plain;base64,${vector.wv_pssh_cbcs_b64}",KEYFORMAT="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed",KEYFORMATVERSIONS="1"`
   assert.equal(hlsMedia, `#EXT-X-KEY:${attributes}`)
   assert.equal(hlsMaster, `#EXT-X-SESSION-KEY:${attributes}`)
+})
+
+test('the HLS line has KEYID where the profile says so', () => {
+  const settings = settingsWith({ widevine: { contentId: false, hlsKeyId: true } })
+  const { hlsMedia = '', hlsMaster = '' } = decodedElements(widevine, { commonEncryptionScheme: 'cbcs', settings })
+  assert.deepEqual(hlsAttributesOf(hlsMedia), hlsAttributesOf(vector.hls_widevine))
+  assert.ok(hlsMedia.endsWith(',KEYFORMATVERSIONS="1",KEYID=0x9EB4050DE44B4802932E27D75083E266'))
+  assert.ok(hlsMaster.endsWith('KEYID=0x9EB4050DE44B4802932E27D75083E266'))
+})
+
+test('the pssh data has the index of the key period where the profile says so', () => {
+  const settings = settingsWith({ widevine: { contentId: false, cryptoPeriodIndex: true } })
+  const indexOf = (periodIndex: number | undefined) =>
+    decodeWidevinePsshData(decodePssh(fromBase64(pssh({ settings, periodIndex }) ?? '')).data).cryptoPeriodIndex
+  assert.equal(indexOf(7), 7)
+  assert.equal(indexOf(0), 0)
+  assert.equal(indexOf(4_294_967_295), 4_294_967_295)
+  assert.equal(indexOf(4_294_967_296), undefined)
+  assert.equal(indexOf(undefined), undefined)
+  assert.equal(pssh({ periodIndex: 7 }), vector.wv_pssh_cenc_b64)
+})
+
+test('ContentProtectionData has the licence URL where the profile says so', () => {
+  const settings = settingsWith({ widevine: { contentId: false, dashLaUrl: 'https://l.example/?a=1&b=<' } })
+  assert.equal(
+    decodedElements(widevine, { settings }).contentProtectionData,
+    `<cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">${vector.wv_pssh_cenc_b64}</cenc:pssh>` +
+      '<dashif:Laurl xmlns:dashif="https://dashif.org/CPS">https://l.example/?a=1&amp;b=&lt;</dashif:Laurl>',
+  )
 })
 
 test('ContentProtectionData is one cenc:pssh whose text is that of PSSH', () => {

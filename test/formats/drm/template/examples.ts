@@ -22,6 +22,26 @@ export const WISEPLAY: DrmSystemTemplate = {
     template: '{"version":"V1.0","kids":["{kidBase64}"],"contentID":"{contentIdBase64}","enschema":"{scheme}"}',
   },
   contentProtectionData: CENC_PSSH,
+  hlsAttributes: {
+    URI: 'data:text/plain;base64,{pssh}',
+    KEYFORMAT: 'urn:uuid:3d5e6d35-9b9a-41e8-b843-dd3c6e72c42c',
+    KEYFORMATVERSIONS: '1',
+  },
+}
+
+/** Irdeto: the box holds XML behind a head of its own. The ECM comes from Irdeto. */
+export const IRDETO: DrmSystemTemplate = {
+  name: 'Irdeto',
+  systemId: '80a6be7e-1448-4c37-9e70-d5aebe04c8d2',
+  commonEncryptionSchemes: ['cenc'],
+  psshData: {
+    syntax: 'xml',
+    encoding: 'irdeto',
+    template:
+      '<CCARMHEADER version="1.0"><DATA><PROTECTINFO><KID value="{kidTextBase64}"/></PROTECTINFO>' +
+      '<CCIS_URL>https://ccis.example.com</CCIS_URL></DATA></CCARMHEADER>',
+  },
+  contentProtectionData: CENC_PSSH,
 }
 
 /** Marlin: the MPD names the kid, the box, which has an id of its own, is empty (`marl` around an empty `mkid`). */
@@ -37,4 +57,4 @@ export const MARLIN: DrmSystemTemplate = {
 }
 
 /** Systems whose signalling is publicly known, to copy into a configuration. */
-export const DRM_SYSTEM_EXAMPLES: readonly DrmSystemTemplate[] = [NAGRA, WISEPLAY, MARLIN]
+export const DRM_SYSTEM_EXAMPLES: readonly DrmSystemTemplate[] = [NAGRA, WISEPLAY, IRDETO, MARLIN]

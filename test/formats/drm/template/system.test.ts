@@ -5,7 +5,7 @@ import { decodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
 import { type DrmSystemTemplate, drmSystemFromTemplate } from '../../../../src/formats/drm/template/system.ts'
 import { decodedElements, filled, hlsAttributesOf, IV, inputWith, KID, type SignalingVectors } from '../signaling.ts'
 import { fromBase64, fromHex, vectors } from '../vectors.ts'
-import { MARLIN, NAGRA, WISEPLAY } from './examples.ts'
+import { IRDETO, MARLIN, NAGRA, WISEPLAY } from './examples.ts'
 
 const vector = vectors<SignalingVectors>('signaling.json')
 const psshOf = (config: DrmSystemTemplate, changes = {}) =>
@@ -169,4 +169,30 @@ test('a line of a configured system is an attribute list', () => {
     URI: '"a,b=c"',
     KEYFORMAT: '"d"',
   })
+})
+
+test('Irdeto: XML behind the head of its boxes, as published boxes have it', () => {
+  // https://github.com/emarsden/pssh-box-rs, tests/parsing.rs: version 1, size of the rest, one record and its size.
+  const published = Buffer.from('AQAAAU0AAQFJPENDQVJNSEVBREVSIHZlcnNpb249IjEuMCI+', 'base64')
+  const { pssh } = signalElements(drmSystemFromTemplate(IRDETO), inputWith())
+  const { data } = decodePssh(fromBase64(filled(pssh) ?? ''))
+  const view = Buffer.from(data)
+  assert.deepEqual(view.subarray(0, 1), published.subarray(0, 1))
+  assert.equal(published.readUInt32BE(1) - published.readUInt16BE(7), view.readUInt32BE(1) - view.readUInt16BE(7))
+  assert.equal(view.readUInt32BE(1), view.length - 5)
+  assert.equal(view.readUInt16BE(5), published.readUInt16BE(5))
+  assert.equal(view.readUInt16BE(7), view.length - 9)
+  const xml = view.subarray(9).toString()
+  assert.ok(xml.startsWith(published.subarray(9).toString()))
+  assert.ok(xml.includes(`<KID value="${Buffer.from(KID).toString('base64')}"/>`))
+})
+
+test('WisePlay: HLS lines with the box', () => {
+  const { hlsMedia = '' } = decodedElements(drmSystemFromTemplate(WISEPLAY), { commonEncryptionScheme: 'cbcs' })
+  const { METHOD, URI, KEYFORMAT, KEYFORMATVERSIONS } = hlsAttributesOf(hlsMedia)
+  assert.deepEqual([METHOD, KEYFORMAT, KEYFORMATVERSIONS], ['SAMPLE-AES', `"urn:uuid:${WISEPLAY.systemId}"`, '"1"'])
+  assert.equal(
+    decodePssh(fromBase64((URI ?? '').replaceAll(/^"data:text\/plain;base64,|"$/g, ''))).systemId,
+    WISEPLAY.systemId,
+  )
 })

@@ -18,6 +18,7 @@ const VALUES: Readonly<Record<string, string>> = {
   kid: '9eb4050d-e44b-4802-932e-27d75083e266',
   kidHex: '9eb4050de44b4802932e27d75083e266',
   kidBase64: 'nrQFDeRLSAKTLifXUIPiZg==',
+  kidTextBase64: 'OWViNDA1MGQtZTQ0Yi00ODAyLTkzMmUtMjdkNzUwODNlMjY2',
   kidBase64Url: 'nrQFDeRLSAKTLifXUIPiZg',
   kidGuidBase64: 'DQW0nkvkAkiTLifXUIPiZg==',
   kidGuidHex: '0d05b49e4be40248932e27d75083e266',
