@@ -2,6 +2,7 @@ import { type Config, readConfig } from './config/config.ts'
 import { resolveSecretReferences } from './config/secret-references.ts'
 import type { ConfigSources } from './config/sources.ts'
 import { createLog, type Log } from './observe/log.ts'
+import { standardOutput } from './observe/log-output.ts'
 import { RunningServer } from './start.ts'
 import { packageVersion } from './version.ts'
 
@@ -68,11 +69,12 @@ export async function startOn(
   { migrate, onNotice }: StartOptions,
 ): Promise<{ readonly server: RunningServer; readonly log: Log }> {
   const version = packageVersion()
-  const [log, metrics, { assemble }] = await Promise.all([
-    createLog(config.logLevel),
+  const [metrics, { assemble }] = await Promise.all([
     import('./observe/metrics.ts').then(({ createMetrics }) => createMetrics(version)),
     import('./assemble/assemble.ts'),
   ])
+  const output = standardOutput(2, { sync: false, onLoss: metrics.logLost })
+  const log = await createLog(config.logLevel, output)
   const keyProvider = await assemble(config, log, metrics, { migrate })
   for (const notice of keyProvider.notices) onNotice(notice)
   try {

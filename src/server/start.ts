@@ -10,6 +10,7 @@ import { type RequestHandlers, requestHandlers, servesPlayers } from './assemble
 import type { Config } from './config/config.ts'
 import { readTls } from './config/files.ts'
 import { type Log, toLoggedError } from './observe/log.ts'
+import { LogSamples } from './observe/log-samples.ts'
 import type { Metrics } from './observe/metrics.ts'
 
 export interface ServerParts {
@@ -183,6 +184,7 @@ function listenAt(
   tls: TlsMaterial | undefined,
   handler: Handler,
 ): Promise<Listener> {
+  const samples = new LogSamples(() => performance.now())
   return Listener.open({
     host,
     port,
@@ -191,7 +193,9 @@ function listenAt(
     limits,
     onUnreadable: ({ status, peer, requestId }) => {
       metrics.unreadable(status)
-      log.warn({ requestId, status, peer }, 'not a request')
+      const suppressed = samples.take(peer ?? '')
+      if (suppressed === undefined) return
+      log.warn({ requestId, status, peer, ...(suppressed > 0 && { suppressed }) }, 'not a request')
     },
     onError: (error) => log.error({ error: toLoggedError(error) }, 'a reply could not be sent'),
   })

@@ -8,6 +8,7 @@ import type { ConfigFlags, ConfigSources } from '../../server/config/sources.ts'
 import { startOn } from '../../server/keyspring.ts'
 import { type Log, toLoggedError } from '../../server/observe/log.ts'
 import type { RunningServer } from '../../server/start.ts'
+import { Watchdog } from '../../server/watchdog.ts'
 import { EXIT } from '../shared/errors.ts'
 import { examples } from '../shared/options.ts'
 import { ServerFile } from '../shared/running-servers.ts'
@@ -57,9 +58,11 @@ async function serve({ config: file, migrate = false, ...flags }: ServeOptions, 
     log.warn({ error: toLoggedError(error) }, 'keyspring server reload cannot find this server'),
   )
   reloads.start(server, log, serverFile)
+  const watchdog = new Watchdog({ environment: world.env, pid: process.pid })
   const stopped = untilStopped(server, log, world)
   for (const line of greeting(config, server)) world.stderr.line(line)
   await stopped
+  watchdog.close()
   reloads.close()
   serverFile.close()
   log.flush()

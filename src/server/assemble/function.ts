@@ -8,6 +8,7 @@ import { resolveSecretReferences } from '../config/secret-references.ts'
 import type { ConfigSources } from '../config/sources.ts'
 import { emfSink } from '../observe/emf-sink.ts'
 import { createLog, type Log, toLoggedError } from '../observe/log.ts'
+import { standardOutput } from '../observe/log-output.ts'
 import { metricsOver } from '../observe/metrics.ts'
 import { assemble } from './assemble.ts'
 import { requestHandlers } from './request-handlers.ts'
@@ -60,7 +61,7 @@ export async function startFunction({ environment, version, write }: FunctionOpt
   const config = readConfig({ environment: { ...resolved, [SECRET_HASHES]: hash }, runsAs: 'function' })
   const sink = emfSink({ service: serviceOf(environment), now: () => Date.now() })
   const metrics = { ...metricsOver(sink, version), render: async () => NO_TEXT }
-  const log = await createLog(config.logLevel, { fileDescriptor: 1, sync: true })
+  const log = await createLog(config.logLevel, standardOutput(1, { sync: true, onLoss: metrics.logLost }))
   const keyProvider = await assemble(config, log, metrics, { keepsTime: false, auditSink: new AuditLines(write) })
   try {
     const callers = await keyProvider.callers.load(config)

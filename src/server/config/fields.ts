@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { toSystemId } from '../../formats/cenc.ts'
+import { isProtectedUrl } from '../delivery/post.ts'
 
 // Messages name what is expected and never the value: a value may be a secret in the wrong place.
 
@@ -89,11 +90,12 @@ export const storeName = text(
 )
 
 /** An http or https URL without a user name and a password: URLs are printed. */
-export const url = text('an http or https URL', (value) => {
-  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/i.test(value) || !URL.canParse(value)) return false
-  const { username, password } = new URL(value)
-  return username === '' && password === ''
-})
+export const url = text('an http or https URL', isUrl)
+/** An https URL; http is allowed to a loopback address only. For services that get or give secrets. */
+export const serviceUrl = text(
+  'an https URL, or an http URL of a loopback address',
+  (value) => isUrl(value) && isProtectedUrl(value),
+)
 export const origin = text(
   'an origin such as https://player.example.com, or *',
   (value) => value === '*' || (URL.canParse(value) && /^https?:/.test(value) && new URL(value).origin === value),
@@ -102,3 +104,9 @@ export const origin = text(
 export const urlQuery = text('characters of a query without & and quotes', (value) =>
   /^[\w.~!$()*+,;:@/?={}[\]-]{1,512}$/.test(value),
 )
+
+function isUrl(value: string): boolean {
+  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/i.test(value) || !URL.canParse(value)) return false
+  const { username, password } = new URL(value)
+  return username === '' && password === ''
+}

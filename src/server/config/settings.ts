@@ -23,6 +23,7 @@ import {
   postgresUrl,
   profileName,
   section,
+  serviceUrl,
   setting,
   sha256Hex,
   storeName,
@@ -63,7 +64,7 @@ export const SECTIONS = {
   host: setting(host.default('127.0.0.1'), 'The address to listen on. An address that other machines can reach requires [clients](#clients) or `allowAnonymous`, and `publicUrl`.', 'value'),
   port: setting(wholeNumber(0, 65_535).default(8_080), 'The port, 0 to 65535. `0` chooses a free port and prints it.', 'value'),
   data: setting(fileName.default('./data'), 'The directory of the store (`keyspring.db`) and of `root.key`. A relative path starts at the directory of the configuration file. Keyspring creates the directory and its parents.', 'value'),
-  store: setting(storeName.default('sqlite'), '`sqlite`; `postgres://user:password@host:port/database` for [several nodes](guides/run-several-nodes.md), best set through `KEYSPRING_STORE_FILE`; `dynamodb` for [a table of Amazon DynamoDB](guides/run-on-dynamodb.md); or `memory`, for tests: all keys are lost when the process ends.', 'value'),
+  store: setting(storeName.default('sqlite'), '`sqlite`; `postgres://user:password@host:port/database` for [several nodes](guides/run-several-nodes.md), best set through `KEYSPRING_STORE_FILE`, with verified TLS except to this machine or with `sslmode=disable`; `dynamodb` for [a table of Amazon DynamoDB](guides/run-on-dynamodb.md); or `memory`, for tests: all keys are lost when the process ends.', 'value'),
   postgres: group({
     replicas: setting(list(postgresUrl).default([]), 'URLs of read replicas. Keyspring reads contents from a replica that has them, and asks the primary for everything else.', 'value'),
     connections: setting(wholeNumber(1, 1_000).default(10), 'Connections of one process to each server, 1 to 1000.', 'value'),
@@ -74,7 +75,7 @@ export const SECTIONS = {
   dynamodb: group({
     table: setting(text('the name of a table', (value) => /^[\w.-]{3,255}$/.test(value)).optional(), 'The table: partition key `pk` and sort key `sk`, both strings; time to live on `ttl`. The AWS SDK finds the credentials.', 'value'),
     region: setting(line.optional(), 'The region. Not set: the AWS SDK chooses it.', 'value'),
-    endpoint: setting(url.optional(), 'An endpoint other than the one of the region.', 'value'),
+    endpoint: setting(serviceUrl.optional(), 'An endpoint other than the one of the region: https, or http on loopback.', 'value'),
     timeoutMs: setting(timeoutMs, 'How long one call may take, all attempts included, 100 to 60000 ms.', 'value'),
     eraseAfterDays: setting(wholeNumber(1, 3_650).default(90), 'Days after its expiry when DynamoDB erases the secret of a content, even if no node sweeps, 1 to 3650. It must be longer than every `grace`. Content that never expires, or is under legal hold, is never erased.', 'value'),
   }),
@@ -88,11 +89,11 @@ export const SECTIONS = {
     awsKms: group({
       keyId: setting(line.optional(), 'ID, ARN or `alias/…` of a symmetric key. The AWS SDK finds the credentials.', 'value'),
       region: setting(line.optional(), 'The region. Not set: the AWS SDK chooses it.', 'value'),
-      endpoint: setting(url.optional(), 'An endpoint other than the one of the region.', 'value'),
+      endpoint: setting(serviceUrl.optional(), 'An endpoint other than the one of the region: https, or http on loopback.', 'value'),
       timeoutMs: setting(timeoutMs, 'How long a call to KMS may take, 100 to 60000 ms.', 'value'),
     }),
     vault: group({
-      url: setting(url.optional(), 'The URL of Vault, such as `https://vault.example.com:8200`.', 'value'),
+      url: setting(serviceUrl.optional(), 'The URL of Vault, such as `https://vault.example.com:8200`: https, or http on loopback.', 'value'),
       key: setting(line.optional(), 'The name of a transit key of type aes256-gcm96.', 'value'),
       mount: setting(text('a path', (value) => /^[\w./-]{1,256}$/.test(value)).default('transit'), 'The mount path of the transit engine.', 'value'),
       token: setting(line.optional(), 'A token that may encrypt and decrypt with the key. Best set through `KEYSPRING_ROOT_KEY_VAULT_TOKEN_FILE`.', 'value'),
@@ -205,7 +206,7 @@ export const SECTIONS = {
       keyFiles: setting(list(keyFile).default([]), 'Further such secrets, each as `ID=FILE`. Use two for a rotation.'),
     }),
     callback: group({
-      url: setting(url.optional(), 'The service that decides.'),
+      url: setting(serviceUrl.optional(), 'The service that decides: https, or http on loopback.'),
       timeoutMs: setting(milliseconds(10, 30_000, 2_000), 'How long the service may take, 10 to 30000 ms. After that no key leaves.'),
       maxTtlSeconds: setting(wholeNumber(0, 86_400).default(300), 'How long a decision is used at most, 0 to 86400 s.'),
     }),

@@ -12,7 +12,7 @@ import { readWebhookSecret } from '../../operations/events/sign.ts'
 import type { Emit, EventType } from '../../operations/ports/events.ts'
 import { accessKeyIn, EventBus } from './event-bus.ts'
 import { appendEvents, deadLetters, keepPending, readPending } from './event-files.ts'
-import { postEvents, webhookUrlProblem } from './post.ts'
+import { isProtectedUrl, postEvents, webhookUrlProblem } from './post.ts'
 
 export interface EventDeliveriesOptions
   extends Pick<DeliveryOptions, 'onOutcome' | 'onError' | 'schedule' | 'maxAttempts' | 'maxQueued'> {
@@ -73,6 +73,12 @@ export class EventDeliveries {
 function openBus(bus: string, { onOutcome, onError }: EventDeliveriesOptions): EventBus {
   const { AWS_REGION: region, AWS_ENDPOINT_URL_EVENTBRIDGE: endpoint } = process.env
   const accessKey = accessKeyIn(process.env)
+  if (endpoint !== undefined && !isProtectedUrl(endpoint)) {
+    throw new KeyProviderError(
+      'ERR_CONFIG_INVALID',
+      'AWS_ENDPOINT_URL_EVENTBRIDGE: expected an https URL, or an http URL of a loopback address',
+    )
+  }
   if (region === undefined || accessKey === undefined) {
     throw new KeyProviderError(
       'ERR_CONFIG_INVALID',

@@ -14,14 +14,19 @@ interface WebhookOptions {
 
 const GONE = 410
 
+/** Whether traffic to a URL is protected: https, or http to a loopback address. */
+export function isProtectedUrl(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return protocol === 'https:' || (protocol === 'http:' && isLoopbackAddress(host))
+}
+
 /** The problem of the URL of a webhook, or undefined. Events name contents and clients, so they leave this machine only over TLS. */
 export function webhookUrlProblem(url: string): string | undefined {
   if (!URL.canParse(url)) return 'expected a URL'
-  const { protocol, hostname, username, password } = new URL(url)
+  const { username, password } = new URL(url)
   if (username !== '' || password !== '') return 'expected a URL without a user and password: events are signed'
-  if (protocol === 'https:') return undefined
-  const host = hostname.replace(/^\[(.*)\]$/, '$1')
-  return protocol === 'http:' && isLoopbackAddress(host) ? undefined : 'expected https, but for a loopback address'
+  return isProtectedUrl(url) ? undefined : 'expected an https URL, or an http URL of a loopback address'
 }
 
 /** Posts signed events to the receiver at `url`. A redirect is a failure: the event would go to a place that is not configured. */

@@ -1,13 +1,14 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import type { LogOutput } from './log-output.ts'
 
-/** What a log line may say. No other member gets into the log: no body, no header, no key. */
+/** The members of a log line. Nothing else gets into the log: no body, no header, no key. */
 export interface LogFields {
   readonly requestId?: string | undefined
   readonly route?: string | undefined
   readonly status?: number | undefined
   readonly code?: string | undefined
   readonly problem?: string | undefined
-  /** Why and where, beside a fixed message. */
+  /** Reason and place, besides a fixed message. */
   readonly detail?: string | undefined
   readonly tenant?: string | undefined
   readonly client?: string | undefined
@@ -17,13 +18,15 @@ export interface LogFields {
   readonly keys?: number | undefined
   readonly first?: boolean | undefined
   readonly lost?: number | undefined
+  /** Lines of the same peer and error that were not written. */
+  readonly suppressed?: number | undefined
   readonly settings?: readonly string[] | undefined
   readonly ms?: number | undefined
   readonly error?: LoggedError | undefined
 }
 
 /** An error as the log shows it. */
-export interface LoggedError {
+interface LoggedError {
   readonly name: string
   readonly code: string | undefined
   readonly message: string
@@ -39,25 +42,13 @@ export interface Log {
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
-  /** Writes what is still held back: before the process ends. */
+  /** Writes pending lines. Call it before the process ends. */
   flush(): void
 }
 
-export interface LogDestination {
-  readonly fileDescriptor: number
-  /** Whether a line is written when the call that logs it returns. */
-  readonly sync: boolean
-}
-
-const STANDARD_ERROR: LogDestination = { fileDescriptor: 2, sync: false }
-
 /** A log of the lines from `level` on. */
-export async function createLog(
-  level: LogLevel | 'silent',
-  { fileDescriptor, sync }: LogDestination = STANDARD_ERROR,
-): Promise<Log> {
+export async function createLog(level: LogLevel | 'silent', output: Pick<LogOutput, 'write' | 'flush'>): Promise<Log> {
   const { pino } = await import('pino')
-  const destination = pino.destination({ dest: fileDescriptor, sync })
   const logger = pino(
     {
       level,
@@ -65,7 +56,7 @@ export async function createLog(
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination,
+    { write: (line: string) => output.write(line) },
   )
   const write = (to: LogLevel) => (fields: LogFields, message: string) => logger[to](fields, message)
   return {
@@ -73,14 +64,20 @@ export async function createLog(
     info: write('info'),
     warn: write('warn'),
     error: write('error'),
-    flush: () => destination.flushSync(),
+    flush: () => output.flush(),
   }
 }
 
-/** What the log shows of something thrown. A stack only where the error was not foreseen. */
+/** A thrown value as the log shows it. Only an unforeseen error has its stack. */
 export function toLoggedError(thrown: unknown, depth = 3): LoggedError {
   if (!(thrown instanceof Error)) {
-    return { name: typeof thrown, code: undefined, message: 'thrown, but no error', stack: undefined, cause: undefined }
+    return {
+      name: typeof thrown,
+      code: undefined,
+      message: 'a thrown value that is no error',
+      stack: undefined,
+      cause: undefined,
+    }
   }
   const { name, message, cause } = thrown
   return {

@@ -113,6 +113,7 @@ export const METRICS = {
   auditFailures: counter('audit_write_errors_total', 'Writes of the audit log that failed', []),
   auditLost: counter('audit_lost_records_total', 'Records of the audit log that were lost', []),
   eventQueue: gauge('event_queue_events', 'Events that wait to be delivered', []),
+  logLost: counter('log_lost_lines_total', 'Log lines that the output did not take', []),
   events: counter('events_total', 'Events, by what became of them', ['type', 'outcome']),
 } satisfies Readonly<Record<string, MetricDefinition>>
 

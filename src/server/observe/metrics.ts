@@ -60,6 +60,8 @@ export interface Metrics {
   auditFailed(): void
   auditLost(records: number): void
   event(type: EventType, outcome: EventOutcome): void
+  /** Log lines that the output did not take. */
+  logLost(lines: number): void
   readonly render: RenderMetrics
 }
 
@@ -134,6 +136,7 @@ export function metricsOver(sink: MetricSink, version: string): Omit<Metrics, 'r
     auditFailed: () => sink.record('auditFailures', 1),
     auditLost: (records) => sink.record('auditLost', records),
     event: (type, outcome) => sink.record('events', 1, type, outcome),
+    logLost: (lines) => sink.record('logLost', lines),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Route, RouteReply } from '../../http/route.ts'
 import { AccessError } from '../../protocols/playback/access.ts'
 import { SpekeError } from '../../protocols/speke/error.ts'
 import { type Log, type LogFields, toLoggedError } from './log.ts'
+import { LogSamples } from './log-samples.ts'
 import { codeLabel } from './measured.ts'
 import type { Metrics, SpekeVersionLabel } from './metrics.ts'
 
@@ -21,6 +22,7 @@ interface RequestObserverOptions {
 export class RequestObserver {
   readonly #options: RequestObserverOptions
   readonly #warnings: Warnings
+  readonly #samples = new LogSamples(() => performance.now())
 
   constructor(options: RequestObserverOptions) {
     this.#options = options
@@ -41,7 +43,9 @@ export class RequestObserver {
     if (error !== undefined) {
       metrics.refusal(codeLabel(error))
       countRejectedCaller(metrics, error, kind !== undefined)
-      logFailure(log, call, route, reply, error, durationMs)
+      const suppressed = this.#samples.take(`${call.address} ${codeLabel(error)}`)
+      if (suppressed === undefined) return
+      logFailure(log, call, route, reply, error, durationMs, suppressed)
     } else if (logRequests || issued?.first === true) {
       const { requestId, peer } = call
       log.info(
@@ -114,8 +118,10 @@ function logFailure(
   { status }: RouteReply,
   error: unknown,
   durationMs: number,
+  suppressed: number,
 ): void {
-  const fields = { requestId, route: route?.name, status, peer, ms: roundedMs(durationMs) }
+  const counted = suppressed > 0 ? { suppressed } : {}
+  const fields = { requestId, route: route?.name, status, peer, ms: roundedMs(durationMs), ...counted }
   if (status < 500 && error instanceof KeyProviderError) {
     log.warn({ ...fields, ...whoAndWhy(error), code: error.code, problem: error.message }, 'refused')
   } else {

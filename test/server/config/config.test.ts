@@ -260,6 +260,26 @@ test('a command that only opens the keys requires no public URL', () => {
   assert.equal(read({ flags: { host: '0.0.0.0' }, serves: false }).loopback, false)
 })
 
+for (const [path, yaml] of [
+  ['playback.callback.url', 'playback: { access: callback, callback: { url: URL } }'],
+  ['rootKey.vault.url', 'rootKey: { kind: vault, vault: { url: URL, key: k, token: t } }'],
+  ['rootKey.awsKms.endpoint', 'rootKey: { kind: aws-kms, awsKms: { keyId: k, endpoint: URL } }'],
+  ['dynamodb.endpoint', 'store: dynamodb\ndynamodb: { table: keys, endpoint: URL }'],
+] as const) {
+  test(`${path} takes https off loopback only`, () => {
+    const problems = (url: string) => problemsOf({ file: fileOf(yaml.replace('URL', url)) })
+    for (const url of ['https://service.example.com', 'http://127.0.0.1:8200', 'http://[::1]:8200']) {
+      assert.deepEqual(problems(`"${url}"`), [], url)
+    }
+    for (const url of ['http://service.example.com', 'http://127.0.0.1.example.com']) {
+      assert.ok(
+        problems(`"${url}"`).some((one) => one.startsWith(`${path}: expected an https URL`)),
+        url,
+      )
+    }
+  })
+}
+
 test('the configuration is frozen, all the way down', () => {
   const config = fromYaml('contents: [{ contentId: a*, signalingProfile: default }]')
   const parts = [config, config.limits, config.speke.contract, config.contents, config.contents[0]]

@@ -50,7 +50,7 @@ export async function openPostgresPool(options: PostgresPoolOptions): Promise<Po
   const { default: pg } = await import('pg')
   const name = databaseName(url)
   const pool: Pool = new pg.Pool({
-    connectionString: url.reveal(),
+    connectionString: withVerifiedTls(url.reveal()),
     application_name: 'keyspring',
     max: connections,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -132,6 +132,21 @@ function runner(client: PoolClient): Run {
     return { rows: rows as Row[], count: rowCount ?? 0 }
   }
 }
+
+/**
+ * The URL with `sslmode=verify-full`, unless it sets `sslmode` itself or its host is this machine: passwords and keys at rest
+ * must not cross a network in plain text by default.
+ */
+export function withVerifiedTls(text: string): string {
+  if (!URL.canParse(text)) return text
+  const { hostname, searchParams } = new URL(text)
+  const host = searchParams.get('host') ?? hostname
+  const isLocal = host === '' || host.startsWith('/') || LOOPBACK.test(host)
+  if (isLocal || searchParams.has('sslmode') || searchParams.has('ssl')) return text
+  return `${text}${text.includes('?') ? '&' : '?'}sslmode=verify-full`
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/
 
 /** Host, port and database of a URL. */
 function databaseName(url: Secret<string>): string {
