@@ -52,6 +52,16 @@ export function readContentKeyPeriods(elements: readonly XmlElement[]): readonly
   })
 }
 
+/** The end of a period in the form of its start: as sent, or computed from its duration; undefined for a period without times. */
+export function periodEnd({ start, end, duration }: ContentKeyPeriod): string | undefined {
+  const seconds = duration === undefined ? undefined : DURATION_SECONDS.read(duration)
+  if (end !== undefined || start === undefined || seconds === undefined) return end
+  const from = DATE_TIME.read(start)
+  if (from !== undefined) return new Date(from + seconds * 1_000).toISOString()
+  const offset = DURATION_SECONDS.read(start)
+  return offset === undefined ? undefined : `PT${offset + seconds}S`
+}
+
 function readInterval(element: XmlElement): (typeof INTERVALS)[number] | undefined {
   const [interval, other] = INTERVALS.filter(({ from, to }) => has(element, from) || has(element, to))
   if (other !== undefined)

@@ -1,5 +1,6 @@
 import { detached } from '../../core/detached.ts'
 import type { CommonEncryptionScheme, Kid } from '../../formats/cenc.ts'
+import { type ContentKeyPeriod, periodEnd } from '../../formats/cpix/content-key-period.ts'
 import { overrideKids } from '../../keys/content/kid-overrides.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { KidOverride } from '../../keys/ports/content-store.ts'
@@ -59,13 +60,13 @@ export function ledgerEntries(
     periods: new Set(key.periods),
     entry: ledgerKey(request, key, systemsOf.get(key.kid) ?? []),
   }))
-  return periods.map((period) => ({
+  return periods.map((period, i) => ({
     tenant: caller.tenant,
     contentId: request.contentId,
-    periodId: detached(period?.id ?? ''),
+    periodId: period === undefined ? '' : period.id === undefined ? unnamed(period, i) : detached(period.id),
     periodIndex: period?.index,
     periodStart: period?.start && detached(period.start),
-    periodEnd: period?.end && detached(period.end),
+    periodEnd: endOf(period),
     // A key whose rules name no period is valid in every period.
     keys: entries
       .filter((key) => period === undefined || key.periods.size === 0 || key.periods.has(period))
@@ -84,4 +85,14 @@ function ledgerKey({ version }: SpekeDocument, key: AnsweredKey, systems: readon
     intendedTrackTypes: key.intendedTrackTypes.map(detached),
     systemIds: systems.map(({ system }) => system.systemId),
   }
+}
+
+function endOf(period: ContentKeyPeriod | undefined): string | undefined {
+  const end = period && periodEnd(period)
+  return end && detached(end)
+}
+
+/** The name of a period without an id. The empty name means that a document has no periods. */
+function unnamed({ index }: ContentKeyPeriod, position: number): string {
+  return index === undefined ? `period-${position + 1}` : `index-${index}`
 }

@@ -142,3 +142,55 @@ test('no key, IV, document key or check value is in the file of the store, whate
   const leaks = secrets.filter((secret) => secret !== '' && bytes.includes(secret))
   assert.deepEqual(leaks, [])
 })
+
+describe('the key periods of CPIX 2.4', () => {
+  const START = '2026-11-21T00:00:00Z'
+  const forms: Readonly<Record<string, readonly [attributes: string, id: string, start?: string, end?: string]>> = {
+    'start and end': [`id="p" start="${START}" end="2026-11-21T01:00:00Z"`, 'p', START, '2026-11-21T01:00:00Z'],
+    'start and duration': [`id="p" start="${START}" duration="PT1H"`, 'p', START, '2026-11-21T01:00:00.000Z'],
+    offsets: ['id="p" startOffset="PT0S" endOffset="PT1H"', 'p', 'PT0S', 'PT1H'],
+    'an offset and a duration': ['id="p" startOffset="PT1H" duration="PT30M"', 'p', 'PT1H', 'PT5400S'],
+    'an index and no id': ['index="7"', 'index-7'],
+    'a start, a duration and no id': [
+      `start="${START}" duration="PT1H"`,
+      'period-1',
+      START,
+      '2026-11-21T01:00:00.000Z',
+    ],
+  }
+  for (const [name, [attributes, id, start, end]] of Object.entries(forms)) {
+    test(`with ${name} come back as sent, and the ledger records their bounds`, async () => {
+      const { transfer, recorded, store, create } = transferring()
+      const rule = attributes.startsWith('id=')
+        ? `<ContentKeyUsageRuleList><ContentKeyUsageRule kid="${KID}"><KeyPeriodFilter periodId="p"/></ContentKeyUsageRule></ContentKeyUsageRuleList>`
+        : ''
+      const period = `<ContentKeyPeriod ${attributes}/>`
+      const xml = `<CPIX contentId="movie" version="2.4" xmlns="urn:dashif:org:cpix"><ContentKeyList><ContentKey kid="${KID}"/></ContentKeyList><DRMSystemList><DRMSystem kid="${KID}" systemId="${WIDEVINE}"/></DRMSystemList><ContentKeyPeriodList>${period}</ContentKeyPeriodList>${rule}</CPIX>`
+      const posted = await post(transfer, xml)
+      assert.ok(posted.xml.includes(period))
+      assert.equal((await get(transfer)).xml, posted.xml)
+      assert.deepEqual((await post(transfer, xml)).status, 'completed')
+      const [entry] = recorded
+      assert.deepEqual([entry?.periodId, entry?.periodStart, entry?.periodEnd], [id, start, end])
+
+      // A content without a document gets one with the same periods.
+      await create('show')
+      await store.record(
+        recorded.slice(0, 1).map((one) => {
+          return { ...one, contentId: 'show', requests: 1, firstAt: 1, lastAt: 1, keepUntil: undefined }
+        }),
+      )
+      const made = elementsOf((await get(transfer, 'show')).document, 'ContentKeyPeriod')[0] ?? assert.fail()
+      assert.equal(attributeOf(made, 'id'), id)
+      assert.equal(attributeOf(made, 'end') ?? attributeOf(made, 'endOffset'), end)
+    })
+  }
+
+  test('of another duration are other key periods', async () => {
+    const { transfer } = transferring()
+    const xml = (duration: string) =>
+      `<CPIX contentId="movie" version="2.4" xmlns="urn:dashif:org:cpix"><ContentKeyList><ContentKey kid="${KID}"/></ContentKeyList><ContentKeyPeriodList><ContentKeyPeriod id="p" start="${START}" duration="${duration}"/></ContentKeyPeriodList></CPIX>`
+    await post(transfer, xml('PT1H'))
+    await assert.rejects(post(transfer, xml('PT2H')), { code: 'ERR_DOCUMENT_EXISTS' })
+  })
+})
