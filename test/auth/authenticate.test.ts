@@ -65,12 +65,12 @@ describe('Authenticator', () => {
     assert.equal(client.name, 'by token')
   })
 
-  test('a credential that is refused is not made up for by the certificate', async () => {
+  test('a wrong credential is rejected although the certificate is right', async () => {
     const error = await failure(presenting({ 'api-key': `${all.token}A` }, { clientCertificate }))
     assert.deepEqual([error.method, error.reason], ['token', 'mismatch'])
   })
 
-  test('refuses two credentials at once, be they of the same client', async () => {
+  test('rejects two credentials at once, also of the same client', async () => {
     const both = presenting({ authorization: basicOf(all.password), 'x-api-key': all.token })
     assert.equal((await failure(both)).reason, 'ambiguous')
     const rawHeaders = ['Authorization', basicOf(all.password), 'authorization', `Bearer ${all.token}`]
@@ -78,7 +78,7 @@ describe('Authenticator', () => {
     assert.equal((await failure(twice)).reason, 'ambiguous')
   })
 
-  test('offers every method that a caller can be told of, the strongest first and each once', async () => {
+  test('offers every method with a challenge, the strongest first and each once', async () => {
     const { reason, challenges } = await failure(presenting())
     assert.equal(reason, 'missing')
     const schemes = challenges.map((challenge) => challenge.replace(/nonce="[\w-]{40}"/, 'nonce=…'))
@@ -100,7 +100,7 @@ describe('Authenticator', () => {
     assert.equal((await failure(presenting({ 'x-speke-caller-arn': all.arn }))).reason, 'missing')
   })
 
-  test('a failure that is no refusal stays what it is', async () => {
+  test('passes on an error that is no AuthenticationError', async () => {
     const broken = new Authenticator([
       {
         name: 'broken',
@@ -114,7 +114,7 @@ describe('Authenticator', () => {
     assert.throws(() => broken.authenticate(presenting()), RangeError)
   })
 
-  test('with nobody configured every method refuses all that is presented', async () => {
+  test('with no clients configured every method rejects all that is presented', async () => {
     const clients = createClientDirectory()
     const nobody = new Authenticator([
       bearerToken({ clients, now }),
@@ -142,7 +142,7 @@ describe('Authenticator', () => {
   })
 })
 
-describe('no secret is told', () => {
+describe('no secret is shown', () => {
   const ha1 = digestSecret('encoder', all.realm, all.password)
   const bytes = [
     all.password,

@@ -30,7 +30,7 @@ describe('createRateLimit', () => {
     assert.deepEqual(take('a', 5), [GO, GO, GO, GO, 1])
   })
 
-  test('a request that waits as long as it is told goes through', () => {
+  test('a request that waits for Retry-After goes through', () => {
     let time = 0
     const slow = new RateLimit({ perSecond: 0.1, burst: 1, now: () => time })
     assert.equal(slow.take('a'), GO)

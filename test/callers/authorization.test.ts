@@ -61,7 +61,7 @@ describe('clients', () => {
     assert.deepEqual(other.keys, keys)
   })
 
-  test('without keys:issue nobody gets keys, and is told why in one word', async () => {
+  test('a client without keys:issue gets no keys, and the reason in one word', async () => {
     const { post, lines } = await serverOf({ reader: { scopes: ['keys:read'] } })
     const { status, text } = await post('reader')
     assert.deepEqual([status, text], [403, 'the client is not allowed to do this: scope'])
@@ -79,7 +79,7 @@ describe('clients', () => {
     assert.ok(!lines.some(({ fields }) => fields.first === true && fields.contentId === 'vod-1'))
   })
 
-  test('a content that is refused to a client is not made', async () => {
+  test('a content that a client may not have is not created', async () => {
     const { post } = await serverOf({ live: { contentIds: ['live-*'] }, all: {} })
     assert.equal((await post('live', requestFor({ contentId: 'vod' }))).status, 403)
     assert.equal((await post('all', requestFor({ contentId: 'vod' }))).status, 200)
@@ -91,7 +91,7 @@ describe('clients', () => {
   const other = certificateOf({ publicKey: rsaKeys(2048).publicKey })
   const recipientFingerprints = [new X509Certificate(pinned).fingerprint256]
 
-  test('keys are encrypted for pinned recipients alone', async () => {
+  test('keys are encrypted for pinned recipients only', async () => {
     const { post } = await serverOf({ packager: { recipientFingerprints }, any: {} })
     const ask = (name: string, ...certificates: readonly Uint8Array[]) =>
       post(name, requestFor({}, { deliveryData: certificates.map(recipient).join('') }))
@@ -111,7 +111,7 @@ describe('clients', () => {
     }
   })
 
-  test('a recipient that is not pinned is refused before anything is encrypted for it', async () => {
+  test('a recipient that is not pinned is rejected before anything is encrypted for it', async () => {
     const { post } = await serverOf({ packager: { recipientFingerprints }, any: {} })
     // Nothing can be encrypted with its key: whoever tries to is refused otherwise.
     const xml = requestFor({}, { deliveryData: recipient(certificateOf({ publicKey: evenPublicKey() })) })
@@ -127,7 +127,7 @@ describe('clients', () => {
     assert.ok(!Buffer.from(await psshOf('plain'), 'base64').includes('marked'))
   })
 
-  test('a credential is refused before its time and from its end on', async () => {
+  test('a credential is rejected before its time and from its end on', async () => {
     const token = issueToken(randomBytes)
     const sha256 = Buffer.from(token.credential.sha256).toString('hex')
     for (const [validity, reason] of [
@@ -150,7 +150,7 @@ describe('clients', () => {
   })
 })
 
-test('a Digest nonce of one node is taken by every other of the store, after a reload too', async () => {
+test('a Digest nonce of one node is accepted by every other of the store, after a reload too', async () => {
   const store = memoryStore()
   const key = createSecretKey(randomBytes(32))
   const dataKeys = { current: async () => ({ generation: 1, key }), find: async () => key }
@@ -189,7 +189,7 @@ test('a Digest nonce of one node is taken by every other of the store, after a r
 })
 
 describe('limits for each client', () => {
-  test('one that asks too often is told when to come back, and the others are not', async () => {
+  test('a client that asks too often gets 429 with Retry-After, and the others do not', async () => {
     const yaml = 'limits: { clientRequestsPerSecond: 1, clientBurst: 3 }'
     const { post, lines } = await serverOf({ busy: {}, calm: {} }, yaml)
     const statuses = []
@@ -282,7 +282,7 @@ describe('a trusted proxy', () => {
     headers: { 'x-speke-version': '2.0', authorization: basicOf('correct horse battery'), ...more },
   })
 
-  test('takes Basic that came to it over TLS; from anyone else, or in the clear, it is refused', async () => {
+  test('accepts Basic that came to it over TLS; from anyone else, or in the clear, it is rejected', async () => {
     const { post } = await serverOf({ encoder: basic }, yaml)
     const ask = async (more: object): Promise<number> => (await post(undefined, requestFor(), more)).status
     assert.equal(await ask(from('10.0.0.1')), 200)
@@ -303,7 +303,7 @@ describe('a trusted proxy', () => {
   })
 })
 
-describe('credentials that nobody could ever prove are refused by name', () => {
+describe('credentials that no request can prove are rejected by name', () => {
   const invalid = async (clients: Readonly<Record<string, object>>, yaml: string, message: RegExp) =>
     assert.rejects(serverOf(clients, yaml), { code: 'ERR_CONFIG_INVALID', message })
 

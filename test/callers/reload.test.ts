@@ -42,7 +42,7 @@ function reloader(process: Awaited<ReturnType<typeof serve>>['process']): () => 
 }
 
 describe('SIGHUP', () => {
-  test('takes clients that were added, rotated and removed in the store', async () => {
+  test('accepts clients that were added, rotated and removed in the store', async () => {
     const file = configOf('')
     const { process, url } = await serve(file)
     const reload = reloader(process)
@@ -116,7 +116,7 @@ describe('SIGHUP', () => {
     assert.equal((await process.done).code, 0)
   })
 
-  test('a client of the configuration that cannot be read is refused, and the old ones stay', async () => {
+  test('a client of the configuration that cannot be read is rejected, and the old ones stay', async () => {
     const file = configOf('')
     const token = await tokenOf(file, 'add', '--name', 'live')
     const { process, url } = await serve(file)

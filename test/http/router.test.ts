@@ -24,7 +24,7 @@ function handlerOf(more: Partial<Route> = {}) {
   return { failures, get: async (path: string, method = 'GET') => handler(callOf(method, path)) }
 }
 
-test('a path with {} is served whatever stands there, and told what did', async () => {
+test('a path with {} is served with any text in its place, and the route gets the text', async () => {
   const { get } = handlerOf()
   assert.equal((await get('/a/1/2')).body, '["1","2"]')
   assert.equal((await get('/a/1/2/?q=/3')).body, '["1","2"]')
@@ -83,7 +83,7 @@ describe('one path that several routes serve', () => {
       assert.match(String((await handler(callOf('HEAD', path))).body), /^GET /)
     })
 
-    test(`${path} refuses another method and names every one it takes`, async () => {
+    test(`${path} rejects another method and names every one it takes`, async () => {
       const { status, headers } = await handler(callOf('PATCH', path))
       assert.deepEqual([status, headers.allow], [405, 'GET, HEAD, POST, PUT, DELETE'])
     })

@@ -25,7 +25,7 @@ test('reads a password with colons', () => {
 })
 
 describe('basic', () => {
-  test('takes the right password, and again without another hash', async () => {
+  test('accepts the right password, and again without another hash', async () => {
     const method = make()
     const presented = presenting({ authorization: `Basic ${ALADDIN}` })
     assert.equal(await verified(method, presented), ENCODER)
@@ -81,20 +81,20 @@ describe('basic', () => {
     await refuses(method, presented, 'mismatch')
   })
 
-  test('refuses a wrong password and an unknown user alike', async () => {
+  test('rejects a wrong password and an unknown user alike', async () => {
     const method = make()
     await refuses(method, presenting({ authorization: `Basic ${encoded('Aladdin', 'open')}` }), 'mismatch')
     await refuses(method, presenting({ authorization: `Basic ${encoded('Jafar', 'open sesame')}` }), 'unknown')
   })
 
-  test('refuses the credential with any character changed', async () => {
+  test('rejects the credential with any character changed', async () => {
     const method = make()
     for (const changed of flips(ALADDIN)) {
       await refuses(method, presenting({ authorization: `Basic ${changed}` }), 'mismatch', 'unknown', 'malformed')
     }
   })
 
-  test('refuses control characters: with a NUL behind it a password has the same hash', async () => {
+  test('rejects control characters: with a NUL behind it a password has the same hash', async () => {
     const method = make()
     for (const password of ['open sesame\u0000', 'open sesame\n', '\u0085open sesame']) {
       await refuses(method, presenting({ authorization: `Basic ${encoded('Aladdin', password)}` }), 'malformed')
@@ -109,7 +109,7 @@ describe('basic', () => {
     assert.deepEqual(method.challenges?.(presenting()), ['Basic realm="keyspring", charset="UTF-8"'])
   })
 
-  test('refuses a password hash that it did not write, without showing it', async () => {
+  test('rejects a password hash that it did not write, without showing it', async () => {
     const method = basic({ clients: directoryOf({ ...credential, passwordHash: 'hunter2' }), now, randomBytes, realm })
     await assert.rejects(
       async () => method.verify(presenting({ authorization: `Basic ${ALADDIN}` })),
@@ -118,7 +118,7 @@ describe('basic', () => {
   })
 })
 
-test('refuses a realm that would break out of its quotes', () => {
+test('rejects a realm that would break out of its quotes', () => {
   for (const bad of ['', 'a"b', 'a\\b', 'a\r\nb', 'é']) {
     assert.throws(() => basic({ clients: directoryOf(), now, randomBytes, realm: bad }), { code: 'ERR_CONFIG_INVALID' })
   }

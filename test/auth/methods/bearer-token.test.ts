@@ -15,25 +15,25 @@ describe('bearerToken', () => {
     ['x-api-key', token],
     ['api-key', token],
   ] as const) {
-    test(`takes a token in ${header}: ${value.slice(0, 7)}…`, async () => {
+    test(`accepts a token in ${header}: ${value.slice(0, 7)}…`, async () => {
       assert.equal(await verified(method, presenting({ [header]: value })), ENCODER)
     })
   }
 
-  test('refuses a token with any character changed', async () => {
+  test('rejects a token with any character changed', async () => {
     for (const changed of flips(token)) {
       await refuses(method, presenting({ 'x-api-key': changed }), 'unknown', 'mismatch', 'malformed')
     }
   })
 
-  test('refuses every truncation, and a character more', async () => {
+  test('rejects every truncation, and a character more', async () => {
     for (let length = 0; length < token.length; length++) {
       await refuses(method, presenting({ 'x-api-key': token.slice(0, length) }), 'mismatch', 'malformed')
     }
     await refuses(method, presenting({ 'x-api-key': `${token}A` }), 'mismatch')
   })
 
-  test('refuses two tokens, even the same', async () => {
+  test('rejects two tokens, even the same', async () => {
     const both = { authorization: `Bearer ${token}`, 'x-api-key': token }
     await refuses(method, presenting(both), 'ambiguous')
     const rawHeaders = ['X-API-Key', token, 'x-api-key', token]

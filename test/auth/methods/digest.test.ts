@@ -114,13 +114,13 @@ describe('digest', () => {
   })
 
   for (const algorithm of ['SHA-256', 'MD5'] as const) {
-    test(`takes the right answer by ${algorithm}`, async () => {
+    test(`accepts the right answer by ${algorithm}`, async () => {
       const made = make()
       assert.equal(await verified(made.method, answering(challenged(made), { algorithm })), ENCODER)
     })
   }
 
-  test('takes the nonce of another node that has the same key', async () => {
+  test('accepts the nonce of another node that has the same key', async () => {
     assert.equal(await verified(make().method, answering(challenged(make()))), ENCODER)
   })
 
@@ -133,7 +133,7 @@ describe('digest', () => {
     assert.equal(await verified(made.method, presenting({ authorization })), ENCODER)
   })
 
-  test('refuses a wrong password, an unknown user and a user of another realm', async () => {
+  test('rejects a wrong password, an unknown user and a user of another realm', async () => {
     const made = make()
     const nonce = challenged(made)
     await refuses(made.method, answering(nonce, { password: 'Circle Of Life' }), 'mismatch')
@@ -142,19 +142,19 @@ describe('digest', () => {
     await refuses(moved.method, answering(nonce), 'unknown')
   })
 
-  test('refuses an answer that was made for another path or method', async () => {
+  test('rejects an answer that was made for another path or method', async () => {
     const made = make()
     const nonce = challenged(made)
     await refuses(made.method, answering(nonce, { uri: '/other' }), 'malformed')
     await refuses(made.method, answering(nonce, { signedMethod: 'GET' }), 'mismatch')
   })
 
-  test('refuses an algorithm that is not offered', async () => {
+  test('rejects an algorithm that is not offered', async () => {
     const made = make({ algorithms: ['SHA-256'] })
     await refuses(made.method, answering(challenged(made), { algorithm: 'MD5' }), 'malformed')
   })
 
-  test('refuses an answer with any character of a value changed', async () => {
+  test('rejects an answer with any character of a value changed', async () => {
     const made = make()
     const given = String(answering(challenged(made)).headers.authorization)
     for (const name of ['username', 'realm', 'nonce', 'uri', 'cnonce', 'nc', 'qop', 'response']) {
@@ -168,7 +168,7 @@ describe('digest', () => {
     await verified(made.method, presenting({ authorization: given }))
   })
 
-  test('refuses what lacks a parameter, or has one twice', async () => {
+  test('rejects what lacks a parameter, or has one twice', async () => {
     const made = make()
     const given = String(answering(challenged(made)).headers.authorization)
     for (const name of ['username', 'realm', 'nonce', 'uri', 'cnonce', 'nc', 'qop', 'response']) {
@@ -199,7 +199,7 @@ describe('digest', () => {
     await refuses(make().method, answering('dcd98b7102dd2f0e8b11d0f600bfb0c093'), 'stale')
   })
 
-  test('takes each count of a nonce once', async () => {
+  test('accepts each count of a nonce once', async () => {
     const made = make()
     const nonce = challenged(made)
     await verified(made.method, answering(nonce, { nc: '00000001' }))
@@ -241,7 +241,7 @@ describe('DigestNonces', () => {
     }
   }
 
-  test('takes counts out of order, each once, and none that is far behind', () => {
+  test('accepts counts out of order, each once, and none that is far behind', () => {
     const { issue, use } = nonces()
     const nonce = issue()
     const uses = [5, 3, 4, 3, 5, 40, 9, 8, 41, 40, 39].map((count) => use(nonce, count))
@@ -252,7 +252,7 @@ describe('DigestNonces', () => {
     )
   })
 
-  test('every count of a window is taken once, in any order', () => {
+  test('every count of a window is accepted once, in any order', () => {
     const { issue, use } = nonces()
     const nonce = issue()
     const counts = Array.from({ length: 31 }, (_, at) => ((at * 7) % 31) + 1)
@@ -271,7 +271,7 @@ describe('DigestNonces', () => {
     assert.deepEqual(again, ['stale', 'stale', 'replayed', 'replayed', 'replayed'])
   })
 
-  test('refuses a nonce with any character changed, and one from the future', () => {
+  test('rejects a nonce with any character changed, and one from the future', () => {
     const { issue, use } = nonces()
     for (const changed of flips(issue())) assert.equal(use(changed, 1), 'stale')
     const ahead = new DigestNonces({
@@ -294,7 +294,7 @@ describe('readAuthParams', () => {
     )
   })
 
-  test('refuses what is malformed', () => {
+  test('rejects what is malformed', () => {
     for (const text of ['a', 'a=', '=1', 'a=1 b=2', 'a="1', 'a=1,A=2', 'a="1"2', ',a=1']) {
       assert.equal(readAuthParams(text), undefined, text)
     }

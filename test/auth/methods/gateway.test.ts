@@ -45,7 +45,7 @@ describe('gateway', () => {
     assert.equal(method.recognizes(presenting(identity, { clientCertificate: stranger })), false)
   })
 
-  test('refuses a secret with any character changed, whatever the certificate', async () => {
+  test('rejects a secret with any character changed, whatever the certificate', async () => {
     for (const changed of flips(secret)) {
       await refuses(method, presenting({ ...identity, 'x-gateway-secret': changed }, { clientCertificate }), 'mismatch')
     }
@@ -64,13 +64,13 @@ describe('gateway', () => {
     )
   })
 
-  test('refuses a caller that is not configured, and a gateway that names none', async () => {
+  test('rejects a caller that is not configured, and a gateway that names none', async () => {
     const other = { 'x-speke-account': '999999999999', 'x-gateway-secret': secret }
     await refuses(method, presenting(other), 'unknown')
     await refuses(method, presenting({ 'x-gateway-secret': secret }), 'unknown')
   })
 
-  test('refuses identity headers that contradict each other, come twice or are none', async () => {
+  test('rejects identity headers that contradict each other, come twice or are none', async () => {
     const proof = { 'x-gateway-secret': secret }
     await refuses(method, presenting({ ...identity, ...proof, 'x-speke-account': '999999999999' }), 'ambiguous')
     const rawHeaders = ['X-Speke-Account', ACCOUNT, 'x-speke-account', ACCOUNT]

@@ -47,7 +47,7 @@ const bearing = (token: string) => presenting({ authorization: `Bearer ${token}`
 
 describe('jwt', () => {
   for (const [alg, { privateKey }] of Object.entries(pairs)) {
-    test(`takes a token by ${alg}, twice`, async () => {
+    test(`accepts a token by ${alg}, twice`, async () => {
       const { method } = await make()
       const token = await minted({ alg, key: privateKey })
       for (const _ of [1, 2]) assert.equal(await verified(method, bearing(token)), ENCODER)
@@ -66,12 +66,12 @@ describe('jwt', () => {
     ['without the claim that names the client', { sub: undefined }, 'malformed'],
     ['whose claim is no text', { sub: 7 }, 'malformed'],
   ] as const) {
-    test(`refuses a token ${what}`, async () => {
+    test(`rejects a token ${what}`, async () => {
       await refuses((await make()).method, bearing(await minted({ payload })), reason)
     })
   }
 
-  test('refuses alg none', async () => {
+  test('rejects alg none', async () => {
     const header = Buffer.from('{"alg":"none"}').toString('base64url')
     const payload = Buffer.from(JSON.stringify(CLAIMS)).toString('base64url')
     const method = (await make()).method
@@ -79,14 +79,14 @@ describe('jwt', () => {
     await refuses(method, bearing(`${header}.${payload}.`), 'mismatch', 'malformed')
   })
 
-  test('refuses the public key taken as the secret of HS256', async () => {
+  test('rejects the public key used as the secret of HS256', async () => {
     const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' })
     const signing = `${Buffer.from('{"alg":"HS256","kid":"RS256"}').toString('base64url')}.${Buffer.from(JSON.stringify(CLAIMS)).toString('base64url')}`
     const forged = `${signing}.${createHmac('sha256', pem).update(signing).digest('base64url')}`
     await refuses((await make()).method, bearing(forged), 'mismatch')
   })
 
-  test('refuses a symmetric key even where the key set has one', async () => {
+  test('rejects a symmetric key even where the key set has one', async () => {
     const secret = createSecretKey(Buffer.alloc(32, 7))
     const withSecret = { keys: [...jwks.keys, { ...(await exportJWK(secret)), kid: 'HS256', alg: 'HS256' }] }
     await refuses(
@@ -96,14 +96,14 @@ describe('jwt', () => {
     )
   })
 
-  test('refuses an algorithm that is not listed, and a key that is not in the set', async () => {
+  test('rejects an algorithm that is not listed, and a key that is not in the set', async () => {
     await refuses((await make({ algorithms: ['EdDSA'] })).method, bearing(await minted()), 'mismatch')
     await refuses((await make()).method, bearing(await minted({ kid: 'unheard of' })), 'unknown')
     const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
     await refuses((await make()).method, bearing(await minted({ key: other.privateKey })), 'mismatch')
   })
 
-  test('refuses a token with any character changed', async () => {
+  test('rejects a token with any character changed', async () => {
     const { method } = await make()
     const token = await minted({ alg: 'EdDSA', key: ed.privateKey })
     for (const changed of flips(token)) {
@@ -115,7 +115,7 @@ describe('jwt', () => {
     }
   })
 
-  test('a token that was verified is refused when it has expired', async () => {
+  test('a token that was verified is rejected when it has expired', async () => {
     const { method, wait } = await make()
     const token = await minted()
     await verified(method, bearing(token))
@@ -128,12 +128,12 @@ describe('jwt', () => {
     await refuses((await make({ clients })).method, bearing(await minted()), 'unknown')
   })
 
-  test('takes the client from the claim that is configured', async () => {
+  test('reads the client from the configured claim', async () => {
     const { method } = await make({ clientClaim: 'azp' })
     assert.equal(await verified(method, bearing(await minted({ payload: { sub: 'x', azp: 'encoder-7' } }))), ENCODER)
   })
 
-  test('refuses a very long token unread', async () => {
+  test('rejects a very long token unread', async () => {
     await refuses((await make()).method, bearing(`${'a'.repeat(9_000)}.b.c`), 'malformed')
   })
 })

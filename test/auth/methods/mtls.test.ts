@@ -67,7 +67,7 @@ describe('mtls', () => {
     }
   })
 
-  test('refuses a fingerprint with any character changed', async () => {
+  test('rejects a fingerprint with any character changed', async () => {
     for (const changed of flips(fingerprint)) {
       const clientCertificate = certificateOf({ fingerprint256: changed })
       await refuses(method, presenting({}, { clientCertificate }), 'unknown')
@@ -80,7 +80,7 @@ describe('mtls', () => {
     assert.equal(await verified(named, presenting({}, { clientCertificate })), ENCODER)
   })
 
-  test('refuses a certificate whose names are of two clients', async () => {
+  test('rejects a certificate whose names are of two clients', async () => {
     const clients = createClientDirectory([
       { client: ENCODER, credentials: [credentialOf('DNS:a')] },
       { client: { ...ENCODER, name: 'other' }, credentials: [credentialOf('DNS:b')] },
@@ -89,7 +89,7 @@ describe('mtls', () => {
     await refuses(mtls({ clients, now }), presenting({}, { clientCertificate }), 'ambiguous')
   })
 
-  test('takes Client-Cert from a trusted proxy, and goes by it rather than by the proxy’s own certificate', async () => {
+  test('accepts Client-Cert from a trusted proxy, and goes by it rather than by the proxy’s own certificate', async () => {
     const clientCertificate = certificateOf({ fingerprint256: 'ff' })
     const given = presenting({ 'client-cert': example }, { ...BEHIND_PROXY, clientCertificate })
     for (const _ of [1, 2]) assert.equal(await verified(method, given), ENCODER)
@@ -99,7 +99,7 @@ describe('mtls', () => {
     assert.equal(method.recognizes(presenting({ 'client-cert': example })), false)
   })
 
-  test('refuses a Client-Cert that is malformed or comes twice', async () => {
+  test('rejects a Client-Cert that is malformed or comes twice', async () => {
     await refuses(method, presenting({ 'client-cert': ':AAAA:' }, BEHIND_PROXY), 'malformed')
     const rawHeaders = ['Client-Cert', example, 'Client-Cert', example]
     await refuses(method, presenting({ 'client-cert': example }, { ...BEHIND_PROXY, rawHeaders }), 'ambiguous')

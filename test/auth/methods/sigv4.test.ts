@@ -67,7 +67,7 @@ describe('the signing test suite of AWS', () => {
     }
   }
 
-  test('refuses get-header-key-duplicate, which AWS takes: one of the values would be a guess', async () => {
+  test('rejects get-header-key-duplicate, which AWS takes: one of the values would be a guess', async () => {
     const authorization =
       'AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, SignedHeaders=host;my-header1;x-amz-date, Signature=c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea'
     const rawHeaders = [
@@ -131,12 +131,12 @@ describe('sigV4', () => {
     "/a:b@c!$&'()*+,;=~?x=a:b",
     '/?a',
   ]) {
-    test(`takes what signSigV4 signs: ${rawPath}`, async () => {
+    test(`accepts what signSigV4 signs: ${rawPath}`, async () => {
       assert.equal(await verified(make(), signed({ rawPath })), ENCODER)
     })
   }
 
-  test('takes what @smithy/signature-v4 signs', async () => {
+  test('accepts what @smithy/signature-v4 signs', async () => {
     const signer = new SignatureV4({
       ...scope,
       sha256: Sha256,
@@ -163,7 +163,7 @@ describe('sigV4', () => {
     }
   })
 
-  test('refuses an Authorization with any character of a value changed', async () => {
+  test('rejects an Authorization with any character of a value changed', async () => {
     const given = signed()
     const authorization = String(given.headers.authorization)
     for (const name of ['Credential', 'SignedHeaders', 'Signature']) {
@@ -177,7 +177,7 @@ describe('sigV4', () => {
 
   const TIME_OR_MISMATCH = ['mismatch', 'malformed', 'expired', 'not-yet-valid'] as const
 
-  test('refuses a request with any byte of body, path or a signed header changed', async () => {
+  test('rejects a request with any byte of body, path or a signed header changed', async () => {
     const method = make()
     const given = signed()
     for (const changed of flips(BODY))
@@ -202,7 +202,7 @@ describe('sigV4', () => {
     await refuses(make(), { ...given, body: async () => Buffer.from('<other/>') }, 'body-mismatch')
   })
 
-  test('takes a body that is not signed only where that is allowed', async () => {
+  test('accepts a body that is not signed only where that is allowed', async () => {
     const headers = { host: 'keys.example', 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }
     const signer = new SignatureV4({
       ...scope,
@@ -216,19 +216,19 @@ describe('sigV4', () => {
     assert.equal(await verified(make({ allowUnsignedPayload: true }), given), ENCODER)
   })
 
-  test('takes five minutes of skew and no more', async () => {
+  test('accepts five minutes of skew and no more', async () => {
     for (const skew of [-300_000, 300_000]) assert.equal(await verified(make(), signed({}, NOW + skew)), ENCODER)
     await refuses(make(), signed({}, NOW - 301_000), 'expired')
     await refuses(make(), signed({}, NOW + 301_000), 'not-yet-valid')
   })
 
-  test('refuses another service, and another region where one is configured', async () => {
+  test('rejects another service, and another region where one is configured', async () => {
     await refuses(make(), signed({}, NOW, issued, { ...scope, service: 's3' }), 'mismatch')
     await refuses(make({ region: 'us-east-1' }), signed(), 'mismatch')
     assert.equal(await verified(make({ region: 'eu-west-1' }), signed()), ENCODER)
   })
 
-  test('refuses a signature that leaves out Host or X-Amz-Date, or names a header that is not there', async () => {
+  test('rejects a signature that leaves out Host or X-Amz-Date, or names a header that is not there', async () => {
     const given = signed()
     const authorization = String(given.headers.authorization)
     const many = Array.from({ length: 65 }, (_, at) => `a${at}`).join(';')
@@ -244,25 +244,25 @@ describe('sigV4', () => {
     }
   })
 
-  test('refuses headers that come twice', async () => {
+  test('rejects headers that come twice', async () => {
     const given = signed()
     const rawHeaders = Object.entries(given.headers).flatMap(([name, value]) => [name, String(value)])
     assert.equal(await verified(make(), { ...given, rawHeaders }), ENCODER)
     await refuses(make(), { ...given, rawHeaders: [...rawHeaders, 'X-AMZ-Date', '20261121T190000Z'] }, 'ambiguous')
   })
 
-  test('refuses an unknown access key and another secret', async () => {
+  test('rejects an unknown access key and another secret', async () => {
     await refuses(make(), signed({}, NOW, { ...issued, accessKeyId: 'KSNOBODY' }), 'unknown')
     await refuses(make(), signed({}, NOW, issueAccessKey(randomBytes)), 'unknown')
     await refuses(make(), signed({}, NOW, { ...issued, secretAccessKey: new Secret('guess') }), 'mismatch')
   })
 
-  test('refuses a request target that is no visible ASCII', async () => {
+  test('rejects a request target that is no visible ASCII', async () => {
     await refuses(make(), { ...signed(), rawPath: '/\ud800' }, 'malformed')
   })
 })
 
-test('signSigV4 refuses a query that has no sure canonical form', () => {
+test('signSigV4 rejects a query that has no sure canonical form', () => {
   for (const query of ['a=b+c', 'a=%']) {
     assert.throws(() => signed({ rawPath: `/?${query}` }), { code: 'ERR_CONFIG_INVALID' })
   }

@@ -33,13 +33,13 @@ for (const { name, origin, request, signature } of vectors) {
     const signed = Buffer.from(signature, 'base64')
     test('signs to it', () => assert.equal(signWidevineRequest(signer, bytes).toString('base64'), signature))
     test('verifies it', () => assert.ok(verifyWidevineRequest(signer, bytes, signed)))
-    test('refuses it with any byte changed, and any truncation', () => {
+    test('rejects it with any byte changed, and any truncation', () => {
       for (const at of signed.keys()) {
         assert.equal(verifyWidevineRequest(signer, bytes, signed.with(at, (signed[at] ?? 0) ^ 1)), false)
         assert.equal(verifyWidevineRequest(signer, bytes, signed.subarray(0, at)), false)
       }
     })
-    test('refuses it for a request with any byte changed', () => {
+    test('rejects it for a request with any byte changed', () => {
       for (const at of bytes.keys()) {
         assert.equal(verifyWidevineRequest(signer, bytes.with(at, (bytes[at] ?? 0) ^ 1), signed), false)
       }
@@ -47,7 +47,7 @@ for (const { name, origin, request, signature } of vectors) {
   })
 }
 
-test('takes a hash that is padded with zeros', () => {
+test('accepts a hash that is padded with zeros', () => {
   const request = Buffer.from(vectors[0]?.request ?? '')
   const zeroPadded = Buffer.from('ga80QzRuUM+jnPcoR6UWsyYm/fUukDOI6RfhE6SbMt4=', 'base64')
   assert.ok(verifyWidevineRequest(signer, request, zeroPadded))
@@ -66,13 +66,13 @@ describe('a signer by RSA', () => {
     assert.equal(verifyWidevineRequest(checking, Buffer.from('{}'), signature), false)
   })
 
-  test('is stored as its public key alone', () => {
+  test('is stored as its public key only', () => {
     const stored = decodeWidevineSigner('rsa', encodeWidevineSigner(signing))
     assert.equal(stored.key.type, 'public')
     assert.ok(verifyWidevineRequest(stored, request, signWidevineRequest(signing, request)))
   })
 
-  test('is refused below 2048 bits', () => {
+  test('is rejected below 2048 bits', () => {
     const { privateKey: weak } = generateKeyPairSync('rsa', { modulusLength: 1024 })
     assert.throws(() => rsaSigner(pemOf(weak)), { code: 'ERR_CONFIG_INVALID' })
   })
@@ -84,7 +84,7 @@ test('decodeWidevineSigner inverts encodeWidevineSigner', () => {
   assert.deepEqual(signWidevineRequest(stored, request), signWidevineRequest(signer, request))
 })
 
-test('an AES signer of other sizes is refused', () => {
+test('an AES signer of other sizes is rejected', () => {
   assert.throws(() => aesSigner(KEY.subarray(16), IV), { code: 'ERR_CONFIG_INVALID' })
   assert.throws(() => aesSigner(KEY, KEY), { code: 'ERR_CONFIG_INVALID' })
 })

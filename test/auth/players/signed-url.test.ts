@@ -42,11 +42,11 @@ describe('signed URLs', () => {
     assert.throws(() => check(whole), refused('mismatch'))
   })
 
-  test('are refused with any character changed', () => {
+  test('are rejected with any character changed', () => {
     for (const changed of flips(query)) assert.throws(() => check(changed), { code: 'ERR_UNAUTHENTICATED' }, changed)
   })
 
-  test('are refused with another expiry or key id', () => {
+  test('are rejected with another expiry or key id', () => {
     const params = { expires: query.slice(8, 18), key: 'k1', signature: query.split('signature=')[1] ?? '' }
     const changed = (one: Partial<typeof params>) => new URLSearchParams({ ...params, ...one }).toString()
     check(changed({}))
@@ -56,7 +56,7 @@ describe('signed URLs', () => {
     assert.throws(() => check(changed({ key: 'k3' })), refused('unknown'))
   })
 
-  test('are refused when a parameter is missing or comes twice', () => {
+  test('are rejected when a parameter is missing or comes twice', () => {
     assert.throws(() => check(''), refused('missing'))
     assert.throws(() => check(query.replace(/&signature.*/, '')), refused('mismatch'))
     assert.throws(() => check(`${query}&expires=9999999999`), refused('ambiguous'))

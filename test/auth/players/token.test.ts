@@ -56,7 +56,7 @@ describe('player tokens', () => {
       for (const _ of [1, 2]) assert.deepEqual(await verify(token), grant)
     })
 
-    test(`by ${algorithm} are refused with any character changed`, async () => {
+    test(`by ${algorithm} are rejected with any character changed`, async () => {
       const { verify } = make()
       const token = await mintPlayerToken(signing(algorithm), grant, NOW)
       for (const changed of flips(token)) {
@@ -68,7 +68,7 @@ describe('player tokens', () => {
     })
   }
 
-  test('are refused after their time, even when they were verified before', async () => {
+  test('are rejected after their time, even when they were verified before', async () => {
     const { verify, wait } = make()
     const token = await mintPlayerToken(signing('HS256'), grant, NOW)
     await verify(token)
@@ -76,13 +76,13 @@ describe('player tokens', () => {
     await assert.rejects(verify(token), refused('expired'))
   })
 
-  test('are refused by another key of the same id', async () => {
+  test('are rejected by another key of the same id', async () => {
     const key = createSecretKey(randomBytes(32))
     const token = await mintPlayerToken({ id: 'HS256', algorithm: 'HS256', key }, grant, NOW)
     await assert.rejects(make().verify(token), refused('mismatch'))
   })
 
-  test('are refused when the public key is taken as the secret of HS256', async () => {
+  test('are rejected when the public key is used as the secret of HS256', async () => {
     const parts = [
       { alg: 'HS256', kid: 'RS256' },
       { ...grant, aud: PLAYER_AUDIENCE, exp: NOW / 1_000 + 60 },
@@ -93,7 +93,7 @@ describe('player tokens', () => {
     await assert.rejects(make().verify(forged), refused('mismatch'))
   })
 
-  test('are refused without a signature', async () => {
+  test('are rejected without a signature', async () => {
     const parts = [{ alg: 'none' }, { ...grant, aud: PLAYER_AUDIENCE, exp: NOW / 1_000 + 60 }]
     const text = parts.map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
     await assert.rejects(make().verify(`${text}.`), { code: 'ERR_UNAUTHENTICATED' })
@@ -107,7 +107,7 @@ describe('player tokens', () => {
     ['kids that are none', { kids: ['nonsense'] }],
     ['kids that are no list', { kids: kid }],
   ] as const) {
-    test(`are refused with ${what}`, async () => {
+    test(`are rejected with ${what}`, async () => {
       const payload = {
         tenant: 'studio',
         contentIds: ['movie'],
@@ -120,7 +120,7 @@ describe('player tokens', () => {
     })
   }
 
-  test('of another audience or without an expiry are refused', async () => {
+  test('of another audience or without an expiry are rejected', async () => {
     const other = await mintPlayerToken(signing('HS256'), grant, NOW, 'keyspring')
     await assert.rejects(make().verify(other), refused('mismatch'))
     const endless = await new SignJWT({ tenant: 'studio', contentIds: ['*'], aud: PLAYER_AUDIENCE })
@@ -143,7 +143,7 @@ describe('player tokens', () => {
   })
 })
 
-test('a grant covers its tenant, contents and kids alone', () => {
+test('a grant covers its tenant, contents and kids only', () => {
   const here = { tenant: 'studio', contentId: 'movie-1' }
   assert.ok(grantCovers(grant, here))
   assert.ok(grantCovers(grant, here, kid))

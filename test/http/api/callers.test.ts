@@ -8,7 +8,7 @@ const pathOf = (path: string) => path.replace('{content}', 'movie').replace('{ki
 
 describe('scopes', () => {
   for (const { id, method, path, scope } of OPERATIONS) {
-    test(`${id} needs ${scope}, and no other scope will do`, async () => {
+    test(`${id} requires ${scope}, and no other scope will do`, async () => {
       const { ask } = apiWorld()
       const enough: readonly Scope[] = scope === 'keys:read' || scope === 'keys:write' ? [scope, 'admin'] : [scope]
       for (const one of SCOPES) {
@@ -39,7 +39,7 @@ describe('clients of some contents', () => {
     )
   })
 
-  test('are told nothing of others by where a page ends, nor by how full it is', async () => {
+  test('learn nothing of others from the end or the size of a page', async () => {
     const { ask, issue } = apiWorld()
     for (const contentId of ['live-1', 'secret-film', 'live-2', 'secret-show']) await issue(contentId)
     const listed: string[] = []
@@ -59,7 +59,7 @@ describe('clients of some contents', () => {
     assert.deepEqual(guess.json, never.json)
   })
 
-  test('are given the key of their content where another has the same kid, and not told which', async () => {
+  test('get the key of their content if another has the same kid, and not the name of the other', async () => {
     const { ask, issue } = apiWorld()
     const [key] = await issue('live-1')
     await issue('secret-film', [KID, OTHER_KID])
@@ -73,7 +73,7 @@ describe('clients of some contents', () => {
     assert.ok(!text.includes('secret'))
   })
 
-  test('are told of a kid of another content what they are told of one that never was', async () => {
+  test('get the same answer for a kid of another content as for one that never existed', async () => {
     const { ask, issue } = apiWorld()
     const never = await ask('GET', `/api/kids/${KID}`, { as })
     await issue('movie')
@@ -146,7 +146,7 @@ describe('tenants', () => {
   })
 })
 
-test('a page of another origin is refused, whatever it asks for', async () => {
+test('rejects a page of another origin, whatever it asks for', async () => {
   const { ask } = apiWorld()
   for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }, { origin: 'null' }]) {
     const { status, json } = await ask('POST', '/api/sweep', { headers })

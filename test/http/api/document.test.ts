@@ -135,7 +135,7 @@ describe('every operation', () => {
       }
     })
 
-    test(`${operationId} refuses what it does not know as it is described`, async () => {
+    test(`${operationId} rejects what it does not know as it is described`, async () => {
       const at = path.replace('{content}', 'live-1').replace('{kid}', KID)
       const type = Object.keys(requestBody?.content ?? {})[0]
       const headers: Record<string, string> = type === undefined ? {} : { 'content-type': type }

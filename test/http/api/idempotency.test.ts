@@ -25,7 +25,7 @@ describe('a write with an idempotency key', () => {
     assert.equal(audit.filter(({ outcome }) => outcome === 'begun').length, 1)
   })
 
-  test('is refused with another body, path or query', async () => {
+  test('is rejected with another body, path or query', async () => {
     const { ask, issue } = apiWorld()
     await issue('movie')
     await ask('PUT', HOLD, once('a'))
@@ -50,7 +50,7 @@ describe('a write with an idempotency key', () => {
     assert.equal(other.json.code, 'ERR_IDEMPOTENCY_CONFLICT')
   })
 
-  test('of many at once is done once: the others are told to ask again, or the answer', async () => {
+  test('of many at once is done once: the others get the answer, or 409', async () => {
     const { ask, issue, audit } = apiWorld()
     await issue('movie')
     const replies = await Promise.all(Array.from({ length: 20 }, () => ask('PUT', HOLD, once('a'))))
@@ -103,7 +103,7 @@ describe('a write with an idempotency key', () => {
     await store.close()
   })
 
-  test('is refused where the key could not be one', async () => {
+  test('is rejected where the key could not be one', async () => {
     const { ask } = apiWorld()
     for (const key of ['', 'a b', 'x'.repeat(129), 'é']) {
       const { status, json } = await ask('PUT', HOLD, once(key))

@@ -52,7 +52,7 @@ test('answers with the bytes, their length and the request id of the caller', as
   assert.ok(text.endsWith('\r\n\r\n<CPIX/>'))
 })
 
-test('what node lets through and RFC 9112 does not is refused: two Hosts, and HTTP/0.9', async () => {
+test('what node lets through and RFC 9112 does not is rejected: two Hosts, and HTTP/0.9', async () => {
   const server = await serve(handlerOf(echo).handler)
   for (const head of ['GET /livez HTTP/1.1\r\nHost: localhost\r\nhOST: localhost\r\n\r\n', 'GET /livez\r\n\r\n']) {
     assert.match(await exchange(server, head), /^HTTP\/1\.1 400 Bad Request\r\n/)
@@ -73,7 +73,7 @@ test('a body that comes in pieces is put together', async () => {
   assert.ok((await exchange(server, `${chunked}3\r\n<CP\r\n2\r\nIX\r\n2\r\n/>\r\n0\r\n\r\n`)).endsWith('<CPIX/>'))
 })
 
-test('a body announced as too large is refused unread', async () => {
+test('a body announced as too large is rejected unread', async () => {
   const { handler, observed } = handlerOf(() => assert.fail('answered'), { maxBodyBytes: 100 })
   const text = await exchange(await serve(handler), `${post(101)}${'x'.repeat(101)}`)
   assert.match(text, /^HTTP\/1\.1 413 /)
@@ -82,7 +82,7 @@ test('a body announced as too large is refused unread', async () => {
   assert.equal(observed[0]?.status, 413)
 })
 
-test('a body that turns out too large is refused on the way, and the refusal arrives', async () => {
+test('a body that turns out too large is rejected on the way, and the refusal arrives', async () => {
   const server = await serve(handlerOf(() => assert.fail('answered')).handler)
   const chunk = `40000\r\n${'x'.repeat(0x40000)}\r\n`
   const head = 'POST /copyProtection HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -154,7 +154,7 @@ test('requests sent at once on one connection are answered in order', async () =
   )
 })
 
-test('a handler that throws is an internal error, told once, and the server stays', async () => {
+test('a handler that throws gives an internal error, reported once, and the server keeps running', async () => {
   const server = await serve(() => {
     throw new Error('lost')
   })
@@ -223,7 +223,7 @@ test('closing finishes the request in flight, closes idle connections and accept
   await closed
 })
 
-test('closing does not wait for ever', async () => {
+test('closing waits for a limited time', async () => {
   const arrived = Promise.withResolvers<void>()
   const server = await serve(() => {
     arrived.resolve()
@@ -235,7 +235,7 @@ test('closing does not wait for ever', async () => {
   assert.equal(await stuck, '')
 })
 
-test('an address that is taken is an error', async () => {
+test('rejects an address that is in use', async () => {
   const { address } = await serve(handlerOf(echo).handler)
   const limits = { bodyBytes: 1, connections: 1, headersTimeoutMs: 1_000, requestTimeoutMs: 1_000 }
   await assert.rejects(Listener.open({ ...address, handler: handlerOf(echo).handler, limits }), { code: 'EADDRINUSE' })

@@ -39,12 +39,12 @@ for (const host of [
   'user@localhost',
   'localhost,evil',
 ]) {
-  test(`Host ${JSON.stringify(host)} is refused`, () => {
+  test(`Host ${JSON.stringify(host)} is rejected`, () => {
     assert.throws(() => requireLocalCall(callOf('POST', '/', { headers: { host } })), refused)
   })
 }
 
-test('a call without a Host is refused', () => {
+test('a call without a Host is rejected', () => {
   const { host: _, ...headers } = callOf('POST', '/').headers
   assert.throws(() => requireLocalCall({ ...callOf('POST', '/'), headers }), refused)
 })

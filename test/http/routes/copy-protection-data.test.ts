@@ -183,7 +183,7 @@ describe('who may', () => {
     assert.equal((await send(handler, 'GET', { as: 'reader', call: { clientCertificate } })).status, 403)
   })
 
-  test('a content outside of what the client may see is refused by every method', async () => {
+  test('a content outside of what the client may see is rejected by every method', async () => {
     const { handler } = serving({ contentIds: ['show-*'], scopes: ['keys:issue', 'keys:write'] })
     for (const method of ['POST', 'GET', 'PUT', 'DELETE']) {
       const body = method.startsWith('P') ? { body: document() } : {}
@@ -240,7 +240,7 @@ describe('the body', () => {
     ['empty', { body: '' }, 400],
     ['no XML', { body: 'x' }, 400],
   ] as const) {
-    test(`that is ${name} is refused`, async () => {
+    test(`that is ${name} is rejected`, async () => {
       const { handler } = serving()
       for (const method of ['POST', 'PUT']) {
         const as = method === 'POST' ? 'issuer' : 'writer'

@@ -110,7 +110,7 @@ for (const [contentType, status] of mediaTypes) {
   })
 }
 
-test('an empty body is refused by name', async () => {
+test('an empty body is rejected by name', async () => {
   const reply = await handlerOf(echo).handler(post({}, Buffer.alloc(0)))
   assert.equal(reply.status, 400)
   assert.match(String(reply.body), /empty/)

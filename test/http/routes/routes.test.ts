@@ -68,7 +68,7 @@ test('metrics are for whom the operator lets in', async () => {
   assert.equal((await refusing(callOf('GET', '/metrics'))).status, 403)
 })
 
-test('a call beyond those that may be under way is told to come back, but operations are not', async () => {
+test('a call beyond the limit gets 503 with Retry-After, except health and metrics', async () => {
   const go = Promise.withResolvers<void>()
   const slow: SpekeAnswerer['answer'] = async (request) => {
     await go.promise

@@ -126,7 +126,7 @@ describe('retention', () => {
     )
   })
 
-  test('a sweep is for administrators, and a plan tells of the own tenant alone', async () => {
+  test('a sweep requires admin, and a plan lists the contents of the own tenant only', async () => {
     const { ask, issue, advance } = apiWorld()
     await issue('live-1', [KID], 'other')
     advance(9)

@@ -36,7 +36,7 @@ describe('import', () => {
     assert.equal(json.stored, 1, text)
   })
 
-  test('refuses everything for one problem, and says neither key nor text', async () => {
+  test('rejects everything for one problem, and says neither key nor text', async () => {
     const { ask, store } = apiWorld()
     const bad = { keys: [row, { ...row, kid: 'hunter2', key: 'hunter2' }] }
     const { status, json, text } = await ask('POST', '/api/keys/import', { json: bad })
@@ -60,7 +60,7 @@ describe('import', () => {
     assert.equal((await ask('POST', `/api/keys/import?${FORCED}`, { json: [row] })).json.stored, 1)
   })
 
-  test('takes no other media type', async () => {
+  test('accepts no other media type', async () => {
     const { ask } = apiWorld()
     const { status, json } = await ask('POST', '/api/keys/import', {
       headers: { 'content-type': 'text/plain' },
@@ -84,7 +84,7 @@ describe('overrides', () => {
     assert.deepEqual(removed.json, { removed: true })
   })
 
-  test('whose IV is the key are refused without either', async () => {
+  test('whose IV is the key are rejected without either', async () => {
     const { ask } = apiWorld()
     const { status, text } = await ask('POST', '/api/contents/movie/overrides', {
       json: { kid: KID, key: KEY, iv: KEY },
@@ -192,7 +192,7 @@ describe('resolve', () => {
     assert.equal(opened.keys[0]?.key, key?.toString('base64'))
   })
 
-  test('refuses a content that expired', async () => {
+  test('rejects a content that expired', async () => {
     const { ask, issue, advance } = apiWorld()
     await issue('live-1')
     advance(7.5)
