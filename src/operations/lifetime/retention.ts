@@ -29,6 +29,26 @@ export interface SettingProblem {
   readonly problem: string
 }
 
+/** The text in every contentId of `keyspring verify`. */
+const VERIFICATION_MARK = 'keyspring-verify'
+
+/** In milliseconds. */
+export const VERIFICATION_GRACE_MS = 3_600_000
+
+/** The class of contents that `keyspring verify` creates, unless the configuration has a class for them. */
+const VERIFICATION: RetentionClass = {
+  name: 'verification',
+  keepMs: 86_400_000,
+  graceMs: VERIFICATION_GRACE_MS,
+  afterwards: 'regenerate',
+  held: false,
+}
+
+/** Whether a content was created by `keyspring verify`: it expires by itself, and its key periods raise no alarm. */
+export function isVerification({ contentId }: ContentRef): boolean {
+  return contentId.includes(VERIFICATION_MARK)
+}
+
 /** About 100,000 contents. */
 const MAX_REMEMBERED_BYTES = 24 * 1024 * 1024
 const MAX_DURATION_MS = 100 * 365 * 86_400_000
@@ -63,7 +83,7 @@ export function retentionProblems({ classes, contents, ...settings }: RetentionS
 }
 
 /** The retention class of each content. Throws ERR_CONFIG_INVALID for invalid settings. */
-export function retentionRules(settings: RetentionSettings): RetentionOf {
+export function retentionRules(settings: RetentionSettings, expireVerification = false): RetentionOf {
   const problems = retentionProblems(settings)
   if (problems.length > 0) {
     const lines = problems.map(({ path, problem }) => `retention.${path}: ${problem}`)
@@ -74,9 +94,11 @@ export function retentionRules(settings: RetentionSettings): RetentionOf {
   const rules = settings.contents.map((rule) => ({ fits: contentPattern(rule.contentId), class: classOf(rule.class) }))
   const holds = settings.hold.map(contentPattern)
   const fallback = classOf(settings.default)
-  if (rules.length === 0 && holds.length === 0) return () => fallback
+  const fallbackOf = (ref: ContentRef): RetentionClass =>
+    expireVerification && fallback === FOREVER && isVerification(ref) ? VERIFICATION : fallback
+  if (rules.length === 0 && holds.length === 0) return fallbackOf
   return remembered((ref) => {
-    const chosen = rules.find(({ fits }) => fits(ref))?.class ?? fallback
+    const chosen = rules.find(({ fits }) => fits(ref))?.class ?? fallbackOf(ref)
     return holds.some((fits) => fits(ref)) ? { ...chosen, keepMs: undefined, held: true } : chosen
   })
 }

@@ -1,6 +1,7 @@
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { LedgerStore } from '../../keys/ports/ledger-store.ts'
 import { CLAIM_MS, type ClaimableEvent, claim, claimIdOf } from '../claim.ts'
+import { isVerification } from '../lifetime/retention.ts'
 import type { KeyspringEvent } from '../ports/events.ts'
 import type { IdempotencyStore } from '../ports/store.ts'
 import { indexAfter, type RotationSchedule, rotationSchedule, seenPeriods } from './estimate.ts'
@@ -38,6 +39,7 @@ export async function scheduleOf(
   { store, rotation }: Pick<OverdueOptions, 'store' | 'rotation'>,
   ref: ContentRef,
 ): Promise<RotationSchedule | undefined> {
+  if (isVerification(ref)) return undefined
   const schedule = rotationSchedule(seenPeriods(await store.findByContent(ref, SAMPLED_PERIODS)), rotation?.(ref))
   return schedule?.confidence === 'low' ? undefined : schedule
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { StoredContentKeys } from '../../keys/content/content-keys.ts'
 import { openKeys } from '../../keys/crypto/open-keys.ts'
 import type { ImportKey } from '../../operations/import/format.ts'
+import { shortestGraceMs } from '../../operations/lifetime/retention.ts'
 import type { Management } from '../../operations/management.ts'
 import type { Config } from '../config/config.ts'
 import { ContentRules } from '../config/content-rules.ts'
@@ -38,7 +39,7 @@ export async function openManagement(
       rootKeyName,
       randomBytes,
     })
-    const { retention, rotation, shortestGraceMs } = new ContentRules(config)
+    const { retention, rotation } = new ContentRules(config)
     const time = () => Date.now()
     const contentKeys = new StoredContentKeys({
       store,
@@ -56,7 +57,7 @@ export async function openManagement(
     return {
       management: { store, dataKeys, contentKeys, retention, rotation, audit, emit, now: time, randomBytes },
       importKey: config.api.importKey?.reveal(),
-      shortestGraceMs,
+      shortestGraceMs: shortestGraceMs(config.retention),
       notices: created ? [`created ${rootKeyName}: back it up, without it every key is lost`] : [],
       async close() {
         await events.close()

@@ -1,9 +1,16 @@
 import type { RetentionClass, RetentionOf } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import { contentPattern, retentionRules, shortestGraceMs } from '../../operations/lifetime/retention.ts'
+import {
+  contentPattern,
+  retentionRules,
+  shortestGraceMs,
+  VERIFICATION_GRACE_MS,
+} from '../../operations/lifetime/retention.ts'
 import type { Config } from './config.ts'
 
-type RuleSettings = Pick<Config, 'retention' | 'rotation' | 'ledger'>
+type RuleSettings = Pick<Config, 'retention' | 'rotation' | 'ledger'> & {
+  readonly contentKeys: Pick<Config['contentKeys'], 'policy'>
+}
 
 const DAY_MS = 86_400_000
 
@@ -15,13 +22,13 @@ export class ContentRules {
 
   constructor(settings: RuleSettings) {
     this.#settings = settings
-    this.#retention = retentionRules(settings.retention)
+    this.#retention = retentionOf(settings)
     this.replace(settings)
   }
 
   replace(settings: RuleSettings): void {
     this.#settings = settings
-    this.#retention = retentionRules(settings.retention)
+    this.#retention = retentionOf(settings)
     this.#intervals = settings.rotation.contents.map(({ contentId, seconds }) => ({
       fits: contentPattern(contentId),
       intervalMs: seconds * 1_000,
@@ -49,6 +56,11 @@ export class ContentRules {
 
   /** The shortest time that any class leaves between expiry and destruction, in milliseconds. */
   get shortestGraceMs(): number {
-    return shortestGraceMs(this.#settings.retention)
+    return Math.min(shortestGraceMs(this.#settings.retention), VERIFICATION_GRACE_MS)
   }
+}
+
+/** Keys that are derived from a root secret cannot be destroyed, so their contents do not expire. */
+function retentionOf({ retention, contentKeys }: RuleSettings): RetentionOf {
+  return retentionRules(retention, contentKeys.policy !== 'derived-root')
 }

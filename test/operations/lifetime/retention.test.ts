@@ -156,3 +156,31 @@ test('the shortest grace is that of the hastiest class; without classes nothing 
   assert.equal(shortestGraceMs(settingsOf()), 1_800_000)
   assert.equal(shortestGraceMs(settingsOf({ classes: {} })), Number.POSITIVE_INFINITY)
 })
+
+describe('the contents of keyspring verify', () => {
+  const ref = (contentId: string) => ({ tenant: 'default', contentId })
+  const none = settingsOf({ classes: {}, contents: [] })
+
+  test('expire after a day and get new keys afterwards', () => {
+    for (const contentId of ['keyspring-verify-http', 'acme-keyspring-verify-http']) {
+      const { name, keepMs, graceMs, afterwards } = retentionRules(none, true)(ref(contentId))
+      assert.deepEqual([name, keepMs, graceMs, afterwards], ['verification', DAY, DAY / 24, 'regenerate'])
+    }
+  })
+
+  test('do not expire if keys are derived from a root secret', () => {
+    assert.equal(retentionRules(none)(ref('keyspring-verify-http')).keepMs, undefined)
+  })
+
+  test('have the class of the configuration if it has one', () => {
+    const rule = settingsOf({ contents: [{ contentId: 'keyspring-*', class: 'event' }] })
+    assert.equal(retentionRules(rule, true)(ref('keyspring-verify-http')).name, 'event')
+    assert.equal(retentionRules(settingsOf({ default: 'live' }), true)(ref('keyspring-verify-http')).name, 'live')
+    const held = retentionRules(settingsOf({ hold: ['*'] }), true)(ref('keyspring-verify-http'))
+    assert.deepEqual([held.keepMs, held.held], [undefined, true])
+  })
+
+  test('leave every other content as it is', () => {
+    assert.equal(retentionRules(none, true)(ref('film')).name, 'forever')
+  })
+})

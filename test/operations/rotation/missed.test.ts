@@ -109,6 +109,15 @@ describe('a channel that rotates', () => {
     assert.equal(reads(), before)
   })
 
+  test('of keyspring verify raises no alarm', async () => {
+    const { rotate, pass, missed, errors } = watching()
+    for (const contentId of ['keyspring-verify-periods-three', 'acme-keyspring-verify-again-cbcs']) {
+      await rotate(0, 5, contentId)
+    }
+    await pass(30 * MINUTE)
+    assert.deepEqual([missed, errors], [[], []])
+  })
+
   test('that goes on after a gap is watched again', async () => {
     const { rotate, pass, missed } = watching()
     await rotate(0, 4)
