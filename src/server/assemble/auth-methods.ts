@@ -12,7 +12,7 @@ import { readText } from '../config/files.ts'
  */
 export class AuthMethods {
   readonly #world: AuthWorld
-  readonly #made = new Map<string, AuthMethod>()
+  readonly #made = new Map<string, { readonly settings: string; readonly method: AuthMethod }>()
 
   constructor(world: AuthWorld) {
     this.#world = world
@@ -34,10 +34,11 @@ export class AuthMethods {
       const own = settingsOf(settings, reader)
       if (own === undefined) continue
       problems.push(...(problemsOf?.(own, clients) ?? []))
-      const key = `${name} ${JSON.stringify(own)}`
-      const made = this.#made.get(key) ?? (await make(this.#world, own))
-      this.#made.set(key, made)
-      methods.push(requiresTls === true ? overTls(made) : made)
+      const text = JSON.stringify(own)
+      const known = this.#made.get(name)
+      const method = known?.settings === text ? known.method : await make(this.#world, own)
+      this.#made.set(name, { settings: text, method })
+      methods.push(requiresTls === true ? overTls(method) : method)
     }
     return { methods, problems }
   }

@@ -83,7 +83,8 @@ const signerFiles = {
 /** A credential of one method: its own fields and its validity. */
 function credentialOf(fields: Readonly<Record<string, CredentialField>>) {
   const shape = Object.entries(fields).map(([name, { expected, fits, isOptional }]) => {
-    const field = text(expected, fits)
+    // The name of a file starts at the directory of the configuration file.
+    const field = name.endsWith('File') ? fileName : text(expected, fits)
     return [name, isOptional === true ? field.optional() : field] as const
   })
   return section({ ...Object.fromEntries(shape), ...validity }) as z.ZodType<Record<string, string | undefined>>

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
+import { checkConfigurationFiles } from '../../../server/assemble/configuration-files.ts'
 import { readConfig } from '../../../server/config/config.ts'
 import type { ConfigFlags } from '../../../server/config/sources.ts'
 import { examples } from '../../shared/options.ts'
@@ -38,9 +39,10 @@ export function defineConfig(config: Command, world: World): void {
 
 type CheckOptions = ConfigFlags & { readonly config?: string }
 
-/** Throws ERR_CONFIG_INVALID with every problem of the configuration, or prints that it is valid. */
-function check({ config: file, ...flags }: CheckOptions, { env, stdout }: World): void {
+/** Rejects with ERR_CONFIG_INVALID and every problem of the configuration and of the files it names, or prints that it is valid. */
+async function check({ config: file, ...flags }: CheckOptions, { env, stdout }: World): Promise<void> {
   const config = readConfig({ file, environment: env, flags })
+  await checkConfigurationFiles(config)
   const from = config.file === undefined ? 'no file, the environment and the defaults' : config.file
   const store = config.store === 'sqlite' ? `store sqlite in ${resolve(config.data)}` : `store ${config.store}`
   stdout.line(
