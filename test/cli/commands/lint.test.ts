@@ -35,7 +35,7 @@ test('lint prints annotations for GitHub Actions', async () => {
   const file = written('a,b.xml', '<a/>')
   const { code, stdout } = await run(['lint', file, '--annotations'])
   assert.equal(code, 6)
-  assert.match(stdout, /^::error file=.*a%2Cb\.xml,line=1,col=1,title=unreadable::the root element must be CPIX/)
+  assert.match(stdout, /^::error file=.*a%2Cb\.xml,line=1,col=1,title=unreadable::the root element is a, expected CPIX/)
 })
 
 test('lint prints JSON, checks what the encryptor requires, and fails from --fail-on', async () => {

@@ -160,7 +160,7 @@ test('reports a certificate that expires or is for another name', async () => {
   const pem = `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString('base64')}\n-----END CERTIFICATE-----\n`
   writeFileSync(join(directory, 'cert.pem'), pem)
   writeFileSync(join(directory, 'key.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  const tls = `tls: {cert: "${join(directory, 'cert.pem')}", key: "${join(directory, 'key.pem')}"}\n`
+  const tls = `playback: {access: off}\ntls: {cert: "${join(directory, 'cert.pem')}", key: "${join(directory, 'key.pem')}"}\n`
   const { code, findings } = await examine([
     ...['--config', config('tls', tls), '--data', healthy],
     ...['--public-url', 'https://keys.invalid'],
@@ -179,7 +179,8 @@ test('tells another program on the port from a Keyspring server', async () => {
 
   const server = start(['serve', '--port', '0', '--data', healthy])
   const [, url = ''] = await server.stderr(/listens on (\S+),/)
-  const own = await examine(['--data', healthy, '--port', portOf(url), '--public-url', url])
+  const players = config('players', 'playback: {access: off}\n')
+  const own = await examine(['--data', healthy, '--port', portOf(url), '--public-url', url, '--config', players])
   assert.equal(own.code, 0)
   assertFound(own.findings, 'ok', /^a server runs on \S+, and is ready/)
   assertFound(own.findings, 'ok', /^publicUrl: \S+ answers/)

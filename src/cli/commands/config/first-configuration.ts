@@ -133,13 +133,14 @@ trustProxy: []
 # ---- Callers --------------------------------------------------------------------------------------------------------
 ${callers(name, ENCRYPTORS[name])}
 # ---- Players --------------------------------------------------------------------------------------------------------
-# How players prove that they have access to AES-128 and ClearKey keys. Other machines get no keys without it.
-# Keys of Widevine, PlayReady and FairPlay content never reach players this way.
-# playback:
-#   access: jwt
-#   jwt:
-#     jwks: https://login.example.com/.well-known/jwks.json
-#   origins: [https://player.example.com]
+playback:
+  # Players get no AES-128 and ClearKey keys. Players of Widevine, PlayReady and FairPlay content do not need this server.
+  access: off
+  # Or players prove with a token that they have access. Remove the line above:
+  # access: jwt
+  # jwt:
+  #   jwks: https://login.example.com/.well-known/jwks.json
+  # origins: [https://player.example.com]
 
 # ---- Signalling -----------------------------------------------------------------------------------------------------
 # The profile decides what answers look like: licence URLs, HLS METHOD, explicitIV.

@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander'
 import { wrongUsage } from '../../../core/errors.ts'
 import type { ContentKeyClass } from '../../../formats/cenc.ts'
 import type { ImportKey } from '../../../operations/import/format.ts'
-import { type ImportedKeyReport, importKeys } from '../../../operations/import/keys.ts'
+import { IMPORT_FORMATS, type ImportedKeyReport, importKeys } from '../../../operations/import/keys.ts'
 import { addStoredOptions, type StoredOptions, withStored } from '../../shared/stored.ts'
 import { ProgressLine, printResult, readInput, type World } from '../../shared/world.ts'
 
@@ -15,14 +15,7 @@ export function defineImport(command: Command, world: World): void {
     .argument('<file>', 'the keys; - for standard input')
     .addOption(
       new Option('--format <format>', 'format of the file (default: from the end of its name)').choices([
-        'cpix',
-        'csv',
-        'json',
-        'jwk',
-        'shaka-packager',
-        'bento4',
-        'reference-server',
-        'playready-seed',
+        ...IMPORT_FORMATS.keys(),
       ]),
     )
     .option('--content-id <id>', 'content of keys for which the file names none')
@@ -45,6 +38,7 @@ Examples:
   keyspring keys import film.xml --import-key import.pem     CPIX, encrypted for this server
   keyspring keys import licence.json --format jwk --content-id film
   keyspring keys import flags.txt --format shaka-packager --content-id film
+  keyspring keys import licence.json --format jwk --content-id film
   keyspring keys import secrets.json --format reference-server
   keyspring keys import keys.csv --dry-run --json | jq '.keys[] | select(.status != "stored")'`
 

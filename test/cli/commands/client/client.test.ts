@@ -217,7 +217,7 @@ describe('keyspring client', () => {
     }
     assert.equal(existsSync(data), false)
     const config = join(directory, 'printed.yaml')
-    writeFileSync(config, `trustProxy: [10.0.0.1]\nclients:\n${lines.join('')}`)
+    writeFileSync(config, `trustProxy: [10.0.0.1]\nplayback: { access: off }\nclients:\n${lines.join('')}`)
     const checked = await run(['config', 'check', '--config', config])
     assert.equal(checked.code, 0, checked.stderr)
     const refused = await run(['client', 'add', '--print', '--name', 'a', '--method', 'sigv4', '--data', data])

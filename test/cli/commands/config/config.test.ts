@@ -32,7 +32,8 @@ for (const encryptor of ENCRYPTOR_NAMES) {
     const { stdout } = await run(['config', 'init', '--encryptor', encryptor])
     const file = join(directory, `${encryptor}-all.yaml`)
     const commented = stdout
-      .replaceAll(/^# ( *[\w-]+:(?: .*)?| +- .*)$/gm, '$1')
+      .replace('  access: off\n', '')
+      .replaceAll(/^( *)# ( *[\w-]+:(?: .*)?| +- .*)$/gm, '$1$2')
       .replaceAll('/etc/keyspring', directory)
       .replace('host: 127.0.0.1', 'host: 0.0.0.0')
     for (const setting of ['publicUrl', 'tls', 'clients', 'playback', 'signalingProfiles', 'contents'])

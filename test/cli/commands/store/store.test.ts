@@ -124,7 +124,7 @@ test('rejects a wrong passphrase, and a password on the command line', async () 
     join(directory, 'no'),
   ])
   assert.equal(refused.code, 3)
-  assert.match(refused.stderr, /the passphrase is another one, or the archive was changed/)
+  assert.match(refused.stderr, /the passphrase is wrong, or the archive was altered/)
   const shown = await run([
     'store',
     'copy',
