@@ -1,6 +1,5 @@
 import { KeyProviderError } from '../core/errors.ts'
-import { BodyBudget } from './body-budget.ts'
-import { Call, type CallOptions } from './call.ts'
+import { BodyBudget, Call, type CallOptions } from './call.ts'
 import { MethodNotAllowedError, toReply } from './errors.ts'
 import type { ProxyTrust } from './listener/proxy-trust.ts'
 import { type IncomingRequest, type Reply, RequestAbortedError } from './request.ts'

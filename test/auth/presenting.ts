@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
+import type { AuthMethod } from '../../src/auth/authenticate.ts'
 import type { Client } from '../../src/auth/clients/client.ts'
 import { type CredentialSecrets, createCredentialSecrets } from '../../src/auth/clients/credential-secrets.ts'
 import { type ClientDirectory, createClientDirectory } from '../../src/auth/clients/directory.ts'
 import type { Credential } from '../../src/auth/credentials/credential.ts'
 import type { AuthenticationFailure } from '../../src/auth/failure.ts'
-import type { AuthMethod } from '../../src/auth/method.ts'
 import type { ClientCertificate, Presented } from '../../src/auth/presented.ts'
 import type { DataKeys } from '../../src/keys/crypto/data-keys.ts'
 

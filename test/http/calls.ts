@@ -1,6 +1,5 @@
 import { KeyProviderError } from '../../src/core/errors.ts'
-import { BodyBudget } from '../../src/http/body-budget.ts'
-import { Call } from '../../src/http/call.ts'
+import { BodyBudget, Call } from '../../src/http/call.ts'
 import { type HandlerOptions, RequestHandler } from '../../src/http/handler.ts'
 import { requireLocalCall } from '../../src/http/listener/private-listener.ts'
 import { ProxyTrust } from '../../src/http/listener/proxy-trust.ts'

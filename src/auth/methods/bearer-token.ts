@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { Secret } from '../../core/secret.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
+import type { AuthMethod } from '../authenticate.ts'
 import { normalizeFingerprint } from '../certificate.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
 import { checkValidity, sameBytes, type TokenCredential } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
-import type { AuthMethod } from '../method.ts'
 import { authorizationOf, isRepeated, type Presented } from '../presented.ts'
 import { defineMethod, FILE, ID, optional, SHA256 } from './definition.ts'
 

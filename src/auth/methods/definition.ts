@@ -2,11 +2,11 @@ import type { KeyObject } from 'node:crypto'
 import type { Secret } from '../../core/secret.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
+import type { AuthMethod } from '../authenticate.ts'
 import type { CredentialSecrets, SealedMethod } from '../clients/credential-secrets.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
 import type { RegisteredClient } from '../clients/store.ts'
 import type { Credential, CredentialMethod } from '../credentials/credential.ts'
-import type { AuthMethod } from '../method.ts'
 
 /** What the methods verify credentials with. */
 export interface AuthWorld {

@@ -1,6 +1,6 @@
+import type { AuthMethod } from '../../auth/authenticate.ts'
 import type { RegisteredClient } from '../../auth/clients/store.ts'
 import { AuthenticationError } from '../../auth/failure.ts'
-import type { AuthMethod } from '../../auth/method.ts'
 import type { AuthSettings, AuthWorld, SettingsReader } from '../../auth/methods/definition.ts'
 import { AUTH_METHODS, CREDENTIAL_METHODS } from '../../auth/methods/methods.ts'
 import type { ReportProblem } from '../config/fields.ts'

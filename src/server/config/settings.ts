@@ -1,4 +1,5 @@
 import { DIGEST_ALGORITHMS, type DigestAlgorithm } from '../../auth/methods/digest-secret.ts'
+import { JWT_ALGORITHMS } from '../../auth/methods/jwt.ts'
 import { PLAYER_AUDIENCE } from '../../auth/players/token.ts'
 import { Secret } from '../../core/secret.ts'
 import { HLS_AES_128, HLS_AES_128_OF_AWS } from '../../formats/drm/facts.ts'
@@ -153,7 +154,7 @@ export const SECTIONS = {
       audience: setting(line.optional(), '`aud` that the tokens must have.'),
       jwks: setting(keySet.optional(), 'The key set (JWKS) of the issuer: a file, or an `https:` URL.'),
       clientClaim: setting(line.default('sub'), 'The claim that names the client.'),
-      algorithms: setting(list(oneOf(['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'])).optional(), 'Any of RS256, PS256, ES256, ES384, EdDSA, Ed25519. Not set: all of them.'),
+      algorithms: setting(list(oneOf(JWT_ALGORITHMS)).optional(), 'Any of RS256, PS256, ES256, ES384, EdDSA, Ed25519. Not set: all of them.'),
     }),
     gateway: group({
       secretHeader: setting(headerName.default('X-Keyspring-Gateway-Secret'), 'The header in which a gateway sends its secret.'),
