@@ -26,6 +26,11 @@ describe('the packed package', () => {
     for (const name of ['src', 'test', 'scripts']) assert.ok(!existsSync(join(installed, name)), name)
   })
 
+  test('is built when it is packed: npm pack leaves nothing of an earlier build', () => {
+    assert.ok(existsSync(join(installed, 'dist/cli/process.js')))
+    assert.equal(existsSync(join(installed, 'dist/stale.js')), false)
+  })
+
   test('passes publint', () => {
     assert.match(runTool('publint', ['run', tarball, '--strict'], consumer), /All good/)
   })

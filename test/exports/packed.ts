@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after } from 'node:test'
@@ -14,21 +15,28 @@ export interface Packed {
   readonly installed: string
 }
 
-/** Builds the package beside the source, packs and unpacks it. Nothing in the repository is touched. */
+/** What `npm pack` reads in a clone. */
+const CLONE = ['bin', 'docs', 'man', 'src', 'types', 'package.json', 'tsconfig.json', 'tsconfig.build.json', '.npmrc']
+const PAGES = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE']
+
+/** Packs a copy of the repository as the guides say, which builds it, and unpacks it. Nothing in the repository is touched. */
 export function packPackage(): Packed {
   const directory = mkdtempSync(join(tmpdir(), 'keyspring-packed-'))
   after(() => rmSync(directory, { recursive: true, force: true }))
   const source = join(directory, 'source')
-  mkdirSync(source)
-  for (const name of ['bin', 'docs', 'man', 'package.json', 'README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE']) {
+  mkdirSync(join(source, 'dist'), { recursive: true })
+  for (const name of [...CLONE, ...PAGES])
     if (readdirSync(PACKAGE).includes(name)) cpSync(join(PACKAGE, name), join(source, name), { recursive: true })
-  }
-  runTool('tsc', ['-p', 'tsconfig.build.json', '--outDir', join(source, 'dist')], PACKAGE)
-  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', directory]
-  const [packed] = JSON.parse(
-    execFileSync('npm', pack, { cwd: source, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
-  )
-  const tarball = join(directory, packed.filename)
+  symlinkSync(join(PACKAGE, 'node_modules'), join(source, 'node_modules'))
+  // From a build of an earlier version.
+  writeFileSync(join(source, 'dist/stale.js'), '')
+  const printed = execFileSync('npm', ['pack', '--silent', '--pack-destination', directory], {
+    cwd: source,
+    encoding: 'utf8',
+    env: { ...process.env, PATH: `${join(PACKAGE, 'node_modules/.bin')}:${process.env.PATH}` },
+  })
+  assert.match(printed, /^keyspring-[\d.]+\.tgz\n$/, 'the guides install the file that this prints')
+  const tarball = join(directory, printed.trim())
 
   const consumer = join(directory, 'consumer')
   const modules = join(consumer, 'node_modules')
