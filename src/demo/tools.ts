@@ -8,7 +8,7 @@ const run = promisify(execFile)
 const SYSTEM: Readonly<Record<string, string>> = { linux: 'linux', darwin: 'osx', win32: 'win' }
 
 /** The Shaka Packager from npm for this platform. */
-const PACKAGER = fileURLToPath(
+export const PACKAGER = fileURLToPath(
   new URL(
     `../../node_modules/shaka-packager/bin/packager-${SYSTEM[process.platform]}-${process.arch}${process.platform === 'win32' ? '.exe' : ''}`,
     import.meta.url,

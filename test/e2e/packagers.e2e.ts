@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { packageAes128 } from '../../src/demo/aes-128.ts'
 import { packageCmaf, streamsOf } from '../../src/demo/cmaf.ts'
 import type { TrackKey } from '../../src/demo/speke.ts'
-import { ffmpeg, packager } from '../../src/demo/tools.ts'
+import { ffmpeg, PACKAGER, packager } from '../../src/demo/tools.ts'
+import { decodePlayReadyObject } from '../../src/formats/drm/payloads/playready-object.ts'
+import { readWrmHeader } from '../../src/formats/drm/payloads/read-wrm-header.ts'
 import { openStudio, SIGNER, type Studio } from './studio.ts'
 
 let studio: Studio
@@ -20,6 +25,14 @@ after(async () => {
 async function framesOf(...input: readonly string[]): Promise<readonly string[]> {
   const text = await ffmpeg(studio.folder, [...input, '-map', '0', '-f', 'framemd5', '-'])
   return text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+}
+
+const BIN = fileURLToPath(new URL('../../bin/keyspring.js', import.meta.url))
+
+/** The standard output of a command, run in the folder of the studio. */
+async function keyspring(args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [BIN, ...args], { cwd: studio.folder })
+  return stdout
 }
 
 const hex = (kid: string): string => kid.replaceAll('-', '')
@@ -46,6 +59,35 @@ describe('FFmpeg decrypts a file that Shaka Packager encrypted with SPEKE keys',
         const garbled = await framesOf('-decryption_key', wrong, '-i', encrypted).catch(() => [])
         assert.notDeepEqual(garbled, source)
       }
+    })
+  }
+})
+
+describe('keyspring request --run starts Shaka Packager with the keys of two tracks', () => {
+  for (const scheme of ['cenc', 'cbcs'] as const) {
+    test(`${scheme}: every frame equals the source, and each AdaptationSet has its own licence URL and kid`, async () => {
+      const asked = ['request', `${studio.url}/copyProtection`, '--content-id', `run-${scheme}`, '--scheme', scheme]
+      const outputs = ['video', 'audio'].map(
+        (stream) => `in=${studio.clip.sd},stream=${stream},output=run-${scheme}-${stream}.mp4`,
+      )
+      const mpd = `run-${scheme}.mpd`
+      const flags = ['--flagfile={file:shaka}', '--clear_lead=0', `--mpd_output=${mpd}`, '--quiet']
+      await keyspring([...asked, '--run', '--', PACKAGER, ...flags, ...outputs])
+      const { contentKeys } = JSON.parse(await keyspring([...asked, '--format', 'json', '--show-keys']))
+      for (const [i, stream] of ['video', 'audio'].entries()) {
+        await packager(studio.folder, [`in=${studio.clip.sd},stream=${stream},output=run-${stream}-clear.mp4`])
+        const source = await framesOf('-i', `run-${stream}-clear.mp4`)
+        const decrypted = ['-decryption_key', contentKeys[i].contentKey, '-i', `run-${scheme}-${stream}.mp4`]
+        assert.deepEqual(await framesOf(...decrypted), source)
+      }
+      const text = await readFile(studio.at(mpd), 'utf8')
+      const objects = [...text.matchAll(/<mspr:pro>([^<]+)</g)].map(([, base64 = '']) =>
+        decodePlayReadyObject(Buffer.from(base64, 'base64')).map(({ value }) => readWrmHeader(value)),
+      )
+      assert.deepEqual(
+        objects.flat().map(({ laUrl, keys }) => [laUrl, keys.map(({ kid }) => kid)]),
+        contentKeys.map(({ kid }: { kid: string }) => [`${studio.licenses.url}/playready?a=1&b=2`, [kid]]),
+      )
     })
   }
 })

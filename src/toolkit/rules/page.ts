@@ -10,8 +10,9 @@ export function rulePage(rule: Rule): string {
     return severity === undefined || severity === rule.severity ? [] : [`${severityText(severity)} with \`--as ${as}\``]
   })
   const severity = [severityText(rule.severity), ...exceptions].join(', ')
-  const versions =
-    rule.majors === undefined ? 'SPEKE 1.0, 2.0 and 2.1' : rule.majors.map((one) => MAJORS[one]).join(', ')
+  const speke = rule.majors === undefined ? 'SPEKE 1.0, 2.0 and 2.1' : rule.majors.map((one) => MAJORS[one]).join(', ')
+  const isSpekeOnly = rule.spekeOnly === true || rule.majors?.includes(1) === true
+  const versions = isSpekeOnly ? speke : `${speke}, CPIX without SPEKE`
   return [
     `# ${rule.id}`,
     wrapped(`${rule.title}.`),

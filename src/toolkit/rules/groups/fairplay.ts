@@ -67,7 +67,6 @@ export const FAIRPLAY_RULES: readonly Rule[] = [
   {
     id: 'fairplay-iv-attribute',
     group: 'fairplay',
-    spekeOnly: true,
     subject: 'answer',
     severity: 'error',
     clause: 'MediaPackage User Guide, Implementing SPEKE 2.0',
