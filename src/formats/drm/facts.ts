@@ -40,6 +40,7 @@ const SIGNALLED: readonly DrmSystem[] = [
     systemId: WIDEVINE,
     option: 'widevine',
     commonEncryptionSchemes: CENC_AND_CBCS,
+    transferSchemes: COMMON_ENCRYPTION_SCHEMES,
     contentKeyClass: 'drm',
     spekeMajors: [1, 2],
     fills: { 1: ['PSSH'], 2: [...HLS, ...BOX] },

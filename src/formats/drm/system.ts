@@ -91,6 +91,8 @@ export type Signal = (input: SignalInput, system: DrmSystemFacts) => Signaling
 export interface DrmSystem extends DrmSystemFacts {
   /** The supported protection schemes. An HLS method stands for its equivalent. */
   readonly commonEncryptionSchemes: readonly CommonEncryptionScheme[]
+  /** The schemes that CPIX transfer accepts, where they are more than those of SPEKE. */
+  readonly transferSchemes?: readonly CommonEncryptionScheme[]
   /** Whether any player may fetch a key that is requested for such systems only: see ContentKeyClass. */
   readonly contentKeyClass: ContentKeyClass
   /** The SPEKE major versions that may name the system. */

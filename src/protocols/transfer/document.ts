@@ -5,6 +5,7 @@ import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats
 import { type Cpix, entriesOf, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
 import { readDrmSystems } from '../../formats/cpix/drm-system.ts'
 import { attributeError, elementError } from '../../formats/cpix/error.ts'
+import type { DrmSystem } from '../../formats/drm/system.ts'
 import type { XmlDocument } from '../../formats/xml/document.ts'
 import { attributeOf } from '../../formats/xml/reader.ts'
 import type { SpekePolicy } from '../speke/profile.ts'
@@ -37,7 +38,8 @@ export function readTransferDocument(
   const keys = readContentKeys(keyElements)
   const kids = new Set(keys.map(({ kid }) => kid))
   // SPEKE 1.0 has its own ids for some systems, and a document without a version can be of SPEKE 1.0.
-  const findAny: FindDrmSystem = (systemId) => findDrmSystem(systemId, 2) ?? findDrmSystem(systemId, 1)
+  const findAny: FindDrmSystem = (systemId) =>
+    withTransferSchemes(findDrmSystem(systemId, 2) ?? findDrmSystem(systemId, 1))
   const schemes = schemesOf(
     version,
     keys.filter(({ commonEncryptionScheme }) => commonEncryptionScheme),
@@ -49,6 +51,12 @@ export function readTransferDocument(
   const recipients = readRecipientList(cpix, limits.recipients)
   const contentKeys = describeKeys(version, keys, schemes, drmSystems, rules, periods)
   return { version, cpix, contentId, contentKeys, drmSystems, periods, rules, recipients }
+}
+
+/** SPEKE allows Widevine only cenc and cbcs; its boxes can name every scheme of Common Encryption. */
+function withTransferSchemes(system: DrmSystem | undefined): DrmSystem | undefined {
+  const schemes = system?.transferSchemes
+  return system === undefined || schemes === undefined ? system : { ...system, commonEncryptionSchemes: schemes }
 }
 
 /** Why the stored document has other keys or periods than `posted`; undefined if it has the same. Quotes neither document. */

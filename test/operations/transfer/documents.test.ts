@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
-import { attributeOf } from '../../../src/formats/xml/reader.ts'
+import { attributeOf, textOf } from '../../../src/formats/xml/reader.ts'
 import { certificateOf, rsaKeys } from '../../formats/cpix/certificates.ts'
 import { elementsOf, plainKeys } from '../../protocols/speke/answering.ts'
 import { AES_128, FAIRPLAY, KID, KID_2, PLAYREADY, requestFor, WIDEVINE } from '../../protocols/speke/documents.ts'
@@ -194,3 +194,31 @@ describe('the key periods of CPIX 2.4', () => {
     await assert.rejects(post(transfer, xml('PT2H')), { code: 'ERR_DOCUMENT_EXISTS' })
   })
 })
+
+describe('the schemes of Widevine on CPIX transfer', () => {
+  for (const scheme of ['cenc', 'cens', 'cbc1', 'cbcs']) {
+    test(`${scheme} is named in the box`, async () => {
+      const { transfer } = transferring()
+      const xml = `<CPIX contentId="movie" version="2.3" xmlns="urn:dashif:org:cpix"><ContentKeyList><ContentKey kid="${KID}" commonEncryptionScheme="${scheme}"/></ContentKeyList><DRMSystemList><DRMSystem kid="${KID}" systemId="${WIDEVINE}"/></DRMSystemList></CPIX>`
+      const { document } = await post(transfer, xml)
+      const box = elementsOf(document, 'PSSH')[0] ?? assert.fail()
+      assert.ok(Buffer.from(textOf(document, box), 'base64').includes(Buffer.from([0x48, ...varint(scheme)])))
+      assert.equal((await get(transfer)).status, 'found')
+    })
+  }
+
+  test('cens and cbc1 stay rejected for PlayReady', async () => {
+    for (const scheme of ['cens', 'cbc1']) {
+      const xml = `<CPIX contentId="movie" xmlns="urn:dashif:org:cpix"><ContentKeyList><ContentKey kid="${KID}" commonEncryptionScheme="${scheme}"/></ContentKeyList><DRMSystemList><DRMSystem kid="${KID}" systemId="${PLAYREADY}"/></DRMSystemList></CPIX>`
+      await assert.rejects(post(transferring().transfer, xml), { code: 'ERR_SPEKE_SCHEME_DRM_SYSTEM' })
+    }
+  })
+})
+
+/** The four letters of a scheme as a protocol buffers varint. */
+function varint(scheme: string): readonly number[] {
+  const bytes: number[] = []
+  let value = BigInt(Buffer.from(scheme, 'latin1').readUInt32BE())
+  for (; value >= 0x80n; value >>= 7n) bytes.push(Number(value & 0x7fn) | 0x80)
+  return [...bytes, Number(value)]
+}
