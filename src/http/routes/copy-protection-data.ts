@@ -10,6 +10,8 @@ import { emptyBody, requireXml } from './copy-protection.ts'
 export interface CopyProtectionDataOptions {
   readonly transfer: CpixTransfer
   readonly identify: IdentifyOperator
+  /** The status of a POST that created a document. Some clients accept only 200. */
+  readonly createdStatus: number
 }
 
 const MEDIA_TYPES = ['application/xml', 'text/xml', 'application/cpix+xml']
@@ -24,7 +26,7 @@ type HandleDocument = (call: Call, caller: ApiCaller, contentId: string) => Prom
  * CPIX transfer: creates or completes the document of a content, returns it, replaces it, or destroys it with its content.
  * docs/guides/cpix-transfer.md describes the exchange.
  */
-export function copyProtectionData({ transfer, identify }: CopyProtectionDataOptions): readonly Route[] {
+export function copyProtectionData({ transfer, identify, createdStatus }: CopyProtectionDataOptions): readonly Route[] {
   const route = (method: Route['method'], handle: HandleDocument): Route => ({
     name: 'copyProtectionData',
     path: '/copyProtectionData/{content}',
@@ -36,13 +38,13 @@ export function copyProtectionData({ transfer, identify }: CopyProtectionDataOpt
   return [
     route('POST', async (call, caller, contentId) => {
       const sender = toTransferCaller(call, caller, 'keys:issue')
-      return toReply(sender, await transfer.post(sender, contentId, await documentIn(call)))
+      return toReply(sender, await transfer.post(sender, contentId, await documentIn(call)), createdStatus)
     }),
     route('GET', async (call, caller, contentId) => {
       const scope = READING.find((one) => may(caller, { scope: one })) ?? 'keys:read'
       const reader = toTransferCaller(call, caller, scope)
       const ifNoneMatch = call.headers['if-none-match']
-      return toReply(reader, await transfer.get(reader, contentId, { ifNoneMatch }))
+      return toReply(reader, await transfer.get(reader, contentId, { ifNoneMatch }), createdStatus)
     }),
     route('PUT', async (call, caller, contentId) => {
       const writer = toTransferCaller(call, caller, 'keys:write')
@@ -60,21 +62,25 @@ export function copyProtectionData({ transfer, identify }: CopyProtectionDataOpt
 
 const MAX_CONTENT_ID = 256
 
-const STATUS: Readonly<Record<TransferredDocument['status'], number>> = {
-  created: 201,
+const STATUS: Readonly<Record<Exclude<TransferredDocument['status'], 'created'>, number>> = {
   completed: 200,
   found: 200,
   unchanged: 304,
 }
 
-function toReply({ operator, client }: TransferCaller, document: TransferredDocument): RouteReply {
-  const { status, etag, body, contentId, keys, first, records } = document
+function toReply(
+  { operator, client }: TransferCaller,
+  document: TransferredDocument,
+  createdStatus: number,
+): RouteReply {
+  const { etag, body, contentId, keys, first, records } = document
+  const status = document.status === 'created' ? createdStatus : STATUS[document.status]
   const headers = { ...NO_STORE, etag }
-  if (body === undefined) return { status: STATUS[status], headers, body: '' }
+  if (body === undefined) return { status, headers, body: '' }
   const answered = { tenant: operator.tenant, client, contentId, keys, first }
   const issued = records === undefined ? answered : { ...answered, method: operator.actor.method, records }
   // Exactly application/xml: the type of the encoding is in the XML declaration.
-  return { status: STATUS[status], headers: { ...headers, 'content-type': 'application/xml' }, body, issued }
+  return { status, headers: { ...headers, 'content-type': 'application/xml' }, body, issued }
 }
 
 /** The caller in one of its scopes. Where keys leave encrypted only, its own TLS certificate is a recipient too. */

@@ -79,6 +79,7 @@ export function requestHandlers(options: RequestHandlersOptions): RequestHandler
           importKey: config.api.importKey?.reveal(),
         }),
         identify: callers.identifyOperator,
+        createdStatus: config.api.createdStatus,
       },
       api: hasAdmin ? undefined : api,
     }),

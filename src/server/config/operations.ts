@@ -102,11 +102,13 @@ export interface ApiSettings {
   readonly enabled: boolean
   /** Decrypts keys that others encrypted for this server; undefined: Keyspring imports only keys in the clear. */
   readonly importKey: Secret<ImportKey> | undefined
+  /** The status of a POST that created a CPIX document: 200 or 201. */
+  readonly createdStatus: number
 }
 
-export function toApi({ enabled, importKeyFile }: Sections['api'], report: ReportProblem): ApiSettings {
+export function toApi({ enabled, importKeyFile, createdStatus }: Sections['api'], report: ReportProblem): ApiSettings {
   const pem = importKeyFile === undefined ? undefined : readText('api.importKeyFile', importKeyFile, report)
-  return { enabled, importKey: pem === undefined ? undefined : toImportKey(pem, report) }
+  return { enabled, createdStatus, importKey: pem === undefined ? undefined : toImportKey(pem, report) }
 }
 
 function toImportKey(pem: string, report: ReportProblem): Secret<ImportKey> | undefined {

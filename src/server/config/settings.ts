@@ -245,6 +245,7 @@ export const SECTIONS = {
   api: group({
     enabled: setting(yesOrNo.default(true), 'Serve the [management API](guides/management-api.md).'),
     importKeyFile: setting(fileName.optional(), 'A private key in PEM with its certificate. Others encrypt the keys that they send you for this certificate.'),
+    createdStatus: setting(wholeNumber(200, 201).default(200), 'The status of a `POST /copyProtectionData/{contentId}` that created a document: 200, because some clients accept no other status, or 201.'),
   }),
 }
 export type SectionName = keyof typeof SECTIONS

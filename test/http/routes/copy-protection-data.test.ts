@@ -31,13 +31,14 @@ const document = (contentId = 'movie', kid = KID): string =>
   `<CPIX contentId="${contentId}" xmlns="urn:dashif:org:cpix"><ContentKeyList><ContentKey kid="${kid}"/></ContentKeyList><DRMSystemList><DRMSystem kid="${kid}" systemId="${WIDEVINE}"/><DRMSystem kid="${kid}" systemId="${PLAYREADY}"/></DRMSystemList></CPIX>`
 
 /** A handler of CPIX transfer; the user of Authorization is who calls. */
-function serving(client: Partial<Client> = {}) {
+function serving(client: Partial<Client> = {}, createdStatus = 201) {
   const { transfer, entries } = transferring()
   const observed: RouteReply[] = []
   let pinned: Partial<Client> = {}
   const handler = handlerFor({
     routes: copyProtectionData({
       transfer,
+      createdStatus,
       identify: (call) => {
         const found = { ...(CLIENTS[call.headers.authorization ?? ''] ?? assert.fail('nobody')), ...client, ...pinned }
         return {
@@ -77,6 +78,16 @@ async function send(
 }
 
 describe('the life of a document over HTTP', () => {
+  for (const status of [200, 201]) {
+    test(`starts with ${status} where that is configured, and continues with 200`, async () => {
+      const { handler } = serving({}, status)
+      const posts = [1, 2].map(() => () => send(handler, 'POST', { as: 'issuer', body: document() }))
+      const statuses: number[] = []
+      for (const one of posts) statuses.push((await one()).status)
+      assert.deepEqual(statuses, [status, 200])
+    })
+  }
+
   test('is 201, 200, 200, 304, 204, 204 and 410', async () => {
     const { handler } = serving()
     const created = await send(handler, 'POST', { as: 'issuer', body: document() })
