@@ -65,6 +65,7 @@ export const echo: SpekeAnswerer['answer'] = async ({ bytes, tenant, client }) =
   client,
   contentId: 'movie',
   spekeVersion: '1.0',
+  emptySystems: 0,
   keys: 2,
   first: true,
   records: [],

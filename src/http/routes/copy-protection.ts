@@ -32,7 +32,7 @@ export function copyProtection(options: CopyProtectionOptions): Omit<Route, 'pat
       const bytes = await call.body()
       if (bytes.length === 0) throw emptyBody()
       const asked = versionHeader(call)
-      const { body, contentId, spekeVersion, keys, first } = await speke.answer({
+      const { body, contentId, spekeVersion, emptySystems, keys, first } = await speke.answer({
         versionHeader: asked,
         bytes,
         tenant,
@@ -44,9 +44,17 @@ export function copyProtection(options: CopyProtectionOptions): Omit<Route, 'pat
       const replyHeaders = spekeHeaders(asked ?? (spekeVersion === '1.0' ? undefined : spekeVersion), userAgent)
       // Exactly application/xml: the XML declaration names the encoding.
       replyHeaders['content-type'] = 'application/xml'
+      if (emptySystems > 0) {
+        call.warning = emptySystemsWarning(emptySystems)
+        replyHeaders['x-keyspring-warning'] = call.warning
+      }
       return { status: 200, headers: replyHeaders, body, issued: { tenant, client, contentId, keys, first } }
     },
   }
+}
+
+function emptySystemsWarning(count: number): string {
+  return `${count} DRMSystem elements have no child elements, so they are empty: set speke.emptyDrmSystems to fill, or POST to /copyProtectionData/{contentId}`
 }
 
 const ECHOED_VERSION = /^[\x20-\x7e]{1,32}$/

@@ -73,7 +73,8 @@ function lackOf(found: readonly PlayerKey[]): KeyProviderError {
   if (lacks.includes('drm')) {
     return new KeyProviderError(
       'ERR_KEY_GUARDS_DRM',
-      'this key guards DRM content, so only DRM licences carry it. For HLS AES-128 and ClearKey, request a key that no DRM system shares.',
+      'this key guards DRM content, so only DRM licences carry it. ' +
+        'For HLS AES-128 and ClearKey, request another kid without DRM systems; the same kid has two keys then.',
     )
   }
   if (!lacks.includes('swapped')) return keyNotFound()

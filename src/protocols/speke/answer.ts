@@ -54,6 +54,8 @@ export interface SpekeAnswer extends IssuedAnswer {
   readonly body: Uint8Array
   /** The version of the answer. Without a request header, this is not always 1.0. */
   readonly spekeVersion: SpekeVersion['header']
+  /** How many DRMSystem elements of the answer are empty: the request has no elements to fill in them. */
+  readonly emptySystems: number
 }
 
 export interface AnswerOptions {
@@ -120,7 +122,7 @@ export class SpekeAnswerer {
     }
     await request.audit?.(issued)
     record(issued.records)
-    return { ...issued, body, spekeVersion: prepared.spekeVersion }
+    return { ...issued, body, spekeVersion: prepared.spekeVersion, emptySystems: prepared.emptySystems }
   }
 
   #parseAndCheck({ versionHeader, bytes, tenant }: SpekeRequest): ReadRequest & { readonly document: SpekeDocument } {
@@ -140,10 +142,22 @@ export class SpekeAnswerer {
     const { document } = 'document' in read ? read : this.#parseAndCheck(request)
     const ref = { tenant: request.tenant, contentId: document.contentId }
     const profile = this.#options.profileFor({ ...ref, client: request.client })
-    const prepared = prepareAnswer(document, { ...ref, client: request.client }, content, profile, this.#signaler)
+    const caller = { ...ref, client: request.client }
+    const prepared = prepareAnswer(document, caller, content, profile, this.#signaler, this.#readAgain(request))
     return this.#prepared.keep(id, prepared)
   }
+
+  /** Reads a document that has more elements than its sender wrote; undefined if the policy adds none. */
+  #readAgain({ versionHeader }: SpekeRequest): ((text: string) => SpekeDocument) | undefined {
+    const { findDrmSystem, policy } = this.#options
+    if (policy.emptyDrmSystems === 'keep') return undefined
+    return (text) =>
+      readSpekeDocument(versionHeader, readXml(Buffer.from(text), EXPANDED_LIMITS), findDrmSystem, policy)
+  }
 }
+
+/** Larger than every request with the elements that are added to it. */
+const EXPANDED_LIMITS: Partial<XmlLimits> = { bytes: 16 * 1024 * 1024, elements: 100_000, allAttributes: 200_000 }
 
 function authorize(request: SpekeRequest, { ref, recipients }: ReadRequest): void {
   request.authorize?.(ref.contentId, recipients?.map(({ fingerprint }) => fingerprint) ?? [])

@@ -6,8 +6,9 @@ import type { OpenContent, WantedKey } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { answeredKids, describeAnswer, ledgerEntries } from './describe.ts'
+import { expandEmptySystems, isEmptySystem } from './empty-systems.ts'
 import type { AnsweredRecipient } from './fill.ts'
-import { type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
+import { type AnsweredKey, type AnswerFilling, layoutAnswer, wantedKeys } from './layout.ts'
 import type { SignalingProfile } from './profile.ts'
 import type { SpekeDocument } from './request.ts'
 import type { Signaler } from './signaler.ts'
@@ -23,20 +24,33 @@ export interface PreparedAnswer {
   readonly wanted: readonly WantedKey[]
   readonly recipients: readonly AnsweredRecipient[] | undefined
   readonly ledgerEntries: readonly LedgerEntry[]
+  /** How many DRMSystem elements of the answer are empty: SPEKE fills only the elements of the request. */
+  readonly emptySystems: number
   /** The stored signalling that the layout was made with. */
   readonly signalingRevision: string
   readonly layout: Template<AnswerFilling> | Skeleton<AnswerFilling>
 }
 
-/** Lays out the answer to a checked document. Throws ERR_KID_CONFLICT. */
+/**
+ * Lays out the answer to a checked document. `readAgain` reads the text of the document after elements were added to it; undefined: no
+ * elements are added. Throws ERR_KID_CONFLICT.
+ */
 export function prepareAnswer(
-  document: SpekeDocument,
+  requested: SpekeDocument,
   { client, ...ref }: ContentRef & { readonly client: string },
   content: OpenContent,
   profile: SignalingProfile,
   signaler: Signaler,
+  readAgain?: (text: string) => SpekeDocument,
 ): PreparedAnswer {
-  const keys = describeAnswer(document, answeredKids(document.contentKeys, content.kidOverrides), profile)
+  const describe = (of: SpekeDocument): readonly AnsweredKey[] =>
+    describeAnswer(of, answeredKids(of.contentKeys, content.kidOverrides), profile)
+  let document = requested
+  let keys = describe(document)
+  if (readAgain !== undefined && document.drmSystems.some(isEmptySystem)) {
+    document = readAgain(expandEmptySystems(document, keys, signaler.systemsOf(ref, keys, profile, content)))
+    keys = describe(document)
+  }
   return {
     ref,
     spekeVersion: document.version.header,
@@ -44,6 +58,7 @@ export function prepareAnswer(
     wanted: wantedKeys(keys),
     recipients: document.recipients?.map(withoutElement),
     ledgerEntries: ledgerEntries(document, keys, { tenant: ref.tenant, client }),
+    emptySystems: document.drmSystems.filter(isEmptySystem).length,
     signalingRevision: content.signalingRevision,
     layout: layoutAnswer(document, keys, signaler.systemsOf(ref, keys, profile, content), profile),
   }

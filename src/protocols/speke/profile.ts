@@ -49,6 +49,8 @@ export interface SpekePolicy {
   readonly missingVersionHeader: 'refuse' | 'assume-2.0'
   /** Whether BitrateFilter and VideoFilter/@wcg are rejected instead of ignored. */
   readonly strictContract: boolean
+  /** Whether a DRMSystem without elements stays empty, as SPEKE says, or is filled, as plain CPIX clients expect. */
+  readonly emptyDrmSystems: 'keep' | 'fill'
   /** Whether one key may encrypt all tracks, and one key both audio and UHD video. */
   readonly contract: { readonly allKey: 'allow' | 'refuse'; readonly audioWithUhd: 'allow' | 'refuse' }
   /** Whether a recipient's certificate that is expired or not yet valid is rejected or logged. */
@@ -59,6 +61,7 @@ export interface SpekePolicy {
 export const DEFAULT_POLICY: SpekePolicy = {
   missingVersionHeader: 'refuse',
   strictContract: false,
+  emptyDrmSystems: 'keep',
   contract: { allKey: 'allow', audioWithUhd: 'refuse' },
   certificateValidity: 'reject',
   limits: { contentKeys: 256, drmSystems: 2048, recipients: 32 },

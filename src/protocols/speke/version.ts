@@ -25,11 +25,12 @@ export function agreeOnVersion(
 ): SpekeVersion {
   const named = readSpekeVersion(header)
   if (named.major === 2) {
-    if (!cpix.version) throw new SpekeError('ERR_SPEKE_CPIX_VERSION_MISSING')
+    if (!cpix.version) throw new SpekeError('ERR_SPEKE_CPIX_VERSION_MISSING', { detail: PLAIN_CPIX })
     if (cpix.version === named.cpixVersion) return named
     throw unsupportedCpixVersion(`X-Speke-Version ${named.header} requires CPIX/@version ${named.cpixVersion}.`)
   }
-  if (cpix.version === undefined && cpix.contentId === undefined) return named
+  // Some encryptors of SPEKE 1.0 send contentId too.
+  if (cpix.version === undefined && (cpix.contentId === undefined || cpix.id !== undefined)) return named
   if (header !== undefined && cpix.version !== undefined) {
     throw unsupportedCpixVersion('CPIX/@version: SPEKE 1.0 does not have this attribute. Send X-Speke-Version 2.0.')
   }
@@ -38,9 +39,14 @@ export function agreeOnVersion(
   }
   throw new SpekeError('ERR_SPEKE_VERSION_UNSUPPORTED', {
     detail:
-      'the document is SPEKE 2, but X-Speke-Version is missing or 1.0. Check that no proxy drops the header, or set speke.missingVersionHeader.',
+      cpix.version === undefined
+        ? PLAIN_CPIX
+        : 'the document is SPEKE 2, but X-Speke-Version is missing or 1.0. Check that no proxy drops the header, or set speke.missingVersionHeader.',
   })
 }
+
+const PLAIN_CPIX =
+  'the document has no CPIX/@version: it is CPIX, but not SPEKE. POST it to /copyProtectionData/{contentId}, or add version and X-Speke-Version.'
 
 function unsupportedCpixVersion(detail: string): SpekeError {
   return new SpekeError('ERR_SPEKE_CPIX_VERSION_UNSUPPORTED', { detail })

@@ -12,13 +12,14 @@ import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { ContentStore } from '../../keys/ports/content-store.ts'
 import { type AnswerOptions, rejectInvalidCertificates } from '../speke/answer.ts'
 import { answeredKids, describeAnswer, ledgerEntries } from '../speke/describe.ts'
+import { expandEmptySystems, isEmptySystem } from '../speke/empty-systems.ts'
 import { SpekeError } from '../speke/error.ts'
 import { type AnsweredRecipient, toFilling } from '../speke/fill.ts'
 import { type AnsweredKey, type AnswerFilling, layoutAnswer, wantedKeys } from '../speke/layout.ts'
 import type { SpekeDocument } from '../speke/request.ts'
 import type { Signaler } from '../speke/signaler.ts'
 import { readTransferDocument } from './document.ts'
-import { expandEmptySystems, isEmptySystem, nameRecipients } from './expand.ts'
+import { nameRecipients } from './expand.ts'
 
 /** Everything that fills documents: what SPEKE answers are filled with, and the stored keys. */
 export interface FillOptions extends Omit<AnswerOptions, 'record' | 'urls'> {

@@ -14,7 +14,7 @@ export function answerOptions(
   callers: Pick<Callers, 'profileOf'>,
   keyProvider: Pick<KeyProvider, 'recordSignaled' | 'log'>,
 ): Omit<AnswerOptions, 'contentKeys' | 'now' | 'randomBytes'> {
-  const { missingVersionHeader, strictContract, contract } = config.speke
+  const { missingVersionHeader, strictContract, emptyDrmSystems, contract } = config.speke
   const { bodyBytes, depth, elements, contentKeys, drmSystems, recipients } = config.limits
   return {
     findDrmSystem: drmSystemFinder(config.drmSystems),
@@ -22,6 +22,7 @@ export function answerOptions(
     policy: {
       missingVersionHeader,
       strictContract,
+      emptyDrmSystems,
       contract,
       certificateValidity: config.contentKeyEncryption.validity,
       limits: { contentKeys, drmSystems, recipients },

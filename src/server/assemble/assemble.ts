@@ -88,7 +88,10 @@ async function assembleOn(
     onConflict: (conflicts) => {
       metrics.kidClassConflicts(conflicts.length)
       for (const { tenant, contentId, kid } of conflicts) {
-        log.warn({ tenant, contentId, kid }, 'a kid was issued as clear and as drm: it has two keys')
+        log.warn(
+          { tenant, contentId, kid },
+          'a kid was issued with and without DRM systems: it has two keys. Use another kid or contentId for one of them',
+        )
       }
     },
     onError: (error) => log.error({ error: toLoggedError(error) }, 'the ledger could not be written'),

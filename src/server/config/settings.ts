@@ -126,6 +126,7 @@ export const SECTIONS = {
     basePaths: setting(list(text('a path', (value) => /^[\w./~-]{1,256}$/.test(value))).default([]), 'Further paths in front of `/copyProtection` and `/heartbeat`, such as `prod/speke`. `/speke/v1.0`, `v2.0`, `v2.1` and `/EkeStage` always exist.'),
     missingVersionHeader: setting(oneOf(['refuse', 'assume-2.0']).default('refuse'), 'A SPEKE 2 document without `X-Speke-Version`: `refuse` it, or `assume-2.0` for CPIX 2.3 tools that do not send the header.'),
     strictContract: setting(yesOrNo.default(false), 'Reject `BitrateFilter` and `VideoFilter@wcg`. `false`: ignore them and return them unchanged.'),
+    emptyDrmSystems: setting(oneOf(['keep', 'fill']).default('keep'), 'A `DRMSystem` without child elements: `keep` it empty, as SPEKE says, and say so in the header `X-Keyspring-Warning`; or `fill` it with all signalling of its system, for CPIX clients such as OvenMediaEngine.'),
     contract: group({
       allKey: setting(oneOf(['allow', 'refuse']).default('allow'), 'One key for all tracks (`ALL`, the SHARED presets): `allow` or `refuse`.'),
       audioWithUhd: setting(oneOf(['refuse', 'allow']).default('refuse'), 'One key for audio and UHD video in a named contract: `refuse` or `allow`.'),

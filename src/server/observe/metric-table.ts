@@ -65,7 +65,11 @@ export const METRICS = {
 
   issuedKeys: counter('issued_keys_total', 'Content keys in answers', ['first']),
   drmSignaling: counter('drm_signaling_total', 'Keys signalled, by DRM system', ['system']),
-  kidClassConflicts: counter('kid_class_conflicts_total', 'Kids issued as clear and as drm: each has two keys', []),
+  kidClassConflicts: counter(
+    'kid_class_conflicts_total',
+    'Kids issued with and without DRM systems: each has two keys',
+    [],
+  ),
   playerRequests: counter('player_requests_total', 'What players asked for, and what became of it', [
     'kind',
     'outcome',

@@ -6,6 +6,13 @@ import { callOf, DOCUMENT, echo, handlerOf, refusing, toCall } from '../calls.ts
 const post = (headers: Record<string, string> = {}, bytes = DOCUMENT, path = '/copyProtection') =>
   callOf('POST', path, { headers, bytes })
 
+test('an answer with empty DRMSystem elements says so in a header and in the log', async () => {
+  const empty: typeof echo = async (request) => ({ ...(await echo(request)), emptySystems: 2 })
+  const { headers } = await handlerOf(empty).handler(post())
+  assert.match(String(headers['x-keyspring-warning']), /^2 DRMSystem elements .* \/copyProtectionData\/\{contentId\}$/)
+  assert.equal((await handlerOf(echo).handler(post())).headers['x-keyspring-warning'], undefined)
+})
+
 test('answers with the document, exactly application/xml, no charset', async () => {
   const { handler, observed } = handlerOf(echo)
   const reply = await handler(post({ 'content-type': 'application/xml', 'x-speke-version': '2.0' }))
@@ -39,7 +46,7 @@ test('an answer carries its audit record: the keys, the caller and how the calle
     speke: {
       async answer(request) {
         const answer = await echo(request)
-        const { body: _body, spekeVersion: _version, ...issued } = answer
+        const { body: _body, spekeVersion: _version, emptySystems: _empty, ...issued } = answer
         await request.audit?.(issued)
         return answer
       },

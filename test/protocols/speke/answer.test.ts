@@ -85,12 +85,12 @@ describe('a SPEKE request', () => {
   test('passes the issued keys to the audit log: caller, content, number of keys and ledger entries', async () => {
     const audited: IssuedAnswer[] = []
     const { answerer, records } = answererWith([])
-    const { body, spekeVersion, ...issued } = await answerer.answer({
+    const { body, spekeVersion, emptySystems, ...issued } = await answerer.answer({
       ...REQUEST,
       audit: async (one) => void audited.push(one),
     })
     assert.ok(body.length > 0)
-    assert.equal(spekeVersion, '2.0')
+    assert.deepEqual([spekeVersion, emptySystems], ['2.0', 0])
     assert.deepEqual(audited, [issued])
     assert.deepEqual(issued.records, records[0])
     assert.deepEqual(

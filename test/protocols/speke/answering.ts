@@ -49,6 +49,7 @@ export interface Outcome {
   readonly warnings: readonly AnswerWarning[]
   readonly records: readonly LedgerEntry[]
   readonly issued: readonly WantedKey[]
+  readonly emptySystems: number
 }
 
 /** An answering machine over keys that a test knows, and what it was told of the last answer. */
@@ -82,10 +83,10 @@ export function answering(setup: Setup = {}) {
     { tenant = 'default', client = 'test' }: Caller = {},
   ): Promise<Outcome> => {
     for (const list of [warnings, records, issued]) list.length = 0
-    const { body } = await answerer.answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
+    const { body, emptySystems } = await answerer.answer({ versionHeader, bytes: Buffer.from(xml), tenant, client })
     const text = Buffer.from(body).toString()
     const document = readXml(body, ANSWER_LIMITS)
-    return { xml: text, document, warnings: [...warnings], records: [...records], issued: [...issued] }
+    return { xml: text, document, warnings: [...warnings], records: [...records], issued: [...issued], emptySystems }
   }
 }
 

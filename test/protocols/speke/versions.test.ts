@@ -60,8 +60,8 @@ const DISPATCH: readonly Row[] = [
   [undefined, 'contentId="movie" version="2.4"', E7],
   [undefined, 'id="movie" version="2.3"', E7],
   [undefined, 'id="movie" version=""', E7],
-  [undefined, 'id="movie" contentId="movie"', E7],
-  ['1.0', 'id="movie" contentId="movie"', E7],
+  [undefined, 'id="movie" contentId="movie"', '1.0'],
+  ['1.0', 'id="movie" contentId="movie"', '1.0'],
 ]
 
 /** What differs where the operator has set "assume 2.0" for a header that was lost. */
