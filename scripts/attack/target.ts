@@ -82,6 +82,8 @@ export async function startTarget(directory: string, connections: number): Promi
       data: join(directory, 'data'),
       // The attacks come by a proxy that is trusted, so that every method is within their reach.
       trustProxy: ['127.0.0.1'],
+      playback: { access: 'open' },
+      publicUrl: 'https://keys.example.com',
       auth: {
         jwt: { issuer: ISSUER, audience: 'keyspring', jwks: file('jwks.json', JSON.stringify({ keys: [jwk] })) },
         gateway: { secretHeader: 'X-Gateway-Secret', secretFiles: [file('gateway', secrets.gateway)] },

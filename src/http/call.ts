@@ -9,6 +9,8 @@ export interface CallOptions {
   /** The size limit of the body, in bytes. */
   readonly maxBodyBytes: number
   readonly budget: BodyBudget
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number
 }
 
 /** One request on its way through checks and route. A route reads the body only after it has judged the head. */
@@ -29,6 +31,7 @@ export class Call implements Presented {
   readonly #options: CallOptions
   #body: Promise<Buffer> | undefined
   #bodyBytes = 0
+  #readingMs = 0
   #strangerBytes = 0
 
   constructor(request: IncomingRequest, options: CallOptions) {
@@ -55,6 +58,11 @@ export class Call implements Presented {
     return this.#options.proxies.isTrusted(this.peer)
   }
 
+  /** How long the handler waited for the body, in milliseconds: the time of the sender, not of the server. */
+  get readingMs(): number {
+    return this.#readingMs
+  }
+
   /** How many bytes of the body were received so far. */
   get bodyBytes(): number {
     return this.#bodyBytes
@@ -75,15 +83,20 @@ export class Call implements Presented {
   }
 
   async #readBody(share: BodyShare): Promise<Buffer> {
-    const { maxBodyBytes, budget } = this.#options
+    const { maxBodyBytes, budget, now } = this.#options
     const encoding = this.headers['content-encoding']
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') throw new UnsupportedEncodingError()
     if (Number(this.headers['content-length'] ?? 0) > maxBodyBytes) throw bodyTooLarge(maxBodyBytes)
-    return this.#request.readBody(maxBodyBytes, (count) => {
-      budget.take(count, share)
-      this.#bodyBytes += count
-      if (share === 'stranger') this.#strangerBytes += count
-    })
+    const startedAt = now()
+    try {
+      return await this.#request.readBody(maxBodyBytes, (count) => {
+        budget.take(count, share)
+        this.#bodyBytes += count
+        if (share === 'stranger') this.#strangerBytes += count
+      })
+    } finally {
+      this.#readingMs = now() - startedAt
+    }
   }
 }
 

@@ -80,7 +80,7 @@ export class RequestHandler {
       this.#underWay--
       call.release()
     }
-    observe(call, route, reply, failure, now() - startedAt)
+    observe(call, route, reply, failure, now() - startedAt - call.readingMs)
     return reply
   }
 
@@ -99,8 +99,9 @@ export class RequestHandler {
   }
 
   #callOptions(route: Route | undefined): CallOptions {
-    const { proxies, maxBodyBytes } = this.#options
-    return { proxies, budget: this.#budget, maxBodyBytes: Math.min(route?.maxBodyBytes ?? maxBodyBytes, maxBodyBytes) }
+    const { proxies, maxBodyBytes, now } = this.#options
+    const limit = Math.min(route?.maxBodyBytes ?? maxBodyBytes, maxBodyBytes)
+    return { proxies, budget: this.#budget, now, maxBodyBytes: limit }
   }
 }
 

@@ -39,6 +39,7 @@ export function toCall(request: IncomingRequest): Call {
     proxies: new ProxyTrust([]),
     maxBodyBytes: 1024 * 1024,
     budget: new BodyBudget(1024 * 1024),
+    now: () => 0,
   })
 }
 

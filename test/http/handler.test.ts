@@ -87,6 +87,28 @@ describe('a request is judged from its head, and its body is not read', () => {
   })
 })
 
+test('the time of the server does not include the time of a slow sender', async () => {
+  let clock = 0
+  const durations: number[] = []
+  const { handler } = serving(
+    {
+      handle: async (call) => {
+        clock += 2
+        await call.body()
+        clock += 3
+        return textReply(200, '')
+      },
+    },
+    { now: () => clock, observe: (_call, _route, _reply, _error, ms) => durations.push(ms) },
+  )
+  const { request, send } = slow('/a', 1)
+  const reply = handler.handle(request)
+  clock += 1_000
+  send()
+  await reply
+  assert.deepEqual(durations, [5])
+})
+
 test('a route may accept smaller bodies than the server does', async () => {
   const { handler } = serving({ maxBodyBytes: 16 })
   assert.equal((await handler.handle(callOf('POST', '/a', { bytes: Buffer.alloc(16) }))).status, 200)
