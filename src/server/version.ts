@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Put in by whoever makes a bundle, which has no package beside it. */
+/** The build of a bundle sets it: a bundle has no package.json beside it. */
 declare const KEYSPRING_VERSION: string | undefined
 
 /** The version of this package. */

@@ -1,52 +1,52 @@
 import type { Reply } from '../../http/request.ts'
 
-/** A request of HTTP as an event tells it, whatever the gateway calls its parts. */
+/** The HTTP request in an event, for every gateway. */
 export interface EventRequest {
   readonly method: string
-  /** Path and query as the caller sent them, as far as the gateway keeps them. */
+  /** Path and query as the caller sent them, if the gateway keeps them. */
   readonly rawPath: string
-  /** Without what the gateway serves the function below; undefined where that is nothing. */
+  /** The path without the prefix of the gateway, such as its stage; undefined if there is no prefix. */
   readonly routePath: string | undefined
-  /** Names of any letter case and values in turn, as received. */
+  /** Names, in any letter case, and values, as received. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: string
   readonly isBase64: boolean
   /** The address that connected to the gateway, as it saw it. */
   readonly peer: string
   readonly secure: boolean
-  /** Whom IAM found the caller to be, where the gateway asked it to. */
+  /** The caller's identity from IAM, if the gateway uses IAM. */
   readonly caller: { readonly arn: string; readonly account: string | undefined } | undefined
   readonly requestId: string | undefined
-  /** Where the gateway is reached, as it says itself. */
+  /** The address of the gateway, from the event. */
   readonly foundAt: string | undefined
 }
 
-/** One kind of event. To add one, write one file that makes this and one line in `event-kinds.ts`. */
+/** One kind of event. To add one, write one file that exports this and add it to `EVENT_KINDS`. */
 export interface EventKind {
   readonly name: string
   recognizes(event: Fields): boolean
-  /** What is asked, or undefined for an event that asks nothing and only says that it is time. */
+  /** The request; undefined for an event of a schedule. */
   toRequest(event: Fields): EventRequest | undefined
   toResult(reply: EncodedReply, event: Fields): object
-  /** The most bytes of a result, as JSON, that reach the caller. */
+  /** The largest result, in bytes of JSON, that reaches the caller. */
   readonly maxResultBytes: number
 }
 
-/** A reply whose body is text: its own, or base64 of its bytes. */
+/** A reply whose body is text: unchanged, or the base64 of its bytes. */
 export interface EncodedReply extends Pick<Reply, 'status'> {
-  /** A header that is sent more than once is there more than once. */
+  /** A repeated header is listed more than once. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: string
   readonly isBase64: boolean
 }
 
-/** What Lambda itself takes from a function. @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+/** The largest result of a function, in bytes. @see https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
 export const LAMBDA_RESULT_BYTES = 6 * 1_024 * 1_024
 
-/** An object of which nothing is known. */
+/** An object with unknown members. */
 export type Fields = Readonly<Record<string, unknown>>
 
-/** The member as an object; an empty one where it is none. */
+/** The member as an object; an empty object if it is none. */
 export function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null ? (value as Fields) : {}
 }

@@ -1,7 +1,7 @@
 import { createLambda } from './handler.ts'
 import { startLambda } from './start.ts'
 
-// What the bundle is made of. The server starts while the instance does, when Lambda gives it the whole processor.
+// The entry point of the bundle. The server starts with the instance, while Lambda gives it the whole processor.
 
 const lambda = createLambda(startLambda)
 

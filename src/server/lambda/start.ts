@@ -1,7 +1,7 @@
 import { type FunctionServer, startFunction } from '../assemble/function.ts'
 import { packageVersion } from '../version.ts'
 
-/** Starts the server of a function from the environment of the process. What is wrong is told by name and never by value. */
+/** Starts the server of a function from the environment of the process. Rejects with ERR_CONFIG_INVALID, without any value. */
 export function startLambda(): Promise<FunctionServer> {
   return startFunction({
     environment: process.env,

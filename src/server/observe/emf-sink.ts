@@ -1,20 +1,20 @@
 import { METRICS, type MetricDefinition, type MetricKey, type MetricSink } from './metric-table.ts'
 
-/** A sink whose numbers go into a log, from which CloudWatch makes metrics. */
+/** A sink that writes metrics into a log, from which CloudWatch reads them. */
 export interface EmfSink extends MetricSink {
-  /** What was recorded since the last time, as lines of JSON. One line, and one more for each further value of a dimension. */
+  /** The values recorded since the last call, as lines of JSON: one line, and one more for each further value of a dimension. */
   take(): readonly string[]
 }
 
 export interface EmfOptions {
-  /** The value of the dimension `Service`: what sets this function apart from others. */
+  /** The value of the dimension `Service`, which distinguishes this function from others. */
   readonly service: string
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
 
 export const EMF_NAMESPACE = 'Keyspring'
-/** More values of a metric are no document. @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html */
+/** The most values of a metric in one document. @see https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html */
 const MAX_VALUES = 100
 
 /** A metric with the values of its dimensions. */
@@ -25,8 +25,8 @@ interface Series {
 }
 
 /**
- * The metrics of the table in CloudWatch's embedded format. Counters keep their labels as dimensions; a histogram has none but the
- * service, for each combination is a metric that is paid for. Gauges are left out: nobody looks at an instance that is frozen.
+ * The metrics of the table in CloudWatch's embedded format. Counters have their labels as dimensions. A histogram has only the
+ * service, because every combination is a billed metric. Gauges are left out: an instance is frozen between requests.
  */
 export function emfSink({ service, now }: EmfOptions): EmfSink {
   let series = new Map<string, Series>()
@@ -53,7 +53,7 @@ export function emfSink({ service, now }: EmfOptions): EmfSink {
   }
 }
 
-/** As few documents as hold all series: a document has one value for a dimension, and one member for a metric. */
+/** The fewest documents for all series: a document has one value of a dimension, and one member of a metric. */
 function inDocuments(all: readonly Series[]): readonly (readonly Series[])[] {
   const documents: Series[][] = []
   for (const one of all) {

@@ -6,41 +6,41 @@ import type { EventType } from '../../operations/ports/events.ts'
 import type { MetricSink } from './metric-table.ts'
 import { prometheusSink } from './prometheus-sink.ts'
 
-/** The numbers of the server. Labels are of closed sets: never a contentId, a kid or a tenant's own text. */
+/** The metrics of the server. Labels have a fixed set of values: never a contentId, a kid or the name of a tenant. */
 export interface Metrics {
   request(route: RouteName | 'none', version: SpekeVersionLabel, status: number, durationMs: number): void
   /** Bytes of the body of a request that has one. */
   requestBytes(route: RouteName | 'none', bytes: number): void
   refusal(code: string): void
-  /** A caller nobody knows. `method` is a name of ours, `none` where no credential was presented. */
+  /** An unknown caller. `method` is `none` if the request has no credential. */
   authFailure(method: string, reason: string): void
-  /** A known client that may not do this. */
+  /** A known client without the permission. */
   forbidden(reason: string): void
   rateLimited(sender: 'client' | 'player'): void
   issued(keys: number, first: boolean): void
-  /** Keys of an answer that were signalled in a DRM system of ours, or in `other`. */
+  /** Keys of an answer by DRM system; `other` for systems by template. */
   drmSignaling(system: string, keys: number): void
   /** Kids that were issued in both classes. */
   kidClassConflicts(kids: number): void
   playerRequest(kind: 'key' | 'license', outcome: string): void
   /** A request whose path names another SPEKE version than its header. */
   pathVersionMismatch(): void
-  /** Bytes that never became a request. */
+  /** Bytes that are no HTTP request. */
   unreadable(status: number): void
   /** When the first certificate of `tls.cert` or `tls.clientCa` expires, in seconds since 1970. */
   tlsCertificateExpiry(certificate: 'server' | 'client-ca', seconds: number): void
-  /** Asked whether the server is ready when somebody looks at the numbers. */
+  /** Calls `isReady` at each read of the metrics. */
   watchReady(isReady: () => Promise<boolean>): void
-  /** Asked how many there are when somebody looks at the numbers. */
+  /** Calls `count` at each read of the metrics. */
   watchQueue(queue: WatchedQueue, count: () => number): void
 
   contentLookup(): void
-  /** A content answered from memory while the store was away. */
+  /** A content answered from memory while the store was unreachable. */
   staleContent(): void
   dataKeyLookup(): void
   /** A data key used although the root key could not confirm it. */
   staleDataKey(): void
-  /** Sealed values by data key, as they were last counted. */
+  /** Sealed values by data key, from the last count. */
   sealedRows(counts: readonly SealCount[]): void
   storeOperation(op: string, backend: string, durationMs: number, errorCode: string | undefined): void
   storeWriterRestart(): void
@@ -48,12 +48,12 @@ export interface Metrics {
 
   /** Records of the ledger that were lost. */
   ledgerLost(records: number): void
-  /** Records of the ledger that were forgotten, for their time had passed. */
+  /** Records of the ledger that were deleted after their retention. */
   ledgerPruned(records: number): void
-  /** Contents that a sweep did something with. */
+  /** Contents that a sweep changed or kept. */
   contentsSwept(outcome: SweepOutcome, contents: number): void
   sweepDone(durationMs: number): void
-  /** A sweep that the store or the audit log broke off. */
+  /** A sweep that ended with an error of the store or the audit log. */
   sweepFailed(): void
   rotationMissed(): void
   auditWritten(action: AuditAction, outcome: AuditEntry['outcome']): void
@@ -66,21 +66,21 @@ export interface Metrics {
 }
 
 export type SpekeVersionLabel = '1.0' | '2.0' | '2.1' | 'other' | 'none'
-/** As a sweep reports them: expired and told of, destroyed, given an expiry by the rules as they are now, left alive by them. */
+/** `expired`: an event was emitted. `adopted`: the current rules gave it another expiry. `kept`: the rules keep it alive. */
 export type SweepOutcome = 'expired' | 'destroyed' | 'adopted' | 'kept'
-/** `retried`: an attempt that failed and will be made again. `dead-lettered`: given up and kept. `lost`: given up and not kept. */
+/** `retried`: an attempt failed and is repeated. `dead-lettered`: not delivered, and kept in a file. `lost`: not delivered and not kept. */
 export type EventOutcome = 'delivered' | 'retried' | 'dead-lettered' | 'lost'
 export type WatchedQueue = 'requestsInFlight' | 'ledgerQueue' | 'auditQueue' | 'eventQueue'
 
 /** Metrics for Prometheus, with those of the process. */
 export async function createMetrics(version: string): Promise<Metrics> {
   const sink = await prometheusSink()
-  // Read as 0 before it happens: an alert sees the step to 1.
+  // The metric exists with 0 before the first error: an alert sees the step to 1.
   sink.record('refusals', 0, 'ERR_SEAL_BROKEN')
   return { ...metricsOver(sink, version), render: sink.render }
 }
 
-/** Everything that can be counted, told to `sink`. */
+/** The metrics that record to `sink`. */
 export function metricsOver(sink: MetricSink, version: string): Omit<Metrics, 'render'> {
   sink.record('buildInfo', 1, version)
   return {

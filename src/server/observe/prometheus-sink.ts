@@ -9,12 +9,12 @@ import {
   type WatchedMetric,
 } from './metric-table.ts'
 
-/** A sink that is read as the text of Prometheus. */
+/** A sink that renders the text format of Prometheus. */
 export interface PrometheusSink extends MetricSink {
   readonly render: RenderMetrics
 }
 
-/** The metrics of the table in a registry of their own, with those of the process. */
+/** The metrics of the table and those of the process, in a separate registry. */
 export async function prometheusSink(): Promise<PrometheusSink> {
   const { default: prom } = await import('prom-client')
   const registry: Registry = new prom.Registry()
@@ -77,7 +77,7 @@ interface Instrument {
   reset(): void
 }
 
-/** Finds the child of a list of label values once: the library hashes labels at each call. */
+/** Caches the child of each list of label values: the library hashes labels at each call. */
 function withChildren(instrument: Instrument, names: readonly string[]) {
   let children = new Map<string, Take>()
   return {

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { GatewayIdentity } from '../../../src/server/assemble/function.ts'
-import { encodeReply } from '../../../src/server/lambda/encode-reply.ts'
-import { EVENT_KINDS, kindOf } from '../../../src/server/lambda/event-kinds.ts'
-import { toCall } from '../../../src/server/lambda/to-call.ts'
+import { EVENT_KINDS, kindOf } from '../../../src/server/lambda/handler.ts'
+import { encodeReply, toIncomingRequest } from '../../../src/server/lambda/request.ts'
 import { EVENTS, type EventName, recorded } from './events.ts'
 
 const identity: GatewayIdentity = {
@@ -16,7 +15,7 @@ const OPTIONS = { identity, maxBodyBytes: 1_024 }
 
 const callOf = (event: unknown, options = OPTIONS) => {
   const { kind, fields } = kindOf(event)
-  return toCall(kind.toRequest(fields) ?? assert.fail('nothing is asked'), options)
+  return toIncomingRequest(kind.toRequest(fields) ?? assert.fail('nothing is asked'), options.identity)
 }
 /** The body, as a route with a limit of 1024 bytes reads it. */
 const bodyOf = (call: ReturnType<typeof callOf>): Promise<Buffer> => call.readBody(1_024, () => undefined)

@@ -154,7 +154,7 @@ describe('the handler of a function', () => {
       const { handle, lines } = of(most)
       const { status, bytes } = readResult(await handle(eventOf(name, { path: '/x' })))
       assert.equal(status, 413)
-      assert.match(bytes.toString(), /^the answer is too large: .*; ask for fewer keys at once$/)
+      assert.match(bytes.toString(), /^the answer is too large: .*\. Request fewer keys at once$/)
       assert.equal(lines.length, 1)
     })
   }
