@@ -8,12 +8,11 @@ import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import { type AnsweredRecipient, fillAnswer } from './fill.ts'
 import { isCurrent, type PreparedAnswer, PreparedAnswers, prepareAnswer, prepareId } from './prepare.ts'
 import type { SignalingProfile, SpekePolicy } from './profile.ts'
-import { readSpekeDocument, type SpekeDocument } from './request.ts'
+import { readSpekeDocument, readSpekeVersion, type SpekeDocument } from './request.ts'
 import type { FindDrmSystem } from './schemes.ts'
 import { Signaler, type SignalingWarning } from './signaler.ts'
 import type { SpekeVersion } from './tables/versions.ts'
 import type { PlayerUrls } from './urls.ts'
-import { readSpekeVersion } from './version.ts'
 
 /** A SPEKE request and its caller. */
 export interface SpekeRequest {
