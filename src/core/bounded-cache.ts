@@ -5,14 +5,14 @@ export interface BoundedCacheOptions<V> {
   readonly sizeOf: (value: V) => number
 }
 
-/** What an entry costs beside its key and its value: the slot of the map, the objects and the string header. */
+/** The bytes of an entry in addition to its key and its value: the slot of the map, the objects and the string header. */
 const ENTRY_BYTES = 128
 
 /**
  * A cache that is bounded in bytes. Every cache of the process is one, so that no caller can fill the memory.
  *
- * It has two generations: a full young generation becomes the old one, and the entries of the former old one that nobody used
- * are dropped. So it keeps at least the entries that were used within the last `maxBytes / 2`, it never takes more than
+ * It has two generations: a full young generation becomes the old one, and the unused entries of the former old one are
+ * dropped. So it keeps at least the entries that were used within the last `maxBytes / 2`, it never takes more than
  * `maxBytes`, and each operation takes constant time. An entry of more than `maxBytes / 2` is not kept.
  */
 export class BoundedCache<V> {

@@ -1,4 +1,4 @@
-/** Every reason Keyspring has to refuse or fail. Codes are API: add, never rename; each has a line in docs/errors.md. */
+/** Every reason for which Keyspring rejects a request or fails. Codes are API: add, never rename. docs/errors.md lists each. */
 export type ErrorCode =
   // The request as HTTP.
   | 'ERR_BODY_TOO_LARGE'
@@ -6,7 +6,7 @@ export type ErrorCode =
   | 'ERR_METHOD_NOT_ALLOWED'
   | 'ERR_ROUTE_NOT_FOUND'
   | 'ERR_REQUEST_FORWARDED'
-  // Who is calling.
+  // The caller.
   | 'ERR_UNAUTHENTICATED'
   | 'ERR_FORBIDDEN'
   | 'ERR_JWKS_UNAVAILABLE'
@@ -14,7 +14,7 @@ export type ErrorCode =
   | 'ERR_XML_MALFORMED'
   | 'ERR_XML_LIMIT'
   | 'ERR_CPIX_INVALID'
-  // SPEKE, the ten strings of speke.md 3.
+  // SPEKE: the ten messages of its table of errors.
   | 'ERR_SPEKE_CONTENT_ID_MISSING'
   | 'ERR_SPEKE_CPIX_VERSION_MISSING'
   | 'ERR_SPEKE_CPIX_VERSION_UNSUPPORTED'
@@ -25,7 +25,7 @@ export type ErrorCode =
   | 'ERR_SPEKE_CONTRACT_MALFORMED'
   | 'ERR_SPEKE_CONTRACT_UNSUPPORTED'
   | 'ERR_SPEKE_CONTRACT_MISSING'
-  // What SPEKE has no string for.
+  // Requests for which SPEKE has no message.
   | 'ERR_SPEKE_SCHEME_UNKNOWN'
   | 'ERR_DRM_SYSTEM_UNKNOWN'
   | 'ERR_SIGNALING_INVALID'
@@ -33,13 +33,13 @@ export type ErrorCode =
   | 'ERR_KID_CONFLICT'
   | 'ERR_CONTENT_GONE'
   | 'ERR_CONTENT_EXPIRED'
-  // What players ask for.
+  // Players.
   | 'ERR_LICENSE_REQUEST_INVALID'
   | 'ERR_KEY_NOT_FOUND'
   | 'ERR_KEY_GUARDS_DRM'
   | 'ERR_ACCESS_UNAVAILABLE'
   | 'ERR_RATE_LIMITED'
-  // What operators ask for.
+  // Operators.
   | 'ERR_API_REQUEST_INVALID'
   | 'ERR_CONTENT_NOT_FOUND'
   | 'ERR_CONTENT_HELD'
@@ -50,7 +50,7 @@ export type ErrorCode =
   | 'ERR_IDEMPOTENCY_CONFLICT'
   | 'ERR_AUDIT_UNAVAILABLE'
   | 'ERR_AUDIT_BROKEN'
-  // The Widevine Common Encryption API: its answer says which of its own status words.
+  // The Widevine Common Encryption API: its answer has a status word of that API.
   | 'ERR_WIDEVINE_REQUEST_REFUSED'
   // Decoders.
   | 'ERR_PSSH_INVALID'
@@ -71,7 +71,7 @@ export type ErrorCode =
   | 'ERR_BACKUP_INVALID'
   | 'ERR_OVERRIDE_EXISTS'
   | 'ERR_OVERRIDE_INVALID'
-  // What the encryptor's side meets: another key provider, or its own usage.
+  // The encryptor's side: another key provider, or wrong usage.
   | 'ERR_KEY_PROVIDER_UNREACHABLE'
   | 'ERR_KEY_PROVIDER_REFUSED'
   | 'ERR_ANSWER_INVALID'
@@ -81,7 +81,7 @@ export type ErrorCode =
   | 'ERR_SELF_TEST_FAILED'
   | 'ERR_OVERLOADED'
 
-/** The base of every error this project throws on purpose. Its message never holds a key, an IV, a token or a password. */
+/** The base of every error that this project throws on purpose. Its message never contains a key, an IV, a token or a password. */
 export class KeyProviderError extends Error {
   override readonly name: string = 'KeyProviderError'
   readonly code: ErrorCode

@@ -1,4 +1,4 @@
-/** Whether `text` fits `pattern`, in which `*` stands for any text, none included. In time linear in the text for each `*`. */
+/** Whether `text` matches `pattern`. `*` matches any text, also an empty one. Takes time linear in the text for each `*`. */
 export function matchesPattern(pattern: string, text: string): boolean {
   const [head = '', ...rest] = pattern.split('*')
   const tail = rest.pop()

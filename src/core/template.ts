@@ -1,14 +1,14 @@
 import { encodeUtf16le } from './utf16.ts'
 
 /**
- * Text with holes: what an answer looks like before its keys are known.
+ * Text with holes: an answer before its keys are known.
  *
- * An answer may be kept, its keys may not. So everything made for a kid (a pssh box, an HLS line, a whole document) is a
+ * Keyspring can keep an answer in memory, but not its keys. So everything made for a kid (a pssh box, an HLS line, a whole document) is a
  * `Template`: final text in which each value computed from a content key is a hole of known length. A template can be
  * encoded (UTF-16, base64, base64 inside base64) before it is filled, because only the bytes around a hole depend on it.
  */
 
-/** What holes are filled from, for one answer. `memo` lets holes that share a part compute it once. */
+/** The source of the values of one answer's holes. `memo` lets holes that share a part compute it once. */
 export interface Filling {
   readonly memo: Map<object, string>
 }
@@ -19,7 +19,7 @@ export interface Hole<F extends Filling> {
   render(filling: F): string
 }
 
-/** `text` stands for itself except at the holes, where it holds filler. */
+/** Final text, except at the holes, where `text` has filler. */
 export interface Template<F extends Filling = Filling> {
   readonly text: string
   readonly holes: readonly { readonly at: number; readonly hole: Hole<F> }[]

@@ -20,7 +20,7 @@ interface Named extends Filling {
 const filling = (value: string): Named => ({ memo: new Map(), value })
 const hole = (length: number): Template<Named> => holeOf(length, ({ value }) => value)
 
-test('a hole survives UTF-16, base64 and base64 inside base64, wherever it stands', () => {
+test('a hole survives UTF-16, base64 and base64 inside base64, at any place', () => {
   const ascii = fc.string({ unit: 'grapheme-ascii', maxLength: 9 })
   fc.assert(
     fc.property(
@@ -52,6 +52,6 @@ test('a skeleton holds nothing of what it was filled with', () => {
   assert.deepEqual(skeleton.bytes, before)
 })
 
-test('two holes in one base64 group are refused when the template is made', () => {
+test('two holes in one base64 group are rejected when the template is made', () => {
   assert.throws(() => base64(concat(hole(1), hole(1))), RangeError)
 })

@@ -6,20 +6,20 @@ import { attributeError, elementError } from './error.ts'
 import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from './fields.ts'
 import { CPIX_NAMESPACE } from './names.ts'
 
-/** A content key as a request asks for it. @see CPIX 2.3, ContentKey */
+/** A content key of a request. @see CPIX 2.3, ContentKey */
 export interface ContentKey {
   readonly element: XmlElement
   readonly kid: Kid
-  /** The kid as the request spells it. */
+  /** The kid in the spelling of the request. */
   readonly kidText: string
-  /** As sent; '' when sent empty. Which values are allowed is the version's business. */
+  /** As sent; '' when sent empty. The SPEKE version decides which values are allowed. */
   readonly commonEncryptionScheme: string | undefined
   /** The text as sent; it decodes to 16 bytes. */
   readonly explicitIv: string | undefined
   readonly hdcpData: XmlElement | undefined
 }
 
-/** Reads the keys of a request. Refuses a kid that occurs twice and a key that already holds its value. */
+/** Reads the keys of a request. Throws ERR_CPIX_INVALID for a kid that occurs twice and a key that already has its value. */
 export function readContentKeys(elements: readonly XmlElement[]): readonly ContentKey[] {
   const seen = new Set<Kid>()
   return elements.map((element) => {
@@ -30,7 +30,7 @@ export function readContentKeys(elements: readonly XmlElement[]): readonly Conte
   })
 }
 
-/** Whether a ContentKey holds its key, in the clear or encrypted. */
+/** Whether a ContentKey contains its key, in the clear or encrypted. */
 export function holdsKey(element: XmlElement): boolean {
   return childOf(element, CPIX_NAMESPACE, 'Data') !== undefined
 }

@@ -5,14 +5,14 @@ import { childrenOf, descendantOf, pathOf, textOf } from '../xml/reader.ts'
 import { elementError } from './error.ts'
 import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
 
-/** Whom an answer is encrypted for. @see CPIX 2.3, DeliveryData; speke.md 9 */
+/** A recipient, for whom an answer is encrypted. @see CPIX 2.3, DeliveryData */
 export interface Recipient {
   readonly element: XmlElement
-  /** The DeliveryKey element: what is added for the recipient comes right after it. */
+  /** The DeliveryKey element. The answer adds its elements right after it. */
   readonly deliveryKey: XmlElement
   readonly path: string
   readonly publicKey: KeyObject
-  /** The size of the RSA modulus and so of what is encrypted with it, in bytes. */
+  /** The size of the RSA modulus, and of a value encrypted with it, in bytes. */
   readonly modulusBytes: number
   /** SHA-256 of the DER, lower-case hex. */
   readonly fingerprint: string
@@ -23,24 +23,24 @@ export interface Recipient {
 
 const MIN_MODULUS_BITS = 2048
 const MAX_MODULUS_BITS = 4096
-/** Encrypting takes as long as the exponent has bits; in practice it is 65537. */
+/** The time of encryption grows with the bits of the exponent; in practice it is 65537. */
 const MAX_PUBLIC_EXPONENT = 2n ** 64n
-/** DER of an RSA-4096 certificate with many names stays well under this. */
+/** The DER of an RSA-4096 certificate with many names is much smaller. */
 const MAX_CERTIFICATE_TEXT = 16 * 1024
 
-/** Reads the recipients of a request. Refuses what cannot be encrypted for, and a request that already holds an answer's parts. */
+/** Reads the recipients of a request. Throws ERR_RECIPIENT_INVALID for an unusable certificate, ERR_CPIX_INVALID for parts of an answer. */
 export function readRecipients(document: XmlDocument, elements: readonly XmlElement[]): readonly Recipient[] {
   return elements.map((element) => readRecipient(document, element))
 }
 
-/** Refuses a recipient whose certificate is not valid at `now` (milliseconds since 1970), or returns why it is not. */
+/** Why a recipient's certificate is not valid at `now` (milliseconds since 1970); undefined for a valid one. */
 export function validityProblem(recipient: Pick<Recipient, 'validFrom' | 'validTo'>, now: number): string | undefined {
   if (now < recipient.validFrom) return `is not valid before ${new Date(recipient.validFrom).toISOString()}`
   if (now > recipient.validTo) return `expired on ${new Date(recipient.validTo).toISOString()}`
   return undefined
 }
 
-/** The refusal of a recipient's certificate. */
+/** The error for a recipient's certificate. */
 export function recipientError(path: string, problem: string, cause?: unknown): KeyProviderError {
   return new KeyProviderError('ERR_RECIPIENT_INVALID', `${path}: the certificate ${problem}`, { cause })
 }
@@ -60,7 +60,7 @@ function readRecipient(document: XmlDocument, element: XmlElement): Recipient {
   return { element, deliveryKey, path, ...readCertificate(textOf(document, certificate), path) }
 }
 
-/** Where there are several certificates, the first is the recipient's own. */
+/** Of several certificates, the first is the recipient's own. */
 function descendant(element: XmlElement, ...locals: string[]): XmlElement | undefined {
   let at: XmlElement | undefined = element
   for (const local of locals) {
@@ -69,7 +69,7 @@ function descendant(element: XmlElement, ...locals: string[]): XmlElement | unde
   return at
 }
 
-/** Reads the certificate of a recipient, base64 of DER. Throws ERR_RECIPIENT_INVALID, naming `path`, for one that cannot be encrypted for. */
+/** Reads the certificate of a recipient, base64 of DER. Throws ERR_RECIPIENT_INVALID, naming `path`, for an unusable one. */
 export function readCertificate(text: string, path: string): Omit<Recipient, 'element' | 'deliveryKey' | 'path'> {
   const base64 = text.replaceAll(/[ \t\r\n]+/g, '')
   if (base64 === '') throw recipientError(path, 'is empty')
@@ -85,7 +85,7 @@ export function readCertificate(text: string, path: string): Omit<Recipient, 'el
   } catch (cause) {
     throw recipientError(path, 'cannot be read as X.509', cause)
   }
-  // X509Certificate takes PEM too, and leaves alone what follows the certificate.
+  // X509Certificate also accepts PEM, and ignores bytes after the certificate.
   if (!x509.raw.equals(der)) throw recipientError(path, 'is not the DER of one certificate')
   if (publicKey.asymmetricKeyType !== 'rsa') {
     throw recipientError(path, `holds a key of type ${publicKey.asymmetricKeyType}; content key encryption needs RSA`)

@@ -5,7 +5,7 @@ import { attributeError, elementError } from './error.ts'
 import { attribute, KID, requiredAttribute, SYSTEM_ID } from './fields.ts'
 import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from './names.ts'
 
-/** The children that hold one value each, by namespace and local name. */
+/** The children with one value each, by namespace and local name. */
 const SLOTS = {
   [CPIX_NAMESPACE]: {
     PSSH: 'pssh',
@@ -24,25 +24,25 @@ const SLOTS = {
 type SlotsOf = typeof SLOTS
 export type DrmSystemSlot = { [N in keyof SlotsOf]: SlotsOf[N][keyof SlotsOf[N]] }[keyof SlotsOf]
 
-/** An HLSSignalingData element and the playlist it is for, as sent. */
+/** An HLSSignalingData element and its playlist, as sent. */
 export interface HlsSignalingData {
   readonly element: XmlElement
   readonly playlist: string | undefined
 }
 
-/** What a request asks of one DRM system for one key. @see CPIX 2.3, DRMSystem; speke.md 4 */
+/** The DRMSystem element of a request: one DRM system for one key. @see CPIX 2.3, DRMSystem */
 export interface DrmSystemRequest {
   readonly element: XmlElement
   readonly kid: Kid
   readonly systemId: SystemId
-  /** The system id as the request spells it. */
+  /** The system ID in the spelling of the request. */
   readonly systemIdText: string
   /** The elements to fill: only those the request contains. */
   readonly slots: Readonly<Partial<Record<DrmSystemSlot, XmlElement>>>
   readonly hlsSignalingData: readonly HlsSignalingData[]
 }
 
-/** Reads the DRM systems of a request. Refuses a kid that is no content key's and a (systemId, kid) that occurs twice. */
+/** Reads the DRM systems of a request. Throws ERR_CPIX_INVALID for a kid without ContentKey and a (systemId, kid) that occurs twice. */
 export function readDrmSystems(elements: readonly XmlElement[], kids: ReadonlySet<Kid>): readonly DrmSystemRequest[] {
   const seen = new Set<string>()
   return elements.map((element) => {

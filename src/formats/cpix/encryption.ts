@@ -18,13 +18,13 @@ export interface EncryptedValue {
   readonly valueMac: string
 }
 
-/** What one recipient needs to read the content keys: both keys of the document, encrypted for it. */
+/** Both keys of the document, encrypted for one recipient. */
 export interface WrappedKeys {
   readonly documentKey: EncryptedValue
   readonly macKey: EncryptedValue
 }
 
-/** The keys of one document: fresh for every answer, never kept. */
+/** The keys of one document: new for every answer, never stored. */
 export interface DocumentEncryption {
   wrapFor(recipient: Pick<Recipient, 'publicKey'>): WrappedKeys
   encrypt(contentKey: Uint8Array): EncryptedValue
@@ -32,17 +32,17 @@ export interface DocumentEncryption {
 
 export const DOCUMENT_KEY_BYTES = 32
 export const MAC_KEY_BYTES = 64
-/** IV and two blocks: a 16-byte key is padded by a block of its own. */
+/** IV and two blocks: a 16-byte key has a whole block of padding. */
 export const ENCRYPTED_KEY_BYTES = 48
 export const VALUE_MAC_BYTES = 64
 const IV_BYTES = 16
-/** Common Encryption has 16; 32 are met outside of it. @see cpix.md 5.3 */
+/** Keys of Common Encryption have 16 bytes; some documents have keys of 32. */
 const CONTENT_KEY_BYTES: readonly number[] = [16, 32]
 const FAILED = 'the encrypted keys cannot be read with this private key'
 
 /**
  * Content key encryption: AES-256-CBC under a document key with the IV in front, HMAC-SHA-512 over IV and ciphertext, both
- * keys under RSA-OAEP with SHA-1. @see CPIX 2.3, Key Management; speke.md 9
+ * keys under RSA-OAEP with SHA-1. @see CPIX 2.3, Key Management
  */
 export function createDocumentEncryption(randomBytes: (size: number) => Uint8Array): DocumentEncryption {
   const documentKeyBytes = randomBytes(DOCUMENT_KEY_BYTES)
@@ -68,14 +68,14 @@ export function createDocumentEncryption(randomBytes: (size: number) => Uint8Arr
   }
 }
 
-/** One document's keys, for whoever could unwrap them. */
+/** One document's keys, unwrapped. */
 export interface OpenedEncryption {
   decrypt(value: EncryptedValue): Uint8Array
-  /** Whether the MAC of a value is that of its ciphertext: for what is not encrypted under the document key. */
+  /** Whether the MAC of a value belongs to its ciphertext: for values that are not encrypted under the document key. */
   isAuthentic(value: EncryptedValue): boolean
 }
 
-/** Reads what `createDocumentEncryption` writes: one document's keys, for the holder of a private key. Every failure is the same one. */
+/** Unwraps one document's keys with the private key of a recipient. Throws ERR_KEY_UNWRAP_FAILED, the same error for every failure. */
 export function openDocumentEncryption(
   wrapped: { readonly documentKey: string; readonly macKey: string },
   privateKey: KeyObject,
@@ -97,7 +97,7 @@ export function openDocumentEncryption(
     isAuthentic,
     decrypt(value) {
       const cipher = Buffer.from(value.cipherValue, 'base64')
-      // The MAC comes first: without it CBC padding would answer questions.
+      // The MAC is checked first: otherwise the padding of CBC is an oracle.
       if (!isAuthentic(value) || cipher.length < ENCRYPTED_KEY_BYTES) {
         throw new KeyProviderError('ERR_KEY_UNWRAP_FAILED', FAILED)
       }

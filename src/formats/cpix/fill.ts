@@ -34,11 +34,11 @@ export function encryptedData<F extends Filling>(
   )
 }
 
-/** How a key provider writes `DocumentKey` and `MACMethod`. @see cpix.md 5.4 */
+/** How a key provider writes `DocumentKey` and `MACMethod`. */
 export type DeliveryDataForm = 'speke' | 'cpix-2.3' | 'cpix-2.4'
 
 /**
- * `DocumentKey` and `MACMethod` for one recipient: in the shape that AWS documents (speke.md 9, A-19, A-20), or in that of DASH-IF's
+ * `DocumentKey` and `MACMethod` for one recipient: in the form that AWS documents, or in that of DASH-IF's
  * own documents; CPIX 2.4 has no @Algorithm on DocumentKey.
  */
 export function deliveryData<F extends Filling>(
@@ -76,7 +76,7 @@ export function hdcpData(within: XmlElement, level: string | undefined, fragment
   return `<${cpix}HDCPData${attribute}>${child}</${cpix}HDCPData>`
 }
 
-// A function of its own, or what is kept of an answer would hold on to the document that `within` is of.
+// A separate function: a closure would keep the document of `within` in memory with the answer.
 function keyOf<F extends Filling>(wrapped: (filling: F) => WrappedKeys, key: keyof WrappedKeys) {
   return (filling: F): EncryptedValue => wrapped(filling)[key]
 }
@@ -97,7 +97,7 @@ function encryptedValue<F extends Filling>(
   )
 }
 
-/** What was encrypted and how, without a MAC. */
+/** The ciphertext and its algorithm, without a MAC. */
 function cipherData<F extends Filling>(
   within: XmlElement,
   algorithm: string,
@@ -116,7 +116,7 @@ function cipherData<F extends Filling>(
 function names(within: XmlElement): Record<'cpix' | 'pskc' | 'enc' | 'declarePskc' | 'declareEnc', string> {
   const pskcInScope = prefixInScope(within, PSKC_NAMESPACE)
   const encInScope = prefixInScope(within, XMLENC_NAMESPACE)
-  // What is declared must hide none of the other prefixes that are written inside it.
+  // A declaration must not hide another prefix that is used inside the element.
   const pskc = pskcInScope ?? freePrefix('pskc', [within.prefix, encInScope])
   const enc = encInScope ?? freePrefix('enc', [within.prefix, pskc])
   return {

@@ -3,7 +3,7 @@ import { escapeAttribute } from '../xml/escape.ts'
 /**
  * The text of HDCPOutputProtectionData: base64 of the element that asks an MPD's players for HDCP `version` or newer.
  *
- * @see CPIX 2.4, HDCPData; speke.md A-08; DASH-IF Identifiers, output protection
+ * @see CPIX 2.4, HDCPData; DASH-IF Identifiers, output protection
  */
 export function hdcpOutputProtectionData(version: string): string {
   const xml =

@@ -5,9 +5,9 @@ import type { SignalingSettings } from './settings.ts'
 import type { KeyFilling } from './system.ts'
 
 /**
- * METHOD for `scheme`, or undefined where HLS has no word for it (cens).
+ * METHOD for `scheme`, undefined for a scheme without METHOD in HLS (cens).
  *
- * @see RFC 8216bis, 4.4.4.4 (EXT-X-KEY); speke.md A-12
+ * @see RFC 8216bis, 4.4.4.4 (EXT-X-KEY)
  */
 export function hlsMethod(scheme: CommonEncryptionScheme, settings: SignalingSettings): string | undefined {
   return scheme === 'cenc' ? settings.hls.cencMethod : METHODS[scheme]
@@ -20,7 +20,7 @@ export function hlsMethod(scheme: CommonEncryptionScheme, settings: SignalingSet
  */
 export function hlsAttributeList(method: string, attributes: readonly HlsAttribute[]): Template<KeyFilling> {
   const parts = attributes.flatMap(([name, value]) => {
-    // Holes hold base64 or hex, and so does their filler.
+    // Holes have base64 or hex, and so does their filler.
     const text = typeof value === 'string' ? value : value.text
     if (HEXADECIMAL.has(name)) {
       if (!/^0x[\dA-Fa-f]+$/.test(text)) throw invalid(name, 'expected 0x and hexadecimal digits')
@@ -47,7 +47,7 @@ export function hlsMasterLine(attributes: Template<KeyFilling>): Template<KeyFil
 
 const METHODS: Readonly<Partial<Record<CommonEncryptionScheme, string>>> = { cbcs: 'SAMPLE-AES', cbc1: 'AES-128' }
 
-/** Attributes that are not quoted; KEYID is none of the RFC, some players want it. */
+/** Attributes without quotes. KEYID is not in the RFC; some players require it. */
 const HEXADECIMAL = new Set(['IV', 'KEYID'])
 
 function invalid(name: string, problem: string): KeyProviderError {

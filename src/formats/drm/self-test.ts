@@ -16,7 +16,7 @@ interface KnownAnswer {
   readonly sha256: string
 }
 
-/** The DASH-IF ClearKey sample pair: public, and used nowhere else. @see drm-signaling.md, test pair */
+/** The DASH-IF ClearKey sample pair: public, and used only here. @see https://github.com/Dash-Industry-Forum/ClearKey-Content-Protection */
 const KID = '9eb4050d-e44b-4802-932e-27d75083e266'
 const CONTENT_KEY = '166634c675823c235a4a9446fad52e4d'
 const LA_URL = 'https://test.playready.microsoft.com/service/rightsmanager.asmx'
@@ -76,7 +76,7 @@ const KNOWN_ANSWERS: readonly KnownAnswer[] = [
   },
 ]
 
-/** Refuses to go on when this build signals other bytes than were published. Throws ERR_SELF_TEST_FAILED. */
+/** Throws ERR_SELF_TEST_FAILED if this build signals other bytes than the published ones. */
 export function selfTestSignaling(systems: ReadonlyMap<SystemId, DrmSystem>): void {
   const kid = toKid(KID) as Kid
   const filling: () => KeyFilling = () => ({

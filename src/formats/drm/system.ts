@@ -2,18 +2,18 @@ import type { Filling, Template } from '../../core/template.ts'
 import type { CommonEncryptionScheme, ContentKeyClass, KeyAndIv, Kid, SystemId } from '../cenc.ts'
 import type { SignalingSettings } from './settings.ts'
 
-/** What the holes of signalling are filled from: the content keys of the answer. */
+/** The source of the holes of signalling: the content keys of the answer. */
 export interface KeyFilling extends Filling {
   /** The key and IV of a kid of the answer. Throws for any other kid. */
   keyAndIv(kid: Kid): KeyAndIv
 }
 
-/** Everything signalling may depend on. Nothing of it is secret: what depends on a key is a hole in the result. */
+/** Everything signalling may depend on. Nothing in it is secret: a value that depends on a key is a hole in the result. */
 export interface SignalInput {
   readonly kid: Kid
   readonly contentId: string
   readonly commonEncryptionScheme: CommonEncryptionScheme
-  /** Base64 of the explicitIV that the answer returns for this kid; `derived` when it comes with the key; undefined when none is returned. */
+  /** Base64 of the explicitIV that the answer returns for this kid; `derived` if it comes with the key; undefined if none is returned. */
   readonly explicitIv: string | 'derived' | undefined
   /** The kids of the same key period, this one first. */
   readonly periodKids: readonly Kid[]
@@ -25,14 +25,14 @@ export interface SignalInput {
   readonly keyUrl: string
   /** Where a player posts a W3C ClearKey licence request for this content. */
   readonly clearKeyLicenseUrl: string
-  /** A complete pssh box to use instead of the one this system would make: it comes from an override. */
+  /** A complete pssh box of an override, which replaces the one of this system. */
   readonly pssh: Uint8Array | undefined
   readonly settings: SignalingSettings
 }
 
 /**
- * What a `DRMSystem` element can carry, decoded. A missing member: this system has none of that kind.
- * Members that are bytes hold one character a byte (0–255).
+ * The content of a `DRMSystem` element, decoded. A missing member: the system has no such signalling.
+ * Members that are bytes have one character for each byte (0–255).
  */
 export interface Signaling {
   /** The full box, as bytes. */
@@ -89,7 +89,7 @@ export type Signal = (input: SignalInput, system: DrmSystemFacts) => Signaling
 
 /** A DRM system that Keyspring signals. To add one, write one file with its `Signal` and one row in `facts.ts`. */
 export interface DrmSystem extends DrmSystemFacts {
-  /** The supported protection schemes. An HLS method stands for its equivalent. */
+  /** The supported protection schemes. An HLS method counts as its equivalent. */
   readonly commonEncryptionSchemes: readonly CommonEncryptionScheme[]
   /** The schemes that CPIX transfer accepts, where they are more than those of SPEKE. */
   readonly transferSchemes?: readonly CommonEncryptionScheme[]

@@ -16,7 +16,7 @@ export const QUESTION = 0x3f
 export const RIGHT_BRACKET = 0x5d
 
 /**
- * Finds what no document may hold. Text decoded from UTF-8 has no lone surrogates.
+ * Finds characters that no document may contain. Text decoded from UTF-8 has no lone surrogates.
  * @see XML 1.0, 2.2, production 2
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
@@ -44,7 +44,7 @@ export function isNameStart(code: number): boolean {
   return code < 0x80 ? (ASCII_NAME[code] ?? 0) === START : within(NAME_START_RANGES, code)
 }
 
-/** Whether a code point may stand in a qualified name, the colon included. @see XML 1.0, 2.3, production 4a */
+/** Whether a code point may occur in a qualified name, the colon included. @see XML 1.0, 2.3, production 4a */
 export function isNameChar(code: number): boolean {
   if (code < 0x80) return ASCII_NAME[code] !== 0
   return within(NAME_START_RANGES, code) || within(NAME_RANGES, code)

@@ -23,7 +23,7 @@ export function decodeXml(bytes: Uint8Array, maxBytes: number): string {
 }
 
 /**
- * The offset just past the XML declaration, 0 where there is none.
+ * The offset just past the XML declaration, 0 without one.
  * @see XML 1.0, 2.8, production 23
  */
 export function declarationEnd(source: string): number {

@@ -1,4 +1,4 @@
-/** What the reader makes of a document: elements that know where they stand in the source. Offsets count UTF-16 units of `source`. */
+/** A document that was read. Its elements have their offsets in `source`, in UTF-16 units. */
 export interface XmlDocument {
   /** The text that was read, without a byte order mark. */
   readonly source: string
@@ -36,7 +36,7 @@ export interface XmlElement {
   readonly parent: XmlElement | undefined
   /** Offset of `<`. */
   readonly start: number
-  /** Offset just past the last attribute, or past the name where there is none: where an attribute can be added. */
+  /** Offset just past the last attribute, or past the name without one: an attribute can be added here. */
   readonly attributesEnd: number
   /** Offset just past the `>` of the start tag; equal to `end` for a self-closing element. */
   readonly contentStart: number
@@ -45,7 +45,7 @@ export interface XmlElement {
   /** Offset just past the element. */
   readonly end: number
   readonly selfClosing: boolean
-  /** Whether the content holds anything but child elements: text, CDATA, comments (white space included). */
+  /** Whether the content has anything but child elements: text, CDATA, comments (white space included). */
   readonly hasText: boolean
 }
 

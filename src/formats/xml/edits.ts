@@ -15,7 +15,7 @@ export interface Edit<F extends Filling> {
 }
 
 /**
- * The source with all edits made, in one pass. Insertions at one place keep their order and stand before what replaces
+ * The source with all edits made, in one pass. Insertions at one place keep their order and come before the text that replaces
  * the text behind it. Throws RangeError for edits that overlap.
  */
 export function applyEdits<F extends Filling>(source: string, edits: readonly Edit<F>[]): Template<F> {
@@ -126,7 +126,7 @@ function compare<F extends Filling>(left: Edit<F>, right: Edit<F>): number {
   return left.start - right.start || Number(left.end > left.start) - Number(right.end > right.start)
 }
 
-/** The comments that stand directly in the element. */
+/** The comments directly in the element. */
 function commentsOf(source: string, element: XmlElement): string {
   if (!element.hasText) return ''
   let comments = ''

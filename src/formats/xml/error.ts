@@ -1,12 +1,12 @@
 import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 
-/** Where something stands in a document: both counted from 1, columns in characters (code points). */
+/** A place in a document. Both count from 1, columns in characters (code points). */
 export interface XmlPosition {
   readonly line: number
   readonly column: number
 }
 
-/** The document is not well-formed, or larger than it may be. The message may hold names, never text or values. */
+/** The document is not well-formed, or exceeds a limit. The message can contain names, never text or values. */
 export class XmlError extends KeyProviderError {
   override readonly name = 'XmlError'
   readonly line: number
@@ -19,12 +19,12 @@ export class XmlError extends KeyProviderError {
   }
 }
 
-/** The error for what breaks XML at `offset`. */
+/** The error for XML that is not well-formed at `offset`. */
 export function malformed(source: string, offset: number, problem: string): XmlError {
   return new XmlError('ERR_XML_MALFORMED', positionAt(source, offset), problem)
 }
 
-/** The error for what goes past a limit at `offset`. */
+/** The error for a document that exceeds a limit at `offset`. */
 export function overLimit(source: string, offset: number, problem: string): XmlError {
   return new XmlError('ERR_XML_LIMIT', positionAt(source, offset), problem)
 }
@@ -48,7 +48,7 @@ export function positionAt(source: string, offset: number): XmlPosition {
   return { line, column }
 }
 
-/** A name as a message may show it: at most 64 characters, those that do not print as `?`. */
+/** A name for a message: at most 64 characters, with `?` for those that do not print. */
 export function shownName(name: string): string {
   const characters = [...name.slice(0, 2 * SHOWN)]
   const shown = characters.slice(0, SHOWN).join('').replace(NOT_PRINTABLE, '?')

@@ -1,17 +1,17 @@
 /** `text` as character data. Throws RangeError for a character that XML 1.0 does not allow. @see XML 1.0, 2.4 */
 export function escapeText(text: string): string {
   if (!SPECIAL.test(text)) return text
-  refuseForbidden(text)
+  rejectForbidden(text)
   return text.replace(/[&<>\r]/g, escaped)
 }
 
 /**
- * `value` as it stands in an attribute, whatever its quotes. Throws RangeError for a character that XML 1.0 does not allow.
+ * `value` escaped for an attribute in either kind of quotes. Throws RangeError for a character that XML 1.0 does not allow.
  * @see XML 1.0, 3.3.3: white space that is not a reference would be read as a space
  */
 export function escapeAttribute(value: string): string {
   if (!SPECIAL.test(value)) return value
-  refuseForbidden(value)
+  rejectForbidden(value)
   return value.replace(/[&<>"'\t\n\r]/g, escaped)
 }
 
@@ -26,7 +26,7 @@ const REFERENCES: ReadonlyMap<string, string> = new Map([
   ['\r', '&#13;'],
 ])
 
-// All that is not sure to stand for itself; surrogates are looked at more closely.
+// Every character that may need an escape; surrogates are checked further.
 const SPECIAL = /[^ !#-%(-;=?-\ud7ff\ue000-\ufffd]/
 const FORBIDDEN = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/u
 
@@ -34,6 +34,6 @@ function escaped(character: string): string {
   return REFERENCES.get(character) ?? character
 }
 
-function refuseForbidden(text: string): void {
+function rejectForbidden(text: string): void {
   if (FORBIDDEN.test(text)) throw new RangeError('a character that XML 1.0 does not allow')
 }

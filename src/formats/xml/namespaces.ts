@@ -6,7 +6,7 @@ export interface Namespace {
   readonly id: number
 }
 
-/** What prefixes mean where the reader stands. `version` changes with every change of meaning. */
+/** The namespaces of prefixes at the place of the reader. `version` changes with each of them. */
 export interface NamespaceScope {
   version: number
   readonly bindings: Map<string, Namespace>

@@ -24,7 +24,7 @@ export function parseRoot(source: string, at: number, limits: XmlLimits): XmlEle
 /** Reads from the start tag of `root` past its end tag. */
 function readContent(parser: Parser, root: OpenElement): void {
   const { source, scope } = parser
-  // How many bindings stood before each open element.
+  // The number of bindings before each open element.
   const marks = [0]
   let open = root
   for (;;) {
@@ -91,7 +91,7 @@ function readEndTag(parser: Parser, open: OpenElement): void {
   parser.depth--
 }
 
-/** The offset just past the CDATA section where the parser stands. @see XML 1.0, 2.7 */
+/** The offset just past the CDATA section at the place of the parser. @see XML 1.0, 2.7 */
 function cdataEnd({ source, limits, at }: Parser): number {
   const contentStart = at + '<![CDATA['.length
   const end = source.indexOf(']]>', contentStart)
@@ -101,7 +101,7 @@ function cdataEnd({ source, limits, at }: Parser): number {
   return end + 3
 }
 
-/** The offset just past the comment where the parser stands. @see XML 1.0, 2.5 */
+/** The offset just past the comment at the place of the parser. @see XML 1.0, 2.5 */
 function commentEnd({ source, at }: Parser): number {
   if (!source.startsWith('<!--', at)) {
     const isDoctype = source.startsWith('<!DOCTYPE', at)
@@ -137,6 +137,6 @@ function instruction({ source, at }: Parser): XmlError {
   return malformed(
     source,
     at,
-    isDeclaration ? 'the XML declaration must stand at the very start' : 'a processing instruction is not allowed',
+    isDeclaration ? 'the XML declaration must be at the very start' : 'a processing instruction is not allowed',
   )
 }

@@ -64,7 +64,7 @@ export function attributeOf(element: XmlElement, local: string): string | undefi
 
 /**
  * A prefix that puts an element inside `element` into `namespace`: the nearest one declared that nothing shadows, '' for
- * the default namespace. Undefined where there is none.
+ * the default namespace. Undefined without one.
  */
 export function prefixInScope(element: XmlElement, namespace: string): string | undefined {
   if (namespace === XML_NAMESPACE) return 'xml'

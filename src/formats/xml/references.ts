@@ -4,7 +4,7 @@ import { AMP, CR, isChar, LF, SPACE, TAB } from './characters.ts'
 import { malformed, type XmlError } from './error.ts'
 
 /**
- * The code point of the character a reference stands for, where `at` is its `&` and `semicolon` its `;`; -1 where the
+ * The code point of the character that a reference means, where `at` is its `&` and `semicolon` its `;`; -1 where the
  * reference is malformed or names an entity other than the five predefined ones.
  * @see XML 1.0, 4.1 and 4.6
  */
@@ -16,7 +16,7 @@ export function referencedCharacter(source: string, at: number, semicolon: numbe
   return -1
 }
 
-/** The error for a reference that is malformed or names an entity nobody declared. */
+/** The error for a reference that is malformed or names an undeclared entity. */
 export function badReference(source: string, at: number): XmlError {
   return malformed(source, at, 'only &amp; &lt; &gt; &quot; &apos; and references to allowed characters may follow "&"')
 }
@@ -52,7 +52,7 @@ const PREDEFINED = [
   { reference: '&apos;', code: 0x27 },
 ] as const
 
-/** Written into one buffer of UTF-16: no reference is shorter than what it stands for, and 64 KiB may hold 13 000. */
+/** Written into one buffer of UTF-16: no reference is shorter than its character, and 64 KiB can have 13,000 of them. */
 function resolved(source: string, from: number, to: number, isValue: boolean): string {
   const units = Buffer.allocUnsafe(2 * (to - from))
   let length = 0

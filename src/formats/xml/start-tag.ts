@@ -6,7 +6,7 @@ import { type NameTable, type QName, readName, resolve } from './names.ts'
 import { bind, bindingProblem, type Namespace, type NamespaceScope, newScope } from './namespaces.ts'
 import { normalizeValue } from './references.ts'
 
-/** Where the reader stands, and what it has to remember. */
+/** The place of the reader and its state. */
 export interface Parser {
   readonly source: string
   readonly limits: XmlLimits
@@ -39,7 +39,7 @@ export function newParser(source: string, at: number, limits: XmlLimits): Parser
   return { source, limits, at, elements: 0, attributes: 0, depth: 0, names: [], scope: newScope(), owners: [] }
 }
 
-/** Reads the start tag at the `<` where the parser stands. @see XML 1.0, 3.1, productions 40 and 44 */
+/** Reads the start tag at the `<` at the place of the parser. @see XML 1.0, 3.1, productions 40 and 44 */
 export function readStartTag(parser: Parser, parent: OpenElement | undefined): OpenElement {
   const { source, limits, scope } = parser
   const start = parser.at
@@ -111,7 +111,7 @@ function readAttributes(parser: Parser): Mutable<XmlAttribute>[] {
   }
   owners.length = 0
   if (hasPrefixed) resolvePrefixed(parser, attributes)
-  if (attributes.length > 1) refuseDuplicates(parser, attributes)
+  if (attributes.length > 1) rejectDuplicates(parser, attributes)
   return attributes
 }
 
@@ -170,7 +170,7 @@ function resolvePrefixed(parser: Parser, attributes: readonly Mutable<XmlAttribu
 const FEW = 8
 
 /** @see XML 1.0, 3.1, Unique Att Spec; Namespaces in XML 1.0, 6.3 */
-function refuseDuplicates({ source, owners }: Parser, attributes: readonly XmlAttribute[]): void {
+function rejectDuplicates({ source, owners }: Parser, attributes: readonly XmlAttribute[]): void {
   const seen = attributes.length > FEW ? new Set<string>() : undefined
   for (let i = 0; i < attributes.length; i++) {
     const attribute = attributes[i]
@@ -190,7 +190,7 @@ function refuseDuplicates({ source, owners }: Parser, attributes: readonly XmlAt
         if (owner !== undefined || other.prefix === prefix) isDuplicate = true
       }
     }
-    if (isDuplicate) throw malformed(source, start, `the attribute ${shownName(name)} stands twice`)
+    if (isDuplicate) throw malformed(source, start, `the attribute ${shownName(name)} occurs twice`)
   }
 }
 

@@ -1,21 +1,21 @@
 import { error, type InspectNode, node, warning } from './node.ts'
 import type { Budget } from './options.ts'
 
-/** Reads one field of a structure after the other; each becomes a node with its place. Throws Damage at the end of the bytes. */
+/** Reads the fields of a structure one by one. Each becomes a node with its place. Throws Damage at the end of the bytes. */
 export interface ByteReader {
-  /** Adds what was made of bytes that were passed over. */
+  /** Adds nodes for bytes that were skipped. */
   add(...nodes: readonly InspectNode[]): void
-  /** Where the next byte stands, counted as places are. */
+  /** The offset of the next byte. */
   readonly at: number
   readonly left: number
   number(name: string, size: 1 | 2 | 3 | 4 | 8, options?: NumberOptions): number
   /** The next bytes, as the node that `explain` makes of them; without it, hex. */
   bytes(name: string, length: number, explain?: (bytes: Uint8Array, offset: number) => Partial<InspectNode>): Uint8Array
-  /** The next bytes, at most `length`, which are still to be read. */
+  /** The next bytes, at most `length`, without reading them. */
   peek(length: number): Uint8Array
-  /** The fields of what was read out of these bytes, within the same bounds. */
+  /** The fields inside bytes that were read, within the same limits. */
   inside(bytes: Uint8Array, base: number, read: (reader: ByteReader) => void): InspectNode[]
-  /** Passes over bytes without a node. */
+  /** Skips bytes without a node. */
   skip(length: number, name: string): Uint8Array
 }
 
@@ -36,8 +36,8 @@ export class Damage extends Error {
 }
 
 /**
- * The fields that `read` finds in `bytes`, the first of which stands at `base`. What it has read when it stumbles stands,
- * followed by what broke it; bytes that it leaves over are shown as what nobody asked for.
+ * The fields that `read` finds in `bytes`, the first of which is at `base`. After damage, the fields before it are returned with
+ * the error. Bytes that are left over become a field of their own.
  */
 export function readStructure(
   bytes: Uint8Array,
@@ -63,7 +63,7 @@ export function readStructure(
   ]
 }
 
-/** The node of what could not be read, from where it begins to the end. */
+/** The node of damaged bytes, from the damage to the end. */
 export function damagedNode(
   { offset, message }: Damage,
   place: { readonly offset: number; readonly length: number },
@@ -122,7 +122,7 @@ function newReader(bytes: Uint8Array, base: number, nodes: InspectNode[], budget
 
 const SHOWN_BYTES = 64
 
-/** Hexadecimal of the first bytes, and how many there are when those are not all. */
+/** Hexadecimal of the first bytes, with the number of bytes if there are more. */
 export function toHex(bytes: Uint8Array): string {
   const hex = Buffer.from(bytes.subarray(0, SHOWN_BYTES)).toString('hex')
   return bytes.length > SHOWN_BYTES ? `${hex}… (${bytes.length} bytes)` : hex

@@ -15,7 +15,7 @@ export function explainPemCertificates(text: string, options: InspectOptions): I
   return found.map((pem) => explainCertificate(Buffer.from(pem), options))
 }
 
-/** An X.509 certificate (DER or PEM), and whether keys can be encrypted for it. @see speke.md 9 */
+/** An X.509 certificate (DER or PEM), and whether keys can be encrypted for it. */
 export function explainCertificate(bytes: Uint8Array, options: InspectOptions): InspectNode {
   const x509 = readCertificate(bytes)
   if (x509 === undefined) return node('certificate', undefined, { findings: [error('cannot be read as X.509')] })
@@ -31,7 +31,7 @@ export function explainCertificate(bytes: Uint8Array, options: InspectOptions): 
       explainPublicKey(x509),
       node('signature', signature, {
         findings: /sha1|md5/i.test(signature ?? '')
-          ? [note('SHA-1 and MD5 can be forged: a strict key provider refuses it')]
+          ? [note('SHA-1 and MD5 can be forged: strict key providers reject it')]
           : [],
       }),
       ...(x509.subjectAltName === undefined ? [] : [node('subjectAltName', x509.subjectAltName)]),

@@ -38,7 +38,7 @@ export function explainSmooth(document: XmlDocument, context: Context): InspectN
   })
 }
 
-/** The elements of a ContentProtectionData, or of anything else that stands inside a ContentProtection. */
+/** The elements of a ContentProtectionData, or other children of a ContentProtection. */
 export function explainProtectionElements(
   document: XmlDocument,
   elements: readonly XmlElement[],

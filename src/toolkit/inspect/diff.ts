@@ -15,13 +15,13 @@ export interface Difference {
 
 export interface CpixDiff {
   readonly differences: readonly Difference[]
-  /** What could not be compared: keys that are encrypted for somebody else. */
+  /** Parts that could not be compared: keys that are encrypted for another recipient. */
   readonly notCompared: readonly string[]
 }
 
 /**
  * Compares two CPIX documents by meaning: order, prefixes, spelling of kids and base64, ids of periods do not matter.
- * Throws ERR_CPIX_INVALID when one is no CPIX.
+ * Throws ERR_CPIX_INVALID for a document that is not CPIX.
  */
 export function diffCpix(
   first: Uint8Array | string,
@@ -43,9 +43,9 @@ export function diffCpix(
 }
 
 const CONTENT_KEY = 'content key'
-/** What changes with what it counts, and is told there. */
+/** Parts that only repeat the size of another part. */
 const COUNTS: ReadonlySet<string> = new Set(['length', 'record length', 'DataSize', 'KID_count', 'ValueMAC', 'base64'])
-/** Values that only spell out what stands inside. */
+/** Values that only repeat their children. */
 const SPELLED: ReadonlySet<string> = new Set(['URI', 'skd URI', 'KID', 'key_ids'])
 
 function treeOf(document: Uint8Array | string, which: string, options: InspectOptions): readonly InspectNode[] {

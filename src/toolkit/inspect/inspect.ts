@@ -274,7 +274,7 @@ function boxes(source: ByteSource, context: Context): Inspection {
   return { kind: nodes.every(({ name }) => name === 'pssh') ? 'pssh' : 'ISO BMFF boxes', encodings: [], nodes }
 }
 
-/** Boxes that stand alone are what an element or a playlist holds, where players expect one of each system. */
+/** Boxes alone are the content of an element or a playlist, where players expect one of each system. */
 function withRepeatedSystems(nodes: readonly InspectNode[]): readonly InspectNode[] {
   const last = nodes.at(-1)
   if (last === undefined || nodes.some(({ name }) => name !== 'pssh')) return nodes

@@ -54,7 +54,7 @@ export function looksLikeKid(kid: Kid): boolean {
 }
 
 /**
- * The finding for kids that should be among `expected`, which stand in `where`. None for kids that fit, and none where no kid is
+ * The finding for kids that should be among `expected`, which `where` names. None for kids that fit, and none where no kid is
  * named: a licence server then goes by something else.
  */
 export function disagreement(

@@ -1,9 +1,9 @@
 import type { Kid } from '../../formats/cenc.ts'
 
-/** One thing that was found: what it is called, what it says, what that means, and what is inside it. */
+/** One part of an input: its name, its value, the meaning of the value, and the parts inside it. */
 export interface InspectNode {
   readonly name: string
-  /** Absent where only the children say something, and where it is a key that is not to be shown. */
+  /** Absent if only the children have values, and for a hidden key. */
   readonly value?: string
   readonly meaning?: string
   readonly place?: InspectPlace
@@ -13,12 +13,12 @@ export interface InspectNode {
   readonly children?: readonly InspectNode[]
 }
 
-/** Where something stands: in bytes from the start of what was decoded last, or in lines and columns from 1. */
+/** A place: in bytes from the start of the last decoded data, or in lines and columns from 1. */
 export type InspectPlace =
   | { readonly offset: number; readonly length: number }
   | { readonly line: number; readonly column: number }
 
-/** What is wrong (`error`: it cannot be read as it should), suspicious, or worth knowing. */
+/** An `error` makes the input unreadable, a `warning` makes it fail or unsafe, a `note` is information. */
 export interface InspectFinding {
   readonly severity: 'error' | 'warning' | 'note'
   readonly message: string

@@ -169,7 +169,7 @@ function explainElement(header: Header, element: XmlElement): InspectNode {
       ],
     })
   }
-  const unknown = rules.length > 0 ? rules : [note('is no element of the PlayReady Header Specification')]
+  const unknown = rules.length > 0 ? rules : [note('is not an element of the PlayReady Header Specification')]
   return withFindings(plainElement(document, element, context), unknown)
 }
 

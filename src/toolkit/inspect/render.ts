@@ -3,7 +3,7 @@ import type { Inspection } from './inspect.ts'
 import type { InspectFinding, InspectNode, InspectPlace } from './node.ts'
 import { printable } from './text.ts'
 
-/** How parts of the text are set off. Each takes text and returns it with whatever colours it. */
+/** The colours of the parts of the text. Each returns its text with the codes of the colour. */
 export interface Colours {
   readonly dim: (text: string) => string
   readonly bold: (text: string) => string
@@ -16,7 +16,7 @@ const asItIs = (text: string): string => text
 /** No colour at all. */
 export const NO_COLOURS: Colours = { dim: asItIs, bold: asItIs, red: asItIs, yellow: asItIs, cyan: asItIs }
 
-/** A tree as lines: where each part stands, its name and value, what it means, what is wrong. */
+/** A tree as lines: the place of each part, its name and value, their meaning, and the findings. */
 export function renderInspection({ kind, encodings, nodes }: Inspection, colours: Colours = NO_COLOURS): string {
   const wrapped = encodings.length === 0 ? '' : colours.dim(` in ${[...encodings].reverse().join(' in ')}`)
   const lines = [`${colours.bold(kind)}${wrapped}`]
@@ -31,7 +31,7 @@ export function renderDiff({ differences, notCompared }: CpixDiff, colours: Colo
     ...(first === undefined ? [] : [colours.red(`  - ${shown(first)}`)]),
     ...(second === undefined ? [] : [colours.cyan(`  + ${shown(second)}`)]),
   ])
-  if (lines.length === 0) lines.push('both say the same')
+  if (lines.length === 0) lines.push('both have the same meaning')
   return [...lines, ...notCompared.map((what) => `not compared: ${what}`), ''].join('\n')
 }
 

@@ -25,7 +25,7 @@ export function isWidevineMessage(bytes: Uint8Array): boolean {
   return nodes.some(({ name }) => ['key_ids', 'content_id', 'provider', 'protection_scheme'].includes(name))
 }
 
-/** The scheme that a message names; cenc when it names none. Undefined for one that nobody knows. */
+/** The scheme that a message names; cenc when it names none. Undefined for an unknown one. */
 export function widevineScheme(nodes: readonly InspectNode[]): CommonEncryptionScheme | undefined {
   const field = [...nodesIn(nodes)].find(({ name }) => name === 'protection_scheme')
   return COMMON_ENCRYPTION_SCHEMES.find((scheme) => scheme === (field?.value ?? 'cenc'))
@@ -59,7 +59,7 @@ function bytes(
   }
 }
 
-const deprecated = 'deprecated, still written by many'
+const deprecated = 'deprecated, but common'
 
 const FIELDS: Fields = new Map([
   [

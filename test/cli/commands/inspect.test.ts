@@ -105,7 +105,7 @@ describe('keyspring inspect diff', () => {
       run(['inspect', 'diff', clear, other]),
       run(['inspect', 'diff', clear, other, '--json']),
     ])
-    assert.deepEqual([same.code, same.stdout], [0, 'both say the same\n'])
+    assert.deepEqual([same.code, same.stdout], [0, 'both have the same meaning\n'])
     assert.deepEqual([differs.code, differs.stdout], [1, 'CPIX › contentId\n  - movie\n  + film\n'])
     assert.deepEqual(JSON.parse(json.stdout).differences[0].path, ['CPIX', 'contentId'])
   })

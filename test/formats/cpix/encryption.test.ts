@@ -74,7 +74,7 @@ describe(`content key encryption (${vector.origin})`, () => {
     assert.equal(Buffer.from(opened.decrypt(vector)).toString('hex'), vector.contentKey)
   })
 
-  test('refuses a value with any bit of it or of its MAC changed', () => {
+  test('rejects a value with any bit of it or of its MAC changed', () => {
     for (const name of ['cipherValue', 'valueMac'] as const) {
       const bytes = Buffer.from(vector[name], 'base64')
       for (let bit = 0; bit < bytes.length * 8; bit++) {
@@ -85,7 +85,7 @@ describe(`content key encryption (${vector.origin})`, () => {
     }
   })
 
-  test('refuses every truncation', () => {
+  test('rejects every truncation', () => {
     for (const name of ['cipherValue', 'valueMac'] as const) {
       const bytes = Buffer.from(vector[name], 'base64')
       for (let length = 0; length < bytes.length; length++) {
@@ -117,7 +117,7 @@ describe(`content key encryption (${vector.origin})`, () => {
     ['a key of 24 bytes', encrypted(Buffer.alloc(24))],
     ['a key of 48 bytes', encrypted(Buffer.alloc(48))],
   ] as const) {
-    test(`refuses ${what} under a right MAC, in the same words`, () => {
+    test(`rejects ${what} under a right MAC, in the same words`, () => {
       assert.throws(() => opened.decrypt(forged(cipher)), {
         ...refused,
         message: 'the encrypted keys cannot be read with this private key',
@@ -138,7 +138,7 @@ describe(`content key encryption (${vector.origin})`, () => {
     ['the keys exchanged', { documentKey: macKey, macKey: documentKey }, privateKey],
     ['no keys', { documentKey: '', macKey: '' }, privateKey],
   ] as const) {
-    test(`refuses ${what}, in the same words`, () => {
+    test(`rejects ${what}, in the same words`, () => {
       assert.throws(() => openDocumentEncryption(keys, reader), {
         ...refused,
         message: 'the encrypted keys cannot be read with this private key',

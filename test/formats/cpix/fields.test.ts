@@ -28,7 +28,7 @@ function table<T>({ name, type, reads, refuses }: Table<T>): void {
       test(`reads ${JSON.stringify(text)}`, () => assert.deepEqual(type.read(text), value))
     }
     for (const text of ['', ' ', 'NaN', 'Infinity', 'null', ...PROTOTYPE_NAMES, ...refuses]) {
-      test(`refuses ${JSON.stringify(text.slice(0, 40))}`, () => assert.equal(type.read(text), undefined))
+      test(`rejects ${JSON.stringify(text.slice(0, 40))}`, () => assert.equal(type.read(text), undefined))
     }
     test('does not read a text of 200 000 characters as anything but what it is', () => {
       for (const text of [' ', 'A', '=', 'P', '-', '1', 'T', 'x'].map((character) => character.repeat(LONG))) {

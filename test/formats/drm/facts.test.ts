@@ -40,7 +40,7 @@ test('the table has the schemes, class and SPEKE versions of every signalled sys
   )
 })
 
-test('every system id stands once in the table of facts', () => {
+test('every system id occurs once in the table of facts', () => {
   assert.equal(DRM_SYSTEM_FACTS.size, new Set([...DRM_SYSTEM_FACTS.values()].map(({ systemId }) => systemId)).size)
   for (const [systemId, facts] of DRM_SYSTEM_FACTS) assert.equal(facts.systemId, systemId)
 })
@@ -64,13 +64,13 @@ const everySystem = [...DRM_SYSTEMS.values(), ...DRM_SYSTEM_EXAMPLES.map(drmSyst
 const settings = settingsWith({ widevine: { contentId: true, provider: 'p' }, fairplay: { skd: 'skd://{contentId}' } })
 
 for (const system of everySystem) {
-  describe(`${system.name}, whatever the contentId`, () => {
+  describe(`${system.name}, with any contentId`, () => {
     const odd = fc.oneof(
       fc.constantFrom('"', '\n', '\r\n', '🔑', '<&>', ']]>', '\\', '%', '{kid}', "'", '$&', 'x'.repeat(256)),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 256 }),
     )
     for (const commonEncryptionScheme of system.commonEncryptionSchemes) {
-      test(`${commonEncryptionScheme}: XML is well-formed, HLS lines are attribute lists, and no key stands in them`, () => {
+      test(`${commonEncryptionScheme}: XML is well-formed, HLS lines are attribute lists, and they contain no key`, () => {
         fc.assert(
           fc.property(odd, (contentId) => {
             const input = inputWith({ contentId, commonEncryptionScheme, explicitIv: 'derived', settings })

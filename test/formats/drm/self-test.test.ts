@@ -7,7 +7,7 @@ import { widevine } from './signaling.ts'
 
 test('this build signals the published bytes', () => selfTestSignaling(DRM_SYSTEMS))
 
-test('a build that signals other bytes is refused by name', () => {
+test('a build that signals other bytes is rejected by name', () => {
   const broken = { ...widevine, signal: () => ({ pssh: base64('not a box') }) }
   assert.throws(() => selfTestSignaling(new Map([[widevine.systemId, broken]])), {
     code: 'ERR_SELF_TEST_FAILED',

@@ -19,7 +19,7 @@ test('every problem is reported, by its member', () => {
   )
 })
 
-test('custom attributes may be any XML that stands by itself', () => {
+test('custom attributes can be any well-formed XML', () => {
   const customAttributes = '<A xmlns="">1</A><B xmlns="urn:b" c="&amp;"/>'
   assert.deepEqual(problemsOfSettings(settingsWith({ playready: { kids: 'own', customAttributes } })), [])
   const ends = '</CUSTOMATTRIBUTES><CUSTOMATTRIBUTES>'

@@ -86,7 +86,7 @@ describe('applyEdits', () => {
     ['one that ends behind the source', [{ start: 2, end: 4, replacement: '' }]],
   ]
   for (const [what, edits] of BAD) {
-    test(`refuses ${what}`, () => assert.throws(() => applyEdits('012', edits), RangeError))
+    test(`rejects ${what}`, () => assert.throws(() => applyEdits('012', edits), RangeError))
   }
 
   test('gives what editing from the back to the front gives', () => {
@@ -202,7 +202,7 @@ describe('the other edits', () => {
     assert.equal(edited('<a><x b=""/></a>', prefixed), '<a><x b="" p:b="1" xmlns:p="u"/></a>')
   })
 
-  test('setAttribute refuses what cannot be a name or a value', () => {
+  test('setAttribute rejects invalid names and values', () => {
     const { root } = readXml(bytesOf('<a/>'))
     for (const name of ['', 'b c', 'b=', '1b', 'p:', ':b', 'p:1', 'p:q:b', 'b"']) {
       assert.throws(() => setAttribute(root, name, ''), RangeError)
@@ -217,7 +217,7 @@ describe('the other edits', () => {
     assert.equal(edited('<a><x b=""/></a>', remove), '<a><x/></a>')
   })
 
-  test('many edits of one element go together, whatever their order', () => {
+  test('many edits of one element go together, in any order', () => {
     const edits = (x: XmlElement, document: XmlDocument): Edit<Named>[] => [
       insertAfter(x, '<after/>'),
       appendContent(document, x, '<last/>'),

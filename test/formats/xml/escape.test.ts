@@ -37,7 +37,7 @@ test('reading inverts escaping, in text and in values of both quotes', () => {
   )
 })
 
-test('refuses characters that XML 1.0 does not allow, and lone surrogates', () => {
+test('rejects characters that XML 1.0 does not allow, and lone surrogates', () => {
   for (const text of ['\0', 'a\u0001', '\u001f', '\ufffe', '\uffff', '\ud800', 'a\udc00b', '\udc00\ud800']) {
     assert.throws(() => escapeText(text), RangeError)
     assert.throws(() => escapeAttribute(text), RangeError)

@@ -44,7 +44,7 @@ test('an MPD without protection says so', () => {
   )
 })
 
-test('what stands in a Representation is compared with the default_KID above it', () => {
+test('a Representation is compared with the default_KID above it', () => {
   const box =
     /<ContentProtection schemeIdUri="urn:uuid:edef[\s\S]*?<\/ContentProtection>/.exec(packaged.cbcs.mpd)?.[0] ?? ''
   const moved = packaged.cbcs.mpd
@@ -72,7 +72,7 @@ describe('elements by themselves', () => {
     assert.match(found(inspection, true).join(), /note: the prefix cenc is not declared in this text/)
   })
 
-  test('in another namespace are warned of', () => {
+  test('in another namespace are reported', () => {
     assert.match(
       found(inspect('<pssh xmlns="urn:other">AAAA</pssh>')).join('\n'),
       /players look for it in the namespace urn:mpeg:cenc:2013/,
@@ -84,7 +84,7 @@ describe('elements by themselves', () => {
   })
 })
 
-test('PlayReady with its id in the wrong byte order is warned of', () => {
+test('PlayReady with its id in the wrong byte order is reported', () => {
   const mpd = packaged.cbcs.mpd.replace('9a04f079-9840-4286', '79f0049a-4098-8642')
   assert.match(found(inspect(mpd)).join('\n'), /bytes in the wrong order: only old HbbTV/)
 })

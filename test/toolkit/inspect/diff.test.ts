@@ -89,11 +89,11 @@ describe('documents that differ', () => {
   })
 })
 
-test('keys that are encrypted for somebody else are not said to be equal', () => {
+test('does not compare keys that are encrypted for another recipient', () => {
   assert.deepEqual(diffCpix(encrypted, again).notCompared, ['content keys: they are encrypted, and were not opened'])
 })
 
-test('what is no CPIX, or damaged, is refused', () => {
+test('rejects documents that are damaged or not CPIX', () => {
   assert.throws(() => diffCpix('<MPD/>', clear), {
     code: 'ERR_CPIX_INVALID',
     message: 'the first document is not CPIX, but: DASH MPD',

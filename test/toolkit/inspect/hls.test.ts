@@ -50,7 +50,7 @@ describe(`playlists of ${packaged.origin}`, () => {
     })
   }
 
-  test('what stands where a key would is not shown', () => {
+  test('hides data in the place of a key', () => {
     const inspection = inspect(packaged.cbcs.playlist)
     assert.deepEqual(values(inspection, 'content key'), ['hidden, 16 bytes'])
     assert.match(found(inspection).join('\n'), /the playlist itself holds what players take for the key/)
@@ -64,7 +64,7 @@ const problems: readonly (readonly [title: string, text: string, message: RegExp
   ['a METHOD that does not stand first', '#EXT-X-KEY:URI="https://k",METHOD=AES-128', /METHOD is not first/],
   ['no METHOD', '#EXT-X-KEY:URI="https://k"', /METHOD is missing/],
   ['no URI', '#EXT-X-KEY:METHOD=AES-128', /URI is missing/],
-  ['a METHOD that there is not', '#EXT-X-KEY:METHOD=AES,URI="https://k"', /is no METHOD of HLS/],
+  ['a METHOD that there is not', '#EXT-X-KEY:METHOD=AES,URI="https://k"', /is not a METHOD of HLS/],
   ['a session key that is none', '#EXT-X-SESSION-KEY:METHOD=NONE', /cannot have METHOD=NONE/],
   ['a URI without quotes', '#EXT-X-KEY:METHOD=AES-128,URI=https://k', /must be quoted/],
   ['a METHOD in quotes', '#EXT-X-KEY:METHOD="AES-128",URI="https://k"', /must not be quoted/],
@@ -97,7 +97,7 @@ const problems: readonly (readonly [title: string, text: string, message: RegExp
   ],
 ]
 
-describe('what is wrong with a line is said:', () => {
+describe('reports the problem of a line:', () => {
   for (const [title, text, message] of problems) {
     test(title, () => assert.match(found(inspect(text), true).join('\n'), message))
   }

@@ -130,7 +130,7 @@ describe('nothing makes it throw:', () => {
 })
 
 describe('hostile input is bounded:', () => {
-  test('boxes that stand very deep in each other', () => {
+  test('boxes very deep in each other', () => {
     const depth = 10_000
     const bytes = Buffer.alloc(depth * 8)
     for (let i = 0; i < depth; i++) {

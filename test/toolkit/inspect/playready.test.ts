@@ -58,7 +58,7 @@ test('a KID is shown with its bytes, in both orders', () => {
 
 const header = objects[0]?.header ?? ''
 
-test('what players refuse is said', () => {
+test('reports a header that players reject', () => {
   assert.match(
     found(inspect(header.replace('4.0.0.0', '4.9.0.0'))).join('\n'),
     /players reject it: WRMHEADER: expected a version/,
@@ -67,7 +67,7 @@ test('what players refuse is said', () => {
     found(inspect(header.replace('DQW0nkvkAkiTLifXUIPiZg==', 'DQW0'))).join('\n'),
     /expected base64 of 16 bytes/,
   )
-  assert.match(found(inspect(header.replace('<DATA>', '<DATA><X/>')), true).join('\n'), /no element of a WRMHEADER/)
+  assert.match(found(inspect(header.replace('<DATA>', '<DATA><X/>')), true).join('\n'), /not an element of a WRMHEADER/)
 })
 
 test('a header that is cut short breaks at a line and column', () => {

@@ -91,7 +91,7 @@ test('several boxes in a row are explained one by one', () => {
   )
 })
 
-test('a box whose list and data name the kid in different byte orders is warned of', () => {
+test('a box whose list and data name the kid in different byte orders is reported', () => {
   const { systemId } = decodePssh(fromHex(WIDEVINE.replaceAll(' ', '')))
   const bytes = encodePssh({ systemId, kids: [KID], data: fromHex(`1210${guidBytes(KID).toString('hex')}`) })
   assert.match(found(inspect(bytes)).join('\n'), /wrong byte order: 0d05b49e.* here, 9eb4050d/)
@@ -123,7 +123,7 @@ describe('a Widevine message', () => {
     assert.deepEqual(values(inspection, 'key_ids'), [KID])
   })
 
-  test('is shown with fields that nobody knows', () => {
+  test('shows unknown fields', () => {
     const box = encodePssh({
       systemId: decodePssh(fromHex(WIDEVINE.replaceAll(' ', ''))).systemId,
       kids: [],

@@ -25,11 +25,11 @@ describe('a FairPlay URI', () => {
     })
   }
 
-  test('that is longer than FairPlay takes is warned of', () => {
+  test('that is longer than FairPlay takes is reported', () => {
     assert.match(found(inspect(`skd://${'x'.repeat(201)}`)).join('\n'), /takes 200 bytes of asset ID, this has 201/)
   })
 
-  test('without an asset id is warned of', () => {
+  test('without an asset id is reported', () => {
     assert.match(found(inspect('skd://')).join('\n'), /has no asset ID/)
   })
 })
@@ -51,35 +51,35 @@ describe('a certificate', () => {
     assert.equal(named(sound(pem + pem, 'X.509 certificate'), 'X.509 certificate').length, 2)
   })
 
-  test('that is not valid at the moment is warned of', () => {
+  test('that is not valid at the moment is reported', () => {
     assert.match(found(inspect(der, { now: Date.UTC(2028, 0, 1) })).join('\n'), /expired/)
     assert.match(found(inspect(der, { now: Date.UTC(2020, 0, 1) })).join('\n'), /is not valid yet/)
   })
 
-  test('whose key is too short is warned of', () => {
+  test('whose key is too short is reported', () => {
     const weak = certificateOf({ publicKey: rsaPublicKey(1024) })
     assert.match(found(inspect(weak)).join('\n'), /2048 bits and more/)
   })
 
-  test('that is cut short is said to be damaged', () => {
+  test('that is cut short is damaged', () => {
     assert.match(found(inspect(pem.replace(/.{40}\n-----END/, '\n-----END'))).join('\n'), /cannot be read as X\.509/)
     assert.match(found(inspect('-----BEGIN CERTIFICATE-----\nAAAA')).join('\n'), /begins but does not end/)
   })
 })
 
-test('a private key is told for one, and not shown', () => {
+test('recognizes a private key and hides it', () => {
   const pem = rsaKeys(2048).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const inspection = sound(pem, 'private key')
   assert.ok(!JSON.stringify(inspection).includes(pem.slice(40, 80)))
 })
 
-test('a kid is told in both byte orders', () => {
+test('shows a kid in both byte orders', () => {
   for (const text of [KID, KID.toUpperCase(), `urn:uuid:${KID}`, `{${KID}}`]) {
     assert.match(sound(text, 'KID').nodes[0]?.meaning ?? '', /0d05b49e-4be4-0248/)
   }
 })
 
-describe('what nobody knows', () => {
+describe('unknown data', () => {
   test('is not shown, since it could be a key', () => {
     for (const input of [
       Buffer.from('166634c675823c235a4a9446fad52e4d', 'hex'),
@@ -102,11 +102,11 @@ describe('what nobody knows', () => {
     assert.equal(sound('<html><body/></html>', 'XML').nodes[0]?.name, 'html')
   })
 
-  test('is XML that is no text at a byte that is named', () => {
+  test('reports the byte where XML stops being text', () => {
     assert.match(found(inspect(Buffer.from('3c61ff3e', 'hex'))).join('\n'), /breaks at byte 2: not UTF-8/)
   })
 
-  test('is refused when it is too large', () => {
+  test('is rejected when it is too large', () => {
     const bytes = Buffer.alloc(16 * 1024 * 1024 + 1, 'x')
     assert.match(found(inspect(bytes)).join('\n'), /is larger than 16777216 bytes/)
   })

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { guidBytes, type Kid } from '../../cenc.ts'
 
-/** How many bytes of a key seed are used; one may be longer. */
+/** The used bytes of a key seed. A seed can be longer. */
 export const KEY_SEED_BYTES = 30
 const KEY_BYTES = 16
 
 /**
  * The content key that a PlayReady key seed gives a kid. The seed has at least `KEY_SEED_BYTES`; the kid goes in as PlayReady
  * writes it, little-endian.
- * @see PlayReady Header Object, key seed; drm-signaling.md 4.5
+ * @see https://learn.microsoft.com/en-us/playready/specifications/playready-key-seed
  */
 export function derivePlayReadyKey(keySeed: Uint8Array, kid: Kid): Buffer {
   if (keySeed.length < KEY_SEED_BYTES) throw new RangeError(`a key seed has at least ${KEY_SEED_BYTES} bytes`)

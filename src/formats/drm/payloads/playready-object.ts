@@ -11,7 +11,7 @@ export interface PlayReadyRecord {
 export const WRMHEADER_RECORD = 1
 
 /**
- * The bytes of a PlayReady Object. Throws ERR_SIGNALING_INVALID when it is larger than players take.
+ * The bytes of a PlayReady Object. Throws ERR_SIGNALING_INVALID for one larger than players accept.
  *
  * @see https://learn.microsoft.com/en-us/playready/specifications/playready-header-specification
  */
@@ -72,7 +72,7 @@ function objectHeader(recordBytes: number, records: number): Buffer {
 function recordHeader(type: number, length: number): Buffer {
   const header = Buffer.alloc(RECORD_HEADER)
   header.writeUInt16LE(type, 0)
-  // A length that does not fit is refused with the size of the whole object.
+  // A wrong length is an error of the whole object.
   header.writeUInt16LE(Math.min(length, 0xffff), 2)
   return header
 }

@@ -71,7 +71,7 @@ function readBytes(
     : { field: { number, type, value: new Uint8Array(bytes.subarray(at, end)) }, end }
 }
 
-/** Numbers that a double does not hold exactly are refused: no field of interest is wider than 32 bits. */
+/** Rejects numbers that a double cannot represent: the fields in use have at most 32 bits. */
 function readVarint(bytes: Uint8Array, at: number): { value: number; end: number } | undefined {
   let value = 0
   for (let index = 0; index < 8; index++) {

@@ -2,7 +2,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { concat, type Filling, type Template } from '../../../core/template.ts'
 import { type Kid, kidOfBytes, type SystemId, systemIdOf, uuidBytes } from '../../cenc.ts'
 
-/** What a `pssh` box says. With kids it is a version 1 box, without any a version 0 one. @see ISO/IEC 23001-7, 8.1 */
+/** The content of a `pssh` box: version 1 with kids, version 0 without. @see ISO/IEC 23001-7, 8.1 */
 export interface PsshBox {
   readonly systemId: SystemId
   readonly kids: readonly Kid[]
@@ -23,14 +23,14 @@ export function psshTemplate<F extends Filling>(box: {
   return concat(psshHeader(box.systemId, box.kids, box.data.text.length).toString('latin1'), box.data)
 }
 
-/** The one box that `bytes` hold. Throws ERR_PSSH_INVALID for anything else, a byte more or less included. */
+/** The box in `bytes`. Throws ERR_PSSH_INVALID for anything else, also for one byte more or less. */
 export function decodePssh(bytes: Uint8Array): PsshBox {
   const { box, end } = readBox(bufferOf(bytes), 0)
   if (end !== bytes.length) throw invalid(`expected one box of ${end} bytes, got ${bytes.length} bytes`)
   return box
 }
 
-/** The boxes, at least one, that stand one after the other in `bytes`. Throws ERR_PSSH_INVALID. */
+/** The boxes in `bytes`, one after the other, at least one. Throws ERR_PSSH_INVALID. */
 export function decodePsshBoxes(bytes: Uint8Array): readonly PsshBox[] {
   const boxes: PsshBox[] = []
   let at = 0
@@ -42,7 +42,7 @@ export function decodePsshBoxes(bytes: Uint8Array): readonly PsshBox[] {
   return boxes
 }
 
-/** size, type, version and flags, SystemID: what every box starts with. */
+/** size, type, version and flags, SystemID: the start of every box. */
 const START = 4 + 4 + 4 + 16
 const PSSH = 0x70737368
 const KID_SIZE = 16

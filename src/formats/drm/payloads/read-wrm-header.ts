@@ -5,7 +5,7 @@ import type { XmlDocument, XmlElement } from '../../xml/document.ts'
 import { attributeOf, childOf, childrenOf, readXml, textOf } from '../../xml/reader.ts'
 import { WRMHEADER_NAMESPACE } from './wrm-header.ts'
 
-/** What a WRMHEADER says of its keys and where to get a licence. */
+/** The keys and the licence URL of a WRMHEADER. */
 export interface WrmHeader {
   readonly version: string
   /** Empty in headers for embedded licences. */
@@ -21,14 +21,14 @@ export interface WrmHeaderKey {
 }
 
 /**
- * Reads the value of a WRMHEADER record. Throws ERR_PLAYREADY_OBJECT_INVALID for what is none, or of an unknown version.
+ * Reads the value of a WRMHEADER record. Throws ERR_PLAYREADY_OBJECT_INVALID for anything else, and for an unknown version.
  *
  * @see https://learn.microsoft.com/en-us/playready/specifications/playready-header-specification
  */
 export function readWrmHeader(value: Uint8Array): WrmHeader {
   const document = readUtf16Xml(value)
   const { root } = document
-  if (root.local !== 'WRMHEADER' || root.namespace !== WRMHEADER_NAMESPACE) throw invalid('the root is no WRMHEADER')
+  if (root.local !== 'WRMHEADER' || root.namespace !== WRMHEADER_NAMESPACE) throw invalid('the root is not WRMHEADER')
   const version = attributeOf(root, 'version') ?? ''
   const readKeys = KEYS.get(version)
   if (readKeys === undefined) throw invalid(`expected a version of ${[...KEYS.keys()].join(', ')}`)
@@ -63,7 +63,7 @@ function readUtf16Xml(value: Uint8Array): XmlDocument {
 
 type ReadKeys = (document: XmlDocument, data: XmlElement) => readonly WrmHeaderKey[]
 
-/** 4.0: one key, its parts are elements of their own. */
+/** 4.0: one key, each part in its own element. */
 const keyElements: ReadKeys = (document, data) => {
   const kid = onlyChild(data, 'KID')
   if (kid === undefined) throw invalid('KID is missing')
@@ -91,7 +91,7 @@ const KEYS: ReadonlyMap<string, ReadKeys> = new Map([
 ])
 
 function onlyChild(element: XmlElement, local: string): XmlElement | undefined {
-  if (childrenOf(element, WRMHEADER_NAMESPACE, local).length > 1) throw invalid(`${local} stands twice`)
+  if (childrenOf(element, WRMHEADER_NAMESPACE, local).length > 1) throw invalid(`${local} occurs twice`)
   return childOf(element, WRMHEADER_NAMESPACE, local)
 }
 

@@ -4,7 +4,7 @@ import { decodeProtobuf, encodeProtobuf, type ProtobufField } from './protobuf.t
 
 /** The message in a Widevine pssh box. Members are named after its fields. @see WidevinePsshData (proto2) */
 export interface WidevinePsshData {
-  /** Deprecated, still written by many: 1 is AESCTR. */
+  /** Deprecated, but common: 1 is AESCTR. */
   readonly algorithm?: number
   readonly keyIds: readonly Kid[]
   readonly provider?: string
@@ -35,7 +35,7 @@ export function encodeWidevinePsshData(data: WidevinePsshData): Uint8Array {
   return encodeProtobuf(fields.sort((left, right) => left.number - right.number))
 }
 
-/** What `bytes` say. Throws ERR_WIDEVINE_PSSH_DATA_INVALID when they are no such message, or say a thing twice. */
+/** The message in `bytes`. Throws ERR_WIDEVINE_PSSH_DATA_INVALID for anything else, and for a field that occurs twice. */
 export function decodeWidevinePsshData(bytes: Uint8Array): WidevinePsshData {
   const fields = decodeProtobuf(bytes)
   if (fields === undefined) throw invalid('not a protocol buffers message')
@@ -54,7 +54,7 @@ export function decodeWidevinePsshData(bytes: Uint8Array): WidevinePsshData {
       otherFields.push(field)
       continue
     }
-    if (seen.has(field.number)) throw invalid(`field ${field.number} stands twice`)
+    if (seen.has(field.number)) throw invalid(`field ${field.number} occurs twice`)
     seen.add(field.number)
     if (NUMBERS.has(field.number)) Object.assign(single, { [name]: uint32Of(field) })
     else if (field.type !== 'bytes') throw invalid(`field ${field.number} is not of its type`)

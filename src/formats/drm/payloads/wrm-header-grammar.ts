@@ -13,7 +13,7 @@ export interface WrmHeaderProblem {
 
 /**
  * Everything in which a WRMHEADER differs from the grammar of its version. Empty for a header without such a problem, and for a
- * document that is no WRMHEADER or names an unknown version.
+ * document that is not a WRMHEADER or names an unknown version.
  *
  * @see https://learn.microsoft.com/en-us/playready/specifications/playready-header-specification
  */
@@ -162,7 +162,7 @@ function misplaced({ local, namespace }: XmlElement, parent: string, grammar: Gr
   const later = [...GRAMMARS.values()].filter((one) => Object.values(one.children).some((list) => list.includes(local)))
   return later.length > 0
     ? `version ${version} has no ${local}. It is of ${later.map((one) => one.version).join(', ')}.`
-    : `${local} is no element of a WRMHEADER.`
+    : `${local} is not an element of a WRMHEADER.`
 }
 
 /** The bytes of a checksum for each cipher. */

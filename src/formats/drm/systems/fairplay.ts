@@ -33,12 +33,12 @@ export function signalFairPlay(input: SignalInput, { keyFormat = '' }: DrmSystem
   }
 }
 
-/** How many bytes of FairPlay's asset id `uri` takes up; more than `MAX_SKD_LENGTH` do not play. */
+/** The bytes of FairPlay's asset ID in `uri`. Devices do not play more than `MAX_SKD_LENGTH`. */
 export function skdUriLength(uri: Template<KeyFilling>): number {
   return uri.text.length - SKD.length
 }
 
-/** Makes the skd URI of an answer as the setting `fairplay.skd` says. Throws ERR_CONFIG_INVALID for one that cannot be followed. */
+/** Makes the skd URI of an answer as the setting `fairplay.skd` says. Throws ERR_CONFIG_INVALID for an invalid setting. */
 export function readSkd(skd: string): (input: SignalInput) => Template<KeyFilling> {
   const named = NAMED.get(skd)
   if (named !== undefined) return named
@@ -47,13 +47,13 @@ export function readSkd(skd: string): (input: SignalInput) => Template<KeyFillin
   if (!skd.startsWith(SKD) || skd.length === SKD.length || !isUri) {
     throw new KeyProviderError(
       'ERR_CONFIG_INVALID',
-      `fairplay.skd: expected ${[...NAMED.keys()].join(', ')} or a URI that starts with ${SKD}; what no URI may hold is written %XX`,
+      `fairplay.skd: expected ${[...NAMED.keys()].join(', ')} or a URI that starts with ${SKD}; write other characters as %XX`,
     )
   }
   return (input) => printTextTemplate(template, 'uri', input)
 }
 
-/** What a URI is made of. @see RFC 3986, 2 */
+/** The characters of a URI. @see RFC 3986, 2 */
 const URI_TEXT = /^(?:[\w\-.~!$&'()*+,;=:@/?#[\]]|%[\dA-Fa-f]{2})*$/
 
 const AXINOM = readTextTemplate('skd://{kid}:{ivHex}', 'axinom')
@@ -64,7 +64,7 @@ const NAMED: ReadonlyMap<string, (input: SignalInput) => Template<KeyFilling>> =
   ['axinom', axinomSkd],
 ])
 
-/** The form of the MediaPackage guide. Where no IV is returned, the licence server is told none. */
+/** The form of the MediaPackage guide. It has an IV only if the answer returns one. */
 function awsJsonSkd(input: SignalInput): Template<KeyFilling> {
   const iv = explicitIvBase64(input)
   const json = concat(

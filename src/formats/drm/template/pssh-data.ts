@@ -6,7 +6,7 @@ import { sampleFilling, sampleInput } from './sample.ts'
 import { PLACEHOLDERS, printPieces, printTextTemplate, readTextTemplate } from './text.ts'
 import { xmlFragmentProblem } from './xml-fragment.ts'
 
-/** What a box holds: `template`, whose values are escaped for its `syntax`, as the bytes that `encoding` makes of it. */
+/** The data of a box: the text of `template`, with values escaped for `syntax`, encoded as `encoding` says. */
 export interface PsshDataTemplate {
   readonly template: string
   /** Default `text`: nothing is escaped. */
@@ -40,7 +40,7 @@ const ENCODINGS: Readonly<Record<PsshDataTemplate['encoding'], ReadPsshData>> = 
       return concat(irdetoHead(text.text.length), text)
     }
   },
-  // Base64 without padding has no length to leave a hole of.
+  // The length of base64 without padding is not known before its holes are filled.
   base64url({ template, syntax }, where) {
     const text = readTextTemplate(
       template,
@@ -72,7 +72,7 @@ const ENCODINGS: Readonly<Record<PsshDataTemplate['encoding'], ReadPsshData>> = 
 
 const IVS = new Set(['iv', 'ivHex'])
 
-/** Whether values keep to their places: `{"id":{contentId}}` would let a contentId write JSON. */
+/** Why the template lets a value change its structure, as `{"id":{contentId}}` does; undefined if it does not. */
 const PROBLEMS: Readonly<
   Record<'text' | 'json' | 'xml', (config: PsshDataTemplate, where: string) => string | undefined>
 > = {
@@ -82,7 +82,7 @@ const PROBLEMS: Readonly<
       JSON.parse(sample(config, 'json', where))
       return undefined
     } catch (error) {
-      if (error instanceof SyntaxError) return 'not JSON; placeholders stand inside its strings'
+      if (error instanceof SyntaxError) return 'not JSON; put placeholders into its strings'
       throw error
     }
   },

@@ -2,7 +2,7 @@ import { type CommonEncryptionScheme, kidOfBytes } from '../../cenc.ts'
 import type { SignalingSettings } from '../settings.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
 
-/** An input to try configured templates with: its contentId breaks what forgets to escape it. */
+/** An input to try configured templates. Its contentId breaks a template that does not escape it. */
 export function sampleInput(commonEncryptionScheme: CommonEncryptionScheme, settings: SignalingSettings): SignalInput {
   const kid = kidOfBytes(new Uint8Array(16))
   return {
@@ -20,7 +20,7 @@ export function sampleInput(commonEncryptionScheme: CommonEncryptionScheme, sett
   }
 }
 
-/** What to fill the holes of a sample with: no key of any content. */
+/** Zeros for the holes of a sample. */
 export function sampleFilling(): KeyFilling {
   const zeros = new Uint8Array(16)
   return { memo: new Map(), keyAndIv: () => ({ contentKey: zeros, explicitIv: zeros }) }

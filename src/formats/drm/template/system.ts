@@ -14,7 +14,7 @@ import { sampleFilling, sampleInput } from './sample.ts'
 import { PLACEHOLDERS, printTextTemplate, readTextTemplate } from './text.ts'
 import { xmlFragmentProblem } from './xml-fragment.ts'
 
-/** A DRM system that configuration describes: what is not given, it does not signal. */
+/** A DRM system described by configuration. It signals only the given members. */
 export interface DrmSystemTemplate {
   readonly name: string
   readonly systemId: string
@@ -23,9 +23,9 @@ export interface DrmSystemTemplate {
   readonly contentKeyClass?: 'clear' | 'drm' | undefined
   /** Default both. */
   readonly spekeMajors?: readonly (1 | 2)[] | undefined
-  /** The id in the box, where it is not `systemId`. */
+  /** The ID in the box, if it differs from `systemId`. */
   readonly psshSystemId?: string | undefined
-  /** What the version 0 box holds. */
+  /** The data of the version 0 box. */
   readonly psshData?: PsshDataTemplate | undefined
   /** XML; `{pssh}` is the box in base64. */
   readonly contentProtectionData?: string | undefined
@@ -33,7 +33,7 @@ export interface DrmSystemTemplate {
   readonly hlsAttributes?: Readonly<Record<string, string>> | undefined
 }
 
-/** The system that `config` describes. Throws ERR_CONFIG_INVALID, naming the member, for one that could not be signalled. */
+/** The system that `config` describes. Throws ERR_CONFIG_INVALID, naming the member, for an invalid description. */
 export function drmSystemFromTemplate(config: DrmSystemTemplate): DrmSystem {
   const where = `DRM system ${config.name}`
   const systemId = readSystemId(config.systemId, `${where}: systemId`)
@@ -74,7 +74,7 @@ function readPssh(
   where: string,
 ): ((input: SignalInput) => Template<KeyFilling>) | undefined {
   if (psshData === undefined) {
-    if (psshSystemId !== undefined) throw invalid(`${where}: psshSystemId: there is no psshData for a box`)
+    if (psshSystemId !== undefined) throw invalid(`${where}: psshSystemId: expected psshData too, which makes the box`)
     return undefined
   }
   const boxId = psshSystemId === undefined ? systemId : readSystemId(psshSystemId, `${where}: psshSystemId`)
@@ -107,7 +107,7 @@ function readHlsAttributes(
     const member = `${where}: hlsAttributes: ${name}`
     if (!/^[A-Z0-9-]+$/.test(name) || name === 'METHOD')
       throw invalid(`${member}: expected another attribute than METHOD`)
-    // A contentId may hold quotation marks, which only a URI has a way to spell.
+    // A contentId can contain quotation marks, which only a URI can escape.
     const known = name === 'URI' ? names : names.filter((placeholder) => placeholder !== 'contentId')
     return { name, template: readTextTemplate(text, member, known) }
   })
@@ -115,7 +115,7 @@ function readHlsAttributes(
     templates.map(({ name, template }) => [name, printTextTemplate(template, 'uri', input, { pssh })])
 }
 
-/** What only shows in the result: a fragment that is no XML, a quotation mark in an HLS attribute. */
+/** Finds the problems that only a result shows: a fragment that is not XML, a quotation mark in an HLS attribute. */
 function tryOut(system: DrmSystem, where: string): void {
   for (const scheme of system.commonEncryptionSchemes) {
     const input = sampleInput(scheme, DEFAULT_SETTINGS)

@@ -5,16 +5,16 @@ import { escapeAttribute } from '../../xml/escape.ts'
 import { explicitIvBase64, explicitIvHex } from '../explicit-iv.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
 
-/** Configured text with placeholders such as `{kid}`, read. Braces around anything but a name stand for themselves. */
+/** Configured text with placeholders such as `{kid}`, read. Braces around anything but a name are text. */
 export type TextTemplate = readonly (string | { readonly placeholder: string })[]
 
-/** Where a template is printed, which decides how values are escaped: quoted JSON, XML, a URI, or nowhere special. */
+/** The place of a template, which decides how values are escaped: quoted JSON, XML, a URI, or plain text. */
 export type TemplatePlace = 'text' | 'json' | 'xml' | 'uri'
 
-/** Values that some templates know beyond those of every template. */
+/** Values of some templates in addition to those of every template. */
 export type MoreValues = Readonly<Record<string, Part<KeyFilling>>>
 
-/** The template that `text` spells. Throws ERR_CONFIG_INVALID, naming `where`, for a placeholder that is not known there. */
+/** The template in `text`. Throws ERR_CONFIG_INVALID, naming `where`, for a placeholder that it cannot have. */
 export function readTextTemplate(text: string, where: string, known: readonly string[] = PLACEHOLDERS): TextTemplate {
   return text.split(/\{([A-Za-z][A-Za-z0-9]*)\}/).map((piece, index) => {
     if (index % 2 === 0) return piece
@@ -22,7 +22,7 @@ export function readTextTemplate(text: string, where: string, known: readonly st
     const names = known.map((name) => `{${name}}`).join(' ')
     throw new KeyProviderError(
       'ERR_CONFIG_INVALID',
-      `${where}: {${piece}} is no placeholder here, ${names === '' ? 'none is' : `known are ${names}`}`,
+      `${where}: {${piece}} is not a placeholder here; ${names === '' ? 'it has none' : `use one of ${names}`}`,
     )
   })
 }
@@ -55,7 +55,7 @@ export function printTextTemplate(
   return withOneHole(concat(...printPieces(template, place, input, more)))
 }
 
-/** Two holes that stand close together cannot be base64 encoded one by one: what lies between the first and last is one. */
+/** Two holes near each other cannot be base64 encoded one by one, so the text from the first to the last becomes one hole. */
 export function withOneHole(template: Template<KeyFilling>): Template<KeyFilling> {
   const { text, holes } = template
   const [first, last] = [holes[0], holes.at(-1)]
@@ -91,10 +91,10 @@ const VALUES: Readonly<Record<string, (input: SignalInput) => Part<KeyFilling> |
   clearKeyLicenseUrl: ({ clearKeyLicenseUrl }) => clearKeyLicenseUrl,
 }
 
-/** The placeholders that every template knows. */
+/** The placeholders of every template. */
 export const PLACEHOLDERS: readonly string[] = Object.keys(VALUES)
 
-/** A contentId may hold any character, a URL those of URLs; the other values need no escape anywhere. */
+/** A contentId can contain any character, a URL those of URLs. The other values need no escape. */
 const ESCAPES: Readonly<Record<TemplatePlace, Readonly<Record<string, (value: string) => string>>>> = {
   text: {},
   json: { contentId: jsonText, keyUrl: jsonText, clearKeyLicenseUrl: jsonText },

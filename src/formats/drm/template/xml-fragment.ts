@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { readXml } from '../../xml/reader.ts'
 
-/** Why `text` could not stand inside an element, or undefined when it could: well-formed, every prefix declared. */
+/** Why `text` cannot be the content of an element; undefined for well-formed XML that declares each of its prefixes. */
 export function xmlFragmentProblem(text: string): string | undefined {
   try {
     readXml(Buffer.from(`<fragment>${text}</fragment>`))

@@ -21,7 +21,7 @@ import { placeOf } from '../xml.ts'
 /** A content key as a document has it. */
 export interface ReadKey {
   readonly node: InspectNode
-  /** Undefined when there is none, or it is encrypted for somebody else. */
+  /** Undefined without a key, and for a key that is encrypted for another recipient. */
   readonly contentKey: Uint8Array | undefined
 }
 
@@ -31,7 +31,7 @@ export interface DocumentKeys {
   read(contentKey: XmlElement): ReadKey
 }
 
-/** Opens a document for the private key there is, if any. @see CPIX 2.3, Key Management; cpix.md 5 */
+/** Reads the recipients of a document, and decrypts for the private key if there is one. @see CPIX 2.3, Key Management */
 export function readDocumentKeys(
   document: XmlDocument,
   list: XmlElement | undefined,
@@ -42,14 +42,14 @@ export function readDocumentKeys(
     const recipient =
       i < MAX_OPENED
         ? explainRecipient(document, element, options)
-        : { node: node('recipient', undefined, { findings: [note('is not looked at: too many')] }) }
+        : { node: node('recipient', undefined, { findings: [note('not read: too many recipients')] }) }
     opened ??= recipient.opened
     return recipient.node
   })
   return { recipients, read: (element) => readKey(document, element, recipients.length > 0, opened, options) }
 }
 
-/** Opening takes an RSA operation each. */
+/** Each takes an RSA operation. */
 const MAX_OPENED = 64
 
 interface Recipient {
@@ -69,7 +69,7 @@ function explainRecipient(document: XmlDocument, element: XmlElement, options: I
   const documentKey = wrappedIn(document, element, 'DocumentKey')
   const macKey = wrappedIn(document, element, 'MACMethod')
   children.push(explainWrapped('DocumentKey', documentKey, 'AES-256, encrypts the content keys', AES256_CBC))
-  children.push(explainWrapped('MACMethod', macKey, 'HMAC-SHA512, shows that nobody changed them', HMAC_SHA512))
+  children.push(explainWrapped('MACMethod', macKey, 'HMAC-SHA512, shows that they are unchanged', HMAC_SHA512))
   const place = placeOf(document, element)
   if (documentKey === undefined || macKey === undefined) {
     const meaning = documentKey === undefined && macKey === undefined ? 'as a request names it' : undefined
@@ -85,7 +85,7 @@ function open(
   der: Uint8Array | undefined,
   privateKey: KeyObject | undefined,
 ): { readonly findings: readonly InspectFinding[]; readonly opened?: OpenedEncryption } {
-  if (privateKey === undefined) return { findings: [note('--key PRIVATE-KEY.pem opens it, if it is yours')] }
+  if (privateKey === undefined) return { findings: [note('if it is yours, --key PRIVATE-KEY.pem decrypts it')] }
   try {
     const opened = openDocumentEncryption(
       { documentKey: documentKey.cipherValue, macKey: macKey.cipherValue },
@@ -99,7 +99,7 @@ function open(
       findings: [
         isOwn
           ? error('names your certificate, yet its keys (32 and 64 bytes, RSA-OAEP with SHA-1) do not open')
-          : note('is for somebody else'),
+          : note('is for another recipient'),
       ],
     }
   }
@@ -169,9 +169,9 @@ function readKey(
     const read = readPlain(textOf(document, plain), options)
     const findings = [
       ...read.findings,
-      ...(hasRecipients ? [warning('stands in the clear although the document names recipients')] : []),
+      ...(hasRecipients ? [warning('is in the clear although the document names recipients')] : []),
     ]
-    const meaning = 'in the clear: whoever has this document has the key'
+    const meaning = 'in the clear: everyone who has this document has the key'
     return { contentKey: read.contentKey, node: node('content key', read.value, { place, meaning, findings }) }
   }
   return encrypted === undefined
@@ -200,12 +200,12 @@ function decrypt(
     node: node('content key', value, { place, meaning: 'encrypted', findings, children: [node('ValueMAC', mac)] }),
   })
   if (valueMac === '') {
-    findings.push(error('ValueMAC is missing: nobody can tell whether the key was changed'))
+    findings.push(error('ValueMAC is missing, so a changed key cannot be detected'))
     return made('encrypted', 'missing')
   }
-  if (opened === undefined) return made('encrypted', 'not checked, for want of the private key')
+  if (opened === undefined) return made('encrypted', 'not checked without the private key')
   if (!opened.isAuthentic({ cipherValue, valueMac })) {
-    findings.push(error('its ValueMAC is not that of HMAC-SHA512 over IV and ciphertext: the key is not to be used'))
+    findings.push(error('its ValueMAC is not that of HMAC-SHA512 over IV and ciphertext: do not use the key'))
     return made('not decrypted', 'WRONG')
   }
   try {

@@ -152,7 +152,7 @@ function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expecte
   })
 }
 
-/** The same thing said twice must be the same. @see speke.md 4.2, 5.1 */
+/** Differences between elements that must have the same content. */
 function compareChildren(document: XmlDocument, element: XmlElement): readonly InspectFinding[] {
   const findings: InspectFinding[] = []
   const textIn = (child: XmlElement | undefined): string =>

@@ -118,7 +118,7 @@ function formatOf(format: string | undefined): { readonly meaning: string; reado
 
 const ATTRIBUTES: Readonly<Record<string, Explain>> = {
   METHOD: (value) =>
-    Object.hasOwn(METHODS, value) ? { meaning: METHODS[value] ?? '' } : { findings: [error('is no METHOD of HLS')] },
+    Object.hasOwn(METHODS, value) ? { meaning: METHODS[value] ?? '' } : { findings: [error('is not a METHOD of HLS')] },
   KEYFORMAT(value) {
     const known = formatOf(value)
     return known === undefined
@@ -174,13 +174,13 @@ function explainUnknown(name: string, value: string, place: InspectNode['place']
   const isKey = /(?:^|-)KEY$/.test(name) || couldBeKey(value)
   if (isKey && !/(?:IV|ID)$/.test(name)) {
     const findings = [
-      note('is no attribute of RFC 8216'),
+      note('is not an attribute of RFC 8216'),
       warning('holds a content key: everyone who has the playlist has the key; remove it'),
     ]
     return node(name, context.showKeys === true ? value : 'hidden, it could be a key', { place, findings })
   }
   const { text, findings } = shownText(value, context)
-  return node(name, text, { place, findings: [note('is no attribute of RFC 8216'), ...findings] })
+  return node(name, text, { place, findings: [note('is not an attribute of RFC 8216'), ...findings] })
 }
 
 /** @see RFC 8216, 4.2 */

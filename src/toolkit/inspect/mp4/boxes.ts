@@ -16,7 +16,7 @@ export interface Box {
 
 interface Container {
   readonly meaning: string
-  /** What stands before the boxes in it. */
+  /** Reads the fields before the boxes in it. */
   readonly head?: (reader: ByteReader) => void
 }
 
@@ -106,8 +106,8 @@ export const BOXES: ReadonlyMap<string, Box> = new Map<string, Box>([
   ['senc', { meaning: 'IVs of the samples', read: readSampleEncryption }],
   ['sgpd', { meaning: 'groups of samples', read: readGroups }],
   ['sbgp', { meaning: 'which samples are in which group', read: readGrouping }],
-  ['saiz', { meaning: 'sizes of what belongs to samples: their IVs' }],
-  ['saio', { meaning: 'where that stands' }],
+  ['saiz', { meaning: 'sizes of the data of samples: their IVs' }],
+  ['saio', { meaning: 'where that is' }],
   [
     'pssh',
     {
@@ -158,7 +158,7 @@ export function readUuidBox(bytes: Uint8Array): Box {
   const known = bytes.length < 16 ? undefined : UUID_BOXES.get(kidOfBytes(bytes.subarray(0, 16)))
   return {
     name: known?.name ?? 'uuid',
-    meaning: known?.meaning ?? "a box of somebody's own",
+    meaning: known?.meaning ?? 'a private box',
     read(reader, state) {
       reader.bytes('usertype', 16, (type) => ({ value: kidOfBytes(type) }))
       if (known?.read !== undefined) return known.read(reader, state)

@@ -8,14 +8,14 @@ import { MAX_BYTES } from '../options.ts'
 import { BOXES, CONTAINERS, readUuidBox } from './boxes.ts'
 import type { BoxState } from './protection.ts'
 
-/** A file as far as it is asked for: media data need not be read. */
+/** A file that is read in parts: media data is not read. */
 export interface ByteSource {
   readonly size: number
   /** The bytes from `offset`, at most `length` of them. */
   read(offset: number, length: number): Uint8Array
 }
 
-/** A source of bytes that are there already. */
+/** A source of bytes in memory. */
 export function sourceOf(bytes: Uint8Array): ByteSource {
   return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) }
 }
@@ -99,7 +99,7 @@ interface BoxHeader {
   readonly headerSize: number
 }
 
-/** Throws Damage for a size that cannot be. */
+/** Throws Damage for an impossible size. */
 function readHeader(start: Uint8Array, at: number, end: number): BoxHeader {
   const left = end - at
   if (start.length < 8) throw new Damage(at, `a box needs 8 bytes, ${left} are there`)
@@ -159,7 +159,7 @@ function readBody(bytes: Uint8Array, base: number, type: string, state: BoxState
 }
 
 function readChild(reader: ByteReader, state: BoxState, depth: number): void {
-  if (depth >= MAX_DEPTH) throw new Damage(reader.at, `boxes stand more than ${MAX_DEPTH} deep in each other`)
+  if (depth >= MAX_DEPTH) throw new Damage(reader.at, `boxes are more than ${MAX_DEPTH} deep in each other`)
   const at = reader.at
   const { size } = readHeader(reader.peek(16), at, at + reader.left)
   const box = reader.skip(size, 'box')

@@ -4,7 +4,7 @@ import type { Context } from '../options.ts'
 import { readKid } from '../pssh.ts'
 import { fullBox, readFourCc } from './fields.ts'
 
-/** What one box tells the boxes after it. */
+/** What one box says about the boxes after it. */
 export interface BoxState {
   readonly context: Context
   /** How many bytes of IV each sample has, as `tenc` says. */
@@ -86,7 +86,7 @@ export function readSampleEncryption(reader: ByteReader, { ivSize }: BoxState): 
   })
   if (ivSize === undefined) {
     reader.skip(reader.left, 'samples')
-    return [note('how long an IV is stands in tenc, which is in the init segment')]
+    return [note('tenc has the length of an IV; it is in the init segment')]
   }
   for (let i = 0; i < Math.min(count, SHOWN_SAMPLES); i++) {
     if (ivSize > 0) reader.bytes(`IV of sample ${i + 1}`, ivSize)

@@ -29,12 +29,12 @@ for (const { version, header, object, sha256, size, record } of objects) {
       const template = playReadyObjectTemplate(holeOf(header.length, () => header))
       assert.deepEqual(Buffer.from(fillText(template, { memo: new Map() }), 'latin1'), Buffer.from(bytes))
     })
-    test('refuses every truncation', () => {
+    test('rejects every truncation', () => {
       for (let length = 0; length < bytes.length; length++) {
         assert.throws(() => decodePlayReadyObject(bytes.slice(0, length)), refused)
       }
     })
-    test('refuses a trailing byte', () => {
+    test('rejects a trailing byte', () => {
       assert.throws(() => decodePlayReadyObject(Uint8Array.of(...bytes, 0)), refused)
     })
   })
@@ -48,10 +48,10 @@ for (const [why, bytes] of [
   ['a length that is not its own', [11, 0, 0, 0, 1, 0, 3, 0, 0, 0]],
   ['the layout of the MediaPackage guide, count before size', [1, 0, 0, 0, 4, 0, 0, 0, 1, 2]],
 ] as const) {
-  test(`refuses ${why}`, () => assert.throws(() => decodePlayReadyObject(Uint8Array.from(bytes)), refused))
+  test(`rejects ${why}`, () => assert.throws(() => decodePlayReadyObject(Uint8Array.from(bytes)), refused))
 }
 
-test('refuses to make an object larger than players take', () => {
+test('rejects to make an object larger than players take', () => {
   const tooLarge = { code: 'ERR_SIGNALING_INVALID' }
   for (const length of [15 * 1024 - 9, 0x10000, 0x20000]) {
     assert.throws(() => encodePlayReadyObject([{ type: 1, value: new Uint8Array(length) }]), tooLarge)

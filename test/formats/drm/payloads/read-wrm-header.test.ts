@@ -13,7 +13,7 @@ for (const { version, header, algid, checksum } of objects) {
     test('is read', () => {
       assert.deepEqual(readWrmHeader(utf16(header)), { version, keys: [{ kid: kidOf(kid), algid, checksum }], laUrl })
     })
-    test('refuses every truncation', () => {
+    test('rejects every truncation', () => {
       const bytes = utf16(header)
       for (let length = 0; length < bytes.length; length++) {
         assert.throws(() => readWrmHeader(bytes.slice(0, length)), refused)
@@ -42,5 +42,5 @@ for (const [why, change] of [
   ['a KID of 15 bytes', (header: string) => header.replace(/<KID>.*<\/KID>/, '<KID>AAAAAAAAAAAAAAAAAAAA</KID>')],
   ['a lone surrogate', (header: string) => header.replace('https', '\ud800')],
 ] as const) {
-  test(`refuses ${why}`, () => assert.throws(() => readWrmHeader(utf16(change(header40))), refused))
+  test(`rejects ${why}`, () => assert.throws(() => readWrmHeader(utf16(change(header40))), refused))
 }

@@ -29,7 +29,7 @@ for (const { name, origin, hex, data: members, contentId } of vectors<readonly V
     }
     test('encodes to the published bytes', () => assert.deepEqual(encodeWidevinePsshData(data), bytes))
     test('decodes from the published bytes', () => assert.deepEqual(decodeWidevinePsshData(bytes), data))
-    test('refuses every truncation inside a field', () => {
+    test('rejects every truncation inside a field', () => {
       const ends = new Set(fieldEnds(bytes))
       for (let length = 1; length < bytes.length; length++) {
         const cut = bytes.slice(0, length)
@@ -82,7 +82,7 @@ for (const [why, hex] of [
   ['a group', '0b0c'],
   ['field 0', '0001'],
 ] as const) {
-  test(`refuses ${why}`, () => assert.throws(() => decodeWidevinePsshData(fromHex(hex)), refused))
+  test(`rejects ${why}`, () => assert.throws(() => decodeWidevinePsshData(fromHex(hex)), refused))
 }
 
 test('decodeWidevinePsshData inverts encodeWidevinePsshData', () => {

@@ -41,7 +41,7 @@ test('the common box lists the kids of the period, its own first', () => {
   assert.equal(commonPssh.dependsOnKids?.(DEFAULT_SETTINGS), 'period')
 })
 
-test('a ready-made common box is used, another system is refused', () => {
+test('a ready-made common box is used, another system is rejected', () => {
   const { pssh } = signalElements(
     commonPssh,
     inputWith({ kid: OTHER_KID, periodKids: [OTHER_KID], pssh: fromBase64(vector.w3c_pssh_b64) }),
@@ -107,7 +107,7 @@ describe('HLS with keys that are fetched as they are', () => {
       })
     })
   }
-  test('refuses a key URL that would end the line', () => {
+  test('rejects a key URL that would end the line', () => {
     for (const end of ['"', '\n', '\r']) {
       assert.throws(() => hlsAes128.signal(inputWith({ keyUrl: `https://k/${end}` }), hlsAes128), {
         code: 'ERR_SIGNALING_INVALID',

@@ -105,7 +105,7 @@ describe('a configured skd URI', () => {
     const { hlsMedia = '' } = decodedElements(fairplay, { explicitIv: 'derived', settings })
     assert.equal(hlsAttributesOf(hlsMedia).URI, `"skd://${ivBase64}${ivHex}"`)
   })
-  test('with an IV is refused where none is returned', () => {
+  test('with an IV is rejected if none is returned', () => {
     assert.throws(() => skdOf('skd://{ivHex}', { explicitIv: undefined }), { code: 'ERR_SIGNALING_INVALID' })
   })
   for (const template of [
@@ -118,10 +118,10 @@ describe('a configured skd URI', () => {
     'skd://{',
     'constructor',
   ]) {
-    test(`refuses ${JSON.stringify(template)}`, () => assert.throws(() => readSkd(template), refused))
+    test(`rejects ${JSON.stringify(template)}`, () => assert.throws(() => readSkd(template), refused))
   }
-  test('refuses a placeholder that is none, naming it', () => {
-    assert.throws(() => readSkd('skd://{kit}'), { ...refused, message: /fairplay\.skd: \{kit\} is no placeholder/ })
+  test('rejects an unknown placeholder by name', () => {
+    assert.throws(() => readSkd('skd://{kit}'), { ...refused, message: /fairplay\.skd: \{kit\} is not a placeholder/ })
   })
 })
 

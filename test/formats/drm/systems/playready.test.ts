@@ -116,7 +116,7 @@ test('a cenc header of all kids has the CHECKSUM of each key, own kid first', ()
   ])
 })
 
-test('settings are escaped, stand in the order of the specification, and are left out when empty', () => {
+test('settings are escaped, come in the order of the specification, and are left out if empty', () => {
   const settings = withSettings({
     laUrl: 'https://la.example/?a=1&b=<2>',
     luiUrl: 'https://lui.example/?a&b',
@@ -134,7 +134,7 @@ test('settings are escaped, stand in the order of the specification, and are lef
   assert.doesNotMatch(headerOf({}), /URL|CUSTOM/)
 })
 
-test('a scheme PlayReady does not know is refused', () => {
+test('rejects a scheme that PlayReady does not support', () => {
   for (const commonEncryptionScheme of ['cens', 'cbc1'] as const) {
     assert.throws(() => playready.signal(inputWith({ commonEncryptionScheme }), playready), {
       code: 'ERR_SIGNALING_INVALID',
@@ -142,7 +142,7 @@ test('a scheme PlayReady does not know is refused', () => {
   }
 })
 
-test('more kids than an object may list are refused', () => {
+test('more kids than an object can list are rejected', () => {
   const documentKids = Array.from({ length: 100 }, () => KID)
   const settings = withSettings({ kids: 'document' })
   assert.throws(() => playready.signal(inputWith({ documentKids, settings }), playready), {
@@ -168,11 +168,11 @@ describe('the ready-made box of an override', () => {
     assert.ok(decoded.contentProtectionData?.includes(`>${published.object}</mspr:pro>`))
     assert.ok(decoded.hlsMedia?.endsWith(`,${published.object}"`))
   })
-  test('is refused when it is of another system', () => {
+  test('is rejected when it is of another system', () => {
     const pssh = fromBase64(hls.w3c_pssh_b64)
     assert.throws(() => playready.signal(inputWith({ pssh }), playready), { code: 'ERR_SIGNALING_INVALID' })
   })
-  test('is refused when it holds no PlayReady Object', () => {
+  test('is rejected when it holds no PlayReady Object', () => {
     const pssh = fromBase64(published.pssh).slice(0, 32)
     pssh.set([0, 0, 0, 32])
     pssh.set([0, 0, 0, 0], 28)

@@ -95,7 +95,7 @@ test('the ready-made box of an override is used everywhere', () => {
   assert.ok(elements.hlsMaster?.includes(`base64,${box}"`))
 })
 
-test('refuses a ready-made box of another system, naming it', () => {
+test('rejects a ready-made box of another system, naming it', () => {
   assert.throws(() => signalElements(widevine, inputWith({ pssh: fromBase64(vector.w3c_pssh_b64) })), {
     code: 'ERR_SIGNALING_INVALID',
     message: /1077efec-c0b2-4d02-ace3-3c1e52e2fb4b/,

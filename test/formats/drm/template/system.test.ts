@@ -74,7 +74,7 @@ describe('every part of a configured system', () => {
         `IV=0x${iv.toString('hex')},KEYFORMAT="urn:own:3c2226",KEYFORMATVERSIONS="1"`,
     )
   })
-  test('a ready-made box is used, one of another system refused', () => {
+  test('a ready-made box is used, one of another system rejected', () => {
     const { pssh: own } = decodedElements(system, { explicitIv: 'derived' })
     assert.ok(own)
     assert.throws(
@@ -87,7 +87,7 @@ describe('every part of a configured system', () => {
     const given = signalElements(marlin, inputWith({ pssh: fromHex(vector.marlin_pssh_hex) })).pssh
     assert.equal(Buffer.from(filled(given) ?? '', 'base64').toString('hex'), vector.marlin_pssh_hex)
   })
-  test('an IV that is not returned is refused, not left out', () => {
+  test('rejects a template for an IV that is not returned', () => {
     assert.throws(() => system.signal(inputWith(), system), { code: 'ERR_SIGNALING_INVALID' })
   })
   test('defaults: drm, both versions, nothing signalled', () => {
@@ -109,7 +109,7 @@ describe('every part of a configured system', () => {
   })
 })
 
-describe('a bad template is refused when it is loaded, naming the place', () => {
+describe('a bad template is rejected when it is loaded, with its place', () => {
   for (const [why, config, message] of [
     [
       'an unknown placeholder',
@@ -119,13 +119,13 @@ describe('a bad template is refused when it is loaded, naming the place', () => 
     [
       'a property of every object',
       { contentProtectionData: '<a>{constructor}</a>' },
-      /\{constructor\} is no placeholder/,
+      /\{constructor\} is not a placeholder/,
     ],
-    ['{pssh} without a box', { contentProtectionData: '<a>{pssh}</a>' }, /\{pssh\} is no placeholder/],
+    ['{pssh} without a box', { contentProtectionData: '<a>{pssh}</a>' }, /\{pssh\} is not a placeholder/],
     [
       '{pssh} in the box',
       { psshData: { encoding: 'utf8', template: '{pssh}' } },
-      /psshData: \{pssh\} is no placeholder/,
+      /psshData: \{pssh\} is not a placeholder/,
     ],
     ['a fragment that is no XML', { contentProtectionData: '<a>' }, /contentProtectionData: not well-formed/],
     ['an undeclared prefix', { contentProtectionData: '<a:b/>' }, /not well-formed/],
@@ -138,10 +138,18 @@ describe('a bad template is refused when it is loaded, naming the place', () => 
       /psshData: not well-formed/,
     ],
     ['hex that is none', { psshData: { encoding: 'hex', template: '0{kidHex}' } }, /psshData: expected bytes in hex/],
-    ['text in hex', { psshData: { encoding: 'hex', template: '{contentId}' } }, /\{contentId\} is no placeholder here/],
-    ['an IV in base64url', { psshData: { encoding: 'base64url', template: '{iv}' } }, /\{iv\} is no placeholder here/],
+    [
+      'text in hex',
+      { psshData: { encoding: 'hex', template: '{contentId}' } },
+      /\{contentId\} is not a placeholder here/,
+    ],
+    [
+      'an IV in base64url',
+      { psshData: { encoding: 'base64url', template: '{iv}' } },
+      /\{iv\} is not a placeholder here/,
+    ],
     ['base64 that is none', { psshData: { encoding: 'base64', template: 'AAA' } }, /expected bytes in base64/],
-    ['a placeholder in base64', { psshData: { encoding: 'base64', template: '{kidBase64}' } }, /none is$/],
+    ['a placeholder in base64', { psshData: { encoding: 'base64', template: '{kidBase64}' } }, /it has none$/],
     ['METHOD', { hlsAttributes: { METHOD: 'AES-128' } }, /hlsAttributes: METHOD/],
     ['a lower-case attribute', { hlsAttributes: { uri: 'x' } }, /hlsAttributes: uri/],
     ['a quotation mark in a line', { hlsAttributes: { KEYFORMAT: 'a"b' } }, /KEYFORMAT.*quotation mark/],
@@ -149,7 +157,7 @@ describe('a bad template is refused when it is loaded, naming the place', () => 
     ['a contentId where it cannot be quoted', { hlsAttributes: { KEYFORMAT: '{contentId}' } }, /\{contentId\}/],
     ['an id that is none', { systemId: 'x' }, /systemId: expected a UUID/],
     ['a box id that is none', { psshSystemId: 'x', ...json('{}') }, /psshSystemId: expected a UUID/],
-    ['a box id without a box', { psshSystemId: MARLIN.psshSystemId }, /psshSystemId: there is no psshData/],
+    ['a box id without a box', { psshSystemId: MARLIN.psshSystemId }, /psshSystemId: expected psshData/],
     ['no scheme', { commonEncryptionSchemes: [] }, /commonEncryptionSchemes/],
   ] as const satisfies readonly (readonly [string, Partial<DrmSystemTemplate>, RegExp])[]) {
     test(why, () => {

@@ -50,7 +50,7 @@ describe('values are escaped for their place', () => {
   }
 })
 
-test('braces around anything but a name stand for themselves', () => {
+test('braces around anything but a name are text', () => {
   assert.equal(
     print('{"a":{"b":"{scheme}"}} {} {1} { kid } {{kidHex}}'),
     `{"a":{"b":"cenc"}} {} {1} { kid } {${VALUES.kidHex}}`,

@@ -55,7 +55,7 @@ describe('an answer', () => {
   })
 })
 
-describe('what disagrees is warned of:', () => {
+describe('a contradiction is reported:', () => {
   const pssh = (xml: string): string => />([A-Za-z0-9+/=]+)<\/\w+:PSSH>/.exec(xml)?.[1] ?? assert.fail('no PSSH')
   const withBox = (change: (bytes: Buffer) => void): string => {
     const text = pssh(answer)
@@ -140,12 +140,12 @@ describe('what disagrees is warned of:', () => {
 })
 
 describe('an encrypted answer', () => {
-  test('without a private key says whom it is for', () => {
+  test('without a private key names its recipients', () => {
     const inspection = sound(encrypted, 'CPIX', { now: NOW })
     assert.deepEqual(values(inspection, 'content key'), ['encrypted'])
-    assert.deepEqual(values(inspection, 'ValueMAC'), ['not checked, for want of the private key'])
+    assert.deepEqual(values(inspection, 'ValueMAC'), ['not checked without the private key'])
     assert.equal(named(inspection, 'X.509 certificate').length, 1)
-    assert.match(found(inspection, true).join('\n'), /--key PRIVATE-KEY\.pem opens it/)
+    assert.match(found(inspection, true).join('\n'), /--key PRIVATE-KEY\.pem decrypts it/)
   })
 
   test('with it has every MAC checked and its keys hidden all the same', () => {
@@ -157,9 +157,9 @@ describe('an encrypted answer', () => {
     assert.deepEqual(values(shown, 'content key'), [VECTOR_KEY.toString('hex')])
   })
 
-  test('with another key is for somebody else', () => {
+  test('with another key is for another recipient', () => {
     const inspection = inspect(encrypted, { privateKey: another.privateKey })
-    assert.match(found(inspection, true).join('\n'), /is for somebody else/)
+    assert.match(found(inspection, true).join('\n'), /is for another recipient/)
     assert.deepEqual(values(inspection, 'content key'), ['encrypted'])
   })
 
@@ -169,7 +169,7 @@ describe('an encrypted answer', () => {
     const inspection = inspect(changed, { privateKey })
     assert.deepEqual(values(inspection, 'ValueMAC'), ['WRONG'])
     assert.deepEqual(values(inspection, 'content key'), ['not decrypted'])
-    assert.match(found(inspection).join('\n'), /the key is not to be used/)
+    assert.match(found(inspection).join('\n'), /do not use the key/)
   })
 
   test('without a MAC is not decrypted', () => {
@@ -187,7 +187,7 @@ describe('an encrypted answer', () => {
   })
 })
 
-test('key periods are told by index or time, whatever their ids', () => {
+test('compares key periods by index or time, not by id', () => {
   const inspection = sound(readFileSync(new URL('v2.0-live-response.xml', EXAMPLES)), 'CPIX')
   assert.deepEqual(new Set(values(inspection, 'in key period')), new Set(['index 3']))
 })
@@ -196,7 +196,7 @@ test('a document that is cut short breaks at a line and column', () => {
   assert.match(found(inspect(answer.slice(0, answer.indexOf('PSSH')))).join('\n'), /breaks at line \d+, column \d+: /)
 })
 
-test('a key that stands where none is expected is not shown either', () => {
+test('a key in an unexpected place is hidden too', () => {
   const key = VECTOR_KEY.toString('base64')
   for (const document of [
     answer.replace('</cpix:CPIX>', '<cpix:ContentKeyList/></cpix:CPIX>'),
@@ -222,6 +222,6 @@ test('a document in UTF-16 is read', () => {
   assert.deepEqual(sound(wide, 'CPIX').encodings, ['UTF-16'])
 })
 
-test('another document than CPIX by its namespace is not taken for one', () => {
+test('another document than CPIX by its namespace is not accepted', () => {
   assert.match(found(inspect('<CPIX xmlns="urn:other"/>')).join('\n'), /must be CPIX of the namespace/)
 })

@@ -49,14 +49,14 @@ describe(`files of ${packaged.origin}`, () => {
       assert.match(found(inspect(init.subarray(0, 200))).join('\n'), /breaks at byte 40: box moov says it has/)
     })
 
-    test(`a pssh in the wrong byte order is warned of (${scheme})`, () => {
+    test(`a pssh in the wrong byte order is reported (${scheme})`, () => {
       const bytes = Buffer.from(init)
       const last = bytes.lastIndexOf(uuidBytes(KID))
       guidBytes(KID).copy(bytes, last)
       assert.match(found(inspect(bytes)).join('\n'), /wrong byte order: 0d05b49e\S+ here, 9eb4050d\S+ in tenc/)
     })
 
-    test(`a pssh of another key is warned of (${scheme})`, () => {
+    test(`a pssh of another key is reported (${scheme})`, () => {
       const bytes = Buffer.from(init)
       bytes.fill(0xaa, bytes.lastIndexOf(uuidBytes(KID)), bytes.lastIndexOf(uuidBytes(KID)) + 16)
       assert.match(found(inspect(bytes)).join('\n'), /names aaaaaaaa\S+, but tenc has 9eb4050d/)
