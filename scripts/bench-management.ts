@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -73,7 +73,9 @@ const [port, echoPort] = await Promise.all([
   portFrom(echo.stdout, /^(\d+)$/m),
 ])
 
-const JSON_BODY = { 'Content-Type': 'application/json' }
+// Without clients, the API opens for the token in the data directory.
+const BEARER = { Authorization: `Bearer ${readFileSync(join(data, 'management.token'), 'utf8').trim()}` }
+const JSON_BODY = { 'Content-Type': 'application/json', ...BEARER }
 const pick = <T>(all: readonly T[]): T => all[Math.floor(Math.random() * all.length)] as T
 const someKid = (): string => pick(kids)
 const someStart = (): string => String(Math.floor(Math.random() * CONTENTS)).padStart(8, '0')
@@ -84,13 +86,17 @@ const cases: readonly { readonly name: string; readonly per: number; readonly ma
     per: 8,
     make: () => postOf('/api/resolve', JSON_BODY, JSON.stringify({ kids: Array.from({ length: 8 }, someKid) })),
   },
-  { name: 'look a kid up', per: 1, make: () => getOf(`/api/kids/${someKid()}`) },
+  { name: 'look a kid up', per: 1, make: () => getOf(`/api/kids/${someKid()}`, BEARER) },
   {
     name: 'list a page of 100 contents by prefix',
     per: 100,
-    make: () => getOf(`/api/contents?limit=100&startsWith=content-${someStart().slice(0, 5)}`),
+    make: () => getOf(`/api/contents?limit=100&startsWith=content-${someStart().slice(0, 5)}`, BEARER),
   },
-  { name: 'search 10,000 contents for a text', per: 1, make: () => getOf('/api/contents?limit=100&contains=zz') },
+  {
+    name: 'search 10,000 contents for a text',
+    per: 1,
+    make: () => getOf('/api/contents?limit=100&contains=zz', BEARER),
+  },
 ]
 
 const rows: string[] = []

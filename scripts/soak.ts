@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -54,7 +54,8 @@ const memory = watchMemory()
 const server = await soakedServer(config, (line) => tally.wrong('an error in the log', line.slice(0, 500)))
 const endAt = performance.now() + Number(flags.minutes) * 60_000
 const isOver = (): boolean => performance.now() >= endAt
-const world = { ask: asker(server.url, tally), tally, now: () => Date.now() }
+const bearer = readFileSync(join(directory, 'data', 'management.token'), 'utf8').trim()
+const world = { ask: asker(server.url, tally, bearer), tally, now: () => Date.now() }
 
 async function run({ name, pauseMs, step }: Actor): Promise<void> {
   await pause(Math.random() * pauseMs)

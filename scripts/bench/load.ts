@@ -81,8 +81,9 @@ export async function load({ port, connections, seconds, make }: LoadOptions): P
 }
 
 /** The bytes of a GET. */
-export function getOf(path: string): Buffer {
-  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+export function getOf(path: string, headers: Readonly<Record<string, string>> = {}): Buffer {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  return Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${lines.join('')}\r\n`)
 }
 
 /** The bytes of a POST. */

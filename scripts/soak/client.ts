@@ -11,14 +11,15 @@ export type Ask = (method: string, path: string, body?: string, headers?: Record
 /** Longer than any restart takes. */
 const GIVE_UP_MS = 30_000
 
-export function asker(url: string, tally: Tally): Ask {
+/** `bearer` opens the management API. */
+export function asker(url: string, tally: Tally, bearer: string): Ask {
   return async (method, path, body, headers = {}) => {
     const giveUpAt = performance.now() + GIVE_UP_MS
     for (let attempt = 0; ; attempt++) {
       try {
         const response = await fetch(`${url}${path}`, {
           method,
-          headers,
+          headers: path.startsWith('/api/') ? { ...headers, authorization: `Bearer ${bearer}` } : headers,
           ...(body !== undefined && { body }),
           signal: AbortSignal.timeout(10_000),
         })

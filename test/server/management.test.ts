@@ -108,9 +108,11 @@ async function serve(name: string, store: string, settings: object = {}) {
   return { config, server, encrypt, api, play, events, lines, told, close, tokens, written, file }
 }
 
+// Opened here: opened in a test, it would end with that test.
+const postgres = await sharedPostgres()
 const STORES: readonly [name: string, store: () => Promise<string>][] = [
   ['sqlite', async () => 'sqlite'],
-  ['postgres', async () => (await (await sharedPostgres()).newUrl()).reveal()],
+  ['postgres', async () => (await postgres.newUrl()).reveal()],
 ]
 
 for (const [name, storeOf] of STORES) {

@@ -43,7 +43,7 @@ export class RequestObserver {
     if (error !== undefined) {
       metrics.refusal(codeLabel(error))
       countRejectedCaller(metrics, error, kind !== undefined)
-      const suppressed = this.#samples.take(`${call.address} ${codeLabel(error)}`)
+      const suppressed = logRequests ? 0 : this.#samples.take(`${call.address} ${codeLabel(error)}`)
       if (suppressed === undefined) return
       logFailure(log, call, route, reply, error, durationMs, suppressed)
     } else if (logRequests || issued?.first === true) {
