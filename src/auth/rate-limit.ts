@@ -5,7 +5,7 @@ export interface RateLimitOptions {
   readonly perSecond: number
   /** Tokens of a full bucket: the requests that may come at once, such as at a rotation boundary. */
   readonly burst: number
-  /** Milliseconds of a clock that never goes back. */
+  /** Milliseconds. */
   readonly now: () => number
   /** How many buckets are kept. A bucket that is dropped starts full again. */
   readonly maxBuckets?: number
@@ -47,7 +47,9 @@ export class RateLimit {
     const { burst, perSecond, now } = this.#options
     const at = now()
     const bucket = this.#bucketOf(keyOf(name), at)
-    bucket.tokens = Math.min(burst, bucket.tokens + ((at - bucket.at) / 1_000) * perSecond)
+    // A wall clock may be set back: then nothing comes back for that time, and nothing is taken away.
+    const seconds = Math.max(0, at - bucket.at) / 1_000
+    bucket.tokens = Math.min(burst, bucket.tokens + seconds * perSecond)
     bucket.at = at
     return bucket
   }

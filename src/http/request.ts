@@ -67,7 +67,7 @@ export class UnsupportedEncodingError extends KeyProviderError {
 export function bodyTooLarge(maxBytes: number): KeyProviderError {
   return new KeyProviderError(
     'ERR_BODY_TOO_LARGE',
-    `the body is too large: this path accepts at most ${maxBytes} bytes. Send a smaller body`,
+    `the body is too large: expected at most ${maxBytes} bytes on this path. Send a smaller body`,
   )
 }
 

@@ -52,3 +52,27 @@ describe('createRateLimit', () => {
     assert.deepEqual([take('b', 1), take('c', 1), take('a', 1)], [[1], [1], [GO]])
   })
 })
+
+test('a clock that is set back takes no tokens away', () => {
+  let clock = 1_000_000
+  const limit = new RateLimit({ perSecond: 1, burst: 2, now: () => clock })
+  assert.equal(limit.take('a'), undefined)
+  clock = 0
+  assert.equal(limit.take('a'), undefined)
+  assert.equal(limit.take('a'), 1)
+  clock = 1_000
+  assert.equal(limit.take('a'), undefined)
+})
+
+test('peek takes no token, and makes no bucket', () => {
+  const limit = new RateLimit({ perSecond: 1, burst: 1, now: () => 0 })
+  for (let i = 0; i < 3; i++) assert.equal(limit.peek('a'), undefined)
+  limit.take('a')
+  assert.deepEqual([limit.peek('a'), limit.peek('b')], [1, undefined])
+})
+
+test('a long name is counted like a short one', () => {
+  const limit = new RateLimit({ perSecond: 1, burst: 1, now: () => 0 })
+  const [one, other] = ['x'.repeat(10_000), `${'x'.repeat(9_999)}y`]
+  assert.deepEqual([limit.take(one), limit.take(one), limit.take(other)], [undefined, 1, undefined])
+})
