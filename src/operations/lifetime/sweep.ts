@@ -37,7 +37,6 @@ export interface Sweeper {
 }
 
 const ACTOR: Actor = { method: 'server', id: 'sweeper' }
-const REASON = 'its retention had passed'
 /** How many contents a record names; each destroyed content also has its own record. */
 const MAX_NAMED = 20
 /** How long nothing is destroyed after a store outage, because other nodes record late what they issued from memory, and after a clock change, so that encryptors can ask for contents in use. */
@@ -107,17 +106,21 @@ export function createSweeper(management: Management, options: SweeperOptions = 
     for (const [tenant, contents] of Map.groupBy(due, ({ expiry }) => expiry.tenant)) {
       await management.audit.write({ ...entry, outcome: 'begun', tenant, reason: namesOf(contents) })
     }
-    const expiries = due.map(({ expiry }) => expiry)
-    const destroyed = await store.destroyExpired(expiries, at, REASON)
+    const destroyed: { readonly ref: ContentRef; readonly reason: string }[] = []
+    for (const [reason, group] of Map.groupBy(due, ({ expiry }) => reasonOf(expiry))) {
+      const expiries = group.map(({ expiry }) => expiry)
+      for (const ref of await store.destroyExpired(expiries, at, reason)) destroyed.push({ ref, reason })
+    }
     const judged = new Map(due.map((one) => [idOf(one.expiry), one]))
-    for (const { tenant, contentId } of destroyed) {
+    for (const { ref } of destroyed) {
+      const { tenant, contentId } = ref
       const one = judged.get(idOf({ tenant, contentId }))
       const id = claimIdOf({ tenant, parts: ['content.destroyed', contentId, one?.expiry.expiresAt ?? at] })
       const data = { class: one?.class ?? '', destroyed: true }
       emit({ type: 'content.expired', tenant, contentId, at, id, data })
     }
     await Promise.all(
-      destroyed.map((ref) => management.audit.write({ ...entry, ...ref, outcome: 'ok', reason: REASON })),
+      destroyed.map(({ ref, reason }) => management.audit.write({ ...entry, ...ref, outcome: 'ok', reason })),
     )
     return destroyed.length
   }
@@ -188,6 +191,11 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 }
 
 type Counts = { -readonly [K in 'looked' | 'expired' | 'destroyed' | 'adopted' | 'kept']: SweepReport[K] }
+
+/** Why a content was destroyed. To the minute: the store destroys contents with the same reason in one write. */
+function reasonOf({ expiresAt }: Expiry): string {
+  return `its retention period ended on ${new Date(expiresAt).toISOString().slice(0, 16)}Z`
+}
 
 function namesOf(contents: readonly Judged[]): string {
   const ids = contents.slice(0, MAX_NAMED).map(({ expiry }) => JSON.stringify(expiry.contentId))

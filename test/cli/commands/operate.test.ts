@@ -227,7 +227,10 @@ test('sweeps expired contents as a server does', async () => {
   )
   assert.equal((await json(data, ['contents', 'sweep', '--config', file])).destroyed, 1)
   const listed = await operate(data, ['contents', 'list', '--config', file])
-  assert.match(listed.stdout, /^brief-1 {2}destroyed {2}brief {2}\S+Z \(expired\): .*\nkept {2}active {2}forever\n$/)
+  assert.match(
+    listed.stdout,
+    /^brief-1 {2}destroyed {2}brief {2}expired, destroyed \S+Z: its retention period ended on \S+Z\nkept {2}active {2}forever\n$/,
+  )
 })
 
 test('contents whose IDs start with a text are shown first, and destroyed once their number is confirmed', async () => {

@@ -189,7 +189,7 @@ function describe({
     ...(expiresAt === undefined ? [] : [`expires ${expiresAt}`]),
     ...(destroyedFrom === undefined ? [] : [`destroyed from ${destroyedFrom}`]),
     ...(why === undefined ? [] : [`held: ${why}`]),
-    ...(destroyed === undefined ? [] : [`${destroyed.at} (${destroyed.cause}): ${destroyed.reason}`]),
+    ...(destroyed === undefined ? [] : [`${destroyed.cause}, destroyed ${destroyed.at}: ${destroyed.reason}`]),
   ]
   return [contentId, state, name, ...until].join('  ')
 }
