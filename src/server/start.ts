@@ -13,7 +13,7 @@ import { type Log, toLoggedError } from './observe/log.ts'
 import { LogSamples } from './observe/log-samples.ts'
 import type { Metrics } from './observe/metrics.ts'
 
-export interface ServerParts {
+interface ServerParts {
   readonly keyProvider: KeyProvider
   readonly log: Log
   readonly metrics: Metrics

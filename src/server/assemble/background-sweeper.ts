@@ -4,7 +4,7 @@ import type { ContentRules } from '../config/content-rules.ts'
 import { type Log, toLoggedError } from '../observe/log.ts'
 import type { Metrics, SweepOutcome } from '../observe/metrics.ts'
 
-export interface BackgroundSweeperOptions {
+interface BackgroundSweeperOptions {
   readonly management: Management
   readonly rules: Pick<ContentRules, 'shortestGraceMs'>
   readonly log: Log

@@ -19,7 +19,7 @@ import { BootstrapToken } from './bootstrap-token.ts'
 import { Callers } from './callers.ts'
 import { toRegisteredClients } from './configured-clients.ts'
 
-export interface CallerRegistryOptions {
+interface CallerRegistryOptions {
   readonly store: Pick<ClientStore, 'listClients'> & Pick<DataKeyStore, 'findDataKeys'>
   readonly dataKeys: DataKeys
   readonly log: Log

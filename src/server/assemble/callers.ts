@@ -18,7 +18,7 @@ import type { Config } from '../config/config.ts'
 import type { Signer } from '../config/signers.ts'
 import type { BootstrapToken } from './bootstrap-token.ts'
 
-export interface CallersOptions {
+interface CallersOptions {
   readonly config: Config
   readonly access: Access
   readonly registered: readonly RegisteredClient[]

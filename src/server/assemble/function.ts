@@ -41,7 +41,7 @@ export interface GatewayIdentity {
   readonly accountHeader: string
 }
 
-export interface FunctionOptions {
+interface FunctionOptions {
   readonly environment: ConfigSources['environment']
   readonly version: string
   /** Writes a line of metrics or of the audit log. */

@@ -13,7 +13,7 @@ import type { Config } from '../config/config.ts'
 
 type IssuedKeysConfig = Pick<Config, 'audit'>
 
-export interface IssuedKeysOptions {
+interface IssuedKeysOptions {
   readonly audit: AuditLog
   readonly watcher: Pick<RotationWatcher, 'issued'>
   /** Undefined: no receiver wants the events. */
@@ -93,7 +93,7 @@ function summaryOf({ tenant, contentId, keys: count }: Issued, entries: readonly
   }
 }
 
-export interface IssueEventsOptions {
+interface IssueEventsOptions {
   readonly emit: Emit
   /** Knows the key periods for which other nodes, and earlier processes of this node, emitted an event. */
   readonly store: Pick<LedgerStore, 'findByContent'>

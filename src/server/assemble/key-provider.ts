@@ -11,7 +11,7 @@ import type { OpenedKeysAtRest } from './keys-at-rest.ts'
 import type { Store } from './open-store.ts'
 import type { Operations } from './operations.ts'
 
-export interface KeyProviderParts {
+interface KeyProviderParts {
   readonly keysAtRest: OpenedKeysAtRest
   readonly contentKeys: ContentKeys
   readonly ledger: Ledger

@@ -24,7 +24,7 @@ import { IssueEvents, IssueFollower } from './issued-keys.ts'
 import type { Store } from './open-store.ts'
 import { openAuditOf, openEventsOf } from './records.ts'
 
-export interface OperationsOptions {
+interface OperationsOptions {
   readonly config: Config
   readonly store: Store
   readonly dataKeys: DataKeys

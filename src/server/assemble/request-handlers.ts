@@ -20,7 +20,7 @@ import type { Callers } from './callers.ts'
 import type { KeyProvider } from './key-provider.ts'
 import { playerRouteOptions } from './player-routes.ts'
 
-export interface RequestHandlersOptions {
+interface RequestHandlersOptions {
   readonly config: Config
   readonly callers: Callers
   readonly keyProvider: KeyProvider

@@ -29,11 +29,11 @@ export function settingTables(): readonly [outside: string, inFile: string] {
 export function settingComment(path: string): string {
   const setting = ALL_SETTINGS.find((one) => one.path === path)
   if (setting === undefined) throw new TypeError(`${path}: not a setting`)
-  const plain = setting.doc.replaceAll(/\[([^\]]+)\]\([^)]+\)/g, '$1').replaceAll('`', '')
-  return plain
-    .split(/(?<=[.:;]) /)
-    .map((sentence) => `# ${sentence}\n`)
-    .join('')
+  // A sentence that is only a link leads to a section of the page.
+  const text = setting.doc.replaceAll(/(?<=\.) \[[^\]]+\]\(#[^)]+\)\./g, '')
+  const plain = text.replaceAll(/\[([^\]]+)\]\([^)]+\)/g, '$1').replaceAll('`', '')
+  const sentences = plain.split(/(?<=\.) /)
+  return sentences.map((sentence) => `# ${sentence}\n`).join('')
 }
 
 function docOf({ doc, restart }: Setting): string {

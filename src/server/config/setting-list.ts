@@ -7,7 +7,7 @@ import { SECTIONS, type SectionName } from './settings.ts'
 export type Sections = { readonly [Name in SectionName]: z.infer<(typeof SECTIONS)[Name]> }
 
 /** How the text of an environment variable or a flag becomes a value; `tree`: only the file can hold the setting. */
-export type SettingKind = 'text' | 'number' | 'boolean' | 'list' | 'tree'
+type SettingKind = 'text' | 'number' | 'boolean' | 'list' | 'tree'
 
 /** One setting of the table in settings.ts. */
 export interface Setting extends SettingFacts {
@@ -52,7 +52,7 @@ const BOOLEANS = new Map([
 ])
 
 /** A problem of one section, by the path of the setting and without its value. */
-export interface SchemaProblem {
+interface SchemaProblem {
   readonly path: string
   readonly problem: string
 }

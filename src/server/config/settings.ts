@@ -103,7 +103,7 @@ export const SECTIONS = {
   }),
   publicUrl: setting(url.optional(), 'The address at which players reach this server, such as `https://keys.example.com`. Key and licence URLs in answers start with it, never with a Host header. Not set: the address that Keyspring listens on.'),
   allowAnonymous: setting(yesOrNo.default(false), 'Serve callers without a credential, on any address. Every caller gets keys: use a firewall to limit who can call. Keyspring still rejects a wrong credential.'),
-  trustProxy: setting(list(ipAddress).default([]), 'Addresses of proxies that may forward requests and that end TLS. Keyspring trusts their `Client-Cert` header: [the rule](#trustproxy-and-the-host-and-forwarded-rule).'),
+  trustProxy: setting(list(ipAddress).default([]), 'Addresses of proxies that may forward requests and that end TLS. Keyspring trusts their `Client-Cert` header. [The rule](#trustproxy-and-the-host-and-forwarded-rule).'),
   logRequests: setting(yesOrNo.default(false), 'Write a log line for each request. `false`: log rejected requests, failures and the first keys of a content.'),
   logLevel: setting(oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'), '`debug`, `info`, `warn`, `error` or `silent`.', 'value'),
   limits: group({

@@ -26,7 +26,7 @@ export function toSigners(written: readonly WrittenSigner[], report: ReportProbl
 type SignerFiles = Pick<WrittenSigner, 'aesKeyFile' | 'aesIvFile' | 'rsaPublicKeyFile'>
 
 /** The key of a signer from its files; undefined, and a problem, if they are not usable. */
-export function readSignerFiles(path: string, files: SignerFiles, report: ReportProblem): WidevineSigner | undefined {
+function readSignerFiles(path: string, files: SignerFiles, report: ReportProblem): WidevineSigner | undefined {
   const { aesKeyFile, aesIvFile, rsaPublicKeyFile } = files
   const read = (name: keyof SignerFiles, file: string) => readSecretText(`${path}.${name}`, file, report)
   try {

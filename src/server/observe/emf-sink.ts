@@ -1,12 +1,12 @@
 import { METRICS, type MetricDefinition, type MetricKey, type MetricSink } from './metric-table.ts'
 
 /** A sink that writes metrics into a log, from which CloudWatch reads them. */
-export interface EmfSink extends MetricSink {
+interface EmfSink extends MetricSink {
   /** The values recorded since the last call, as lines of JSON: one line, and one more for each further value of a dimension. */
   take(): readonly string[]
 }
 
-export interface EmfOptions {
+interface EmfOptions {
   /** The value of the dimension `Service`, which distinguishes this function from others. */
   readonly service: string
   /** Milliseconds since 1970. */

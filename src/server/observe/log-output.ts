@@ -8,7 +8,7 @@ export interface LogStream {
   readonly writable: boolean
 }
 
-export interface LogOutputOptions {
+interface LogOutputOptions {
   /** The destination: a file descriptor, or a stream for a pipe or a socket. */
   readonly to: number | LogStream
   /** Whether a line is written when `write` returns: for a process that is frozen between requests. */

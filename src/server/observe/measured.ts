@@ -14,7 +14,7 @@ export function codeLabel(error: unknown): string {
 type OnTimed = (durationMs: number, errorCode: string | undefined) => void
 
 /** The same function, which reports its duration and the code of its failure. Its results and errors do not change. */
-export function timed<A extends unknown[], R>(call: (...values: A) => R, report: OnTimed): (...values: A) => R {
+function timed<A extends unknown[], R>(call: (...values: A) => R, report: OnTimed): (...values: A) => R {
   return (...values) => {
     const startedAt = performance.now()
     const end = (error?: unknown): void =>

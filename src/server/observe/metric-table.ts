@@ -131,7 +131,7 @@ export const METRICS = {
 export type MetricKey = keyof typeof METRICS
 
 /** The metrics of one kind. */
-export type MetricKeyOf<K extends MetricDefinition['kind']> = {
+type MetricKeyOf<K extends MetricDefinition['kind']> = {
   [M in MetricKey]: (typeof METRICS)[M]['kind'] extends K ? M : never
 }[MetricKey]
 

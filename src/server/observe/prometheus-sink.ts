@@ -10,7 +10,7 @@ import {
 } from './metric-table.ts'
 
 /** A sink that renders the text format of Prometheus. */
-export interface PrometheusSink extends MetricSink {
+interface PrometheusSink extends MetricSink {
   readonly render: RenderMetrics
 }
 

@@ -1,4 +1,5 @@
 import { HLS_AES_128_OF_AWS } from '../../../formats/drm/facts.ts'
+import { settingComment } from '../../../server/config/setting-docs.ts'
 
 /** The encryptors that `config init` has a configuration for. */
 export const ENCRYPTOR_NAMES = [
@@ -114,21 +115,19 @@ ${setup.map((line) => `#   ${line}\n`).join('')}#
 #   keyspring config check --config keyspring.yaml
 
 # ---- Listener -------------------------------------------------------------------------------------------------------
-# 127.0.0.1 serves this machine only. For other machines: set 0.0.0.0, add a client, and choose TLS or a proxy below.
-host: 127.0.0.1
-port: 8080
-# The store and root.key. Back up root.key: without it every key is lost.
+${settingComment('host')}host: 127.0.0.1
+${settingComment('port')}port: 8080
+${settingComment('data')}# Back up root.key: without it every key is lost.
 data: ./data
-# Where encryptors and players reach this server, for key URLs. Keyspring never takes it from a request.
-# publicUrl: https://keys.example.com
+${settingComment('publicUrl')}# publicUrl: https://keys.example.com
 
 # ---- TLS or a proxy -------------------------------------------------------------------------------------------------
 # Either Keyspring terminates TLS. On SIGHUP it loads a renewed certificate.
 # tls:
 #   cert: /etc/keyspring/server.crt
 #   key: /etc/keyspring/server.key
-# Or a proxy terminates TLS: list its addresses.
-trustProxy: []
+# Or a proxy terminates TLS.
+${settingComment('trustProxy')}trustProxy: []
 
 # ---- Callers --------------------------------------------------------------------------------------------------------
 ${callers(name, ENCRYPTORS[name])}
