@@ -1,4 +1,4 @@
-export interface BoundedCacheOptions<V> {
+interface BoundedCacheOptions<V> {
   /** The most bytes that the entries take together, by the measure of `sizeOf`. */
   readonly maxBytes: number
   /** The size of a value in memory, in bytes, without its key. Measured when the value is set. */

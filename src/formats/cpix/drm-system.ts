@@ -25,7 +25,7 @@ type SlotsOf = typeof SLOTS
 export type DrmSystemSlot = { [N in keyof SlotsOf]: SlotsOf[N][keyof SlotsOf[N]] }[keyof SlotsOf]
 
 /** An HLSSignalingData element and its playlist, as sent. */
-export interface HlsSignalingData {
+interface HlsSignalingData {
   readonly element: XmlElement
   readonly playlist: string | undefined
 }

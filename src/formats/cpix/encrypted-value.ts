@@ -4,7 +4,7 @@ import type { EncryptedValue } from './encryption.ts'
 import { PSKC_NAMESPACE, XMLENC_NAMESPACE } from './names.ts'
 
 /** An encrypted value as a document contains it: base64 without white space, and the algorithm it names. */
-export interface EncryptedElement extends EncryptedValue {
+interface EncryptedElement extends EncryptedValue {
   /** The EncryptionMethod element. */
   readonly method: XmlElement | undefined
   /** EncryptionMethod/@Algorithm. */

@@ -30,8 +30,8 @@ export interface DocumentEncryption {
   encrypt(contentKey: Uint8Array): EncryptedValue
 }
 
-export const DOCUMENT_KEY_BYTES = 32
-export const MAC_KEY_BYTES = 64
+const DOCUMENT_KEY_BYTES = 32
+const MAC_KEY_BYTES = 64
 /** IV and two blocks: a 16-byte key has a whole block of padding. */
 export const ENCRYPTED_KEY_BYTES = 48
 export const VALUE_MAC_BYTES = 64

@@ -4,7 +4,7 @@ import { disagreement } from './kids.ts'
 import { type InspectFinding, type InspectNode, kidsIn, nodesIn, note, warning } from './node.ts'
 
 /** What signalling must agree with: the element or the line that it belongs to. */
-export interface Surroundings {
+interface Surroundings {
   readonly kids: readonly Kid[]
   /** What names `kids`. */
   readonly kidsIn: string

@@ -1,5 +1,5 @@
 /** Bytes, or why the text is not base64: at which character it breaks. */
-export type Decoded = { readonly bytes: Uint8Array } | { readonly problem: string }
+type Decoded = { readonly bytes: Uint8Array } | { readonly problem: string }
 
 /** Decodes base64 in either alphabet. White space and missing padding are allowed, as encryptors allow them. */
 export function decodeBase64(text: string): Decoded {

@@ -3,7 +3,7 @@ import { decodeBase64 } from './base64.ts'
 import { type InspectFinding, type InspectNode, type InspectPlace, node, note, warning } from './node.ts'
 
 /** How the bytes of a kid are written: in the order of its text, or as the little-endian GUID of PlayReady. */
-export type ByteOrder = 'uuid' | 'guid'
+type ByteOrder = 'uuid' | 'guid'
 
 /** A kid in both byte orders. */
 export function kidNode(name: string, kid: Kid, order: ByteOrder, place?: InspectPlace): InspectNode {
@@ -44,7 +44,7 @@ function kidOfHex(text: string): Kid | undefined {
 }
 
 /** The kid whose bytes in one order are those of `kid` in the other. */
-export function swapped(kid: Kid): Kid {
+function swapped(kid: Kid): Kid {
   return kidOfBytes(guidBytes(kid))
 }
 

@@ -3,7 +3,7 @@ import { note, warning } from './node.ts'
 import type { InspectOptions } from './options.ts'
 
 /** Text as it may be printed, and a finding if a content key is in it. */
-export interface ShownText {
+interface ShownText {
   readonly text: string
   readonly findings: readonly InspectFinding[]
 }

@@ -2,7 +2,7 @@
 export type Encoding = 'hex' | 'base64' | 'UTF-16' | 'data URI' | 'URL encoding' | 'HTML entities' | 'a list of bytes'
 
 /** Text without what people paste around it. */
-export interface Unwrapped {
+interface Unwrapped {
   readonly encoding: Encoding | 'quotes'
   readonly bytes: Uint8Array
 }

@@ -14,7 +14,7 @@ import { type InspectOptions, MAX_BYTES } from './options.ts'
 import { shownText } from './secrets.ts'
 
 /** A document, or the node that says where it breaks. */
-export type XmlRead = { readonly document: XmlDocument } | { readonly broken: InspectNode }
+type XmlRead = { readonly document: XmlDocument } | { readonly broken: InspectNode }
 
 /** Reads XML. A manifest may be larger than a request to a key provider. */
 export function readXmlText(text: string): XmlRead {
@@ -28,7 +28,7 @@ export function readXmlText(text: string): XmlRead {
 }
 
 /** A fragment, and the prefixes in it that it does not declare itself. */
-export type FragmentRead =
+type FragmentRead =
   | { readonly document: XmlDocument; readonly undeclared: readonly string[] }
   | { readonly broken: InspectNode }
 

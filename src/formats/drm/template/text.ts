@@ -6,13 +6,13 @@ import { explicitIvBase64, explicitIvHex } from '../explicit-iv.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
 
 /** Configured text with placeholders such as `{kid}`, read. Braces around anything but a name are text. */
-export type TextTemplate = readonly (string | { readonly placeholder: string })[]
+type TextTemplate = readonly (string | { readonly placeholder: string })[]
 
 /** The place of a template, which decides how values are escaped: quoted JSON, XML, a URI, or plain text. */
 export type TemplatePlace = 'text' | 'json' | 'xml' | 'uri'
 
 /** Values of some templates in addition to those of every template. */
-export type MoreValues = Readonly<Record<string, Part<KeyFilling>>>
+type MoreValues = Readonly<Record<string, Part<KeyFilling>>>
 
 /** The template in `text`. Throws ERR_CONFIG_INVALID, naming `where`, for a placeholder that it cannot have. */
 export function readTextTemplate(text: string, where: string, known: readonly string[] = PLACEHOLDERS): TextTemplate {
@@ -56,7 +56,7 @@ export function printTextTemplate(
 }
 
 /** Two holes near each other cannot be base64 encoded one by one, so the text from the first to the last becomes one hole. */
-export function withOneHole(template: Template<KeyFilling>): Template<KeyFilling> {
+function withOneHole(template: Template<KeyFilling>): Template<KeyFilling> {
   const { text, holes } = template
   const [first, last] = [holes[0], holes.at(-1)]
   if (first === undefined || last === undefined || first === last) return template
