@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseSync } from 'oxc-parser'
 import { sourceFiles } from './source-files.ts'
@@ -134,6 +135,16 @@ test('every map and set that grows with the process has a bound', () => {
 test('the list of bounds has no entry for what does not exist', () => {
   assert.deepEqual(
     Object.keys(BOUNDED).filter((name) => !found.includes(name)),
+    [],
+  )
+})
+
+test('docs/architecture.md lists every cache and queue', () => {
+  const page = readFileSync(new URL('../docs/architecture.md', import.meta.url), 'utf8')
+  const made = files.filter(({ text }) => /new (?:BoundedCache|WriteQueue)\b/.test(text)).map(({ path }) => path)
+  assert.ok(made.length > 10)
+  assert.deepEqual(
+    made.filter((path) => !page.includes(`\`${path}\``)),
     [],
   )
 })
