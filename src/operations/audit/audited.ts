@@ -3,7 +3,7 @@ import type { AuditedOperation, Management, Operator } from '../management.ts'
 import type { AuditAction, AuditEntry } from '../ports/audit.ts'
 
 /** The result of an operation, and what its second record adds to the first. */
-export interface Audited<T> {
+interface Audited<T> {
   readonly result: T
   readonly also?: Partial<AuditedOperation> | undefined
 }

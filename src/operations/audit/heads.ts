@@ -19,7 +19,7 @@ export interface OpenHead {
   readonly macKeys: readonly MacKey[]
 }
 
-export interface AuditHeadsOptions {
+interface AuditHeadsOptions {
   readonly store: AuditHeadStore
   readonly dataKeys: DataKeys
   readonly randomBytes: RandomBytes

@@ -16,7 +16,7 @@ export interface IssueRequest {
 /** `off`: nothing is recorded. `spool`: recorded soon, without delay for the answer. `require`: recorded before the answer. */
 export type AuditLogMode = 'off' | 'spool' | 'require'
 
-export interface IssueAuditOptions {
+interface IssueAuditOptions {
   readonly audit: AuditLog
   readonly mode: AuditLogMode
   /** How long identical answers to a client are counted together, in milliseconds. */

@@ -10,13 +10,13 @@ export interface ChainPosition {
 }
 
 /** A head as far as it could be opened; the hash is undefined if it could not. */
-export interface KnownHead extends Omit<ChainPosition, 'hash'> {
+interface KnownHead extends Omit<ChainPosition, 'hash'> {
   readonly hash: string | undefined
   readonly macKeys: readonly MacKey[]
 }
 
 /** Where a log continues. */
-export interface FoundPosition {
+interface FoundPosition {
   readonly position: ChainPosition
   /** Whether the file ends with the sealed record, or with a later one. */
   readonly isWhole: boolean

@@ -3,7 +3,7 @@ import type { AuditEntry } from '../ports/audit.ts'
 import { canonicalJson, type JsonValue } from './canonical-json.ts'
 
 /** The position of a record in the chain of a node and day. */
-export interface AuditPlace {
+interface AuditPlace {
   readonly node: string
   /** YYYY-MM-DD, in UTC. */
   readonly day: string
@@ -32,7 +32,7 @@ export interface RecordMac {
 }
 
 /** A written record: one line with its line end, and its hash. */
-export interface AuditLine {
+interface AuditLine {
   readonly text: string
   readonly hash: string
 }

@@ -3,7 +3,7 @@ import { type ReadRecord, readAuditLine, sha256 } from './record.ts'
 import type { AuditFile } from './sink.ts'
 
 /** What is wrong with a log. */
-export type AuditFault =
+type AuditFault =
   /** A line that is not a record. */
   | 'unreadable'
   /** A record that was changed after it was written, or does not follow the one before it. */
@@ -41,7 +41,7 @@ export interface AuditFinding {
   readonly message: string
 }
 
-export interface CheckFileOptions {
+interface CheckFileOptions {
   readonly file: AuditFile
   readonly chain: string
   /** The `prev` that the first record must have; undefined: any. */
@@ -59,7 +59,7 @@ export interface CheckFileOptions {
 }
 
 /** What the file of the next day needs to know of this one. */
-export interface CheckedFile {
+interface CheckedFile {
   readonly records: number
   /** The hash of the last record. */
   readonly last: string | undefined

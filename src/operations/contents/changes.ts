@@ -10,17 +10,17 @@ import type { AuditAction } from '../ports/audit.ts'
 import { contentNotFound } from './contents.ts'
 
 /** A change of one content, with the operator's reason. */
-export interface ContentChange {
+interface ContentChange {
   readonly contentId: string
   readonly reason: string
 }
 
-export type DeletedContent = Answered<typeof DELETED_CONTENT>
+type DeletedContent = Answered<typeof DELETED_CONTENT>
 
-export type HeldContent = Answered<typeof HELD_CONTENT>
+type HeldContent = Answered<typeof HELD_CONTENT>
 
 /** Everything that a change of contents needs. */
-export type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>
+type ContentChanging = Pick<Management, 'store' | 'retention' | 'audit' | 'emit' | 'now'>
 
 const MAX_REASON = 512
 

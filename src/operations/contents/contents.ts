@@ -11,15 +11,15 @@ import type { ContentPage, ContentQuery, ContentSummary } from '../ports/store.t
 import { openCursor, sealCursor } from './cursor.ts'
 
 /** `held`: the content neither expires nor can be deleted. `expired`: players get 410; an encryptor's request revives it. */
-export type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
+type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
 
 /** The listed facts of a content. Times are ISO 8601. */
 export type ListedContent = Answered<typeof LISTED_CONTENT>
 
 /** A content with its last requested key periods. */
-export type ShownContent = Answered<typeof SHOWN_CONTENT>
+type ShownContent = Answered<typeof SHOWN_CONTENT>
 
-export interface ListContentsQuery {
+interface ListContentsQuery {
   readonly startsWith?: string | undefined
   /** Case-sensitive. */
   readonly contains?: string | undefined
@@ -30,7 +30,7 @@ export interface ListContentsQuery {
   readonly sees?: ((contentId: string) => boolean) | undefined
 }
 
-export type ListedContents = Answered<typeof CONTENT_LIST>
+type ListedContents = Answered<typeof CONTENT_LIST>
 
 const MAX_LISTED = 1_000
 const DEFAULT_LISTED = 100
@@ -106,10 +106,10 @@ export function contentNotFound(contentId: string): KeyProviderError {
 }
 
 /** Everything that reading contents needs. */
-export type ContentSources = Pick<Management, 'store' | 'retention' | 'now'>
+type ContentSources = Pick<Management, 'store' | 'retention' | 'now'>
 
 /** The listed facts of a content with this summary. */
-export function toListed(
+function toListed(
   { retention, now }: Pick<Management, 'retention' | 'now'>,
   ref: ContentRef,
   summary: ContentSummary,

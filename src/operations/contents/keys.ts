@@ -12,10 +12,10 @@ import { findKnownKeys, type StoredKey } from './known-keys.ts'
 /** The listed facts of a content key. Not the key. */
 export type ListedKey = Answered<typeof LISTED_KEY>
 
-export type ListedKeys = Answered<typeof KEY_LIST>
+type ListedKeys = Answered<typeof KEY_LIST>
 
 /** A key with its check value. */
-export type ShownKey = Answered<typeof SHOWN_KEY>
+type ShownKey = Answered<typeof SHOWN_KEY>
 
 const MAX_PERIODS = 1_000
 
@@ -55,7 +55,7 @@ export async function showKey(
 }
 
 /** The name of a key; without a class, the keys of both classes. */
-export interface KeyName {
+interface KeyName {
   readonly contentId: string
   readonly kid: Kid
   readonly contentKeyClass?: ContentKeyClass | undefined

@@ -8,9 +8,9 @@ import type { KID_CONTENT, KID_LOOK_UP } from '../answers/keys.ts'
 import type { Management, Operator } from '../management.ts'
 
 /** The contents and key periods of a kid. No key. Times are ISO 8601. */
-export type KidLookUp = Answered<typeof KID_LOOK_UP>
+type KidLookUp = Answered<typeof KID_LOOK_UP>
 
-export type KidContent = Answered<typeof KID_CONTENT>
+type KidContent = Answered<typeof KID_CONTENT>
 
 const MAX_PERIODS = 100
 
@@ -93,7 +93,7 @@ export async function issuedKids(
 /** The newest records of a kid, by contentId. */
 export type RecordsByContent = ReadonlyMap<string, readonly LedgerRecord[]>
 
-export interface IssuedKidsQuery {
+interface IssuedKidsQuery {
   readonly tenant: Tenant
   /** Only this content. */
   readonly contentId: string | undefined

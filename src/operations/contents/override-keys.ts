@@ -18,23 +18,23 @@ import { audited } from '../audit/audited.ts'
 import type { Management, Operator } from '../management.ts'
 
 /** A key for one kid of a content. */
-export type OverrideKey = Omit<NewOverride, 'ref'> & { readonly contentId: string }
+type OverrideKey = Omit<NewOverride, 'ref'> & { readonly contentId: string }
 
 /** The name of an override. */
-export interface OverrideName extends Force {
+interface OverrideName extends Force {
   readonly contentId: string
   readonly contentKeyClass: ContentKeyClass
   readonly kid: Kid
 }
 
 /** The name of a kid override. */
-export interface OverrideRuleName extends Force {
+interface OverrideRuleName extends Force {
   readonly contentId: string
   readonly rule: Omit<KidOverride, 'kid'>
 }
 
 /** The overrides and rules of a content, without keys. */
-export interface ContentOverrides {
+interface ContentOverrides {
   readonly overrides: readonly ListedOverride[]
   readonly kidOverrides: readonly KidOverride[]
 }
@@ -143,7 +143,7 @@ export async function isIssuedUnstored(
 }
 
 /** Throws ERR_OVERRIDE_EXISTS for a change of such keys, unless it is forced. */
-export async function refuseIssuedUnstored(
+async function refuseIssuedUnstored(
   sources: Pick<Management, 'store' | 'contentKeys'>,
   ref: ContentRef,
   { force = false }: Force,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KeyspringEvent } from '../ports/events.ts'
 
 /** A delivered event. */
-export interface CloudEvent {
+interface CloudEvent {
   /** The same at every attempt: a receiver ignores an ID that it knows. */
   readonly id: string
   /** application/cloudevents+json. */

@@ -2,7 +2,7 @@ import type { Emit, EventType, KeyspringEvent } from '../ports/events.ts'
 import { toCloudEvent } from './cloudevent.ts'
 import type { Delivery } from './deliver.ts'
 
-export interface EmitOptions {
+interface EmitOptions {
   /** Every delivery gets every event. */
   readonly deliveries: readonly Pick<Delivery, 'take'>[]
   /** The types that are delivered. */
@@ -49,7 +49,7 @@ export function boundEvents({ emit, perMinute = 10 }: BoundOptions): Emit {
   }
 }
 
-export interface BoundOptions {
+interface BoundOptions {
   readonly emit: Emit
   /** How many events of one kind pass in a minute. */
   readonly perMinute?: number

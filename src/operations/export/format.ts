@@ -14,7 +14,7 @@ export interface ExportInput {
 }
 
 /** An export before its keys are opened. Every check is done. */
-export interface PreparedExport {
+interface PreparedExport {
   /** SHA-256 fingerprints of the recipients. */
   readonly recipients: readonly string[]
   /** `opened` has the keys in the order of the input. */

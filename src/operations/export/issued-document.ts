@@ -7,7 +7,7 @@ import { deliveryDataMarkup } from '../../protocols/transfer/expand.ts'
 import type { IssuedKey } from '../contents/known-keys.ts'
 
 /** The issued keys of a content, without the keys themselves. */
-export interface IssuedContent {
+interface IssuedContent {
   readonly contentId: string
   readonly keys: readonly IssuedKey[]
   readonly periods: readonly LedgerRecord[]

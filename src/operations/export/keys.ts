@@ -157,6 +157,6 @@ function invalid(problem: string): KeyProviderError {
 }
 
 /** Every export format, by name. */
-export const EXPORT_FORMATS: ReadonlyMap<string, ExportFormat> = new Map(
+const EXPORT_FORMATS: ReadonlyMap<string, ExportFormat> = new Map(
   [cpixExport, jsonExport, csvExport].map((format) => [format.name, format]),
 )

@@ -55,7 +55,7 @@ export async function verifySignatures(cpix: Cpix, draft: ImportDraft, ignore = 
 }
 
 /** The class of each key of a document. */
-export interface CpixSelection {
+interface CpixSelection {
   readonly classOf?: (kid: Kid) => ContentKeyClass | undefined
 }
 

@@ -21,7 +21,7 @@ export function toCell(text: string): string {
 }
 
 /** The text that `toCell` was given. */
-export function fromCell(cell: string): string {
+function fromCell(cell: string): string {
   return cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell
 }
 
@@ -91,7 +91,7 @@ function readHeader(
 }
 
 /** A field of a row, and its place, counted from 1. */
-export interface CsvField {
+interface CsvField {
   readonly text: string
   readonly line: number
   readonly column: number
@@ -105,7 +105,7 @@ type CsvProblem = (place: string, problem: string) => void
  * lines. A malformed quoted field is a problem and ends the text.
  * @see RFC 4180, 2
  */
-export function* readCsv(text: string, problem: CsvProblem): Generator<readonly CsvField[]> {
+function* readCsv(text: string, problem: CsvProblem): Generator<readonly CsvField[]> {
   let at = 0
   let line = 1
   let lineStart = 0

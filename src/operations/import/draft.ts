@@ -22,7 +22,7 @@ export interface ImportFields {
   readonly class?: string | undefined
 }
 
-export interface ImportDefaults {
+interface ImportDefaults {
   readonly contentId?: string | undefined
   readonly contentKeyClass: ContentKeyClass
 }

@@ -75,7 +75,7 @@ async function readImport(
 }
 
 /** Imports the keys of a draft. Its owner wipes the draft. */
-export async function importDraft(
+async function importDraft(
   management: Management,
   operator: Operator,
   draft: ImportDraft,

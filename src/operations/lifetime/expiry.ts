@@ -9,7 +9,7 @@ import type { Management } from '../management.ts'
 import type { ContentCatalogue } from '../ports/store.ts'
 
 /** What a sweep does with a content whose stored expiry has passed, under the current rules. */
-export type Verdict =
+type Verdict =
   /** It lives longer than stored: until `until`, or it never expires. */
   | { readonly action: 'keep'; readonly until: number | undefined }
   /** It has expired; `wait` during the grace period, in which a request for its keys revives it. */
@@ -24,7 +24,7 @@ export interface Judged {
 }
 
 /** Everything that a verdict needs. */
-export interface ExpirySources extends Pick<Management, 'retention'> {
+interface ExpirySources extends Pick<Management, 'retention'> {
   readonly store: Pick<LedgerStore, 'findByContent'> & Pick<ContentCatalogue, 'findSummary'>
 }
 
@@ -87,9 +87,9 @@ export async function planSweep(
   }
 }
 
-export type SweepPlan = Answered<typeof SWEEP_PLAN>
+type SweepPlan = Answered<typeof SWEEP_PLAN>
 
-export interface SweepPlanQuery {
+interface SweepPlanQuery {
   /** Only contents of this tenant; undefined: of all tenants. */
   readonly tenant?: Tenant | undefined
   /** How far to look ahead, in milliseconds. */

@@ -5,7 +5,7 @@ import { FOREVER, type RetentionClass, type RetentionOf } from '../../keys/conte
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
 /** The settings of one retention class. */
-export interface WrittenRetentionClass {
+interface WrittenRetentionClass {
   /** A duration, or `forever`. */
   readonly keep: string
   readonly grace: string
@@ -24,7 +24,7 @@ export interface RetentionSettings {
 }
 
 /** An invalid setting. It has the path and never the value. */
-export interface SettingProblem {
+interface SettingProblem {
   readonly path: string
   readonly problem: string
 }

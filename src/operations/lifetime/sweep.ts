@@ -14,7 +14,7 @@ import { type Judged, judgeExpiry } from './expiry.ts'
 /** The result of a sweep. */
 export type SweepReport = Answered<typeof SWEEP_REPORT>
 
-export interface SweeperOptions {
+interface SweeperOptions {
   /** How many contents are judged together. */
   readonly batch?: number
   /** The pause between two batches, in which other operations use the store, in milliseconds. */

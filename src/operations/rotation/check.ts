@@ -5,7 +5,7 @@ import { type RotationSchedule, rotationSchedule, seenPeriods } from './estimate
 import type { RotationWatcher } from './missed.ts'
 import { emitOverdue, MAX_MISSED, type OverdueOptions, overdueAt, scheduleOf } from './overdue.ts'
 
-export interface RecentOptions {
+interface RecentOptions {
   readonly store: RecentPeriods
   /** The longest configured rotation interval, in milliseconds. */
   readonly longestMs?: number
@@ -88,7 +88,7 @@ async function recentContents(options: CheckRotationsOptions, at: number) {
 }
 
 /** The recent periods, page by page. */
-export async function* recentPages(
+async function* recentPages(
   { store, longestMs = 0, batch = 500 }: RecentOptions,
   at: number,
 ): AsyncGenerator<readonly RecentPeriod[]> {
@@ -121,7 +121,7 @@ export async function resumeWatching(watcher: Pick<RotationWatcher, 'issued'>, o
 }
 
 /** The start of the search in milliseconds since 1970, and whether to stop early. */
-export interface Resuming extends RecentOptions {
+interface Resuming extends RecentOptions {
   readonly at: number
   readonly isOver?: () => boolean
 }

@@ -9,7 +9,7 @@ export interface RotationWatcher {
   tick(): Promise<number>
 }
 
-export interface RotationWatcherOptions extends OverdueOptions {
+interface RotationWatcherOptions extends OverdueOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** Receives the error of an unavailable store. Nothing was reported; the next tick tries again. */

@@ -10,7 +10,7 @@ import { findKnownKeys, type IssuedKey } from '../contents/known-keys.ts'
 import { writeIssuedDocument } from '../export/issued-document.ts'
 import type { Management } from '../management.ts'
 
-export interface IssuedDocumentOptions {
+interface IssuedDocumentOptions {
   readonly policy: Pick<SpekePolicy, 'limits'>
   readonly findDrmSystem: FindDrmSystem
   readonly drmSystems: readonly DrmSystem[]

@@ -17,7 +17,7 @@ import { takenMeanwhile, withSealed } from '../import/store.ts'
 import type { Management, Operator } from '../management.ts'
 import type { StoredDocument } from '../ports/store.ts'
 
-export interface PutOptions extends Pick<AnswerOptions, 'findDrmSystem' | 'policy'> {
+interface PutOptions extends Pick<AnswerOptions, 'findDrmSystem' | 'policy'> {
   readonly contentId: string
   readonly importKey: ImportKey | undefined
   /** Throws ERR_FORBIDDEN for recipients (SHA-256 of their certificates, in hex) that the caller must not name. */

@@ -42,7 +42,7 @@ export interface TransferCaller {
 }
 
 /** Headers that make a request conditional. */
-export interface Conditions {
+interface Conditions {
   readonly ifMatch?: string | undefined
   readonly ifNoneMatch?: string | undefined
 }

@@ -22,7 +22,7 @@ import { readTransferDocument } from './document.ts'
 import { nameRecipients } from './expand.ts'
 
 /** Everything that fills documents: what SPEKE answers are filled with, and the stored keys. */
-export interface FillOptions extends Omit<AnswerOptions, 'record' | 'urls'> {
+interface FillOptions extends Omit<AnswerOptions, 'record' | 'urls'> {
   readonly signaler: Signaler
   readonly store: Pick<ContentStore, 'findContent'>
   readonly dataKeys: DataKeys
@@ -44,7 +44,7 @@ export interface PreparedDocument {
   open(): Promise<Uint8Array>
 }
 
-export interface FilledDocument extends Pick<IssuedKeys, 'first'> {
+interface FilledDocument extends Pick<IssuedKeys, 'first'> {
   readonly body: Uint8Array
 }
 
@@ -53,7 +53,7 @@ export const OWN_LIMITS: Partial<XmlLimits> = { bytes: 16 * 1024 * 1024, element
 const LEDGER_VERSION = 'cpix'
 
 /** A document and the caller that it is filled for. */
-export interface DocumentToFill {
+interface DocumentToFill {
   readonly ref: ContentRef
   readonly bytes: Uint8Array
   readonly client: string
