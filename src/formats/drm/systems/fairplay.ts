@@ -33,11 +33,6 @@ export function signalFairPlay(input: SignalInput, { keyFormat = '' }: DrmSystem
   }
 }
 
-/** The bytes of FairPlay's asset ID in `uri`. Devices do not play more than `MAX_SKD_LENGTH`. */
-export function skdUriLength(uri: Template<KeyFilling>): number {
-  return uri.text.length - SKD.length
-}
-
 /** Makes the skd URI of an answer as the setting `fairplay.skd` says. Throws ERR_CONFIG_INVALID for an invalid setting. */
 export function readSkd(skd: string): (input: SignalInput) => Template<KeyFilling> {
   const named = NAMED.get(skd)
