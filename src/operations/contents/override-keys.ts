@@ -5,7 +5,6 @@ import {
   addKidOverride,
   addOverride,
   type Force,
-  type ListedOverride,
   listKidOverrides,
   listOverrides,
   type NewOverride,
@@ -14,6 +13,8 @@ import {
 } from '../../keys/content/overrides.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { KidOverride } from '../../keys/ports/content-store.ts'
+import type { Answered } from '../answers/fields.ts'
+import type { CONTENT_OVERRIDES } from '../answers/overrides.ts'
 import { audited } from '../audit/audited.ts'
 import type { Management, Operator } from '../management.ts'
 
@@ -34,10 +35,7 @@ interface OverrideRuleName extends Force {
 }
 
 /** The overrides and rules of a content, without keys. */
-interface ContentOverrides {
-  readonly overrides: readonly ListedOverride[]
-  readonly kidOverrides: readonly KidOverride[]
-}
+export type ContentOverrides = Answered<typeof CONTENT_OVERRIDES>
 
 /** Stores a key for one kid. Throws ERR_OVERRIDE_EXISTS if keys may have been issued, unless the change is forced with a reason. */
 export function overrideKey(management: Management, operator: Operator, added: OverrideKey): Promise<void> {

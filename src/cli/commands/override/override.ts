@@ -5,6 +5,7 @@ import type { Force } from '../../../keys/content/overrides.ts'
 import type { KidOverride } from '../../../keys/ports/content-store.ts'
 import {
   addOverrideRule,
+  type ContentOverrides,
   listContentOverrides,
   overrideKey,
   removeOverrideKey,
@@ -145,6 +146,10 @@ function toRule({ trackType, periodIndex }: KeyOptions): Omit<KidOverride, 'kid'
   }
 }
 
-function describeRule({ intendedTrackType = 'any track type', periodIndex, kid }: KidOverride): string {
+function describeRule({
+  intendedTrackType = 'any track type',
+  periodIndex,
+  kid,
+}: ContentOverrides['kidOverrides'][number]): string {
   return `${kid} for ${intendedTrackType}, ${periodIndex === undefined ? 'any period' : `period ${periodIndex}`}`
 }

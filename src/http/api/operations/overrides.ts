@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONTENT_OVERRIDES, KID_OVERRIDE } from '../../../operations/answers/overrides.ts'
 import { checkValue } from '../../../operations/contents/keys.ts'
 import {
   addOverrideRule,
@@ -13,10 +14,6 @@ import { operation } from '../operation.ts'
 const KID = '71d0c4be-2f35-4a1b-8e69-c0a4b7d3e101'
 const OTHER = '0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e1f'
 
-const trackType = z.string().min(1).max(64).meta({ description: 'Absent: any.', example: 'AUDIO' })
-const periodIndex = z.int().min(0).max(4_294_967_295).meta({ description: 'Absent: any.', example: 7 })
-const Rule = { intendedTrackType: trackType.optional(), periodIndex: periodIndex.optional() }
-const KidOverride = z.strictObject({ ...Rule, kid }).meta({ id: 'KidOverride' })
 const Removed = z
   .strictObject({ removed: z.boolean().meta({ description: 'Whether it existed.' }) })
   .meta({ id: 'Removed' })
@@ -36,18 +33,7 @@ export const list = operation({
   description: 'A content that is not stored has none.',
   scope: 'keys:read',
   params: contentParams,
-  answer: z
-    .strictObject({
-      overrides: z.array(
-        z.strictObject({
-          kid,
-          contentKeyClass,
-          psshSystemIds: z.array(z.string()).meta({ description: 'The systems with a stored pssh box.' }),
-        }),
-      ),
-      kidOverrides: z.array(KidOverride),
-    })
-    .meta({ id: 'ContentOverrides' }),
+  answer: CONTENT_OVERRIDES,
   example: {
     overrides: [{ kid: KID, contentKeyClass: 'drm', psshSystemIds: [] }],
     kidOverrides: [{ intendedTrackType: 'AUDIO', kid: OTHER }],
@@ -129,9 +115,9 @@ export const addRule = operation({
   description: 'A rule matches a track type, a period index, both or neither.',
   scope: 'keys:write',
   params: contentParams,
-  body: z.strictObject({ ...KidOverride.shape, ...given }),
+  body: z.strictObject({ ...KID_OVERRIDE.shape, ...given }),
   bodyExample: { intendedTrackType: 'AUDIO', kid: OTHER },
-  answer: KidOverride,
+  answer: KID_OVERRIDE,
   example: { intendedTrackType: 'AUDIO', kid: OTHER },
   refusals: CHANGING,
   once: true,
@@ -152,7 +138,7 @@ export const removeRule = operation({
   scope: 'keys:write',
   params: contentParams,
   query: z.strictObject({
-    intendedTrackType: trackType.optional(),
+    intendedTrackType: KID_OVERRIDE.shape.intendedTrackType,
     periodIndex: count(0, 4_294_967_295, 'Absent: the rule for any index.', 7).optional(),
     ...forced,
   }),
