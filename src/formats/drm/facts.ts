@@ -129,7 +129,7 @@ const NAMED: readonly DrmSystemFacts[] = [
   { name: 'Marlin', systemId: MARLIN, psshSystemId: MARLIN_PSSH },
   { name: 'Marlin (the ID of its boxes)', systemId: MARLIN_PSSH },
   named('ChinaDRM, WisePlay', '3d5e6d35-9b9a-41e8-b843-dd3c6e72c42c'),
-  named('Nagra PRM 3.0', 'adb41c24-2dbf-4a6d-958b-4457c0d27b95'),
+  named('Nagra PRM 3.0', 'adb41c24-2dbf-4a6d-958b-4457c0d27b95', { otherKeyFormats: ['PRMNAGRA'] }),
   named('Irdeto', '80a6be7e-1448-4c37-9e70-d5aebe04c8d2', { option: 'irdeto', asks: { 1: [], 2: BOX } }),
   named('Verimatrix VCAS', '9a27dd82-fde2-4725-8cbc-4234aa06ec09'),
   named('Viaccess-Orca', 'b4413586-c58c-ffb0-94a5-d4896c1af6c3'),

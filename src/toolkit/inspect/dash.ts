@@ -6,7 +6,7 @@ import { disagreements } from './agreement.ts'
 import { decodeBase64, decodeCutBase64 } from './base64.ts'
 import { kidNode, kidOf, kidOfText } from './kids.ts'
 import { explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
-import { error, type InspectFinding, type InspectNode, node, warning, withFindings } from './node.ts'
+import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from './node.ts'
 import type { Context } from './options.ts'
 import { payloadOf } from './payload.ts'
 import { explainPayload } from './pssh.ts'
@@ -73,6 +73,8 @@ export function isProtectionElement(local: string): boolean {
   return Object.hasOwn(ELEMENTS, local)
 }
 
+/** The root that is put around a part of a document. */
+const FRAGMENT = 'fragment/'
 const MAX_OWNERS = 500
 const MP4_PROTECTION = 'urn:mpeg:dash:mp4protection:2011'
 const CENC_NAMESPACE = 'urn:mpeg:cenc:2013'
@@ -90,9 +92,12 @@ function explainOwner(document: XmlDocument, owner: XmlElement, context: Context
   const kids = defaultKidsOf(owner)
   const scheme = schemeOf(owner)
   const descriptors = owner.children.filter(isContentProtection)
-  return node(pathOf(owner), undefined, {
+  const path = pathOf(owner)
+  const isPart = path.startsWith(FRAGMENT)
+  return node(isPart ? path.slice(FRAGMENT.length) : path, undefined, {
     place: placeOf(document, owner),
-    findings: ownerFindings(descriptors, kids, scheme),
+    // What a part of an MPD lacks, the rest of the MPD can have.
+    findings: ownerFindings(descriptors, kids, scheme, isPart ? note : warning),
     children: descriptors.map((descriptor) => explainDescriptor(document, descriptor, { kids, scheme }, context)),
   })
 }
@@ -118,16 +123,17 @@ function ownerFindings(
   descriptors: readonly XmlElement[],
   kids: readonly Kid[],
   scheme: string | undefined,
+  finding: (message: string) => InspectFinding,
 ): readonly InspectFinding[] {
   const findings: InspectFinding[] = []
   const isSystem = descriptors.some((one) => systemIdOfScheme(attributeOf(one, 'schemeIdUri') ?? '') !== undefined)
   const isMp4 = descriptors.some((one) => isMp4Protection(one))
   if (!isSystem && !isMp4) return []
   if (kids.length === 0)
-    findings.push(warning('names no cenc:default_KID: players need it to know which key the media has'))
+    findings.push(finding('names no cenc:default_KID: players need it to know which key the media has'))
   if (scheme === undefined)
     findings.push(
-      warning(`names no protection scheme: a ContentProtection with schemeIdUri="${MP4_PROTECTION}" and @value has it`),
+      finding(`names no protection scheme: a ContentProtection with schemeIdUri="${MP4_PROTECTION}" and @value has it`),
     )
   return findings
 }

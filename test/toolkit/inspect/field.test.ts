@@ -313,3 +313,27 @@ test('boxes inside each other do not exhaust the stack', () => {
   }
   assert.match(found(inspect(box)).join('\n'), /16 deep in each other/)
 })
+
+test('a part of an MPD is named without what surrounds it, and what it lacks is a note', () => {
+  const inspection = inspect(
+    '<Representation><ContentProtection schemeIdUri="urn:uuid:edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"/></Representation>',
+  )
+  assert.equal(inspection.nodes[0]?.name, 'Representation')
+  assert.deepEqual(found(inspection), [])
+  assert.equal(found(inspection, true).filter((one) => /names no/.test(one)).length, 2)
+})
+
+test('names the KEYFORMATs of other DRM systems, and reads the JSON of older Widevine lines', () => {
+  const line = (format: string, uri = 'https://x'): string =>
+    `#EXT-X-KEY:METHOD=SAMPLE-AES,URI="${uri}",KEYFORMAT="${format}"`
+  for (const format of [
+    'PRMNAGRA',
+    'org.w3.clearkey',
+    'urn:uuid:3d5e6d35-9b9a-41e8-b843-dd3c6e72c42c',
+    'urn:uuid:80a6be7e-1448-4c37-9e70-d5aebe04c8d2',
+  ])
+    assert.doesNotMatch(found(inspect(line(format)), true).join(), /KEYFORMAT/)
+  const json = Buffer.from(JSON.stringify({ provider: 'p', key_ids: [OTHER.replaceAll('-', '')] })).toString('base64')
+  const widevine = `${line('com.widevine', `data:text/plain;base64,${json}`)},KEYID=0x${KID.replaceAll('-', '')}`
+  assert.match(found(inspect(widevine)).join(), /^warning: names c2f7d1e8[^;]*KEYID has 5b0e3a7c[^,]*$/)
+})

@@ -1,7 +1,7 @@
 import type { SystemId } from '../../../formats/cenc.ts'
 import { toSystemId } from '../../../formats/cenc.ts'
 import { DRM_SYSTEM_FACTS, drmSystemName, FAIRPLAY, WIDEVINE } from '../../../formats/drm/facts.ts'
-import { disagreements } from '../agreement.ts'
+import { boxesIn, disagreements } from '../agreement.ts'
 import { disagreement } from '../kids.ts'
 import { error, type InspectFinding, type InspectNode, kidsIn, node, nodesIn, note, warning } from '../node.ts'
 import type { Context } from '../options.ts'
@@ -226,7 +226,8 @@ function schemeFindings(
     )
   const scheme = { 'SAMPLE-AES': 'cbcs', 'SAMPLE-AES-CTR': 'cenc' }[method]
   if (uri?.children === undefined || scheme === undefined) return findings
-  const widevine = systemId === WIDEVINE ? widevineScheme(uri.children) : undefined
+  const hasBox = systemId === WIDEVINE && boxesIn(uri.children).length > 0
+  const widevine = hasBox ? widevineScheme(uri.children) : undefined
   if (widevine !== undefined && widevine !== scheme)
     findings.push(warning(`METHOD says ${scheme}, the pssh box ${widevine}: players request a key of the wrong scheme`))
   const algid = [...nodesIn(uri.children)].find(({ name }) => name === 'ALGID')?.value
