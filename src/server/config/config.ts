@@ -5,6 +5,7 @@ import type { DrmSystem } from '../../formats/drm/system.ts'
 import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
 import { parseDuration } from '../../operations/lifetime/retention.ts'
 import type { SignalingProfile } from '../../protocols/speke/profile.ts'
+import { unprotectedAwsEndpoints } from '../delivery/post.ts'
 import {
   type AdminSettings,
   type Auth,
@@ -178,6 +179,11 @@ export function readConfig(sources: ConfigSources): Config {
   }
   reportUncheckable(config, isFunction, report)
   if (isFunction) reportFleeting(config, report)
+  if (config.store === 'dynamodb' || [config.rootKey.kind, ...config.rootKey.previous].includes('aws-kms')) {
+    for (const name of unprotectedAwsEndpoints(sources.environment)) {
+      report(name, 'expected an https URL, or an http URL of a loopback address')
+    }
+  }
   if (config.store === 'dynamodb') reportErased(config, report)
   if (sources.serves !== false) {
     const hasCallers = config.allowAnonymous || config.clients.length > 0 || mayHoldClients(config)

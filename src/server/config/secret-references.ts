@@ -1,4 +1,5 @@
 import { KeyProviderError } from '../../core/errors.ts'
+import { unprotectedAwsEndpoints } from '../delivery/post.ts'
 import { environmentName, SETTINGS } from './setting-list.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -80,6 +81,12 @@ export async function resolveSecretReferences(environment: Environment): Promise
   }
 
   const references = referencesIn(environment)
+  if (references.length > 0) {
+    for (const name of unprotectedAwsEndpoints(environment)) {
+      problems.push(`${name}: expected an https URL, or an http URL of a loopback address`)
+    }
+    if (problems.length > 0) throw new KeyProviderError('ERR_CONFIG_INVALID', problems.join('\n'))
+  }
   for (const { variable } of references) delete resolved[variable]
   await Promise.all(
     references.map((one) => {

@@ -21,6 +21,13 @@ export function isProtectedUrl(url: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopbackAddress(host))
 }
 
+/** The variables that send the AWS SDK to an endpoint without TLS on another machine. */
+export function unprotectedAwsEndpoints(environment: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return Object.entries(environment).flatMap(([name, url = '']) =>
+    name.startsWith('AWS_ENDPOINT_URL') && URL.canParse(url) && !isProtectedUrl(url) ? [name] : [],
+  )
+}
+
 /** The problem of the URL of a webhook, or undefined. Events name contents and clients, so they leave this machine only over TLS. */
 export function webhookUrlProblem(url: string): string | undefined {
   if (!URL.canParse(url)) return 'expected a URL'

@@ -280,6 +280,16 @@ for (const [path, yaml] of [
   })
 }
 
+test('rejects an AWS endpoint of the environment without TLS, where AWS is used', () => {
+  const AWS_ENDPOINT_URL_KMS = 'http://kms.example.com'
+  const kms = { KEYSPRING_ROOT_KEY_KIND: 'aws-kms', KEYSPRING_ROOT_KEY_AWS_KMS_KEY_ID: 'k' }
+  assert.deepEqual(problemsOf({ environment: { ...kms, AWS_ENDPOINT_URL_KMS } }), [
+    'AWS_ENDPOINT_URL_KMS: expected an https URL, or an http URL of a loopback address',
+  ])
+  assert.deepEqual(problemsOf({ environment: { ...kms, AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:4566' } }), [])
+  assert.deepEqual(problemsOf({ environment: { AWS_ENDPOINT_URL_KMS } }), [])
+})
+
 test('the configuration is frozen, all the way down', () => {
   const config = fromYaml('contents: [{ contentId: a*, signalingProfile: default }]')
   const parts = [config, config.limits, config.speke.contract, config.contents, config.contents[0]]
