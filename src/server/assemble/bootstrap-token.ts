@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 /** `ks_` as every token, then a name that no client has. */
@@ -19,8 +19,9 @@ export class BootstrapToken {
     if (known !== undefined) return new BootstrapToken(file, known)
     const token = `ks_bootstrap_${randomBytes(32).toString('base64url')}`
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(file, `${token}\n`, { mode: 0o600 })
-    chmodSync(file, 0o600)
+    // A new file: an old one may be a link, or open in another program.
+    rmSync(file, { force: true })
+    writeFileSync(file, `${token}\n`, { flag: 'wx', mode: 0o600 })
     return new BootstrapToken(file, token)
   }
 
