@@ -10,6 +10,7 @@ import { type ExpectedPayload, misplacedPayload, payloadOf, type SignalledPayloa
 import { explainPlayReadyObject, explainWrmHeader } from './playready.ts'
 import { jsonObject, textOfBytes } from './text.ts'
 import { explainWidevine } from './widevine.ts'
+import { plainElement, readXmlText } from './xml.ts'
 
 /**
  * Reads a pssh box behind its size and type, to the end of `reader`. Returns the findings about the whole box.
@@ -79,7 +80,7 @@ export function explainPsshData(
   if (expected !== undefined) return { meaning: expected, ...explainPayload(bytes, offset, expected, context) }
   const misplaced = payloadOf(bytes)
   if (misplaced?.kind === 'pssh box') return explainMisplaced(misplaced, bytes, offset, 'WidevinePsshData', context)
-  return explainOther(bytes, offset)
+  return explainOther(bytes, offset, context)
 }
 
 /** A payload where `expected` belongs. A payload of another kind is named in an error, and explained all the same. */
@@ -147,9 +148,10 @@ function readWholeBox(reader: ByteReader, context: Context): void {
 }
 
 /** Systems whose format is not published, or is text: Nagra (base64url of JSON), WisePlay (JSON), Irdeto (XML behind a head). */
-function explainOther(bytes: Uint8Array, offset: number): Partial<InspectNode> {
+function explainOther(bytes: Uint8Array, offset: number, context: Context): Partial<InspectNode> {
   const text = textOfBytes(bytes)
-  if (text === undefined) return { value: toHex(bytes), meaning: 'in a format of the system' }
+  if (text === undefined)
+    return explainIrdeto(bytes, context) ?? { value: toHex(bytes), meaning: 'in a format of the system' }
   const decoded = looksBase64(text) ? decodeBase64(text) : undefined
   const inner = decoded !== undefined && 'bytes' in decoded ? textOfBytes(decoded.bytes) : undefined
   const json = jsonObject(inner ?? text)
@@ -158,6 +160,25 @@ function explainOther(bytes: Uint8Array, offset: number): Partial<InspectNode> {
     meaning: inner === undefined ? 'JSON' : 'base64url of JSON',
     children: Object.entries(json).map(([name, value]) => explainMember(name, value)),
     place: { offset, length: bytes.length },
+  }
+}
+
+/** Irdeto: XML behind a head of nine bytes. Undefined for other data. */
+function explainIrdeto(bytes: Uint8Array, context: Context): Partial<InspectNode> | undefined {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const hasHead = view.length > 9 && view[0] === 1 && view.readUInt32BE(1) === view.length - 5
+  if (!hasHead || view.readUInt16BE(7) !== view.length - 9) return undefined
+  const text = textOfBytes(view.subarray(9))
+  const read = text?.startsWith('<') === true ? readXmlText(text) : undefined
+  if (read === undefined || 'broken' in read) return undefined
+  const value = /<KID\s+value="([^"]{1,80})"/.exec(text ?? '')?.[1]
+  const kid = value === undefined ? undefined : kidOfText(value)
+  return {
+    meaning: 'XML of Irdeto behind its head; places are lines and columns of the XML',
+    children: [
+      ...(kid === undefined ? [] : [kidNode('KID', kid, 'uuid')]),
+      plainElement(read.document, read.document.root, context),
+    ],
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { guidBytes, uuidBytes } from '../../../src/formats/cenc.ts'
+import { guidBytes, systemIdOf, uuidBytes } from '../../../src/formats/cenc.ts'
 import { decodePssh, encodePssh } from '../../../src/formats/drm/payloads/pssh.ts'
 import { encodeWidevinePsshData } from '../../../src/formats/drm/payloads/widevine-pssh-data.ts'
 import { inspect } from '../../../src/toolkit/inspect/inspect.ts'
@@ -152,4 +152,15 @@ describe('a Widevine message', () => {
     const box = encodePssh({ systemId: decodePssh(fromHex(WIDEVINE.replaceAll(' ', ''))).systemId, kids: [], data })
     assert.match(found(inspect(box)).join('\n'), /breaks at byte 34: field 2 needs 16 bytes, 4 are there/)
   })
+})
+
+test('the XML of an Irdeto box is explained, with its kid', () => {
+  const xml = `<CCARMHEADER version="1.0"><DATA><PROTECTINFO><KID value="${Buffer.from(KID).toString('base64')}"/></PROTECTINFO></DATA></CCARMHEADER>`
+  const head = Buffer.from('010000000000010000', 'hex')
+  head.writeUInt32BE(xml.length + 4, 1)
+  head.writeUInt16BE(xml.length, 7)
+  const systemId = systemIdOf('80a6be7e-1448-4c37-9e70-d5aebe04c8d2')
+  const inspection = sound(encodePssh({ systemId, kids: [], data: Buffer.concat([head, Buffer.from(xml)]) }), 'pssh')
+  assert.deepEqual(values(inspection, 'KID')[0], KID)
+  assert.equal(values(inspection, 'CCARMHEADER').length, 1)
 })
