@@ -2,7 +2,7 @@ import { type ErrorCode, KeyProviderError } from '../../core/errors.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 
-/** What a player asks for, and everything that may decide whether it gets it. */
+/** A player's request, with everything that may decide about it. */
 export interface AccessRequest extends ContentRef {
   /** One key as it is, or a licence. */
   readonly what: 'key' | 'license'
@@ -35,7 +35,7 @@ export interface AccessControl {
   allow(request: AccessRequest, beforeAsking?: () => void): Promise<Decision> | Decision
 }
 
-/** Why a player gets nothing: the status says whether another token would help. */
+/** Why a player gets no key. The status says whether another token would help. */
 export type DenialReason =
   | 'token-missing'
   | 'token-invalid'
@@ -45,10 +45,10 @@ export type DenialReason =
   | 'kid'
   | 'denied'
 
-/** Every player gets every key there is: on loopback, and where the operator says so. */
+/** Every player gets every clear key: on loopback, or if the configuration says so. */
 export const openAccess: AccessControl = { allow: () => ({ allow: true, kids: 'all' }) }
 
-/** What is left of a request when it is allowed. */
+/** The allowed part of a request. */
 export interface Allowed {
   /** The kids of the request that are allowed, in its order: at least one. */
   readonly kids: readonly Kid[]
@@ -69,7 +69,7 @@ export async function allowedKids(
   return { kids, subject }
 }
 
-/** A player is not given a key. */
+/** The error of a player that gets no key. */
 export class AccessError extends KeyProviderError {
   override readonly name = 'AccessError'
   readonly reason: DenialReason

@@ -52,7 +52,7 @@ export function callbackAccess(options: CallbackAccessOptions): AccessControl {
   return {
     allow(request, beforeAsking) {
       const question = questionOf(request)
-      // A token must not lie about in memory as the name of a decision.
+      // Hashed, so that no token stays in memory.
       const id = createHash('sha256').update(question).digest('base64')
       const known = remembered.get(id)
       if (known !== undefined && request.now < known.until) return known.decision

@@ -1,23 +1,23 @@
-/** The origins whose pages may read answers: exact ones, or `*` for every page, without credentials. */
+/** The origins whose pages may read answers: a list, or `*` for every page, without credentials. */
 export type AllowedOrigins = '*' | readonly string[]
 
 /** The headers by which a browser decides whether a page may read an answer. @see https://fetch.spec.whatwg.org/#http-cors-protocol */
 export interface Cors {
-  /** For every answer, refusals included: a player that may not read a refusal reports a network failure. */
+  /** For every answer, errors included: a player that cannot read an error reports a network failure. */
   headers(origin: string | undefined): Readonly<Record<string, string>>
   /** For the answer to a preflight. `method` is what the route serves. */
   preflight(origin: string | undefined, method: string): Readonly<Record<string, string>>
 }
 
-/** What players send beyond the headers that need no leave: dash.js sends both. */
+/** The headers of players that need permission. dash.js sends both. */
 const REQUEST_HEADERS = 'authorization, content-type'
-/** What pages may read besides the body. */
+/** The headers that pages may read. */
 const RESPONSE_HEADERS = 'retry-after, x-request-id'
 /** Chromium remembers a preflight no longer than two hours, Firefox a day. */
 const MAX_AGE_SECONDS = '7200'
 
 export function corsOf(origins: AllowedOrigins): Cors {
-  // A cache between must keep the answers to different pages apart, those to no page too.
+  // Caches must keep the answers to different pages apart, and those without an origin too.
   const other = { vary: 'Origin' }
   const everyone = { ...other, 'access-control-allow-origin': '*', 'access-control-expose-headers': RESPONSE_HEADERS }
   const known = new Map(origins === '*' ? [] : origins.map((origin) => [origin, credentialed(origin)]))

@@ -4,7 +4,7 @@ import { type SignedTarget, verifySignedUrl } from '../../auth/players/signed-ur
 import { grantCovers, type PlayerTokens } from '../../auth/players/token.ts'
 import type { AccessControl, AccessRequest, Decision, DenialReason } from './access.ts'
 
-/** Players bring a JWT that names the tenant, contents and perhaps kids they may have. */
+/** Access by a JWT that names a tenant, contents and optionally kids. */
 export function jwtAccess(tokens: PlayerTokens): AccessControl {
   return {
     async allow({ tenant, contentId, token }) {
@@ -21,7 +21,7 @@ export function jwtAccess(tokens: PlayerTokens): AccessControl {
   }
 }
 
-/** Players follow a URL that was signed for one key, or for the licences of a content. `keys` are by their ids. */
+/** Access by a URL that was signed for one key, or for the licences of a content. `keys` are by their ids. */
 export function signedUrlAccess(keys: ReadonlyMap<string, KeyObject>): AccessControl {
   return {
     allow(request) {
@@ -39,7 +39,7 @@ function targetOf({ tenant, contentId, kids, what }: AccessRequest): SignedTarge
   return { tenant, contentId, kid: what === 'key' ? kids[0] : undefined }
 }
 
-/** What would help is told; what is wrong with a token that nothing can help is not. */
+/** The reasons that a player can act on. All others are one reason, so that they reveal nothing about the token. */
 const REASONS: Partial<Record<AuthenticationFailure, DenialReason>> = {
   missing: 'token-missing',
   expired: 'token-expired',
