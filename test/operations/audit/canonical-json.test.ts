@@ -32,7 +32,7 @@ for (const { name, origin, input, canonical, values, numbers = [], refused = [] 
       test(`writes ${bits} as ${text}`, () => assert.equal(canonicalJson(numberOf(bits)), text))
     }
     for (const bits of refused) {
-      test(`refuses ${bits}`, () => assert.throws(() => canonicalJson(numberOf(bits)), RangeError))
+      test(`rejects ${bits}`, () => assert.throws(() => canonicalJson(numberOf(bits)), RangeError))
     }
   })
 }
@@ -42,7 +42,7 @@ function inOrder(text: string): readonly string[] {
   return [...text.matchAll(/:"([^"]*)"[,}]/g)].map(([, value = '']) => value)
 }
 
-test('refuses a lone surrogate, in a value and in a name', () => {
+test('rejects a lone surrogate, in a value and in a name', () => {
   assert.throws(() => canonicalJson('\ud800'), RangeError)
   assert.throws(() => canonicalJson({ '\udead': 1 }), RangeError)
 })

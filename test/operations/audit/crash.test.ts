@@ -65,7 +65,7 @@ describe('a process that is killed while it writes', () => {
   })
 })
 
-test('a file that may grow no further refuses records, and goes on when it may', async () => {
+test('a file that may grow no further rejects records, and goes on when it may', async () => {
   const directory = newDirectory()
   // A limit of the system makes the write fail in the midst of a line, as a full disk does.
   const limited = `ulimit -f 16; exec "${process.execPath}" "${PROCESS}" fill "${directory}"`

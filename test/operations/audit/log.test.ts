@@ -218,7 +218,7 @@ describe('the audit log', () => {
     )
   })
 
-  test('refuses and counts what comes after it was closed', async () => {
+  test('rejects and counts what comes after it was closed', async () => {
     const { log, lost } = openLog(newDirectory())
     await log.close()
     await assert.rejects(log.write(ISSUE), unavailable)
@@ -334,7 +334,7 @@ describe('after a failed write', () => {
   })
 })
 
-describe('what somebody did to the files shows for ever', () => {
+describe('a change of the files stays visible', () => {
   test('a file that was cut is not continued as if it were whole', async () => {
     const directory = newDirectory()
     const heads = headsOf()

@@ -68,7 +68,7 @@ function edited(edit: (lines: string[]) => void, day = 0): Promise<AuditReport> 
   })
 }
 
-describe('a log that nobody touched', () => {
+describe('an unchanged log', () => {
   test('holds together', async () => {
     const report = await verify(sample, heads)
     assert.deepEqual(report, { chains: 6, records: 26, problems: 0, warnings: 0, findings: [] })
@@ -304,14 +304,14 @@ describe('heads', () => {
     assert.deepEqual(faultsOf(await verify(sample, headsOf(moved, dataKeys))), [`head-broken n1/${DAYS[0]} undefined`])
   })
 
-  test('whose number was altered are told', async () => {
+  test('whose number was altered are found', async () => {
     const altered = headStore()
     for (const head of rows.rows.values()) await altered.putAuditHead({ ...head, seq: head.seq - 1 })
     const report = await verify(sample, headsOf(altered, dataKeys))
     assert.deepEqual(new Set(report.findings.map(({ fault }) => fault)), new Set(['head-broken']))
   })
 
-  test('that nobody sealed with our root key do not open', async () => {
+  test('that another root key sealed do not open', async () => {
     const report = await verify(sample, { ...headsOf(rows, dataKeysOf()), list: heads.list })
     // Nor can the MACs of the 26 records be checked.
     assert.deepEqual([report.problems, report.findings[0]?.fault], [6 + 26, 'head-broken'])

@@ -61,13 +61,13 @@ describe('a list of contents', () => {
   })
 
   for (const cursor of ['', 'x', 'bW92aWU', 'MW1vdmll=', 'MW1vdmll\n']) {
-    test(`refuses the cursor ${JSON.stringify(cursor)}, which it never gave`, async () => {
+    test(`rejects the cursor ${JSON.stringify(cursor)}, which it never gave`, async () => {
       const listed = listContents(managing().management, OPERATOR, { cursor })
       await assert.rejects(listed, { code: 'ERR_API_REQUEST_INVALID' })
     })
   }
   for (const limit of [0, 1_001, 1.5]) {
-    test(`refuses a limit of ${limit}`, async () => {
+    test(`rejects a limit of ${limit}`, async () => {
       await assert.rejects(listContents(managing().management, OPERATOR, { limit }), {
         code: 'ERR_API_REQUEST_INVALID',
       })
@@ -168,7 +168,7 @@ describe('a deletion', () => {
     assert.equal((await store.findSummary(refOf('movie')))?.tombstone?.reason, 'rights ended')
   })
 
-  test('of what is not there is refused, and recorded', async () => {
+  test('of what is not there is rejected, and recorded', async () => {
     const { management, store, entries } = managing()
     await assert.rejects(deleteContent(management, OPERATOR, WHY), { code: 'ERR_CONTENT_NOT_FOUND' })
     assert.equal(await store.findSummary(refOf('movie')), undefined)
@@ -193,7 +193,7 @@ describe('a deletion', () => {
   })
 
   for (const reason of ['', ' \n', 'x'.repeat(513)]) {
-    test(`without words that say why (${reason.length} characters) is refused`, async () => {
+    test(`without words that say why (${reason.length} characters) is rejected`, async () => {
       const { management, create, store } = managing()
       await create('movie')
       const deleted = deleteContent(management, OPERATOR, { contentId: 'movie', reason })
@@ -230,7 +230,7 @@ describe('a legal hold', () => {
     )
   })
 
-  test('of what is not there, or is destroyed, is refused', async () => {
+  test('of what is not there, or is destroyed, is rejected', async () => {
     const { management, create } = managing()
     for (const change of [holdContent, releaseContent]) {
       await assert.rejects(change(management, OPERATOR, WHY), { code: 'ERR_CONTENT_NOT_FOUND' })

@@ -52,7 +52,7 @@ describe('a key for a kid', () => {
     )
   })
 
-  test('that is refused is recorded as refused, and nothing is told of', async () => {
+  test('that is rejected is recorded as refused, and nothing is told of', async () => {
     const world = managing()
     await world.create('movie')
     await assert.rejects(overrideKey(world.management, OPERATOR, ADDED), { code: 'ERR_OVERRIDE_EXISTS' })

@@ -42,7 +42,7 @@ describe('the secret of a webhook', () => {
     ['too short behind its prefix', 'whsec_c2hvcnQ='],
     ['not base64 behind its prefix', `whsec_${'#'.repeat(40)}`],
   ] as const) {
-    test(`is refused when it is ${what}, and not repeated`, () => {
+    test(`is rejected when it is ${what}, and not repeated`, () => {
       assert.throws(
         () => readWebhookSecret(secret),
         (error) => {
@@ -84,7 +84,7 @@ describe('a cloud event', () => {
     })
   })
 
-  test('of what nobody is named for has no subject', () => {
+  test('without a content has no subject', () => {
     const refused = parse(requestRefused(REFUSED))
     assert.deepEqual(Object.keys(refused), ['specversion', 'id', 'source', 'type', 'time', 'datacontenttype', 'data'])
     assert.deepEqual(refused.data, {
@@ -149,7 +149,7 @@ describe('emit', () => {
     )
   })
 
-  test('does nothing where nobody is told', () => {
+  test('does nothing without deliveries', () => {
     const newId = () => assert.fail('an event was made')
     const emit = createEmit({ deliveries: [], types: EVENT_TYPES, node: 'n1', newId })
     emit({ type: 'seal.failure', at: AT, data: {} })

@@ -94,7 +94,7 @@ describe('exported keys', () => {
     assert.ok(Buffer.from(bytes).includes(Buffer.from(issued.keys[0]?.contentKey ?? []).toString('hex')))
   })
 
-  test('are those that stand, not those of some seconds ago', async () => {
+  test('are the stored ones, not those of some seconds ago', async () => {
     const { management, clock } = await filmed()
     const { dataKeys, store, now } = management
     const contentKeys = new StoredContentKeys({
@@ -169,7 +169,7 @@ describe('keys exported as CPIX', () => {
     )
   })
 
-  test('for a recipient are encrypted, open with its key, and nothing stands in the clear beside', async () => {
+  test('for a recipient are encrypted, open with its key, and no clear key is beside them', async () => {
     const { management, derived } = await filmed()
     const given = wanted({ format: 'cpix', recipients: [certificate] })
     const { bytes, recipients } = await exportKeys(management, OPERATOR, given)
@@ -223,7 +223,7 @@ describe('keys exported as CPIX', () => {
 })
 
 describe('an export', () => {
-  test('is recorded before the keys are opened, with kids and recipients, and told of; neither holds a key', async () => {
+  test('is recorded before the keys are opened, with kids and recipients, and emitted; neither holds a key', async () => {
     const { management, entries, events } = await filmed()
     const { recipients } = await exportKeys(management, OPERATOR, wanted({ format: 'cpix', recipients: [certificate] }))
     assert.deepEqual(
@@ -289,7 +289,7 @@ describe('an export', () => {
     ],
   }
   for (const [name, [given, code]] of Object.entries(refused)) {
-    test(`${name} is refused, and not recorded as an export`, async () => {
+    test(`${name} is rejected, and not recorded as an export`, async () => {
       const { management, entries } = await filmed()
       assert.equal((await refusalOf(exportKeys(management, OPERATOR, given))).code, code)
       assert.deepEqual(entries, [])
@@ -302,7 +302,7 @@ describe('an export', () => {
     assert.equal((await refusalOf(exportKeys(management, operator, wanted()))).code, 'ERR_CONTENT_NOT_FOUND')
   })
 
-  test('of a content that was destroyed is refused', async () => {
+  test('of a content that was destroyed is rejected', async () => {
     const { management, store } = await filmed()
     await store.putTombstone(REF, { at: 1, reason: 'withdrawn', cause: 'deleted' })
     assert.equal((await refusalOf(exportKeys(management, OPERATOR, wanted()))).code, 'ERR_CONTENT_GONE')

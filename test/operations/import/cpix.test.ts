@@ -129,7 +129,7 @@ describe('a CPIX document', () => {
     assert.match((await refusalOf(documentOf(keyOf(plain()), '', ''))).message, /CPIX\/@contentId: .*--content-id/)
   })
 
-  test('of another content than the import names is refused', async () => {
+  test('of another content than the import names is rejected', async () => {
     const error = await refusalOf(documentOf(keyOf(plain())), { contentId: 'show' })
     assert.equal(error.code, 'ERR_IMPORT_INVALID')
     assert.match(error.message, /ContentKey\/@contentId: the document names another content/)
@@ -152,7 +152,7 @@ describe('an encrypted CPIX document', () => {
     ),
   }
   for (const [name, xml] of Object.entries(broken)) {
-    test(`with ${name} is refused with the one opaque error`, async () => {
+    test(`with ${name} is rejected with the one opaque error`, async () => {
       const { code, message } = await refusalOf(xml)
       assert.equal(code, 'ERR_KEY_UNWRAP_FAILED')
       assert.equal(message, 'the encrypted keys cannot be read with this private key')
@@ -193,14 +193,14 @@ describe('an encrypted CPIX document', () => {
     'without a key': [documentOf(`<ContentKey kid="${kidOf(1)}"/>`), /no ContentKey holds a key/],
   }
   for (const [name, [xml, says, more]] of Object.entries(wrong)) {
-    test(`${name} is refused, and says why`, async () => {
+    test(`${name} is rejected, and says why`, async () => {
       const { code, message } = await refusalOf(xml, more)
       assert.equal(code, 'ERR_CPIX_INVALID')
       assert.match(message, says)
     })
   }
 
-  test('with a key of 32 bytes is refused', async () => {
+  test('with a key of 32 bytes is rejected', async () => {
     const { code, message } = await refusalOf(documentOf(keyOf(encrypted(randomBytes(32))), deliveryData()))
     assert.equal(code, 'ERR_IMPORT_INVALID')
     assert.match(message, /Data\/Secret: expected 16 bytes/)

@@ -44,7 +44,7 @@ describe(`a PlayReady key seed (${playready.origin})`, () => {
     assert.notEqual(derivePlayReadyKey(changed, kidOf(kid)).toString('hex'), key)
   })
 
-  test('of 29 bytes is refused', () => {
+  test('of 29 bytes is rejected', () => {
     const [{ kid } = assert.fail()] = playready.keys
     assert.throws(() => derivePlayReadyKey(seed.subarray(0, 29), kidOf(kid)), RangeError)
   })

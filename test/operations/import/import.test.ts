@@ -43,7 +43,7 @@ async function refusalOf(importing: Promise<ImportReport>): Promise<KeyProviderE
 }
 
 describe('imported keys', () => {
-  test('are issued, with the IV that came with them, and only their check value is told', async () => {
+  test('are issued, with the IV that came with them, and the report has only their check value', async () => {
     const { management } = managing()
     const report = await importKeys(management, OPERATOR, json(row()))
     assert.deepEqual(report, {
@@ -66,7 +66,7 @@ describe('imported keys', () => {
     assert.notDeepEqual(Buffer.from(explicitIv), KEY)
   })
 
-  test('that stand already are the same, however often they are imported', async () => {
+  test('that are stored already are the same, however often they are imported', async () => {
     const { management, store } = managing()
     await importKeys(management, OPERATOR, json(row()))
     const before = await store.listOverrides(REF)
@@ -97,7 +97,7 @@ describe('imported keys', () => {
     assert.deepEqual(Buffer.from(studio.contentKey), KEY)
   })
 
-  test('of both classes stand side by side', async () => {
+  test('of both classes are stored side by side', async () => {
     const { management } = managing()
     const clear = row({ class: 'clear', key: OTHER_KEY.toString('hex') })
     await importKeys(management, OPERATOR, json(row(), clear))
@@ -115,7 +115,7 @@ describe('imported keys', () => {
 })
 
 describe('an import', () => {
-  test('that would change a key which may have been issued is refused whole, and says which', async () => {
+  test('that would change a key which may have been issued is rejected whole, and says which', async () => {
     const { management, store } = managing()
     await importKeys(management, OPERATOR, json(row()))
     const changing = json(row({ kid: kidOf(2) }), row({ key: OTHER_KEY.toString('hex') }))
@@ -125,7 +125,7 @@ describe('an import', () => {
     assert.equal((await store.listOverrides(REF)).length, 1)
   })
 
-  test('into a content that has keys already is refused, unless forced with a reason', async () => {
+  test('into a content that has keys already is rejected, unless forced with a reason', async () => {
     const { management, create } = managing()
     await create('movie')
     assert.equal((await refusalOf(importKeys(management, OPERATOR, json(row())))).code, 'ERR_OVERRIDE_EXISTS')
@@ -146,7 +146,7 @@ describe('an import', () => {
     assert.deepEqual((await store.listOverrides(REF))[0]?.pssh, pssh)
   })
 
-  test('into a content that was destroyed is refused, by force too', async () => {
+  test('into a content that was destroyed is rejected, by force too', async () => {
     const { management, store } = managing()
     await store.putTombstone(REF, { at: 1, reason: 'withdrawn', cause: 'deleted' })
     for (const force of [{}, FORCE]) {
@@ -165,7 +165,7 @@ describe('an import', () => {
     assert.deepEqual([await store.listOverrides(REF), entries, events], [[], [], []])
   })
 
-  test('is recorded before and after, for each content, and told of; neither holds a key', async () => {
+  test('is recorded before and after, for each content, and emitted; neither holds a key', async () => {
     const { management, entries, events } = managing()
     await importKeys(management, OPERATOR, { ...json(row(), row({ contentId: 'show' })), ...FORCE })
     assert.deepEqual(
@@ -314,7 +314,7 @@ const wrong: Readonly<Record<string, { readonly wanted: KeyImport; readonly says
 }
 
 for (const [name, { wanted, says }] of Object.entries(wrong)) {
-  test(`an import ${name} is refused with every place and no key`, async () => {
+  test(`an import ${name} is rejected with every place and no key`, async () => {
     const { management, store, entries } = managing()
     const error = await refusalOf(importKeys(management, OPERATOR, wanted))
     assert.equal(error.code, 'ERR_IMPORT_INVALID')

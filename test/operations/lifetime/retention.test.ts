@@ -139,7 +139,7 @@ describe('rules that are not good', () => {
     ],
   ]
   for (const [name, changes, path] of problems) {
-    test(`${name} is refused by its path`, () => {
+    test(`${name} is rejected by its path`, () => {
       const settings = settingsOf({ contents: [], ...changes })
       assert.deepEqual(
         retentionProblems(settings).map((problem) => problem.path),

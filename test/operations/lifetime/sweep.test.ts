@@ -37,7 +37,7 @@ function sweeping(options: Parameters<typeof managing>[0] = {}) {
 const ENDED = `its retention period ended on ${new Date(START + 7 * DAY).toISOString().slice(0, 16)}Z`
 
 describe('a content whose time has passed', () => {
-  test('is told of once, with when it will be destroyed', async () => {
+  test('is reported once, with the time of destruction', async () => {
     const { create, clock, sweep, events } = sweeping()
     await create('movie')
     clock.at += 7 * DAY + 1
@@ -59,7 +59,7 @@ describe('a content whose time has passed', () => {
     )
   })
 
-  test('is told of although the ledger noted the request a little after its time was stored', async () => {
+  test('is reported although the ledger recorded the request a little after its expiry was stored', async () => {
     const { create, clock, sweep, store, events, summary } = sweeping()
     await create('movie')
     await store.record([ledgerRecord({ contentId: 'movie', lastAt: START + 6 })])
@@ -73,7 +73,7 @@ describe('a content whose time has passed', () => {
     assert.equal((await summary('movie'))?.hasSecret, false)
   })
 
-  test('is not told of again by a process that starts after', async () => {
+  test('is not reported again by a process that starts later', async () => {
     const { create, clock, sweep, management, events } = sweeping()
     await create('movie')
     clock.at += 7 * DAY + 1

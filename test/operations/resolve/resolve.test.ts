@@ -86,7 +86,7 @@ describe('a licence server', () => {
     assert.deepEqual(resolved.errors, [])
   })
 
-  test('is told everything that a licence depends on', async () => {
+  test('gets everything that a licence depends on', async () => {
     const { encrypt, resolve } = resolving({ rules: { of: () => WEEK } })
     await encrypt({ contentId: 'movie', scheme: 'cbcs' }, 'default', PERIOD)
     const [key, ...more] = (await resolve({ kids: [FIRST] })).keys
@@ -150,7 +150,7 @@ describe('a licence server', () => {
     for (const kid of BOTH) assert.notEqual(ours[kid], theirs[kid])
   })
 
-  test('is told which contents have a kid when they are several, and given the key of the one it names', async () => {
+  test('gets the contents of an ambiguous kid, and the key of the content that it names', async () => {
     const { encrypt, resolve } = resolving()
     const a = await encrypt({ contentId: 'a', kids: [FIRST] })
     await encrypt({ contentId: 'b', kids: [FIRST] })
@@ -221,7 +221,7 @@ describe('what is not there', () => {
     assert.deepEqual(codesOf(resolved), [[SECOND, 'ERR_KEY_NOT_FOUND']])
   })
 
-  test('is refused as to players: a content that expired, and one that was destroyed', async () => {
+  test('is rejected as to players: a content that expired, and one that was destroyed', async () => {
     const { encrypt, resolve, management, clock } = resolving({ rules: { of: () => WEEK } })
     await encrypt({ contentId: 'old', kids: [FIRST] })
     await encrypt({ contentId: 'gone', kids: [SECOND] })
@@ -247,7 +247,7 @@ describe('what is not there', () => {
   })
 
   for (const count of [0, 257]) {
-    test(`of ${count} kids is refused`, async () => {
+    test(`of ${count} kids is rejected`, async () => {
       const kids = Array.from({ length: count }, (_, i) => kidOf(i))
       await assert.rejects(resolving().resolve({ kids }), { code: 'ERR_API_REQUEST_INVALID' })
     })
@@ -295,7 +295,7 @@ describe('a caller with limits', () => {
     if (contentId !== 'a') throw new KeyProviderError('ERR_FORBIDDEN', 'not allowed for this client')
   }
 
-  test('is refused the kids of other contents, and given the others', async () => {
+  test('is rejected the kids of other contents, and given the others', async () => {
     const { encrypt, resolve } = resolving()
     const a = await encrypt({ contentId: 'a', kids: [FIRST] })
     await encrypt({ contentId: 'b', kids: [SECOND] })
@@ -304,7 +304,7 @@ describe('a caller with limits', () => {
     assert.deepEqual(codesOf(resolved), [[SECOND, 'ERR_FORBIDDEN']])
   })
 
-  test('is refused as a whole when it names such a content', async () => {
+  test('is rejected as a whole when it names such a content', async () => {
     const { encrypt, resolve } = resolving()
     await encrypt({ contentId: 'b' })
     await assert.rejects(resolve({ contentId: 'b', authorize: onlyA }), { code: 'ERR_FORBIDDEN' })

@@ -165,7 +165,7 @@ describe('a check of the ledger', () => {
     assert.deepEqual(missed, [])
   })
 
-  test('is told apart by tenant', async () => {
+  test('is separate for each tenant', async () => {
     const { issue, pass, missed } = checking()
     for (let i = 0; i < 15; i++) {
       await issue({ tenant: 'a', periodId: `p${i}`, periodIndex: i })
@@ -217,7 +217,7 @@ describe('a check of the ledger', () => {
     assert.deepEqual(indexes(missed), [6, 7, 8])
   })
 
-  test('does not tell again of what was told of before its claims were forgotten', async () => {
+  test('does not report again what it reported before its claims were deleted', async () => {
     const { rotate, clock, missed, options, store } = checking()
     await rotate(0, 5)
     clock.at += HOUR

@@ -47,7 +47,7 @@ describe('the interval of a rotation', () => {
     ],
   ]
   for (const [name, records, intervalMs, confidence] of observed) {
-    test(`is told from ${name}`, () => {
+    test(`is estimated from ${name}`, () => {
       const schedule = scheduleOf([...records].reverse()) ?? assert.fail('no schedule')
       assert.deepEqual(
         { basis: schedule.basis, intervalMs: schedule.intervalMs, confidence: schedule.confidence },
@@ -84,7 +84,7 @@ describe('the interval of a rotation', () => {
     ],
   ]
   for (const [name, records] of none) {
-    test(`is not told from ${name}`, () => assert.equal(scheduleOf(records), undefined))
+    test(`is not estimated from ${name}`, () => assert.equal(scheduleOf(records), undefined))
   }
 
   test('is found where every other period was missed', () => {

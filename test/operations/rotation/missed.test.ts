@@ -99,7 +99,7 @@ describe('a channel that rotates', () => {
     ])
   })
 
-  test('that stops for good is told of three times and then forgotten', async () => {
+  test('that stops is reported three times and then dropped', async () => {
     const { rotate, pass, missed, reads } = watching()
     await rotate(0, 4)
     await pass(60 * MINUTE)
@@ -133,14 +133,14 @@ describe('a channel that rotates', () => {
     assert.deepEqual(missed, [])
   })
 
-  test('is told of by one of the nodes that heard of it', async () => {
+  test('is reported by exactly one of the nodes', async () => {
     const { rotate, pass, missed } = watching({ nodes: 3 })
     await rotate(0, 8, 'channel', (i) => i % 3)
     await pass(60 * MINUTE)
     assert.deepEqual(indexes(missed), [9, 10, 11])
   })
 
-  test('of which two requests alone were seen is not told of: that may be chance', async () => {
+  test('with only two requests is not reported: that can be chance', async () => {
     const { rotate, pass, missed } = watching()
     await rotate(0, 1)
     await pass(60 * MINUTE)
@@ -224,7 +224,7 @@ describe('a recording', () => {
 })
 
 describe('a store that is away', () => {
-  test('is told of, and nothing is missed for it', async () => {
+  test('is reported, and nothing is missed for it', async () => {
     const { rotate, pass, missed, errors, outage } = watching()
     await rotate(0, 4)
     outage.isAway = true
@@ -254,7 +254,7 @@ describe('what is watched', () => {
     )
   })
 
-  test('of a thousand channels are told exactly the periods that were not asked for', async () => {
+  test('of a thousand channels reports exactly the periods that were not requested', async () => {
     const channels = fc.array(
       fc.record({
         stopsAfter: fc.integer({ min: 4, max: 12 }),

@@ -172,7 +172,7 @@ describe('a schedule', () => {
   })
 
   for (const expected of [-1, 101, 1.5]) {
-    test(`of ${expected} periods to come is refused`, async () => {
+    test(`of ${expected} periods to come is rejected`, async () => {
       await assert.rejects(periodsOf([rotated(0)], { query: { expected } }), { code: 'ERR_API_REQUEST_INVALID' })
     })
   }

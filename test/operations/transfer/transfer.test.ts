@@ -73,7 +73,7 @@ describe('POST of a document', () => {
     assert.ok(xml.startsWith('<?xml version="1.0" encoding="UTF-8"?>\n<CPIX contentId="movie"'))
   })
 
-  test('again completes it with the same keys, and is told of as such', async () => {
+  test('again completes it with the same keys', async () => {
     const { transfer } = transferring()
     const created = await post(transfer, GENERIC)
     const again = await post(transfer, GENERIC)
@@ -167,7 +167,7 @@ describe('POST of a document', () => {
     ],
   }
   for (const [name, [xml, says]] of Object.entries(conflicts)) {
-    test(`${name} than the one that stands is refused, and changes nothing`, async () => {
+    test(`${name} than the stored one is rejected, and changes nothing`, async () => {
       const { transfer } = transferring()
       const before = await post(transfer, GENERIC)
       await assert.rejects(post(transfer, xml), (error: KeyProviderError) => {
@@ -213,14 +213,14 @@ describe('POST of a document', () => {
     ],
   }
   for (const [name, [xml, expected]] of Object.entries(invalid)) {
-    test(`${name} is refused before anything is created`, async () => {
+    test(`${name} is rejected before anything is created`, async () => {
       const { transfer, store } = transferring()
       await assert.rejects(post(transfer, xml), code(expected))
       assert.equal(await store.findSummary({ tenant: 'default', contentId: 'movie' }), undefined)
     })
   }
 
-  test('of a content that the caller may not have is refused', async () => {
+  test('of a content that the caller may not have is rejected', async () => {
     const { transfer } = transferring()
     const xml = generic(`<ContentKey kid="${KID}"/>`).replace('"movie"', '"secret"')
     await assert.rejects(post(transfer, xml, 'secret', RESTRICTED), code('ERR_FORBIDDEN'))
@@ -294,7 +294,7 @@ describe('GET of a document', () => {
     assert.equal(plainKeys(after.document)[KID], KEY.toString('base64'))
   })
 
-  test('is recorded before the keys leave, with whom they are for, and told of', async () => {
+  test('is recorded before the keys leave, with their recipients, and emitted', async () => {
     const { transfer, entries, events } = transferring()
     await post(transfer, GENERIC)
     entries.length = 0
@@ -335,7 +335,7 @@ describe('GET of a document', () => {
     ],
     ['the certificate of the caller', GENERIC, { ...READER, certificates: [certificate] }],
   ] as const) {
-    test(`encrypts for ${name}, and nothing stands in the clear beside`, async () => {
+    test(`encrypts for ${name}, and no clear key is beside them`, async () => {
       const { transfer, management } = transferring()
       await post(transfer, xml)
       const { document, xml: answer } = await get(transfer, 'movie', caller)
@@ -356,7 +356,7 @@ describe('GET of a document', () => {
     })
   }
 
-  test('refuses an expired certificate, whoever names it', async () => {
+  test('rejects an expired certificate, whether document or caller names it', async () => {
     const { transfer, clock } = transferring()
     await post(transfer, GENERIC.replace('<ContentKeyList>', `${deliveryOf(certificate)}<ContentKeyList>`))
     clock.at += 400 * DAY
@@ -415,7 +415,7 @@ describe('GET of a document', () => {
     assert.equal((await store.findContent({ tenant: 'default', contentId: 'movie' }, []))?.sealedSecret, undefined)
   })
 
-  test('of a content that nobody knows is not found', async () => {
+  test('of an unknown content is not found', async () => {
     const { transfer } = transferring()
     await assert.rejects(get(transfer), code('ERR_CONTENT_NOT_FOUND'))
     await post(transfer, GENERIC)
@@ -463,7 +463,7 @@ describe('GET of a content without a document', () => {
   })
 
   for (const keyClass of ['drm', 'clear'] as const) {
-    test(`names the systems of its class for an override that nobody asked for yet (${keyClass})`, async () => {
+    test(`names the systems of its class for an override that no encryptor requested yet (${keyClass})`, async () => {
       const { transfer, management } = transferring()
       const bytes = Buffer.from(
         JSON.stringify([{ contentId: 'movie', kid: KID, key: KEY.toString('hex'), class: keyClass }]),
@@ -526,7 +526,7 @@ describe('PUT of a document', () => {
     assert.deepEqual([after.etag, after.etag === before.etag], [etag, false])
   })
 
-  test('needs the ETag of the document that stands, and the one that stands', async () => {
+  test('needs the ETag of the stored document', async () => {
     const { transfer } = transferring()
     const { etag } = await post(transfer, GENERIC)
     await assert.rejects(put(transfer, GENERIC), code('ERR_PRECONDITION_MISSING'))
@@ -537,7 +537,7 @@ describe('PUT of a document', () => {
     await assert.rejects(put(transfer, GENERIC, etag), code('ERR_PRECONDITION_FAILED'))
   })
 
-  test('with an ETag where no document stands is refused', async () => {
+  test('with an ETag without a stored document is rejected', async () => {
     const { transfer } = transferring()
     for (const ifMatch of ['"x"', '*']) {
       await assert.rejects(put(transfer, GENERIC, ifMatch), code('ERR_PRECONDITION_FAILED'))
@@ -592,7 +592,7 @@ describe('PUT of a document', () => {
     )
   })
 
-  test('that would change an issued key is refused, and the document stays', async () => {
+  test('that would change an issued key is rejected, and the document stays', async () => {
     const { transfer } = transferring()
     const before = await post(transfer, GENERIC)
     await assert.rejects(put(transfer, generic(withKey(KID, KEY)), before.etag), code('ERR_OVERRIDE_EXISTS'))
@@ -636,7 +636,7 @@ describe('PUT of a document', () => {
     assert.match((await get(transfer, 'movie', READER)).xml, /EncryptedValue/)
   })
 
-  test('with keys for others alone is refused rather than stored without them', async () => {
+  test('with keys for others alone is rejected rather than stored without them', async () => {
     const { transfer } = transferring()
     const sent = await post(transfer, GENERIC.replace('<ContentKeyList>', `${deliveryOf(certificate)}<ContentKeyList>`))
     const importKey = { certificate: certificateOf(rsaKeys(2048)), privateKey: reader.privateKey }
@@ -657,7 +657,7 @@ describe('PUT of a document', () => {
     ),
   }
   for (const [name, xml] of Object.entries(refused)) {
-    test(`with ${name} is refused, and no key is stored`, async () => {
+    test(`with ${name} is rejected, and no key is stored`, async () => {
       const { transfer, store } = transferring()
       await assert.rejects(put(transfer, xml), code('ERR_CPIX_INVALID'))
       assert.equal(await store.findSummary({ tenant: 'default', contentId: 'movie' }), undefined)
@@ -675,7 +675,7 @@ describe('PUT of a document', () => {
 })
 
 describe('DELETE of a document', () => {
-  test('destroys the content for ever', async () => {
+  test('destroys the content permanently', async () => {
     const { transfer, store, events } = transferring()
     await post(transfer, GENERIC)
     await transfer.delete(ENCRYPTOR, 'movie')
@@ -704,21 +704,21 @@ describe('DELETE of a document', () => {
     await assert.rejects(get(transfer), code('ERR_CONTENT_GONE'))
   })
 
-  test('with another ETag than the one that stands is refused; without one it is not', async () => {
+  test('with another ETag than the stored one is rejected; without one it is not', async () => {
     const { transfer } = transferring()
     const { etag } = await post(transfer, GENERIC)
     await assert.rejects(transfer.delete(ENCRYPTOR, 'movie', { ifMatch: '"x"' }), code('ERR_PRECONDITION_FAILED'))
     await transfer.delete(ENCRYPTOR, 'movie', { ifMatch: etag })
   })
 
-  test('of a content under legal hold is refused', async () => {
+  test('of a content under legal hold is rejected', async () => {
     const { transfer, store } = transferring()
     await post(transfer, GENERIC)
     await store.putHold({ tenant: 'default', contentId: 'movie' }, 'a lawsuit')
     await assert.rejects(transfer.delete(ENCRYPTOR, 'movie'), code('ERR_CONTENT_HELD'))
   })
 
-  test('of a content that nobody knows is not found', async () => {
+  test('of an unknown content is not found', async () => {
     await assert.rejects(transferring().transfer.delete(ENCRYPTOR, 'movie'), code('ERR_CONTENT_NOT_FOUND'))
   })
 })
