@@ -94,6 +94,6 @@ function contentExpired(ref: ContentRef, at: number): KeyProviderError {
 }
 
 /** How error messages name a content. */
-export function nameOf({ tenant, contentId }: ContentRef): string {
+function nameOf({ tenant, contentId }: ContentRef): string {
   return `content ${JSON.stringify(contentId)} of tenant ${JSON.stringify(tenant)}`
 }

@@ -116,21 +116,6 @@ export class Ledger {
   }
 }
 
-export interface PruneOptions {
-  readonly store: Pick<LedgerStore, 'prune'>
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  readonly batch?: number
-}
-
-/** Deletes the periods whose `keepUntil` has passed, in batches. Returns the number of deleted periods. */
-export async function pruneLedger({ store, now, batch = 500 }: PruneOptions): Promise<number> {
-  const before = now()
-  let total = 0
-  for (let pruned = batch; pruned === batch; total += pruned) pruned = await store.prune(before, batch)
-  return total
-}
-
 function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {
   return JSON.stringify([tenant, contentId, periodId])
 }

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { memoryStore } from '../../../src/adapters/store/memory/store.ts'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import {
-  Ledger,
-  type LedgerConflict,
-  type LedgerEntry,
-  type LedgerOptions,
-  pruneLedger,
-} from '../../../src/keys/ledger/ledger.ts'
+import { Ledger, type LedgerConflict, type LedgerEntry, type LedgerOptions } from '../../../src/keys/ledger/ledger.ts'
 import type { LedgerKey, LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
 import { kidOf } from '../fixtures.ts'
 
@@ -186,7 +180,7 @@ describe('the ledger', () => {
   })
 })
 
-test('periods are forgotten in batches, each when its own retention has passed', async () => {
+test('a period is pruned when its own retention has passed', async () => {
   const day = 86_400_000
   const keepMs = ({ contentId }: { readonly contentId: string }) => (contentId === 'live' ? 7 * day : undefined)
   const { ledger, store, clock, periods } = ledgerOf({ keepMs })
@@ -196,9 +190,9 @@ test('periods are forgotten in batches, each when its own retention has passed',
   }
   ledger.record(entryOf({ contentId: 'archive' }))
   await ledger.flush()
-  assert.equal(await pruneLedger({ store, now: () => 10 * day, batch: 2 }), 3)
+  assert.equal(await store.prune(10 * day, 100), 3)
   assert.equal((await periods()).length, 7)
-  assert.equal(await pruneLedger({ store, now: () => 100 * day, batch: 2 }), 7)
+  assert.equal(await store.prune(100 * day, 100), 7)
   assert.equal((await store.findByContent({ tenant: 'default', contentId: 'archive' }, 2)).length, 1)
 })
 
