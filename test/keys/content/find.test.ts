@@ -28,7 +28,7 @@ for (const policy of ['derived', 'random'] as const) {
         { ref: REF, ...wantedOf(1, 'clear'), key: KEY },
       )
       const content = await keys.open(REF, [kidOf(1)])
-      assert.deepEqual(content.find(wantedOf(1, 'clear')), KEY)
+      assert.deepEqual(content.find(wantedOf(1, 'clear')), { contentKey: KEY, source: 'override' })
       assert.equal(content.find(wantedOf(1, 'drm')), undefined)
     })
 
@@ -73,7 +73,7 @@ test('finds the key of a kid only when it was opened with it', async () => {
     )
   }
   const content = await keys.open(REF, [kidOf(1)])
-  assert.deepEqual(content.find(wantedOf(1)), KEY)
+  assert.deepEqual(content.find(wantedOf(1)), { contentKey: KEY, source: 'override' })
   assert.throws(() => content.find(wantedOf(2)), TypeError)
 })
 
