@@ -54,7 +54,11 @@ export function copyProtection(options: CopyProtectionOptions): Omit<Route, 'pat
 }
 
 function emptySystemsWarning(count: number): string {
-  return `${count} DRMSystem elements have no child elements, so they are empty: set speke.emptyDrmSystems to fill, or POST to /copyProtectionData/{contentId}`
+  const what =
+    count === 1
+      ? 'one DRMSystem element has no child elements, so it stays empty'
+      : `${count} DRMSystem elements have no child elements, so they stay empty`
+  return `${what}: set speke.emptyDrmSystems to fill, or POST to /copyProtectionData/{contentId}`
 }
 
 const ECHOED_VERSION = /^[\x20-\x7e]{1,32}$/

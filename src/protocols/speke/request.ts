@@ -120,8 +120,14 @@ function agreeOnVersion(
     detail:
       cpix.version === undefined
         ? PLAIN_CPIX
-        : 'the document is SPEKE 2, but X-Speke-Version is missing or 1.0. Check that no proxy drops the header, or set speke.missingVersionHeader.',
+        : !isVersionOfSpeke(cpix.version)
+          ? 'CPIX/@version: SPEKE has 2.3 and 2.4. CPIX of another version is not SPEKE: POST it to /copyProtectionData/{contentId}.'
+          : 'the document is SPEKE 2, but X-Speke-Version is missing or 1.0. Check that no proxy drops the header, or set speke.missingVersionHeader.',
   })
+}
+
+function isVersionOfSpeke(cpixVersion: string): boolean {
+  return [...SPEKE_VERSIONS.values()].some((version) => version.cpixVersion === cpixVersion)
 }
 
 const PLAIN_CPIX =

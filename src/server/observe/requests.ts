@@ -68,7 +68,7 @@ class Warnings {
 
   log({ requestId, peer }: Call, problem: string): void {
     if (this.#ofText.take(problem) !== undefined || this.#ofAll.take('all') !== undefined) return
-    this.#log.warn({ requestId, peer, problem }, 'answered, but a browser hides the answer from its page')
+    this.#log.warn({ requestId, peer, problem }, 'answered with a warning')
   }
 }
 

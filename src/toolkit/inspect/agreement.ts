@@ -1,5 +1,11 @@
-import { type Kid, type SystemId, toSystemId } from '../../formats/cenc.ts'
-import { DRM_SYSTEM_FACTS, drmSystemName, WIDEVINE } from '../../formats/drm/facts.ts'
+import {
+  COMMON_ENCRYPTION_SCHEMES,
+  type CommonEncryptionScheme,
+  type Kid,
+  type SystemId,
+  toSystemId,
+} from '../../formats/cenc.ts'
+import { DRM_SYSTEM_FACTS, drmSystemName, PLAYREADY, WIDEVINE } from '../../formats/drm/facts.ts'
 import { disagreement } from './kids.ts'
 import { type InspectFinding, type InspectNode, kidsIn, nodesIn, note, warning } from './node.ts'
 
@@ -42,9 +48,12 @@ function compareUnit(nodes: readonly InspectNode[], surroundings: Surroundings):
     if (name === 'SystemID' && value !== undefined && isOtherSystem(value, systemId)) {
       findings.push(warning(`the box is of ${nameOf(value)}, not of the system of this element`))
     }
+    if (name === PLAYREADY_OBJECT && systemId !== undefined && systemId !== PLAYREADY) {
+      findings.push(warning(`${name} is of PlayReady, not of the system of this element`))
+    }
     const wanted = SCHEME_WORDS[`${name} ${value}`]
-    if (wanted !== undefined && (scheme === 'cenc' || scheme === 'cbcs') && wanted !== scheme) {
-      findings.push(warning(`says ${wanted} (${name} ${value}), ${schemeIn} ${scheme}: players cannot decrypt`))
+    if (wanted !== undefined && isScheme(scheme) && !wanted.includes(scheme)) {
+      findings.push(warning(`says ${wanted[0]} (${name} ${value}), ${schemeIn} ${scheme}: players cannot decrypt`))
     }
   }
   if (isWidevine && !namesScheme && scheme === 'cbcs')
@@ -71,11 +80,23 @@ function isOtherSystem(value: string, systemId: SystemId | undefined): boolean {
   return systemId !== undefined && value !== systemId && value !== DRM_SYSTEM_FACTS.get(systemId)?.psshSystemId
 }
 
-/** The values of signalling that mean a scheme. SAMPLE-AES is written for both by servers of encryptors that know no other METHOD. */
-const SCHEME_WORDS: Readonly<Record<string, 'cenc' | 'cbcs'>> = {
-  'protection_scheme cenc': 'cenc',
-  'protection_scheme cbcs': 'cbcs',
-  'ALGID AESCTR': 'cenc',
-  'ALGID AESCBC': 'cbcs',
-  'METHOD SAMPLE-AES-CTR': 'cenc',
+/** The element of an MPD that holds a PlayReady Object. */
+const PLAYREADY_OBJECT = 'mspr:pro'
+
+function isScheme(text: string | undefined): text is CommonEncryptionScheme {
+  return (COMMON_ENCRYPTION_SCHEMES as readonly (string | undefined)[]).includes(text)
+}
+
+/**
+ * The values of signalling that mean a scheme, and the schemes that they fit. ALGID names only the cipher mode. SAMPLE-AES is
+ * written for both by servers of encryptors that know no other METHOD.
+ */
+const SCHEME_WORDS: Readonly<Record<string, readonly CommonEncryptionScheme[]>> = {
+  'protection_scheme cenc': ['cenc'],
+  'protection_scheme cens': ['cens'],
+  'protection_scheme cbc1': ['cbc1'],
+  'protection_scheme cbcs': ['cbcs'],
+  'ALGID AESCTR': ['cenc', 'cens'],
+  'ALGID AESCBC': ['cbcs', 'cbc1'],
+  'METHOD SAMPLE-AES-CTR': ['cenc', 'cens'],
 }

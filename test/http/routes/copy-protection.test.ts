@@ -11,6 +11,8 @@ test('an answer with empty DRMSystem elements says so in a header and in the log
   const { headers } = await handlerOf(empty).handler(post())
   assert.match(String(headers['x-keyspring-warning']), /^2 DRMSystem elements .* \/copyProtectionData\/\{contentId\}$/)
   assert.equal((await handlerOf(echo).handler(post())).headers['x-keyspring-warning'], undefined)
+  const one = await handlerOf(async (request) => ({ ...(await echo(request)), emptySystems: 1 })).handler(post())
+  assert.match(String(one.headers['x-keyspring-warning']), /^one DRMSystem element has no child elements/)
 })
 
 test('answers with the document, exactly application/xml, no charset', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ErrorCode } from '../../../src/core/errors.ts'
 import { attributeOf } from '../../../src/formats/xml/reader.ts'
+import { SpekeError } from '../../../src/protocols/speke/error.ts'
 import { answering, refusalOf } from './answering.ts'
 import { documentOf, KID, partsOf, requestFor, WIDEVINE } from './documents.ts'
 
@@ -91,6 +92,18 @@ for (const [policy, rows] of [
     }
   })
 }
+
+test('CPIX of a version that SPEKE does not have is sent to CPIX transfer, and no proxy is blamed', async () => {
+  const detailOf = async (version: string): Promise<string> => {
+    const error = await refusalOf(answering()(undefined, withRoot(`contentId="movie" version="${version}"`)))
+    assert.ok(error instanceof SpekeError)
+    return error.detail ?? ''
+  }
+  for (const version of ['1.0', '2.0', '2.2', '3.0', '']) {
+    assert.match(await detailOf(version), /^CPIX\/@version: .*\/copyProtectionData\/\{contentId\}/)
+  }
+  for (const version of ['2.3', '2.4']) assert.match(await detailOf(version), /proxy/)
+})
 
 test('white space around the header, which HTTP does not count, is not looked at', async () => {
   assert.equal((await answering()('2.0 ', requestFor())).records[0]?.spekeVersion, '2.0')

@@ -168,7 +168,7 @@ test('a missing CORS origin is logged with its setting, once for all requests of
     observe(player, { ...route, name: 'key' }, reply(200), undefined, 1)
   }
   assert.deepEqual(
-    lines.map(({ level, fields }) => [level, fields.problem]),
-    [['warn', problem]],
+    lines.map(({ level, fields, message }) => [level, fields.problem, message]),
+    [['warn', problem, 'answered with a warning']],
   )
 })

@@ -84,6 +84,42 @@ describe('elements by themselves', () => {
   })
 })
 
+describe('an element is compared with its descriptor', () => {
+  const adaptationSet = (scheme: string, system: string, inside: string): string =>
+    `<AdaptationSet xmlns:cenc="urn:mpeg:cenc:2013" xmlns:mspr="urn:microsoft:playready"><ContentProtection schemeIdUri="urn:mpeg:dash:mp4protection:2011" value="${scheme}" cenc:default_KID="${KID}"/><ContentProtection schemeIdUri="urn:uuid:${system}">${inside}</ContentProtection></AdaptationSet>`
+  const widevine = 'edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'
+  const playready = '9a04f079-9840-4286-ab92-e65be0885f95'
+  const box = `<cenc:pssh>${signaling.wv_pssh_cenc_b64}</cenc:pssh>`
+  const { objects } = vectors<{ objects: readonly { object: string }[] }>('playready.json')
+  const object = `<mspr:pro>${objects[0]?.object}</mspr:pro>`
+
+  test('a PlayReady Object belongs into the descriptor of PlayReady', () => {
+    assert.deepEqual(found(inspect(adaptationSet('cenc', widevine, object))), [
+      'warning: mspr:pro is of PlayReady, not of the system of this element',
+    ])
+    sound(adaptationSet('cenc', playready, object), 'DASH MPD')
+  })
+
+  test('every scheme is compared with protection_scheme, and with the cipher of ALGID', () => {
+    for (const scheme of ['cens', 'cbc1', 'cbcs']) {
+      assert.match(found(inspect(adaptationSet(scheme, widevine, box))).join(), /says cenc .*: players cannot decrypt/)
+    }
+    sound(adaptationSet('cenc', widevine, box), 'DASH MPD')
+    sound(adaptationSet('cens', playready, object), 'DASH MPD')
+    assert.match(
+      found(inspect(adaptationSet('cbc1', playready, object))).join(),
+      /says cenc .*: players cannot decrypt/,
+    )
+  })
+
+  test('two boxes of one system in two elements are reported', () => {
+    assert.match(
+      found(inspect(adaptationSet('cenc', widevine, box + box))).join(),
+      /there are 2 pssh boxes of Widevine/,
+    )
+  })
+})
+
 test('PlayReady with its id in the wrong byte order is reported', () => {
   const mpd = packaged.cbcs.mpd.replace('9a04f079-9840-4286', '79f0049a-4098-8642')
   assert.match(found(inspect(mpd)).join('\n'), /bytes in the wrong order: only old HbbTV/)

@@ -38,7 +38,6 @@ Examples:
   keyspring keys import film.xml --import-key import.pem     CPIX, encrypted for this server
   keyspring keys import licence.json --format jwk --content-id film
   keyspring keys import flags.txt --format shaka-packager --content-id film
-  keyspring keys import licence.json --format jwk --content-id film
   keyspring keys import secrets.json --format reference-server
   keyspring keys import keys.csv --dry-run --json | jq '.keys[] | select(.status != "stored")'`
 
