@@ -10,7 +10,7 @@ import { disagreement } from './kids.ts'
 import { type InspectFinding, type InspectNode, kidsIn, nodesIn, note, warning } from './node.ts'
 
 /** What signalling must agree with: the element or the line that it belongs to. */
-interface Surroundings {
+export interface Surroundings {
   readonly kids: readonly Kid[]
   /** What names `kids`. */
   readonly kidsIn: string
@@ -28,6 +28,18 @@ export function disagreements(nodes: readonly InspectNode[], surroundings: Surro
   const boxes = boxesIn(nodes)
   const units = boxes.length > 1 && boxes.every((box) => nodes.includes(box)) ? boxes.map((box) => [box]) : [nodes]
   return [...units.flatMap((unit) => compareUnit(unit, surroundings)), ...repeatedSystems(boxes)]
+}
+
+/** The same for the elements of one ContentProtection: each is compared alone, and their boxes are counted together. */
+export function elementDisagreements(
+  elements: readonly InspectNode[],
+  surroundings: Surroundings,
+): readonly InspectFinding[] {
+  const withBoxes = elements.filter((element) => boxesIn([element]).length > 0)
+  return [
+    ...elements.flatMap((element) => disagreements([element], surroundings)),
+    ...(withBoxes.length > 1 ? repeatedSystems(boxesIn(withBoxes)) : []),
+  ]
 }
 
 /** The pssh boxes in the trees. An element can have the same name. */

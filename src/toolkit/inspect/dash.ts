@@ -2,7 +2,7 @@ import { COMMON_ENCRYPTION_SCHEMES, type Kid, type SystemId, toKid, toSystemId }
 import { drmSystemName, PLAYREADY_SWAPPED } from '../../formats/drm/facts.ts'
 import type { XmlAttribute, XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, pathOf, textOf } from '../../formats/xml/reader.ts'
-import { boxesIn, disagreements, repeatedSystems } from './agreement.ts'
+import { elementDisagreements } from './agreement.ts'
 import { decodeBase64, decodeCutBase64 } from './base64.ts'
 import { kidNode, kidOf, kidOfText } from './kids.ts'
 import { explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
@@ -113,9 +113,7 @@ function explainDescriptor(
   const systemId = systemIdOfScheme(attributeOf(descriptor, 'schemeIdUri') ?? '')
   const surroundings = { kids, kidsIn: 'cenc:default_KID', scheme, schemeIn: '@value', systemId }
   const children = explained.children ?? []
-  const ofChildren = children.flatMap((child) => disagreements([child], surroundings))
-  const withBoxes = children.filter((child) => boxesIn([child]).length > 0)
-  return withFindings(explained, [...ofChildren, ...(withBoxes.length > 1 ? repeatedSystems(boxesIn(withBoxes)) : [])])
+  return withFindings(explained, elementDisagreements(children, surroundings))
 }
 
 function ownerFindings(

@@ -1,4 +1,5 @@
 import { toKid } from '../../formats/cenc.ts'
+import { CPIX_NAMESPACE } from '../../formats/cpix/names.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { repeatedSystems } from './agreement.ts'
 import { decodeCutBase64, looksBase64 } from './base64.ts'
@@ -13,7 +14,13 @@ import { type ByteSource, explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
 import { error, type InspectNode, node, note, warning, withFindings } from './node.ts'
 import { type Context, type InspectOptions, MAX_BYTES, newContext } from './options.ts'
 import { payloadOf } from './payload.ts'
-import { explainPlayReadyObject, explainWrmElements, explainWrmHeader, isWrmElement } from './playready.ts'
+import {
+  explainPlayReadyObject,
+  explainWrmElements,
+  explainWrmHeader,
+  isWrmElement,
+  isWrmHeaderName,
+} from './playready.ts'
 import { explainSkd } from './skd.ts'
 import { firstNotText, jsonObject, skdInitData, textOfBytes, textOfUtf16 } from './text.ts'
 import { type Encoding, unwrapText } from './unwrap.ts'
@@ -116,7 +123,7 @@ interface TextKind {
 /** Texts by how they begin. */
 const TEXTS: readonly TextKind[] = [
   { fits: (text) => text.startsWith('<'), explain: explainXml },
-  { fits: isHls, explain: (text, context) => ({ kind: 'HLS', nodes: explainHls(text.trim(), context) }) },
+  { fits: isHls, explain: (text, context) => ({ kind: 'HLS', nodes: explainHls(text.trimEnd(), context) }) },
   {
     fits: (text) => /^skd:\/\//i.test(text),
     explain: (text, context) => ({ kind: 'FairPlay URI', nodes: [explainSkd(text.trim(), context)] }),
@@ -175,7 +182,7 @@ const XML_KINDS: Readonly<Record<string, Kind>> = {
 function explainXml(text: string, context: Context): Omit<Inspection, 'encodings'> {
   const name = rootNameOf(text) ?? ''
   const kind = (Object.hasOwn(XML_KINDS, name) ? XML_KINDS[name] : undefined) ?? partKind(name)
-  if (kind === 'WRMHEADER' && /^WRM?HEADER$/i.test(name)) return { kind, nodes: explainWrmHeader(text.trim(), context) }
+  if (kind === 'WRMHEADER' && isWrmHeaderName(name)) return { kind, nodes: explainWrmHeader(text.trim(), context) }
   if (DOCUMENTS.includes(name)) {
     const read = readXmlText(text)
     if ('broken' in read) return { kind, nodes: [read.broken] }
@@ -185,7 +192,7 @@ function explainXml(text: string, context: Context): Omit<Inspection, 'encodings
       nodes: kind === 'DASH MPD' ? explainMpd(read.document, context) : explainSmooth(read.document, context),
     }
   }
-  const read = readFragment(text)
+  const read = readFragment(text, kind === 'CPIX' ? CPIX_NAMESPACE : undefined)
   if ('broken' in read) return { kind, nodes: [read.broken] }
   const { document, undeclared } = read
   return { kind, nodes: withPrefixNote(explainParts(kind, document, document.root.children, context), undeclared) }
@@ -198,7 +205,7 @@ const DOCUMENTS: readonly string[] = ['CPIX', 'MPD', 'SmoothStreamingMedia']
 function partKind(name: string): Kind {
   if (isCpixPart(name)) return 'CPIX'
   if (isProtectionElement(name)) return 'ContentProtection elements'
-  if (isWrmElement(name) || /^WRM?HEADER$/i.test(name)) return 'WRMHEADER'
+  if (isWrmElement(name) || isWrmHeaderName(name)) return 'WRMHEADER'
   return MPD_PARTS.includes(name) ? 'DASH MPD' : 'XML'
 }
 
@@ -240,7 +247,7 @@ function inspectEncoded(text: string, context: Context, encodings: readonly Enco
     { readonly bytes: Uint8Array; readonly cut?: string } | undefined,
   ])[] = [
     ['data URI', data === undefined ? undefined : base64In(data)],
-    ['hex', bytesOf(hexIn(text))],
+    ['hex', hexIn(text)],
     ['base64', looksBase64(text) ? base64In(text) : undefined],
     ...unwrapText(text).map(({ encoding, bytes }) => [encoding, { bytes }] as const),
   ]
@@ -250,18 +257,23 @@ function inspectEncoded(text: string, context: Context, encodings: readonly Enco
     if (found.kind === 'unknown') continue
     const [first, ...rest] = found.nodes
     if (first === undefined || decoded.cut === undefined) return found
-    return { ...found, nodes: [withFindings(first, [error(`the base64 is cut: ${decoded.cut}`)]), ...rest] }
+    return {
+      ...found,
+      nodes: [
+        withFindings(first, [error(`the ${encoding === 'hex' ? 'hex' : 'base64'} is cut: ${decoded.cut}`)]),
+        ...rest,
+      ],
+    }
   }
   return undefined
 }
 
-function bytesOf(bytes: Uint8Array | undefined) {
-  return bytes && { bytes }
-}
-
-function hexIn(text: string): Uint8Array | undefined {
+function hexIn(text: string): { readonly bytes: Uint8Array; readonly cut?: string } | undefined {
   const digits = text.replace(/^0x/i, '').replaceAll(/[\s:]/g, '')
-  return /^(?:[\da-f]{2})+$/i.test(digits) ? Buffer.from(digits, 'hex') : undefined
+  if (!/^[\da-f]{2,}$/i.test(digits)) return undefined
+  const bytes = Buffer.from(digits, 'hex')
+  if (digits.length % 2 === 0) return { bytes }
+  return { bytes, cut: `${digits.length} digits, the last is half a byte` }
 }
 
 function base64In(text: string): { readonly bytes: Uint8Array; readonly cut?: string } | undefined {

@@ -19,7 +19,8 @@ export function payloadOf(bytes: Uint8Array): SignalledPayload | undefined {
   if (isPsshBox(bytes)) return { kind: 'pssh box' }
   if (isPlayReadyObject(bytes)) return { kind: 'PlayReady Object' }
   const text = textOfUtf16(bytes) ?? textOfBytes(bytes)
-  if (text !== undefined && /^\s*(?:<\?xml[^>]*>\s*)?<WRM?HEADER[\s>]/i.test(text)) return { kind: 'WRMHEADER', text }
+  if (text !== undefined && /^\s*(?:<\?xml[^>]*>\s*)?<W\w{0,3}HEA?D\w{0,4}[\s>]/i.test(text))
+    return { kind: 'WRMHEADER', text }
   if (isWidevineMessage(bytes)) return { kind: 'WidevinePsshData' }
   if (bytes.length === 16) return { kind: 'KID', kid: kidOf(bytes, 'uuid') }
   if (text === undefined) return undefined

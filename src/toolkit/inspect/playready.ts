@@ -71,9 +71,14 @@ export function isWrmElement(local: string): boolean {
   return Object.hasOwn(ELEMENTS, local) || STRUCTURE.includes(local)
 }
 
+/** Whether a root is WRMHEADER, or a misspelling of it that people have written. */
+export function isWrmHeaderName(local: string): boolean {
+  return /^W\w{0,3}HEA?D\w{0,4}$/i.test(local)
+}
+
 function headerFindings({ local, namespace, attributes }: XmlElement, text: string): readonly InspectFinding[] {
   if (local !== 'WRMHEADER') {
-    const isTypo = /^WRM?HEADER$/i.test(local)
+    const isTypo = isWrmHeaderName(local)
     return [
       error(
         isTypo

@@ -34,20 +34,21 @@ type FragmentRead =
 
 /**
  * Reads the content of an element: any number of elements. A prefix that the fragment does not declare gets the namespace that
- * manifests and CPIX documents declare for it at their root.
+ * manifests and CPIX documents declare for it at their root. Elements without a prefix get `defaultNamespace`.
  */
-export function readFragment(text: string): FragmentRead {
+export function readFragment(text: string, defaultNamespace?: string): FragmentRead {
   const undeclared: string[] = []
   for (;;) {
     const declarations = undeclared.map(
       (prefix) => ` xmlns:${prefix}="${NAMESPACE_OF_PREFIX[prefix] ?? UNKNOWN_NAMESPACE}"`,
     )
+    if (defaultNamespace !== undefined) declarations.push(` xmlns="${defaultNamespace}"`)
     const start = `<fragment${declarations.join('')}>`
     try {
-      return {
-        document: readXml(Buffer.from(`${start}${withoutDeclaration(text)}</fragment>`), LARGE_LIMITS),
-        undeclared,
-      }
+      const document = readXml(Buffer.from(`${start}${withoutDeclaration(text)}</fragment>`), LARGE_LIMITS)
+      // Columns of the first line count from the text, not from the start tag around it.
+      lineStarts.set(document, lineStartsFrom(document, start.length))
+      return { document, undeclared }
     } catch (problem) {
       if (!(problem instanceof XmlError)) throw problem
       const prefix = /the prefix "([\w.-]+)" is not declared/.exec(problem.message)?.[1]
@@ -124,9 +125,13 @@ const MAX_COUNTED = 10_000
 function lineStartsOf(document: XmlDocument): readonly number[] {
   const known = lineStarts.get(document)
   if (known !== undefined) return known
-  const starts = [0, ...[...document.source.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length)]
+  const starts = lineStartsFrom(document, 0)
   lineStarts.set(document, starts)
   return starts
+}
+
+function lineStartsFrom(document: XmlDocument, first: number): readonly number[] {
+  return [first, ...[...document.source.matchAll(/\r\n|\n|\r/g)].map((end) => end.index + end[0].length)]
 }
 
 /** The documents that may be larger than a request to a key provider. */

@@ -70,6 +70,7 @@ describe('elements by themselves', () => {
     const inspection = sound(`<cenc:pssh>${signaling.wv_pssh_cenc_b64}</cenc:pssh>`, 'ContentProtection elements')
     assert.deepEqual(values(inspection, 'key_ids'), [KID])
     assert.match(found(inspection, true).join(), /note: the prefix cenc is not declared in this text/)
+    assert.deepEqual(inspection.nodes[0]?.place, { line: 1, column: 1 })
   })
 
   test('in another namespace are reported', () => {

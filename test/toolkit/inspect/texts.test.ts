@@ -111,3 +111,27 @@ describe('unknown data', () => {
     assert.match(found(inspect(bytes)).join('\n'), /is larger than 16777216 bytes/)
   })
 })
+
+test('hex that is cut inside a byte says so and is explained as far as it goes', () => {
+  const inspection = inspect('000000387073736800000000edef8ba979d64acea3c827dcd51d21ed00000018121')
+  assert.equal(inspection.kind, 'pssh')
+  assert.match(found(inspection).join(), /the hex is cut: 67 digits/)
+})
+
+test('a part of a CPIX document is explained without its namespace', () => {
+  const pssh = Buffer.from('000000207073736800000000edef8ba979d64acea3c827dcd51d21ed00000000', 'hex')
+  const inspection = inspect(
+    `<DRMSystem systemId="edef8ba9-79d6-4ace-a3c8-27dcd51d21ed"><PSSH>${pssh.toString('base64')}</PSSH></DRMSystem>`,
+  )
+  assert.equal(inspection.kind, 'CPIX')
+  assert.deepEqual(values(inspection, 'SystemID'), ['edef8ba9-79d6-4ace-a3c8-27dcd51d21ed'])
+})
+
+test('a misspelt WRMHEADER is named', () => {
+  for (const root of ['WRHEADER', 'wrmheader', 'WRMHEADRE', 'WMRHEADER', 'WRMHEDER']) {
+    assert.match(
+      found(inspect(`<${root} version="4.0.0.0"/>`)).join(),
+      new RegExp(`the root is ${root}, .*write WRMHEADER`),
+    )
+  }
+})

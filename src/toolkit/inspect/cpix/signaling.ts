@@ -3,7 +3,7 @@ import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
 import { drmSystemName } from '../../../formats/drm/facts.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, textOf } from '../../../formats/xml/reader.ts'
-import { disagreements } from '../agreement.ts'
+import { disagreements, elementDisagreements, type Surroundings } from '../agreement.ts'
 import { decodeBase64, decodeCutBase64 } from '../base64.ts'
 import { explainProtectionElements, explainPsshBoxes } from '../dash.ts'
 import { explainHls } from '../hls/hls.ts'
@@ -85,14 +85,14 @@ export function explainChild(
   const { children = [], findings = [] } = explain(decoded.bytes, context)
   const meaning = `base64 of ${decoded.bytes.length} bytes`
   // An MPD has each element of a ContentProtectionData for itself.
-  const units = child.local === 'ContentProtectionData' ? children.map((one) => [one]) : [children]
+  const compare = child.local === 'ContentProtectionData' ? elementDisagreements : disagreements
   return node(name, undefined, {
     place,
     meaning,
     findings: [
       ...(decoded.cut === undefined ? [] : [error(`not base64: ${decoded.cut}`)]),
       ...findings,
-      ...units.flatMap((unit) => agree(unit, expected)),
+      ...compare(children, surroundingsOf(expected)),
     ],
     children,
   })
@@ -142,14 +142,14 @@ function explainContentProtectionData(bytes: Uint8Array, context: Context): Pick
 const BREAKS_MPD = 'an MPD with it is not well-formed: it must declare each of its prefixes'
 
 /** What signalling must agree on with the key it is for. */
-function agree(nodes: readonly InspectNode[], { kid, scheme, systemId }: Expected): readonly InspectFinding[] {
-  return disagreements(nodes, {
+function surroundingsOf({ kid, scheme, systemId }: Expected): Surroundings {
+  return {
     kids: kid === undefined ? [] : [kid],
     kidsIn: 'DRMSystem/@kid',
     scheme,
     schemeIn: 'the content key',
     systemId,
-  })
+  }
 }
 
 /** Differences between elements that must have the same content. */
