@@ -165,6 +165,13 @@ describe('payloads without their box, or in another one', () => {
       /^pssh-one-box: the pssh box has 2 boxes \(Widevine, Widevine\), expected one/,
     ],
     [
+      'two cenc:pssh elements in ContentProtectionData',
+      WIDEVINE,
+      'ContentProtectionData',
+      Buffer.from(`<cenc:pssh xmlns:cenc="urn:mpeg:cenc:2013">${RAW_KID_BOX}</cenc:pssh>`.repeat(2)).toString('base64'),
+      /^pssh-one-box: ContentProtectionData has 2 cenc:pssh elements, expected one/,
+    ],
+    [
       'boxes of two systems in PSSH',
       WIDEVINE,
       'PSSH',

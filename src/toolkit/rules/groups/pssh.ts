@@ -40,6 +40,11 @@ export const PSSH_RULES: readonly Rule[] = [
           const names = boxes.value.map(({ systemId }) => drmSystemName(systemId)).join(', ')
           yield { what: `${where} has ${boxes.value.length} boxes (${names}), expected one`, at: element }
         }
+        const inFragments = psshPayloads(system).filter(({ where }) => where.endsWith('ContentProtectionData'))
+        for (const [element, { length }] of Map.groupBy(inFragments, (payload) => payload.element)) {
+          if (length > 1)
+            yield { what: `ContentProtectionData has ${length} cenc:pssh elements, expected one`, at: element }
+        }
       }
     },
   },
