@@ -85,3 +85,11 @@ describe('a client whose secret cannot be printed is not stored', () => {
     assert.equal(codes, '0')
   })
 })
+
+test('standard input is read to its end from a pipe that its writer made non-blocking and fills slowly', () => {
+  const halves = `process.stdout.write('5b0e3a7c91d44c52'); setTimeout(() => process.stdout.write('8f6a0c1d2e3f4a51'), 800)`
+  const { stdout, stderr, codes } = shell(`'${process.execPath}' -e "${halves}" | keyspring inspect -`)
+  assert.match(stdout, /KID: 5b0e3a7c-91d4-4c52-8f6a-0c1d2e3f4a51/)
+  assert.equal(stderr, '')
+  assert.equal(codes, '0 0')
+})

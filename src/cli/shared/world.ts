@@ -1,4 +1,14 @@
-import { closeSync, fchmodSync, fstatSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createColors } from 'picocolors'
 import { KeyProviderError } from '../../core/errors.ts'
 import { printable } from '../../toolkit/inspect/text.ts'
@@ -112,9 +122,26 @@ export function processWorld(): World {
     env: process.env,
     stdout: new OutputWriter('standard output', process.stdout, isNull(process.stdout.fd)),
     stderr: new OutputWriter('standard error', process.stderr),
-    readStdin: () => readFileSync(0),
+    readStdin: () => readToEnd(0),
     signals: process,
     exitCode: EXIT.done,
+  }
+}
+
+/** The bytes of a pipe or a file up to its end. The other end of a pipe can make it non-blocking, as Node.js does. */
+function readToEnd(fd: number): Buffer {
+  const chunks: Buffer[] = []
+  const buffer = Buffer.allocUnsafe(65_536)
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  for (;;) {
+    try {
+      const length = readSync(fd, buffer)
+      if (length === 0) return Buffer.concat(chunks)
+      chunks.push(Buffer.from(buffer.subarray(0, length)))
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+      Atomics.wait(never, 0, 0, 10)
+    }
   }
 }
 
