@@ -140,12 +140,19 @@ const TEXTS: readonly TextKind[] = [
     }),
   },
   { fits: (text) => /^\s*\{/.test(text), explain: explainObject },
+  { fits: (text) => /^\s*\[\s*\{/.test(text), explain: explainKeyList },
   { fits: (text) => kidIn(text) !== undefined, explain: explainKid },
 ]
 
 function explainObject(text: string, context: Context): Omit<Inspection, 'encodings'> | undefined {
   const value = jsonObject(text)
   return value && explainJson(value, context)
+}
+
+/** The keys of a ClearKey licence without the object around them. */
+function explainKeyList(text: string, context: Context): Omit<Inspection, 'encodings'> | undefined {
+  const explained = explainObject(`{"keys":${text}}`, context)
+  return explained?.kind === 'ClearKey licence' ? explained : undefined
 }
 
 /** A kid in any form. 16 bytes without hyphens could be a key, unless they look like a UUID. */

@@ -15,6 +15,7 @@ export function explainJson(
 ): { readonly kind: JsonKind; readonly nodes: readonly InspectNode[] } {
   if (Array.isArray(value.keys) && value.keys.some(isJwk))
     return { kind: 'ClearKey licence', nodes: explainLicence(value.keys, value, context) }
+  if ('k' in value && 'kid' in value) return { kind: 'ClearKey licence', nodes: explainLicence([value], {}, context) }
   if (Array.isArray(value.kids)) return { kind: 'ClearKey licence request', nodes: explainRequest(value.kids, value) }
   if (Array.isArray(value.sinf))
     return { kind: 'FairPlay initialization data', nodes: explainSinf(value.sinf, context) }

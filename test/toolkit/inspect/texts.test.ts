@@ -135,3 +135,13 @@ test('a misspelt WRMHEADER is named', () => {
     )
   }
 })
+
+test('the keys of a ClearKey licence are explained without the object around them, and hidden', () => {
+  const key = '{"kty":"oct","kid":"Ww46fJHUTFKPagwdLj9KUQ","k":"AAECAwQFBgcICQoLDA0ODw"}'
+  for (const text of [key, `[${key}]`, ` [ ${key}, ${key} ]`]) {
+    const inspection = sound(text, 'ClearKey licence')
+    assert.equal(values(inspection, 'kid')[0], '5b0e3a7c-91d4-4c52-8f6a-0c1d2e3f4a51')
+    assert.equal(values(inspection, 'k')[0], 'hidden, 16 bytes')
+  }
+  assert.equal(inspect('[{"name":"x"}]').kind, 'unknown')
+})
