@@ -63,7 +63,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** What to do about an error, beyond what its message says. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
   ERR_CONFIG_INVALID: 'docs/config.md describes every setting; `keyspring config init` writes a first file',
-  ERR_IMPORT_INVALID: 'keys for which the file names no content need --content-id ID',
+  ERR_IMPORT_INVALID: '--format names the format; keys for which the file names no content need --content-id ID',
   ERR_ROOT_KEY_MISSING: 'restore root.key from its backup: without it no key in the store can be opened',
   ERR_ROOT_KEY_FOREIGN: 'restore the root.key that belongs to this store',
   ERR_OVERRIDE_EXISTS: 'add --force --reason TEXT to do it anyway: players that have the old key will fail',

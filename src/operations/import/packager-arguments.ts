@@ -20,8 +20,9 @@ export const shakaImport: ImportFormat = {
       // Other names are not quoted: they can be a key in the wrong place.
       if ([...fields.keys()].some((name) => !['label', 'key_id', 'key', 'iv'].includes(name)))
         draft.problem(place, 'expected only label, key_id, key and iv')
+      const iv = fields.get('iv')
       draft.add(
-        { contentId, kid: fields.get('key_id'), key: fields.get('key'), iv: fields.get('iv') },
+        { contentId, kid: fields.get('key_id'), key: fields.get('key'), iv: isPackagerIv(iv) ? undefined : iv },
         (field) => `${place}/${{ contentId: 'label', kid: 'key_id', key: 'key', iv: 'iv', class: 'label' }[field]}`,
       )
     }
@@ -61,6 +62,11 @@ export const bento4Import: ImportFormat = {
       )
     }
   },
+}
+
+/** Whether an IV has the 8 bytes of cenc, which each sample counts up. Keyspring derives the IV of such a key. */
+function isPackagerIv(iv: string | undefined): boolean {
+  return iv !== undefined && /^(?:0x)?[0-9a-f]{16}$/i.test(iv)
 }
 
 /** The words of a command line or a flag file. Removes quotes, line continuations, and lines that start with `#`. */

@@ -99,6 +99,11 @@ test('imports keys once, lists them, shows their check values, and deletes them 
   assert.deepEqual([again.dryRun, again.same], [true, 1])
   assert.deepEqual(readdirSync(data, { recursive: true }).sort(), before)
 
+  const licence = join(directory, 'licence.json')
+  const [k, kidBytes] = [key, Buffer.from(kid.replaceAll('-', ''), 'hex')].map((bytes) => bytes.toString('base64url'))
+  writeFileSync(licence, JSON.stringify({ keys: [{ kty: 'oct', kid: kidBytes, k }] }))
+  assert.equal((await json(data, ['keys', 'import', licence, '--content-id', 'film'])).same, 1)
+
   const other = `[{"contentId":"film","kid":"${kid}","key":"${newKey().toString('base64')}"}]`
   const refused = await operate(data, ['keys', 'import', '-', '--format', 'json'], other)
   assert.equal(refused.code, 4)

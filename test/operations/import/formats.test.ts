@@ -88,6 +88,12 @@ describe('the key arguments of Shaka Packager', () => {
     })
   }
 
+  test('with an IV of 8 bytes bring their key without it', async () => {
+    const text = `--keys label=:key_id=${HEX_KID}:key=${KEY}:iv=0011223344556677`
+    assert.deepEqual((await imported('shaka-packager', text)).keys, [`${KID} ${KEY} -`])
+    assert.match(await problemOf('shaka-packager', text.slice(0, -2)), /--keys\[0\]\/iv: expected 16 bytes/)
+  })
+
   test('without keys, with a short key or an unknown field are rejected', async () => {
     assert.match(
       await problemOf('shaka-packager', 'packager in=v.mp4'),

@@ -57,11 +57,13 @@ const FORMAT_OF: Readonly<Record<string, string>> = { '.csv': 'csv', '.json': 'j
 
 async function importFile(file: string, options: ImportOptions, world: World): Promise<void> {
   const { contentId, class: contentKeyClass, ignoreSignature, dryRun, force = false, reason } = options
-  const format = options.format ?? FORMAT_OF[extname(file).toLowerCase()]
-  if (format === undefined)
+  const named = options.format ?? FORMAT_OF[extname(file).toLowerCase()]
+  if (named === undefined)
     throw wrongUsage('--format: expected a format, because the file name does not end in a known one')
   const own = options.importKey === undefined ? undefined : readImportKey(options.importKey)
   const bytes = readInput(world, file)
+  // A ClearKey licence has the same end of its name. No key of the other format has this member.
+  const format = options.format === undefined && named === 'json' && bytes.includes('"kty"') ? 'jwk' : named
   const progress = new ProgressLine(world)
   const opening = { ...options, create: dryRun !== true, emptyIfMissing: dryRun === true }
   try {
