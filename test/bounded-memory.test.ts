@@ -42,7 +42,7 @@ const BOUNDED: Readonly<Record<string, string>> = {
   'operations/events/emit.ts windows': 'MAX_KINDS',
   'operations/events/emit.ts suppressed': 'kinds that have a window',
   'operations/import/draft.ts #placeOfKey': 'MAX_IMPORTED_KEYS; one import',
-  'operations/resolve/cpix.ts periods': 'one document',
+  'operations/resolve/encryption.ts periods': 'one document',
   'operations/rotation/missed.ts contents': 'maxContents',
   'protocols/playback/callback-access.ts asking': 'requests under way',
   'server/assemble/auth-methods.ts #made': 'the configured methods',

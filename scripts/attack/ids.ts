@@ -1,4 +1,4 @@
-import { escapeAttribute } from '../../src/formats/xml/escape.ts'
+import { escapeAttribute } from '../../src/formats/xml/markup.ts'
 import type { Attack, Group, Outcome } from './case.ts'
 import { SOUND, withContentId } from './documents.ts'
 

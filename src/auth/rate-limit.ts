@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-export interface RateLimitOptions {
+interface RateLimitOptions {
   /** Tokens that come back per second. */
   readonly perSecond: number
   /** Tokens of a full bucket: the requests that may come at once, such as at a rotation boundary. */

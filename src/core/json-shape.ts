@@ -1,5 +1,5 @@
 /** How deep and how large a JSON text may be. */
-export interface JsonLimits {
+interface JsonLimits {
   /** Nested arrays and objects. */
   readonly depth: number
   /** Values, counted by commas and colons. */

@@ -21,25 +21,24 @@ export {
   openDocumentEncryption,
   type WrappedKeys,
 } from '../formats/cpix/encryption.ts'
-export { CpixError } from '../formats/cpix/error.ts'
 export {
   CPIX_NAMESPACE,
+  CpixError,
   PSKC_NAMESPACE,
   SPEKE_NAMESPACE,
   XMLDSIG_NAMESPACE,
   XMLENC_NAMESPACE,
-} from '../formats/cpix/names.ts'
+} from '../formats/cpix/fields.ts'
 export type { XmlAttribute, XmlDocument, XmlElement } from '../formats/xml/document.ts'
+export { XML_LIMITS, type XmlLimits } from '../formats/xml/document.ts'
 export { XmlError, type XmlPosition } from '../formats/xml/error.ts'
-export { XML_LIMITS, type XmlLimits } from '../formats/xml/limits.ts'
 export { attributeOf, childOf, childrenOf, pathOf, positionOf, readXml, textOf } from '../formats/xml/reader.ts'
-export type { EncryptorName } from '../protocols/speke/tables/encryptors.ts'
+export type { EncryptorName } from '../protocols/speke/tables/presets.ts'
 export { type CpixDiff, type Difference, diffCpix } from '../toolkit/inspect/diff.ts'
 export { type Inspection, inspect, type Kind } from '../toolkit/inspect/inspect.ts'
-export type { InspectFinding, InspectNode, InspectPlace } from '../toolkit/inspect/node.ts'
-export type { InspectOptions } from '../toolkit/inspect/options.ts'
+export type { InspectFinding, InspectNode, InspectOptions, InspectPlace } from '../toolkit/inspect/node.ts'
+export type { Encoding } from '../toolkit/inspect/payload.ts'
 export { type Colours, renderDiff, renderInspection } from '../toolkit/inspect/render.ts'
-export type { Encoding } from '../toolkit/inspect/unwrap.ts'
 export type { Severity } from '../toolkit/rules/rule.ts'
 export { type CpixContentKey, readCpixKeys } from './content-keys.ts'
 export { type LintDocuments, type LintFinding, type LintOptions, lintCpix } from './lint.ts'

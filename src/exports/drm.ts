@@ -16,23 +16,26 @@ export {
   type PlayReadyRecord,
   WRMHEADER_RECORD,
 } from '../formats/drm/payloads/playready-object.ts'
-export type { ProtobufField } from '../formats/drm/payloads/protobuf.ts'
 export { decodePssh, decodePsshBoxes, encodePssh, type PsshBox } from '../formats/drm/payloads/pssh.ts'
-export { readWrmHeader, type WrmHeader, type WrmHeaderKey } from '../formats/drm/payloads/read-wrm-header.ts'
+export type { ProtobufField } from '../formats/drm/payloads/widevine-pssh-data.ts'
 export {
   decodeWidevinePsshData,
   encodeWidevinePsshData,
   fourCc,
   type WidevinePsshData,
 } from '../formats/drm/payloads/widevine-pssh-data.ts'
-export { playReadyChecksum } from '../formats/drm/payloads/wrm-header.ts'
+export {
+  playReadyChecksum,
+  readWrmHeader,
+  type WrmHeader,
+  type WrmHeaderKey,
+} from '../formats/drm/payloads/wrm-header.ts'
 export { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
 export { type Inspection, inspect, inspectSource, type Kind } from '../toolkit/inspect/inspect.ts'
 export type { ByteSource } from '../toolkit/inspect/mp4/mp4.ts'
-export type { InspectFinding, InspectNode, InspectPlace } from '../toolkit/inspect/node.ts'
-export type { InspectOptions } from '../toolkit/inspect/options.ts'
+export type { InspectFinding, InspectNode, InspectOptions, InspectPlace } from '../toolkit/inspect/node.ts'
+export type { Encoding } from '../toolkit/inspect/payload.ts'
 export { type Colours, renderInspection } from '../toolkit/inspect/render.ts'
-export type { Encoding } from '../toolkit/inspect/unwrap.ts'
 export {
   type KeySignaling,
   type KeyToSignal,

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { EncryptorName } from '../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../protocols/speke/tables/presets.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../protocols/speke/tables/versions.ts'
 import { type Finding, judge } from '../toolkit/rules/judge.ts'
 import type { Severity } from '../toolkit/rules/rule.ts'

@@ -10,7 +10,7 @@ import { packageCmaf, streamsOf } from '../../src/demo/cmaf.ts'
 import type { TrackKey } from '../../src/demo/speke.ts'
 import { ffmpeg, PACKAGER, packager } from '../../src/demo/tools.ts'
 import { decodePlayReadyObject } from '../../src/formats/drm/payloads/playready-object.ts'
-import { readWrmHeader } from '../../src/formats/drm/payloads/read-wrm-header.ts'
+import { readWrmHeader } from '../../src/formats/drm/payloads/wrm-header.ts'
 import { openStudio, SIGNER, type Studio } from './studio.ts'
 
 let studio: Studio

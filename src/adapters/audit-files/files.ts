@@ -7,7 +7,7 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { AuditSink, AuditTail } from '../../operations/audit/sink.ts'
 import { DAY_FILE, dayFilesOf, readEnd } from './reader.ts'
 
-export interface AuditFilesOptions {
+interface AuditFilesOptions {
   readonly directory: string
   readonly node: string
   /** How long to wait, in milliseconds, for another process with the same node name. */
@@ -115,7 +115,7 @@ function takenByOther(directory: string, node: string): KeyProviderError {
 }
 
 /** A lock held by this process. */
-export interface FileLock {
+interface FileLock {
   release(): void
 }
 
@@ -126,7 +126,7 @@ const BUSY = 5
  * lock. The operating system releases the lock when the process ends. Node.js offers no file locks of its own, so the
  * lock is SQLite's.
  */
-export function tryLock(file: string): FileLock | undefined {
+function tryLock(file: string): FileLock | undefined {
   makeOnce(file)
   const db = new DatabaseSync(file, { timeout: 0 })
   try {

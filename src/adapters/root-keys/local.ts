@@ -6,7 +6,7 @@ import type { RootKey } from '../../keys/ports/root-key.ts'
 import { parseRootKeyFile, printRootKeyFile, type RootKeyGeneration, rootKeyId } from './file.ts'
 import { isSealedWithPassphrase, openWithPassphrase, sealWithPassphrase } from './passphrase.ts'
 import { readPrivately, replacePrivately, unusable, withLock, writeOnce } from './private-file.ts'
-import { rootKeyOf } from './wrap.ts'
+import { rootKeyOf } from './wrapping.ts'
 
 export interface LocalRootKeyOptions {
   readonly file: string

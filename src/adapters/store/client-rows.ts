@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { SCOPES } from '../../auth/clients/client.ts'
-import type { RegisteredClient } from '../../auth/clients/store.ts'
+import { type RegisteredClient, SCOPES } from '../../auth/clients/client.ts'
 import type { Credential } from '../../auth/credentials/credential.ts'
 import { AUTH_METHODS } from '../../auth/methods/methods.ts'
 import { sealGeneration } from '../../keys/crypto/seal.ts'

@@ -1,7 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import type { Credential, CredentialMethod, CredentialOf } from '../credentials/credential.ts'
-import type { Client } from './client.ts'
-import type { RegisteredClient } from './store.ts'
+import type { Client, RegisteredClient } from './client.ts'
 
 /** A credential and the client it stands for. */
 export interface Registration<M extends CredentialMethod = CredentialMethod> {
@@ -15,7 +14,7 @@ export interface ClientDirectory {
 }
 
 /** A directory whose clients can change while it serves. */
-export interface ReplaceableClientDirectory extends ClientDirectory {
+interface ReplaceableClientDirectory extends ClientDirectory {
   /** Puts `clients` in the place of all before, or throws ERR_CONFIG_INVALID with every problem and changes nothing. */
   replace(clients: readonly RegisteredClient[]): void
   readonly size: number

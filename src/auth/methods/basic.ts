@@ -11,8 +11,7 @@ import { AuthenticationError, RateLimitedError } from '../failure.ts'
 import { authorizationOf, type Presented } from '../presented.ts'
 import { RateLimit } from '../rate-limit.ts'
 import { checkedRealm } from './auth-params.ts'
-import { type AuthSettings, defineMethod, FILE, ID, optional } from './definition.ts'
-import { idOf, passwordOf, userAnd } from './issuing.ts'
+import { type AuthSettings, defineMethod, FILE, ID, idOf, optional, passwordOf, userAnd } from './definition.ts'
 import { fitsHash, hashOfNobody, hashPassword, isPasswordHash, PasswordChecks } from './password-checks.ts'
 
 interface BasicOptions {

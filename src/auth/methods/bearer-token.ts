@@ -99,7 +99,7 @@ function tokenId(token: string): string | undefined {
 }
 
 /** The stored hash of a token, which has 128 random bits or more: a plain hash is enough. */
-export function hashToken(token: string): Uint8Array {
+function hashToken(token: string): Uint8Array {
   return createHash('sha256').update(token).digest()
 }
 

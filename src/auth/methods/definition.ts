@@ -1,11 +1,12 @@
 import type { KeyObject } from 'node:crypto'
-import type { Secret } from '../../core/secret.ts'
+import { KeyProviderError } from '../../core/errors.ts'
+import { Secret } from '../../core/secret.ts'
 import type { RandomBytes } from '../../keys/crypto/seal.ts'
 import type { Tenant } from '../../keys/ports/content-ref.ts'
 import type { AuthMethod } from '../authenticate.ts'
+import type { RegisteredClient } from '../clients/client.ts'
 import type { CredentialSecrets, SealedMethod } from '../clients/credential-secrets.ts'
 import type { ClientDirectory } from '../clients/directory.ts'
-import type { RegisteredClient } from '../clients/store.ts'
 import type { Credential, CredentialMethod } from '../credentials/credential.ts'
 
 /** What the methods verify credentials with. */
@@ -173,4 +174,28 @@ export async function sealed<M extends SealedMethod>(
   const blob = await secrets.seal(tenant, { method, id }, clear)
   clear.fill(0)
   return { method, id, sealed: blob }
+}
+
+/** The ID of a new credential. `what` describes it to an operator who gave none. */
+export function idOf({ id }: IssueCredentialOptions, what: string): string {
+  if (id === undefined) throw missing(`--id: ${what}`)
+  // A colon ends the user name of Basic, and quotes end that of Digest.
+  if (!/^[^\s"\\\p{Cc}]{1,2048}$/u.test(id)) throw missing(`--id: ${what}, without spaces, quotes and backslashes`)
+  return id
+}
+
+/** The given password, or a new one: 192 random bits, in characters that every configuration page accepts. */
+export function passwordOf({ password, randomBytes }: IssueCredentialOptions): Secret<string> {
+  return password ?? new Secret(Buffer.from(randomBytes(24)).toString('base64url'))
+}
+
+export function userAnd(user: string, password: Secret<string>): IssuedCredential['shown'] {
+  return [
+    ['user', user],
+    ['password', password],
+  ]
+}
+
+export function missing(what: string): KeyProviderError {
+  return new KeyProviderError('ERR_CONFIG_INVALID', `expected ${what}`)
 }

@@ -7,7 +7,7 @@ import { checkValidity, type DigestCredential, sameBytes } from '../credentials/
 import { AuthenticationError } from '../failure.ts'
 import { authorizationOf, type Presented } from '../presented.ts'
 import { checkedRealm, readAuthParams } from './auth-params.ts'
-import { type AuthSettings, defineMethod, FILE, ID, sealed } from './definition.ts'
+import { type AuthSettings, defineMethod, FILE, ID, idOf, passwordOf, sealed, userAnd } from './definition.ts'
 import { DigestNonces } from './digest-nonces.ts'
 import {
   type DigestAlgorithm,
@@ -17,7 +17,6 @@ import {
   digestSecret,
   encodeDigestSecret,
 } from './digest-secret.ts'
-import { idOf, passwordOf, userAnd } from './issuing.ts'
 
 interface DigestOptions {
   readonly clients: ClientDirectory

@@ -5,8 +5,7 @@ import type { ClientDirectory } from '../clients/directory.ts'
 import { checkValidity, sameBytes } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
 import { headerOf, isRepeated, type Presented } from '../presented.ts'
-import { type AuthSettings, defineMethod, type SettingsReader } from './definition.ts'
-import { idOf, missing } from './issuing.ts'
+import { type AuthSettings, defineMethod, idOf, missing, type SettingsReader } from './definition.ts'
 
 interface GatewayOptions {
   readonly clients: ClientDirectory

@@ -6,8 +6,7 @@ import { checkValidity } from '../credentials/credential.ts'
 import { AuthenticationError, RateLimitedError } from '../failure.ts'
 import { authorizationOf, type Presented } from '../presented.ts'
 import { RateLimit } from '../rate-limit.ts'
-import { type AuthSettings, defineMethod, LINE, type SettingsReader } from './definition.ts'
-import { idOf, missing } from './issuing.ts'
+import { type AuthSettings, defineMethod, idOf, LINE, missing, type SettingsReader } from './definition.ts'
 
 /** The algorithms that are accepted by default: those with public keys. @see RFC 8725, 3.1 */
 export const JWT_ALGORITHMS = ['RS256', 'PS256', 'ES256', 'ES384', 'EdDSA', 'Ed25519'] as const

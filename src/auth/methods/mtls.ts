@@ -2,13 +2,21 @@ import { createHash } from 'node:crypto'
 import { BoundedCache } from '../../core/bounded-cache.ts'
 import type { AuthMethod } from '../authenticate.ts'
 import { certificatesInPem, normalizeFingerprint, readClientCert } from '../certificate.ts'
+import type { RegisteredClient } from '../clients/client.ts'
 import type { ClientDirectory, Registration } from '../clients/directory.ts'
-import type { RegisteredClient } from '../clients/store.ts'
 import { checkValidity } from '../credentials/credential.ts'
 import { AuthenticationError } from '../failure.ts'
 import { type ClientCertificate, isRepeated, type Presented } from '../presented.ts'
-import { type AuthSettings, defineMethod, LINE, optional, type SettingsReader, SHA256 } from './definition.ts'
-import { idOf, missing } from './issuing.ts'
+import {
+  type AuthSettings,
+  defineMethod,
+  idOf,
+  LINE,
+  missing,
+  optional,
+  type SettingsReader,
+  SHA256,
+} from './definition.ts'
 
 interface MtlsOptions {
   readonly clients: ClientDirectory

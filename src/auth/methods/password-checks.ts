@@ -43,7 +43,7 @@ export async function fitsHash(password: string, passwordHash: string): Promise<
   return sameBytes(await runScrypt(password, salt, cost), hash)
 }
 
-export interface PasswordChecksOptions {
+interface PasswordChecksOptions {
   /** Hashes at the same time: each takes about 0.1 s of a core, and a thread that others need too. */
   readonly atOnce: number
   /** Hashes that wait, of all lanes together: all encryptors come at once after a restart. */

@@ -16,12 +16,12 @@ import {
   defineMethod,
   FILE,
   ID,
+  idOf,
   optional,
   type ReadCredentialOptions,
   sealed,
   type WrittenCredential,
 } from './definition.ts'
-import { idOf } from './issuing.ts'
 
 /** The key of a signer of the Widevine key API: to sign requests, or to verify signatures. */
 export type WidevineSigner =

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { removeLocalGenerations, rotateLocalRootKey } from '../../adapters/root-keys/local.ts'
-import { resealClients } from '../../auth/clients/reseal.ts'
-import type { ClientStore } from '../../auth/clients/store.ts'
+import type { ClientStore } from '../../auth/clients/client.ts'
+import { resealClients } from '../../auth/clients/credential-secrets.ts'
 import { KeyProviderError } from '../../core/errors.ts'
 import { DataKeyRing } from '../../keys/crypto/data-keys.ts'
 import {

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { wrongUsage } from '../../core/errors.ts'
-import { ENCRYPTORS, type EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
+import { ENCRYPTORS, type EncryptorName } from '../../protocols/speke/tables/presets.ts'
 import { SPEKE_2_0, SPEKE_VERSIONS } from '../../protocols/speke/tables/versions.ts'
 import { judge } from '../../toolkit/rules/judge.ts'
 import { isPlainCpix, readSide, type Side, withSignatures } from '../../toolkit/rules/side.ts'

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RegisteredClient } from '../../auth/clients/store.ts'
+import type { RegisteredClient } from '../../auth/clients/client.ts'
 import { proveOpens } from '../../keys/maintenance/drill.ts'
 import { keyringStatus } from '../../keys/maintenance/rotate-data-keys.ts'
 import type { Store } from '../../server/assemble/open-store.ts'

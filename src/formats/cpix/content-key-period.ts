@@ -1,7 +1,16 @@
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
-import { attributeError, elementError } from './error.ts'
-import { attribute, COUNT, collapse, DATE_TIME, DURATION_SECONDS, type FieldType, requiredAttribute } from './fields.ts'
+import {
+  attribute,
+  attributeError,
+  COUNT,
+  collapse,
+  DATE_TIME,
+  DURATION_SECONDS,
+  elementError,
+  type FieldType,
+  requiredAttribute,
+} from './fields.ts'
 
 /** A key period. Answers repeat its times as they came. @see CPIX 2.4, ContentKeyPeriod */
 export interface ContentKeyPeriod {

@@ -1,8 +1,7 @@
 import { type Kid, toKid } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
-import { collapse } from './fields.ts'
-import { CPIX_NAMESPACE } from './names.ts'
+import { CPIX_NAMESPACE, collapse } from './fields.ts'
 
 /** A usage rule as written. The encryption contract decides whether it is valid. @see CPIX 2.3, ContentKeyUsageRule */
 export interface ContentKeyUsageRule {

@@ -2,9 +2,15 @@ import { detached } from '../../core/detached.ts'
 import type { Kid } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf, childOf } from '../xml/reader.ts'
-import { attributeError, elementError } from './error.ts'
-import { attribute, KID, requiredAttribute, SIXTEEN_BYTES } from './fields.ts'
-import { CPIX_NAMESPACE } from './names.ts'
+import {
+  attribute,
+  attributeError,
+  CPIX_NAMESPACE,
+  elementError,
+  KID,
+  requiredAttribute,
+  SIXTEEN_BYTES,
+} from './fields.ts'
 
 /** A content key of a request. @see CPIX 2.3, ContentKey */
 export interface ContentKey {

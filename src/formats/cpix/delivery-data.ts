@@ -2,8 +2,7 @@ import { createHash, type KeyObject, X509Certificate } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
 import { childrenOf, descendantOf, pathOf, textOf } from '../xml/reader.ts'
-import { elementError } from './error.ts'
-import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
+import { CPIX_NAMESPACE, elementError, XMLDSIG_NAMESPACE } from './fields.ts'
 
 /** A recipient, for whom an answer is encrypted. @see CPIX 2.3, DeliveryData */
 export interface Recipient {

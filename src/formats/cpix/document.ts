@@ -1,7 +1,6 @@
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
-import { CpixError, elementError } from './error.ts'
-import { CPIX_NAMESPACE, XMLDSIG_NAMESPACE } from './names.ts'
+import { CPIX_NAMESPACE, CpixError, elementError, XMLDSIG_NAMESPACE } from './fields.ts'
 
 /** The lists of a CPIX document, each at most once, whatever their order. */
 const LISTS = [

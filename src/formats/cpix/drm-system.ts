@@ -1,9 +1,16 @@
 import type { Kid, SystemId } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
 import { attributeOf } from '../xml/reader.ts'
-import { attributeError, elementError } from './error.ts'
-import { attribute, KID, requiredAttribute, SYSTEM_ID } from './fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from './names.ts'
+import {
+  attribute,
+  attributeError,
+  CPIX_NAMESPACE,
+  elementError,
+  KID,
+  requiredAttribute,
+  SPEKE_NAMESPACE,
+  SYSTEM_ID,
+} from './fields.ts'
 
 /** The children with one value each, by namespace and local name. */
 const SLOTS = {

@@ -1,7 +1,7 @@
+import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, type SystemId, toKid, toSystemId } from '../cenc.ts'
 import type { XmlElement } from '../xml/document.ts'
-import { attributeOf } from '../xml/reader.ts'
-import { attributeError, elementError } from './error.ts'
+import { attributeOf, pathOf } from '../xml/reader.ts'
 
 /** Reads the text of a field. `read` returns undefined for text that does not fit. */
 export interface FieldType<T> {
@@ -105,3 +105,38 @@ export function requiredAttribute<T>(element: XmlElement, name: string, type: Fi
   if (value === undefined) throw elementError(element, `attribute ${name} is missing`)
   return value
 }
+
+/** The document is not valid CPIX. `path` names the element or attribute. */
+export class CpixError extends KeyProviderError {
+  override readonly name = 'CpixError'
+  readonly path: string
+
+  /** `problem` never quotes a value: it could be a key. */
+  constructor(path: string, problem: string) {
+    super('ERR_CPIX_INVALID', `Malformed CPIX document: ${path}: ${problem}`)
+    this.path = path
+  }
+}
+
+/** The error for an element. */
+export function elementError(element: XmlElement, problem: string): CpixError {
+  return new CpixError(pathOf(element), problem)
+}
+
+/** The error for an attribute of an element. */
+export function attributeError(element: XmlElement, name: string, problem: string): CpixError {
+  return new CpixError(`${pathOf(element)}/@${name}`, problem)
+}
+
+/** Namespaces of a CPIX document. There is one for every CPIX version. @see CPIX 2.3, Namespaces */
+export const CPIX_NAMESPACE = 'urn:dashif:org:cpix'
+export const PSKC_NAMESPACE = 'urn:ietf:params:xml:ns:keyprov:pskc'
+export const XMLENC_NAMESPACE = 'http://www.w3.org/2001/04/xmlenc#'
+export const XMLDSIG_NAMESPACE = 'http://www.w3.org/2000/09/xmldsig#'
+/** The extension elements of SPEKE 1.0. */
+export const SPEKE_NAMESPACE = 'urn:aws:amazon:com:speke'
+
+/** Algorithm identifiers of content key encryption. @see CPIX 2.3, Key Management */
+export const RSA_OAEP_MGF1P = 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p'
+export const AES256_CBC = 'http://www.w3.org/2001/04/xmlenc#aes256-cbc'
+export const HMAC_SHA512 = 'http://www.w3.org/2001/04/xmldsig-more#hmac-sha512'

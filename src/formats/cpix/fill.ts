@@ -1,10 +1,10 @@
 import { concat, type Filling, holeOf, type Part, type Template } from '../../core/template.ts'
 import type { XmlElement } from '../xml/document.ts'
-import { escapeAttribute } from '../xml/escape.ts'
+import { escapeAttribute } from '../xml/markup.ts'
 import { prefixInScope } from '../xml/reader.ts'
 import type { Recipient } from './delivery-data.ts'
 import { ENCRYPTED_KEY_BYTES, type EncryptedValue, VALUE_MAC_BYTES, type WrappedKeys } from './encryption.ts'
-import { AES256_CBC, HMAC_SHA512, PSKC_NAMESPACE, RSA_OAEP_MGF1P, XMLENC_NAMESPACE } from './names.ts'
+import { AES256_CBC, HMAC_SHA512, PSKC_NAMESPACE, RSA_OAEP_MGF1P, XMLENC_NAMESPACE } from './fields.ts'
 
 /**
  * The elements that a key provider adds. Each takes the element it goes into, for the prefixes in scope there: a namespace

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import type { XmlDocument, XmlElement } from '../xml/document.ts'
 import { attributeOf, childOf, childrenOf, descendantOf, pathOf, textOf } from '../xml/reader.ts'
 import type { Cpix } from './document.ts'
-import { XMLDSIG_NAMESPACE } from './names.ts'
+import { XMLDSIG_NAMESPACE } from './fields.ts'
 
 /** The result of verifying one XML signature of a CPIX document. */
 export interface CheckedSignature {

@@ -1,8 +1,8 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import { escapeText } from '../xml/escape.ts'
+import { escapeText } from '../xml/markup.ts'
 import type { SignalingSettings } from './settings.ts'
 import { readSkd } from './systems/fairplay.ts'
-import { xmlFragmentProblem } from './template/xml-fragment.ts'
+import { xmlFragmentProblem } from './template/text.ts'
 
 /** What no answer could be made with, each named by its member. Nothing wrong: an empty list. */
 export function problemsOfSettings({ widevine, playready, fairplay }: SignalingSettings): readonly string[] {

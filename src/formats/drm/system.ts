@@ -85,7 +85,7 @@ export interface DrmSystemFacts {
 }
 
 /** Makes the signalling of a key. `system` is the row of the table, so that one function can serve several rows. */
-export type Signal = (input: SignalInput, system: DrmSystemFacts) => Signaling
+type Signal = (input: SignalInput, system: DrmSystemFacts) => Signaling
 
 /** A DRM system that Keyspring signals. To add one, write one file with its `Signal` and one row in `facts.ts`. */
 export interface DrmSystem extends DrmSystemFacts {

@@ -1,9 +1,7 @@
-import type { Filling, Hole, Part, Template } from '../../core/template.ts'
-import { concat } from '../../core/template.ts'
-import { CR, isSpace, LF, SPACE, TAB } from './characters.ts'
+import { concat, type Filling, type Hole, type Part, type Template } from '../../core/template.ts'
+import { CR, isQName, isSpace, LF, SPACE, TAB } from './characters.ts'
 import type { XmlAttribute, XmlDocument, XmlElement } from './document.ts'
-import { escapeAttribute } from './escape.ts'
-import { isQName } from './names.ts'
+import { escapeAttribute } from './markup.ts'
 
 /** Puts `replacement` in place of the source from `start` to `end`; inserts it where the two are equal. */
 export interface Edit<F extends Filling> {

@@ -1,7 +1,6 @@
 import { AMP, BANG, GT, isSpace, LT, QUESTION, RIGHT_BRACKET, SLASH, skipSpace } from './characters.ts'
-import type { XmlElement } from './document.ts'
+import type { XmlElement, XmlLimits } from './document.ts'
 import { malformed, overLimit, shownName, type XmlError } from './error.ts'
-import type { XmlLimits } from './limits.ts'
 import { restore } from './namespaces.ts'
 import { badReference, referencedCharacter } from './references.ts'
 import { NO_CHILDREN, newParser, type OpenElement, type Parser, readStartTag } from './start-tag.ts'

@@ -1,7 +1,13 @@
 import { declarationEnd, decodeXml } from './decode.ts'
-import { XML_NAMESPACE, XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from './document.ts'
+import {
+  XML_LIMITS,
+  XML_NAMESPACE,
+  XMLNS_NAMESPACE,
+  type XmlDocument,
+  type XmlElement,
+  type XmlLimits,
+} from './document.ts'
 import { positionAt, type XmlPosition } from './error.ts'
-import { XML_LIMITS, type XmlLimits } from './limits.ts'
 import { parseRoot } from './parse.ts'
 import { normalizeLines, resolveText } from './references.ts'
 

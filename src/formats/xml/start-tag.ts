@@ -1,8 +1,22 @@
-import { AMP, APOS, CR, EQUALS, GT, LF, LT, QUOTE, SLASH, skipSpace, TAB } from './characters.ts'
-import { XMLNS_NAMESPACE, type XmlAttribute, type XmlElement } from './document.ts'
+import {
+  AMP,
+  APOS,
+  CR,
+  EQUALS,
+  GT,
+  LF,
+  LT,
+  type NameTable,
+  type QName,
+  QUOTE,
+  readName,
+  resolve,
+  SLASH,
+  skipSpace,
+  TAB,
+} from './characters.ts'
+import { XMLNS_NAMESPACE, type XmlAttribute, type XmlElement, type XmlLimits } from './document.ts'
 import { malformed, overLimit, shownName, type XmlError } from './error.ts'
-import type { XmlLimits } from './limits.ts'
-import { type NameTable, type QName, readName, resolve } from './names.ts'
 import { bind, bindingProblem, type Namespace, type NamespaceScope, newScope } from './namespaces.ts'
 import { normalizeValue } from './references.ts'
 

@@ -6,7 +6,7 @@ import { fromUrlSegment } from '../../protocols/speke/urls.ts'
 export { contentIdText, contentKeyClass, kid, time } from '../../operations/answers/fields.ts'
 
 /** A contentId as one segment of a path. */
-export const contentSegment = converted(
+const contentSegment = converted(
   'a contentId of 1 to 256 characters: A-Z a-z 0-9 _ - as they are, else ~ and its base64url form',
   toContentId,
   {

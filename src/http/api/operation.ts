@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { Scope } from '../../auth/clients/client.ts'
 import type { ErrorCode } from '../../core/errors.ts'
 import type { RetentionClass } from '../../keys/content/lifetime.ts'
-import type { ImportKey } from '../../operations/import/format.ts'
+import type { ImportKey } from '../../operations/import/draft.ts'
 import type { Sweeper } from '../../operations/lifetime/sweep.ts'
 import type { Management } from '../../operations/management.ts'
 import type { ApiCaller } from '../callers.ts'
@@ -43,7 +43,7 @@ export interface OperationRequest<P extends Params, Q extends Params, B extends 
 }
 
 /** One operation of the management API: its description and its function. */
-export interface OperationDefinition<P extends Params, Q extends Params, B extends Body, R extends z.ZodType> {
+interface OperationDefinition<P extends Params, Q extends Params, B extends Body, R extends z.ZodType> {
   readonly id: string
   readonly method: 'get' | 'post' | 'put' | 'delete'
   readonly path: `/api/${string}`

@@ -15,7 +15,7 @@ import { Connections } from './connections.ts'
 import { clientCertificateOptions, secureContextOf, type TlsMaterial } from './tls.ts'
 import { NOT_HTTP, refuseBytes } from './unreadable.ts'
 
-export interface ListenOptions {
+interface ListenOptions {
   readonly host: string
   /** 0: any free port. */
   readonly port: number
@@ -29,7 +29,7 @@ export interface ListenOptions {
   readonly onError?: (error: unknown) => void
 }
 
-export interface ListenLimits {
+interface ListenLimits {
   /** The largest body that any route reads, in bytes. */
   readonly bodyBytes: number
   readonly connections: number

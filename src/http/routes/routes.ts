@@ -7,7 +7,7 @@ import { type MetricsOptions, metrics } from './metrics.ts'
 import { clearKeyLicense, type PlayerRouteOptions, playerKey } from './player.ts'
 import { type WidevineRouteOptions, widevineContentKey } from './widevine.ts'
 
-export interface RouteOptions extends CopyProtectionOptions {
+interface RouteOptions extends CopyProtectionOptions {
   /** More paths under which `/copyProtection` and `/heartbeat` are served. */
   readonly basePaths: readonly string[]
   readonly isReady: () => Promise<boolean>

@@ -1,7 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
-import { writeEnvelope } from '../../protocols/widevine/envelope.ts'
+import { statusOf, type WidevineStatus, writeEnvelope } from '../../protocols/widevine/envelope.ts'
 import type { WidevineAnswerer } from '../../protocols/widevine/get-content-key.ts'
-import { statusOf, type WidevineStatus } from '../../protocols/widevine/status.ts'
 import type { Route, RouteReply } from '../route.ts'
 
 export interface WidevineRouteOptions {

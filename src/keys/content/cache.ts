@@ -5,7 +5,6 @@ import type { DataKeys } from '../crypto/data-keys.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
 import type { ContentStore, StoredContent } from '../ports/content-store.ts'
-import { ClockSteps } from './clock-steps.ts'
 import { keysLost, storeBehind } from './errors.ts'
 import type { KeptContent, RetentionOf } from './lifetime.ts'
 import { covers, isBehind, isLost, NOTHING_STORED, openSnapshot, type Snapshot } from './snapshot.ts'
@@ -19,7 +18,7 @@ export interface CachedContent extends KeptContent {
   readonly validUntil: number
 }
 
-export interface ContentCacheOptions {
+interface ContentCacheOptions {
   readonly store: Pick<ContentStore, 'findContent'>
   readonly dataKeys: Pick<DataKeys, 'find'>
   /** Milliseconds of a monotonic clock. */
@@ -182,4 +181,28 @@ function kidsToRead(before: Snapshot | undefined, wanted: readonly Kid[]): reado
 
 function isUnavailable(error: unknown): error is KeyProviderError {
   return error instanceof KeyProviderError && error.code === 'ERR_STORE_UNAVAILABLE'
+}
+
+/** A larger difference than clock synchronization corrects without setting the clock. */
+const STEP_MS = 60_000
+
+/** Detects that the clock was set, by comparing it with a monotonic clock. */
+export class ClockSteps {
+  readonly #time: () => number
+  readonly #now: () => number
+  #difference: number
+
+  /** `time` is in milliseconds since 1970; `now` is in milliseconds of a monotonic clock. */
+  constructor(time: () => number, now: () => number) {
+    this.#time = time
+    this.#now = now
+    this.#difference = time() - now()
+  }
+
+  /** Whether the clock was set since the last call. */
+  wasSet(): boolean {
+    const before = this.#difference
+    this.#difference = this.#time() - this.#now()
+    return Math.abs(this.#difference - before) > STEP_MS
+  }
 }

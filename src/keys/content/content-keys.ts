@@ -5,8 +5,7 @@ import type { KidLabel } from '../crypto/derive.ts'
 import type { DeriveContentSecret } from '../crypto/root-secret.ts'
 import type { RandomBytes } from '../crypto/seal.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
-import type { ContentStore, KidOverride } from '../ports/content-store.ts'
-import type { LifeStore } from '../ports/lifetime-store.ts'
+import type { ContentStore, KidOverride, LifeStore } from '../ports/content-store.ts'
 import { type CachedContent, ContentCache, contentCacheId } from './cache.ts'
 import {
   type ContentKeys,
@@ -22,8 +21,7 @@ import { type Creation, KeyCreator } from './create.ts'
 import { keysVanished, rejectDestroyed, rejectExpired } from './errors.ts'
 import { findAll, findKey, findKeyAndIv } from './find.ts'
 import { FOREVER, isMortal, type RetentionClass, type RetentionOf } from './lifetime.ts'
-import { Renewals } from './renewals.ts'
-import { Revival } from './revival.ts'
+import { Renewals, Revival } from './revival.ts'
 
 export interface ContentKeysOptions {
   readonly store: Pick<

@@ -11,7 +11,7 @@ import { findAll } from './find.ts'
 import { birthOf, type RetentionOf } from './lifetime.ts'
 import { covers, overrideContext, type Snapshot, sameBytes } from './snapshot.ts'
 
-export interface KeyCreatorOptions {
+interface KeyCreatorOptions {
   readonly store: Pick<ContentStore, 'putSecretIfAbsent' | 'putOverridesIfAbsent'>
   readonly dataKeys: Pick<DataKeys, 'current'>
   readonly cache: ContentCache

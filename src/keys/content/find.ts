@@ -1,9 +1,12 @@
+import { inGroups } from '../../core/in-groups.ts'
 import type { KeyAndIv } from '../../formats/cenc.ts'
+import type { DataKeys } from '../crypto/data-keys.ts'
 import { assertIvIsNotKey, type Derivation } from '../crypto/derive.ts'
 import { unseal } from '../crypto/seal.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
+import type { ContentStore } from '../ports/content-store.ts'
 import { type FoundKey, type FoundKeyAndIv, kidsOf, type WantedKey, wantedId } from './content-key.ts'
-import { covers, overrideContext, type SealedOverride, type Snapshot } from './snapshot.ts'
+import { covers, openSnapshot, overrideContext, type SealedOverride, type Snapshot } from './snapshot.ts'
 
 const KEY_SIZE = 16
 
@@ -75,4 +78,30 @@ function findOverride(snapshot: Snapshot, wanted: WantedKey): SealedOverride | u
 /** `key ‖ IV` or `key`. */
 function unsealOverride(ref: ContentRef, override: SealedOverride): Uint8Array {
   return unseal(override.dataKey, overrideContext(ref, override), override.sealed)
+}
+
+/** A stored key. An override can have no IV. */
+export interface CurrentKey {
+  readonly contentKey: Uint8Array
+  readonly explicitIv: Uint8Array | undefined
+}
+
+/**
+ * Reads keys from the store, in the order of `wanted`; undefined if nothing stored gives a key. Content keys in memory can be
+ * some seconds old, which is good enough for SPEKE answers. A document or an export must not hold a replaced key.
+ */
+export async function currentKeys(
+  { store, dataKeys }: { readonly store: Pick<ContentStore, 'findContent'>; readonly dataKeys: DataKeys },
+  ref: ContentRef,
+  wanted: readonly WantedKey[],
+): Promise<readonly (CurrentKey | undefined)[]> {
+  const kids = wanted.map(({ kid }) => kid)
+  const stored = await store.findContent(ref, kids)
+  if (stored === undefined) return wanted.map(() => undefined)
+  const { overrides, derivation } = await openSnapshot(dataKeys, ref, stored, kids, undefined)
+  return inGroups(wanted, (one) => {
+    const override = overrides.get(wantedId(one))
+    if (override !== undefined) return openOverride(ref, override, derivation)
+    return derivation?.keyAndIv(one.contentKeyClass, one.kid)
+  })
 }

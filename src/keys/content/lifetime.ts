@@ -38,7 +38,7 @@ export interface KeptContent {
  * answer. `over`: its grace period has passed, whether or not it is destroyed yet. `lapsed`: it was destroyed after its grace
  * period and may get a new secret. `destroyed`: permanently.
  */
-export type Phase = 'alive' | 'ending' | 'over' | 'lapsed' | 'destroyed'
+type Phase = 'alive' | 'ending' | 'over' | 'lapsed' | 'destroyed'
 
 /** From this time before the expiry, a request renews a content durably before the answer: a late write could come too late. */
 const ENDING_MS = 10_000

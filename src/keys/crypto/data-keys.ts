@@ -3,7 +3,6 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { Tenant } from '../ports/content-ref.ts'
 import type { DataKeyStore, StoredDataKey } from '../ports/data-key-store.ts'
 import type { RootKey } from '../ports/root-key.ts'
-import { type DataKeyCaching, DataKeyReopening, type OpenedDataKey } from './data-key-caching.ts'
 import type { DataKey, RandomBytes } from './seal.ts'
 
 /** The open data keys of every tenant. */
@@ -17,7 +16,7 @@ export interface DataKeys {
   find(tenant: Tenant, generation: number): Promise<KeyObject | undefined>
 }
 
-export interface DataKeysOptions {
+interface DataKeysOptions {
   readonly store: Pick<DataKeyStore, 'findDataKeys' | 'putDataKeyIfAbsent'>
   readonly rootKey: RootKey
   /** The name of the root key in messages: the path of its file, or the name of its KMS key. */
@@ -143,7 +142,7 @@ export async function createDataKey(
 }
 
 /** Opens a stored data key. Throws ERR_ROOT_KEY_FOREIGN if another root key wrapped it. */
-export async function openDataKey(rootKey: RootKey, rootKeyName: string, stored: StoredDataKey): Promise<DataKey> {
+async function openDataKey(rootKey: RootKey, rootKeyName: string, stored: StoredDataKey): Promise<DataKey> {
   const clear = await rootKey.unwrap(stored.wrapped, dataKeyContext(stored))
   if (clear === undefined) throw foreignDataKey(rootKeyName, stored)
   const key = createSecretKey(clear)
@@ -172,4 +171,99 @@ async function wrapNew(rootKey: RootKey, context: ReturnType<typeof dataKeyConte
 
 function ofGeneration(keys: readonly DataKey[], generation: number): KeyObject | undefined {
   return keys.find((key) => key.generation === generation)?.key
+}
+
+/** How long open data keys are used before the store and the root key are asked again. */
+interface DataKeyCaching {
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number
+  /** After this time in milliseconds, the store is asked for new generations. */
+  readonly recheckMs: number
+  /** After this time in milliseconds, the root key must open a data key again. */
+  readonly ttlMs: number
+  /** While the root key is unavailable, an open data key is used for this time in milliseconds. */
+  readonly maxStaleMs: number
+  /** Called each time a data key is used without confirmation by the root key. */
+  readonly onStale: (error: KeyProviderError, tenant: Tenant, ageMs: number) => void
+}
+
+/** An open data key, and when which wrapped form of it was opened. */
+interface OpenedDataKey extends DataKey {
+  readonly wrapping: string
+  readonly openedAt: number
+}
+
+/** A tenth more or less, so that the data keys of many tenants and nodes do not expire at the same time. */
+const JITTER = 0.1
+
+/** Opens stored data keys again when they are too old. */
+class DataKeyReopening {
+  readonly #caching: DataKeyCaching
+  readonly #open: (stored: StoredDataKey) => Promise<DataKey>
+
+  constructor(caching: DataKeyCaching | undefined, open: (stored: StoredDataKey) => Promise<DataKey>) {
+    this.#caching = caching ?? WHILE_THE_PROCESS_RUNS
+    this.#open = open
+  }
+
+  /** The data key of `before` if it is young enough; otherwise opens `stored`. */
+  async reopen(stored: StoredDataKey, before: readonly OpenedDataKey[]): Promise<OpenedDataKey> {
+    const { now, ttlMs, maxStaleMs, onStale } = this.#caching
+    const wrapping = Buffer.from(stored.wrapped).toString('latin1')
+    const known = before.find(({ generation }) => generation === stored.generation)
+    const age = known === undefined ? 0 : now() - known.openedAt
+    if (known?.wrapping === wrapping && age < ttlMs * (1 + JITTER * jitterOf(wrapping))) return known
+    try {
+      return { ...(await this.#open(stored)), wrapping, openedAt: now() }
+    } catch (error) {
+      const isUnavailable = error instanceof KeyProviderError && error.code === 'ERR_ROOT_KEY_UNAVAILABLE'
+      // A generation is always the same data key, whatever wraps it.
+      if (!isUnavailable || known === undefined || age >= maxStaleMs) throw error
+      onStale(error, stored.tenant, age)
+      return known
+    }
+  }
+}
+
+/** From -1 to 1, by the last byte of the wrapped form, which is as good as random. */
+function jitterOf(wrapping: string): number {
+  return wrapping.charCodeAt(wrapping.length - 1) / 127.5 - 1
+}
+
+const WHILE_THE_PROCESS_RUNS: DataKeyCaching = {
+  now: () => 0,
+  recheckMs: Infinity,
+  ttlMs: Infinity,
+  maxStaleMs: Infinity,
+  onStale: () => {},
+}
+
+export interface OpenKeysOptions extends Omit<DataKeysOptions, 'store' | 'rootKey'> {
+  readonly store: DataKeyStore
+  /** Opens the root key. May create it only if `create` is true: the store has no data keys yet. */
+  readonly openRootKey: (create: boolean) => Promise<{ readonly rootKey: RootKey; readonly created: boolean }>
+}
+
+/** A root key that opens the data keys of its store. */
+export interface OpenKeys {
+  readonly rootKey: RootKey
+  readonly dataKeys: DataKeys
+  /** Whether the root key was created now. Its owner must back it up. */
+  readonly created: boolean
+}
+
+/**
+ * Opens the keys of a store at start. Throws ERR_ROOT_KEY_MISSING if a store with data keys has no root key: it never creates
+ * another one. Throws ERR_ROOT_KEY_FOREIGN if the root key does not open a tenant's data keys.
+ */
+export async function openKeys({ openRootKey, ...options }: OpenKeysOptions): Promise<OpenKeys> {
+  const sample = await options.store.sampleDataKeys()
+  const { rootKey, created } = await openRootKey(sample.length === 0)
+  try {
+    for (const stored of sample) await openDataKey(rootKey, options.rootKeyName, stored)
+  } catch (error) {
+    await rootKey.close()
+    throw error
+  }
+  return { rootKey, created, dataKeys: new DataKeyRing({ ...options, rootKey }) }
 }

@@ -1,8 +1,7 @@
 import { type Schedule, WriteQueue } from '../../core/write-queue.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import type { ContentRef } from '../ports/content-ref.ts'
-import type { LedgerRecord, LedgerStore } from '../ports/ledger-store.ts'
-import { mergeLedgerRecords } from './merge.ts'
+import type { LedgerKey, LedgerRecord, LedgerStore } from '../ports/ledger-store.ts'
 
 /** What the ledger records of a request, without its time. It is cheapest to pass the same object for the same answer each time. */
 export type LedgerEntry = Omit<LedgerRecord, 'firstAt' | 'lastAt' | 'requests' | 'keepUntil'>
@@ -118,4 +117,43 @@ export class Ledger {
 
 function periodKey({ tenant, contentId, periodId }: LedgerEntry): string {
   return JSON.stringify([tenant, contentId, periodId])
+}
+
+/** Merges two records of the same key period. The later record describes the period; the keys are those of both. */
+export function mergeLedgerRecords(a: LedgerRecord, b: LedgerRecord): LedgerRecord {
+  const [earlier, later] = a.lastAt <= b.lastAt ? [a, b] : [b, a]
+  return {
+    ...later,
+    keys: mergeKeys(earlier.keys, later.keys),
+    firstAt: Math.min(a.firstAt, b.firstAt),
+    lastAt: later.lastAt,
+    requests: a.requests + b.requests,
+  }
+}
+
+/** A string that identifies a key of the ledger within a content: a kid may be issued in both classes. */
+export function ledgerKeyId({ kid, contentKeyClass }: Pick<LedgerKey, 'kid' | 'contentKeyClass'>): string {
+  return `${contentKeyClass}:${kid}`
+}
+
+function mergeKeys(earlier: readonly LedgerKey[], later: readonly LedgerKey[]): readonly LedgerKey[] {
+  if (earlier === later) return later
+  const merged = new Map(earlier.map((key) => [ledgerKeyId(key), key]))
+  for (const key of later) {
+    const known = merged.get(ledgerKeyId(key))
+    merged.set(ledgerKeyId(key), known === undefined ? key : mergeKey(known, key))
+  }
+  return [...merged.values()]
+}
+
+function mergeKey(earlier: LedgerKey, later: LedgerKey): LedgerKey {
+  return {
+    ...later,
+    intendedTrackTypes: union(earlier.intendedTrackTypes, later.intendedTrackTypes),
+    systemIds: union(earlier.systemIds, later.systemIds),
+  }
+}
+
+function union<T>(a: readonly T[], b: readonly T[]): readonly T[] {
+  return [...new Set([...a, ...b])]
 }

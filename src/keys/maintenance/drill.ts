@@ -5,7 +5,7 @@ import type { ContentRef } from '../ports/content-ref.ts'
 import type { ContentStore } from '../ports/content-store.ts'
 import type { StoreMaintenance } from '../ports/maintenance-store.ts'
 
-export interface DrillOptions {
+interface DrillOptions {
   readonly store: Pick<ContentStore, 'findContent' | 'listOverrides'> & Pick<StoreMaintenance, 'listContents'>
   readonly dataKeys: Pick<DataKeys, 'find'>
   /** How many contents to open, chosen uniformly at random. */

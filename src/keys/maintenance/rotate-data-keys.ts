@@ -76,12 +76,12 @@ export async function rewrapDataKeys({ store, rootKey, rootKeyName }: RotationOp
 }
 
 /** The progress of resealing. */
-export interface ResealProgress {
+interface ResealProgress {
   readonly contents: number
   readonly resealed: number
 }
 
-export interface ResealOptions extends RotationOptions {
+interface ResealOptions extends RotationOptions {
   readonly onProgress?: (progress: ResealProgress) => void
   readonly pageSize?: number
 }

@@ -1,14 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import { KeyProviderError } from '../../core/errors.ts'
-import type { RetentionClass } from '../../keys/content/lifetime.ts'
-import { storedExpiry } from '../../keys/content/lifetime.ts'
-import type { ContentRef } from '../../keys/ports/content-ref.ts'
+import { type RetentionClass, storedExpiry } from '../../keys/content/lifetime.ts'
+import { seal, sealGeneration, unseal } from '../../keys/crypto/seal.ts'
+import type { ContentRef, Tenant } from '../../keys/ports/content-ref.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import type { CONTENT_LIST, LISTED_CONTENT, SHOWN_CONTENT } from '../answers/contents.ts'
 import type { Answered } from '../answers/fields.ts'
 import type { Management, Operator } from '../management.ts'
 import type { ContentPage, ContentQuery, ContentSummary } from '../ports/store.ts'
-import { openCursor, sealCursor } from './cursor.ts'
 
 /** `held`: the content neither expires nor can be deleted. `expired`: players get 410; an encryptor's request revives it. */
 type ContentState = 'active' | 'expired' | 'held' | 'destroyed'
@@ -168,4 +167,34 @@ function toShownPeriod(record: LedgerRecord): ShownContent['lastPeriods'][number
 
 function isoOf(at: number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString()
+}
+
+/**
+ * A place in a tenant's list, from which the caller reads the next page. It is sealed, because it can be the id of a content
+ * that the caller may not see.
+ */
+async function sealCursor(
+  { dataKeys, randomBytes }: Pick<Management, 'dataKeys' | 'randomBytes'>,
+  tenant: Tenant,
+  place: string,
+): Promise<string> {
+  const dataKey = await dataKeys.current(tenant)
+  return Buffer.from(seal(dataKey, { kind: 'cursor', tenant }, Buffer.from(place), randomBytes)).toString('base64url')
+}
+
+/** The place in a cursor of `sealCursor`. Throws ERR_API_REQUEST_INVALID for anything else. */
+async function openCursor({ dataKeys }: Pick<Management, 'dataKeys'>, tenant: Tenant, cursor: string): Promise<string> {
+  const sealed = Buffer.from(cursor, 'base64url')
+  const generation = sealGeneration(sealed)
+  const dataKey = generation === undefined ? undefined : await dataKeys.find(tenant, generation)
+  try {
+    return unseal(dataKey, { kind: 'cursor', tenant }, sealed).toString()
+  } catch (cause) {
+    if (!(cause instanceof KeyProviderError && cause.code === 'ERR_SEAL_BROKEN')) throw cause
+    throw new KeyProviderError(
+      'ERR_API_REQUEST_INVALID',
+      'cursor: expected the value of next in the previous page; start again without a cursor',
+      { cause },
+    )
+  }
 }

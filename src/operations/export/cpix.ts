@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { fillOnce } from '../../core/template.ts'
 import { recipientError, validityProblem } from '../../formats/cpix/delivery-data.ts'
-import type { XmlLimits } from '../../formats/xml/limits.ts'
+import type { XmlLimits } from '../../formats/xml/document.ts'
 import { readXml } from '../../formats/xml/reader.ts'
 import { toFilling } from '../../protocols/speke/fill.ts'
 import { type AnsweredKey, layoutAnswer, wantedKeys } from '../../protocols/speke/layout.ts'

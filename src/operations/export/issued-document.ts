@@ -1,5 +1,5 @@
 import type { SystemId } from '../../formats/cenc.ts'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLDSIG_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLDSIG_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/cpix/fields.ts'
 import { type Markup, writeFragment } from '../../formats/xml/markup.ts'
 import type { LedgerRecord } from '../../keys/ports/ledger-store.ts'
 import { SPEKE_2_1 } from '../../protocols/speke/tables/versions.ts'

@@ -1,7 +1,7 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { inGroups } from '../../core/in-groups.ts'
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
-import { type CurrentKey, currentKeys } from '../../keys/content/current-keys.ts'
+import { type CurrentKey, currentKeys } from '../../keys/content/find.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { audited } from '../audit/audited.ts'
 import { contentNotFound } from '../contents/contents.ts'
@@ -9,8 +9,7 @@ import { kidNotFound } from '../contents/kids.ts'
 import { findKnownKeys, type IssuedKey, type KnownContent } from '../contents/known-keys.ts'
 import type { Management, Operator } from '../management.ts'
 import { cpixExport } from './cpix.ts'
-import type { ExportFormat } from './format.ts'
-import { csvExport, jsonExport } from './rows.ts'
+import { csvExport, type ExportFormat, jsonExport } from './format.ts'
 
 /** The wanted export. */
 export interface KeyExport {

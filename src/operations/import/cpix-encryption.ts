@@ -2,13 +2,11 @@ import { X509Certificate } from 'node:crypto'
 import { type Kid, toKid } from '../../formats/cenc.ts'
 import { isDeliveryFor } from '../../formats/cpix/delivery-data.ts'
 import { type Cpix, entriesOf } from '../../formats/cpix/document.ts'
-import { readEncryptedValue } from '../../formats/cpix/encrypted-value.ts'
-import { type EncryptedValue, openDocumentEncryption } from '../../formats/cpix/encryption.ts'
-import { elementError } from '../../formats/cpix/error.ts'
-import { AES256_CBC, CPIX_NAMESPACE, HMAC_SHA512, RSA_OAEP_MGF1P } from '../../formats/cpix/names.ts'
+import { type EncryptedValue, openDocumentEncryption, readEncryptedValue } from '../../formats/cpix/encryption.ts'
+import { AES256_CBC, CPIX_NAMESPACE, elementError, HMAC_SHA512, RSA_OAEP_MGF1P } from '../../formats/cpix/fields.ts'
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childrenOf } from '../../formats/xml/reader.ts'
-import type { ImportKey } from './format.ts'
+import type { ImportKey } from './draft.ts'
 
 /** Decrypts the key in a `Secret`. Every failure is the same ERR_KEY_UNWRAP_FAILED. */
 export type OpenSecret = (secret: XmlElement) => Uint8Array

@@ -1,15 +1,12 @@
 import type { ContentKeyClass, Kid } from '../../formats/cenc.ts'
 import { holdsKey } from '../../formats/cpix/content-key.ts'
 import { type Cpix, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
-import { elementError } from '../../formats/cpix/error.ts'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE } from '../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, elementError, PSKC_NAMESPACE } from '../../formats/cpix/fields.ts'
 import { checkSignatures } from '../../formats/cpix/signature.ts'
-import type { XmlElement } from '../../formats/xml/document.ts'
-import type { XmlLimits } from '../../formats/xml/limits.ts'
+import type { XmlElement, XmlLimits } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, readXml, textOf } from '../../formats/xml/reader.ts'
 import { EncryptedKeys, type OpenSecret } from './cpix-encryption.ts'
-import { type ImportDraft, MAX_IMPORTED_KEYS, readKid } from './draft.ts'
-import type { ImportFormat, ImportInput } from './format.ts'
+import { type ImportDraft, type ImportFormat, type ImportInput, MAX_IMPORTED_KEYS, readKid } from './draft.ts'
 
 /**
  * A CPIX document whose keys are clear, or encrypted to the import key. Verifies its XML signatures.

@@ -1,5 +1,4 @@
-import { type ImportDraft, type ImportFields, MAX_IMPORTED_KEYS } from './draft.ts'
-import { type ImportFormat, readText } from './format.ts'
+import { type ImportDraft, type ImportFields, type ImportFormat, MAX_IMPORTED_KEYS, readText } from './draft.ts'
 
 /** Rows of keys under a header: `contentId,kid,key[,iv][,class]`, in any order. Keys are hex or base64. @see RFC 4180 */
 export const csvImport: ImportFormat = {

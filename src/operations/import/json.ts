@@ -1,6 +1,5 @@
 import { jsonShapeProblem } from '../../core/json-shape.ts'
-import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
-import { type ImportFormat, readText } from './format.ts'
+import { type ImportDraft, type ImportFormat, MAX_IMPORTED_KEYS, readText } from './draft.ts'
 
 /** An array of keys, or `{ "keys": [...] }`. Each key has `contentId`, `kid`, `key`, and optionally `iv` and `class`. */
 export const jsonImport: ImportFormat = {

@@ -1,6 +1,5 @@
 import { kidOfBytes } from '../../formats/cenc.ts'
-import { type ImportDraft, readKid } from './draft.ts'
-import type { ImportFormat } from './format.ts'
+import { type ImportDraft, type ImportFormat, readKid } from './draft.ts'
 import { objectsIn, readJson } from './json.ts'
 
 /**

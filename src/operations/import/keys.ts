@@ -10,15 +10,13 @@ import { checkValue } from '../contents/keys.ts'
 import type { Management, Operator } from '../management.ts'
 import { cpixImport } from './cpix.ts'
 import { csvImport } from './csv.ts'
-import { ImportDraft } from './draft.ts'
-import type { ImportFormat, ImportKey } from './format.ts'
+import { ImportDraft, type ImportFormat, type ImportKey } from './draft.ts'
 import { jsonImport } from './json.ts'
 import { jwkImport } from './jwk.ts'
 import { bento4Import, shakaImport } from './packager-arguments.ts'
-import { type ContentImportPlan, type ImportStatus, planImport } from './plan.ts'
+import { type ContentImportPlan, type ImportStatus, planImport, storePlanned } from './plan.ts'
 import { playreadySeedImport } from './playready-seed.ts'
 import { referenceServerImport } from './reference-server.ts'
-import { storePlanned } from './store.ts'
 
 /** The wanted import. */
 export interface KeyImport extends Force {

@@ -1,5 +1,4 @@
-import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
-import { type ImportFormat, readText } from './format.ts'
+import { type ImportDraft, type ImportFormat, MAX_IMPORTED_KEYS, readText } from './draft.ts'
 
 /**
  * The key arguments of Shaka Packager: `--keys label=SD:key_id=KID:key=KEY[:iv=IV],label=…`, as on a command line or in a flag

@@ -1,6 +1,5 @@
 import { derivePlayReadyKey, KEY_SEED_BYTES } from '../../formats/drm/payloads/playready-key-seed.ts'
-import { type ImportDraft, readKid } from './draft.ts'
-import type { ImportFormat } from './format.ts'
+import { type ImportDraft, type ImportFormat, readKid } from './draft.ts'
 import { isObject, objectsIn, readJson, stringsOf } from './json.ts'
 import { kidsOf } from './reference-server.ts'
 

@@ -1,8 +1,7 @@
 import { pbkdf2 } from 'node:crypto'
 import { promisify } from 'node:util'
 import { readTable } from './csv.ts'
-import { type ImportDraft, MAX_IMPORTED_KEYS } from './draft.ts'
-import type { ImportFormat } from './format.ts'
+import { type ImportDraft, type ImportFormat, MAX_IMPORTED_KEYS } from './draft.ts'
 import { objectsIn, readJson, stringsOf } from './json.ts'
 
 /**

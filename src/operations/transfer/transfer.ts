@@ -19,7 +19,7 @@ import { type PreparedDocument, prepareDocument } from '../../protocols/transfer
 import { stripKeys } from '../../protocols/transfer/strip.ts'
 import { audited } from '../audit/audited.ts'
 import { deleteContent } from '../contents/changes.ts'
-import type { ImportKey } from '../import/format.ts'
+import type { ImportKey } from '../import/draft.ts'
 import type { Management, Operator } from '../management.ts'
 import type { StoredDocument } from '../ports/store.ts'
 import { issuedDocument } from './issued.ts'

@@ -11,7 +11,7 @@ export type PostDecision = (
   signal: AbortSignal,
 ) => Promise<{ readonly status: number; readonly body: string }>
 
-export interface CallbackAccessOptions {
+interface CallbackAccessOptions {
   readonly post: PostDecision
   /** How long a player is kept waiting. */
   readonly timeoutMs?: number

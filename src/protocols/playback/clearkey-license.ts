@@ -2,14 +2,14 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { type Kid, kidOfBytes, uuidBytes } from '../../formats/cenc.ts'
 
 /** A licence request of the Clear Key CDM. @see https://www.w3.org/TR/encrypted-media-2/#clear-key-request-format */
-export interface LicenseRequest {
+interface LicenseRequest {
   /** At least one, without duplicates. */
   readonly kids: readonly Kid[]
   readonly type: SessionType
 }
 
 /** The session types of EME that Clear Key has. */
-export const SESSION_TYPES = ['temporary', 'persistent-license'] as const
+const SESSION_TYPES = ['temporary', 'persistent-license'] as const
 export type SessionType = (typeof SESSION_TYPES)[number]
 
 /** Enough for the largest number of kids, each on a long line. */
@@ -36,7 +36,7 @@ export function readLicenseRequest(bytes: Uint8Array): LicenseRequest {
 }
 
 /** A content key and its kid, as a licence carries them. */
-export interface LicenseKey {
+interface LicenseKey {
   readonly kid: Kid
   readonly contentKey: Uint8Array
 }

@@ -3,9 +3,9 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { type ContentKeyClass, guidBytes, type Kid, kidOfBytes } from '../../formats/cenc.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import type { IssuedKidStore } from '../../keys/ports/issued-kid-store.ts'
+import type { IssuedKidStore } from '../../keys/ports/ledger-store.ts'
 
-export interface IssuedKidsOptions {
+interface IssuedKidsOptions {
   readonly store: Pick<IssuedKidStore, 'findIssued'>
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number

@@ -5,7 +5,7 @@ import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import { type SessionType, writeLicense } from './clearkey-license.ts'
 import type { IssuedKids, KidRecord } from './issued-kids.ts'
 
-export interface PlayerKeysOptions {
+interface PlayerKeysOptions {
   readonly contentKeys: ContentKeys
   readonly issuedKids: Pick<IssuedKids, 'find'>
   /** Whether players also get the keys of DRM content: for tests and demonstrations. */

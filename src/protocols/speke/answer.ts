@@ -1,6 +1,6 @@
 import type { Kid } from '../../formats/cenc.ts'
 import { type Recipient, recipientError, validityProblem } from '../../formats/cpix/delivery-data.ts'
-import type { XmlLimits } from '../../formats/xml/limits.ts'
+import type { XmlLimits } from '../../formats/xml/document.ts'
 import { readXml } from '../../formats/xml/reader.ts'
 import type { ContentKeys, OpenContent } from '../../keys/content/content-key.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
@@ -35,7 +35,7 @@ export type AuthorizeContent = (contentId: string, recipientFingerprints?: reado
  * Records issued keys in the audit log. Undefined: the answer need not wait. Rejects with ERR_AUDIT_UNAVAILABLE, and then nothing
  * is answered.
  */
-export type AuditIssued = (issued: IssuedAnswer) => Promise<void> | undefined
+type AuditIssued = (issued: IssuedAnswer) => Promise<void> | undefined
 
 /** What an answer issued, without its keys. */
 export interface IssuedAnswer extends ContentRef {
@@ -49,7 +49,7 @@ export interface IssuedAnswer extends ContentRef {
 }
 
 /** An answer document. */
-export interface SpekeAnswer extends IssuedAnswer {
+interface SpekeAnswer extends IssuedAnswer {
   readonly body: Uint8Array
   /** The version of the answer. Without a request header, this is not always 1.0. */
   readonly spekeVersion: SpekeVersion['header']

@@ -36,7 +36,7 @@ const MAX_HD_PIXELS = 2073600
 /** A limit, because the ledger stores track types. Real ones have at most 30 characters. */
 const MAX_TRACK_TYPE = 256
 
-export interface EncryptionContract {
+interface EncryptionContract {
   readonly rules: readonly ContentKeyUsageRule[]
   readonly kids: readonly Kid[]
   readonly periods: readonly ContentKeyPeriod[]

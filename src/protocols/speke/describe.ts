@@ -1,7 +1,7 @@
 import { detached } from '../../core/detached.ts'
 import type { CommonEncryptionScheme, Kid } from '../../formats/cenc.ts'
 import { type ContentKeyPeriod, periodEnd } from '../../formats/cpix/content-key-period.ts'
-import { overrideKids } from '../../keys/content/kid-overrides.ts'
+import { overrideKids } from '../../keys/content/overrides.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { KidOverride } from '../../keys/ports/content-store.ts'
 import type { LedgerKey } from '../../keys/ports/ledger-store.ts'

@@ -17,7 +17,7 @@ export interface SignalingProfile {
   readonly allowedCpc: Readonly<Record<SystemId, string>>
 }
 
-export type ByTrackType<T> = Readonly<Record<string, T>>
+type ByTrackType<T> = Readonly<Record<string, T>>
 
 export const DEFAULT_PROFILE: SignalingProfile = {
   name: 'default',

@@ -6,7 +6,7 @@ import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats
 import { type Recipient, readRecipients } from '../../formats/cpix/delivery-data.ts'
 import { type Cpix, entriesOf, readCpix, requiredEntries } from '../../formats/cpix/document.ts'
 import { type DrmSystemRequest, readDrmSystems } from '../../formats/cpix/drm-system.ts'
-import { attributeError, CpixError, elementError } from '../../formats/cpix/error.ts'
+import { attributeError, CpixError, elementError } from '../../formats/cpix/fields.ts'
 import type { DrmSystem } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf } from '../../formats/xml/reader.ts'

@@ -1,5 +1,5 @@
 import type { Filling } from '../../core/template.ts'
-import { XMLDSIG_NAMESPACE } from '../../formats/cpix/names.ts'
+import { XMLDSIG_NAMESPACE } from '../../formats/cpix/fields.ts'
 import { applyEdits } from '../../formats/xml/edits.ts'
 import { type Markup, writeFragment } from '../../formats/xml/markup.ts'
 import type { SpekeDocument } from '../speke/request.ts'

@@ -4,9 +4,15 @@ import { holdsKey } from '../../formats/cpix/content-key.ts'
 import { isDeliveryFor } from '../../formats/cpix/delivery-data.ts'
 import { type Cpix, entriesOf } from '../../formats/cpix/document.ts'
 import { readDrmSystems } from '../../formats/cpix/drm-system.ts'
-import { attributeError, elementError } from '../../formats/cpix/error.ts'
-import { KID, requiredAttribute } from '../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../formats/cpix/names.ts'
+import {
+  attributeError,
+  CPIX_NAMESPACE,
+  elementError,
+  KID,
+  PSKC_NAMESPACE,
+  requiredAttribute,
+  XMLENC_NAMESPACE,
+} from '../../formats/cpix/fields.ts'
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { applyEdits, type Edit, removeAttribute, removeElement, setContent } from '../../formats/xml/edits.ts'
 import { attributeOf, childrenOf } from '../../formats/xml/reader.ts'

@@ -2,13 +2,12 @@ import type { Kid } from '../../formats/cenc.ts'
 import { WIDEVINE } from '../../formats/drm/facts.ts'
 import type { SignalingSettings } from '../../formats/drm/settings.ts'
 import type { ContentKeys, OpenContent, WantedKey } from '../../keys/content/content-key.ts'
-import { overrideKids } from '../../keys/content/kid-overrides.ts'
+import { overrideKids } from '../../keys/content/overrides.ts'
 import type { LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
-import { readEnvelope, writeEnvelope } from './envelope.ts'
+import { readEnvelope, statusOf, WidevineRequestError, writeEnvelope } from './envelope.ts'
 import { type ContentKeyRequest, readContentKeyRequest, type TrackType } from './request.ts'
 import { okResponse } from './response.ts'
-import { statusOf, WidevineRequestError } from './status.ts'
 
 /** The client that signed a request. */
 export interface WidevineCaller {
@@ -19,7 +18,7 @@ export interface WidevineCaller {
 }
 
 /** The client that signed `request` as `signer`; undefined for an unknown signer or a wrong signature. An unsigned request has an empty signature. */
-export type AuthenticateSigner = (
+type AuthenticateSigner = (
   signer: string,
   request: Uint8Array,
   signature: Uint8Array,
@@ -34,7 +33,7 @@ export interface WidevineOptions {
 }
 
 /** An answer of the API. */
-export interface ContentKeyAnswer {
+interface ContentKeyAnswer {
   /** JSON. */
   readonly body: string
   readonly issued?: WidevineIssued
@@ -43,7 +42,7 @@ export interface ContentKeyAnswer {
 }
 
 /** What an answer issued, without its keys. */
-export interface WidevineIssued extends ContentRef {
+interface WidevineIssued extends ContentRef {
   readonly client: string
   readonly keys: number
   readonly first: boolean

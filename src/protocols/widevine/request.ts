@@ -1,7 +1,6 @@
 import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme } from '../../formats/cenc.ts'
 import { fourCc } from '../../formats/drm/payloads/widevine-pssh-data.ts'
-import { asObject, malformed, readBase64, readObject } from './envelope.ts'
-import { WidevineRequestError } from './status.ts'
+import { asObject, malformed, readBase64, readObject, WidevineRequestError } from './envelope.ts'
 
 /** The track types of the API; each has a key of its own. */
 export const TRACK_TYPES = ['SD', 'HD', 'UHD1', 'UHD2', 'AUDIO'] as const

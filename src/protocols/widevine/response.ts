@@ -6,7 +6,7 @@ import type { SignalingSettings } from '../../formats/drm/settings.ts'
 import type { TrackType } from './request.ts'
 
 /** The key of one track in one crypto period. */
-export interface IssuedTrack {
+interface IssuedTrack {
   readonly type: TrackType
   readonly cryptoPeriodIndex: number | undefined
   readonly kid: Kid
@@ -16,7 +16,7 @@ export interface IssuedTrack {
 }
 
 /** The parts of the pssh data that are the same for every track. */
-export interface PsshSettings {
+interface PsshSettings {
   readonly contentId: string
   readonly protectionScheme: CommonEncryptionScheme
   readonly widevine: SignalingSettings['widevine']

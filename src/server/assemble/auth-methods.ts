@@ -1,5 +1,5 @@
 import type { AuthMethod } from '../../auth/authenticate.ts'
-import type { RegisteredClient } from '../../auth/clients/store.ts'
+import type { RegisteredClient } from '../../auth/clients/client.ts'
 import { AuthenticationError } from '../../auth/failure.ts'
 import type { AuthSettings, AuthWorld, SettingsReader } from '../../auth/methods/definition.ts'
 import { AUTH_METHODS, CREDENTIAL_METHODS } from '../../auth/methods/methods.ts'

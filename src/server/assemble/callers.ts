@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Authenticated, Authenticator } from '../../auth/authenticate.ts'
-import { authorize, authorizeServerWide, type Client, SCOPES } from '../../auth/clients/client.ts'
+import {
+  authorize,
+  authorizeServerWide,
+  type Client,
+  type RegisteredClient,
+  SCOPES,
+} from '../../auth/clients/client.ts'
 import type { OpenedSecrets } from '../../auth/clients/credential-secrets.ts'
 import type { ClientDirectory } from '../../auth/clients/directory.ts'
-import type { RegisteredClient } from '../../auth/clients/store.ts'
 import { isValidAt, type SignerCredential } from '../../auth/credentials/credential.ts'
 import { AuthenticationError, ForbiddenError, RateLimitedError } from '../../auth/failure.ts'
 import { aesSigner, verifyWidevineRequest, type WidevineSigner } from '../../auth/methods/widevine-signer.ts'

@@ -1,4 +1,4 @@
-import type { RegisteredClient } from '../../auth/clients/store.ts'
+import type { RegisteredClient } from '../../auth/clients/client.ts'
 import type { Credential, CredentialMethod } from '../../auth/credentials/credential.ts'
 import type { AuthSettings, ReadCredentialOptions, WrittenCredential } from '../../auth/methods/definition.ts'
 import { AUTH_METHODS, CREDENTIAL_METHODS } from '../../auth/methods/methods.ts'

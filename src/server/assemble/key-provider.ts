@@ -1,5 +1,5 @@
 import type { ContentKeys } from '../../keys/content/content-key.ts'
-import type { Renewals } from '../../keys/content/renewals.ts'
+import type { Renewals } from '../../keys/content/revival.ts'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import type { Ledger, LedgerEntry } from '../../keys/ledger/ledger.ts'
 import type { RootKey } from '../../keys/ports/root-key.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ContentKeysOptions } from '../../keys/content/content-keys.ts'
-import { type OpenKeys, openKeys } from '../../keys/crypto/open-keys.ts'
+import { type OpenKeys, openKeys } from '../../keys/crypto/data-keys.ts'
 import { rootSecretDerivation } from '../../keys/crypto/root-secret.ts'
 import type { StoreMaintenance } from '../../keys/ports/maintenance-store.ts'
 import type { Config } from '../config/config.ts'

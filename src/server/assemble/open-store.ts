@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import type { ClientStore } from '../../auth/clients/store.ts'
+import type { ClientStore } from '../../auth/clients/client.ts'
 import type { KeyProviderError } from '../../core/errors.ts'
-import type { OpenKeysOptions } from '../../keys/crypto/open-keys.ts'
-import type { ContentStore } from '../../keys/ports/content-store.ts'
+import type { OpenKeysOptions } from '../../keys/crypto/data-keys.ts'
+import type { ContentStore, LifeStore } from '../../keys/ports/content-store.ts'
 import type { LedgerStore, RecentPeriods } from '../../keys/ports/ledger-store.ts'
-import type { LifeStore } from '../../keys/ports/lifetime-store.ts'
 import type { StoreMaintenance } from '../../keys/ports/maintenance-store.ts'
 import type { RootKey } from '../../keys/ports/root-key.ts'
 import type { ManageStore } from '../../operations/ports/store.ts'
@@ -88,7 +87,7 @@ const STORES: Readonly<Record<Config['store'], (config: StoreSettings, options: 
 
 async function inMemory() {
   const [{ rootKeyOf }, { rootKeyId }] = await Promise.all([
-    import('../../adapters/root-keys/wrap.ts'),
+    import('../../adapters/root-keys/wrapping.ts'),
     import('../../adapters/root-keys/file.ts'),
   ])
   const key = randomBytes(32)

@@ -6,9 +6,9 @@ import {
   createDelivery,
   type Delivery,
   type DeliveryOptions,
+  readWebhookSecret,
 } from '../../operations/events/deliver.ts'
 import { createEmit } from '../../operations/events/emit.ts'
-import { readWebhookSecret } from '../../operations/events/sign.ts'
 import type { Emit, EventType } from '../../operations/ports/events.ts'
 import { accessKeyIn, EventBus } from './event-bus.ts'
 import { appendEvents, deadLetters, keepPending, readPending } from './event-files.ts'

@@ -1,7 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { isLoopbackAddress } from '../../http/listener/private-listener.ts'
-import type { Attempt, AttemptDelivery } from '../../operations/events/deliver.ts'
-import { signWebhook } from '../../operations/events/sign.ts'
+import { type Attempt, type AttemptDelivery, signWebhook } from '../../operations/events/deliver.ts'
 import type { PostDecision } from '../../protocols/playback/callback-access.ts'
 
 interface WebhookOptions {

@@ -4,10 +4,8 @@ import type { IncomingRequest, Reply } from '../../http/request.ts'
 import type { FunctionServer } from '../assemble/function.ts'
 import { toLoggedError } from '../observe/log.ts'
 import { type EventKind, type Fields, fieldsOf } from './event-kind.ts'
-import { httpApi } from './http-api.ts'
-import { loadBalancer } from './load-balancer.ts'
+import { httpApi, loadBalancer, restApi } from './gateways.ts'
 import { encodeReply, toIncomingRequest } from './request.ts'
-import { restApi } from './rest-api.ts'
 import { runScheduled, schedule } from './schedule.ts'
 
 /** The known kinds of events. To add one, write its file and add it here. */

@@ -2,15 +2,12 @@ import { matchesPattern } from '../../core/glob.ts'
 import { asker, type QuestionOptions } from './asking.ts'
 import { CHECK_GROUPS, type Check } from './check.ts'
 import { contractChecks } from './checks/contract.ts'
-import { crossedVersionChecks, errorChecks } from './checks/errors.ts'
-import { httpChecks } from './checks/http.ts'
+import { crossedVersionChecks, errorChecks, httpChecks } from './checks/errors.ts'
 import { determinismChecks, encryptionChecks, ivChecks } from './checks/keys.ts'
-import { mediaPackageChecks } from './checks/mediapackage-v2.ts'
 import { negativeChecks } from './checks/negative.ts'
-import { presetChecks } from './checks/presets.ts'
+import { mediaPackageChecks, presetChecks, v1Checks } from './checks/presets.ts'
 import { robustnessChecks } from './checks/robustness.ts'
 import { schemeChecks, systemChecks } from './checks/systems.ts'
-import { v1Checks } from './checks/v1.ts'
 
 /** The default DRM systems: those that SPEKE and MediaPackage document. */
 export const USUAL_DRM: readonly string[] = ['widevine', 'playready', 'fairplay', 'aes-128']

@@ -1,4 +1,4 @@
-import { escapeAttribute, escapeText } from '../../formats/xml/escape.ts'
+import { escapeAttribute, escapeText } from '../../formats/xml/markup.ts'
 import { RULE_BY_ID } from '../rules/rules.ts'
 import { type Cause, causesOf, type Outcome, outcomesOf } from './causes.ts'
 import type { CheckFinding, CheckResult, Exchange } from './check.ts'

@@ -1,7 +1,6 @@
 import { wrongUsage } from '../../core/errors.ts'
 import type { Answer } from './answer/read.ts'
-import { COMMAND_PLACEHOLDERS } from './outputs/names.ts'
-import { clearKey, type Rendered } from './outputs/output.ts'
+import { COMMAND_PLACEHOLDERS, clearKey, type Rendered } from './outputs/output.ts'
 
 /** A command with its placeholders replaced. */
 interface Substituted {

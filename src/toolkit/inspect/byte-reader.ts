@@ -1,5 +1,4 @@
-import { error, type InspectNode, node, warning } from './node.ts'
-import type { Budget } from './options.ts'
+import { type Budget, error, type InspectNode, node, warning } from './node.ts'
 
 /** Reads the fields of a structure one by one. Each becomes a node with its place. Throws Damage at the end of the bytes. */
 export interface ByteReader {

@@ -1,7 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { toHex } from './byte-reader.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning } from './node.ts'
-import type { InspectOptions } from './options.ts'
+import { error, type InspectFinding, type InspectNode, type InspectOptions, node, note, warning } from './node.ts'
 
 const PEM = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
 

@@ -2,15 +2,22 @@ import { COMMON_ENCRYPTION_SCHEMES, type Kid, type SystemId, toKid, toSystemId }
 import { drmSystemName, PLAYREADY_SWAPPED } from '../../formats/drm/facts.ts'
 import type { XmlAttribute, XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, pathOf, textOf } from '../../formats/xml/reader.ts'
-import { elementDisagreements } from './agreement.ts'
-import { decodeBase64, decodeCutBase64 } from './base64.ts'
-import { kidNode, kidOf, kidOfText } from './kids.ts'
+import { elementDisagreements, kidNode, kidOf, kidOfText } from './kids.ts'
 import { explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from './node.ts'
-import type { Context } from './options.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  node,
+  note,
+  warning,
+  withFindings,
+} from './node.ts'
 import { payloadOf } from './payload.ts'
 import { explainPayload } from './pssh.ts'
 import { shownText } from './secrets.ts'
+import { decodeBase64, decodeCutBase64 } from './text.ts'
 import { placeOf, plainElement } from './xml.ts'
 
 /** Every ContentProtection of an MPD or a part of one, grouped by its parent. @see ISO/IEC 23009-1, 5.8.4.1; ISO/IEC 23001-7, 11 */

@@ -1,7 +1,6 @@
 import { KeyProviderError } from '../../core/errors.ts'
 import { inspect } from './inspect.ts'
-import { type InspectNode, nodesIn } from './node.ts'
-import type { InspectOptions } from './options.ts'
+import { type InspectNode, type InspectOptions, nodesIn } from './node.ts'
 
 /** Where two documents say different things. */
 export interface Difference {

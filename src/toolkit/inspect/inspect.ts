@@ -1,19 +1,27 @@
 import { toKid } from '../../formats/cenc.ts'
-import { CPIX_NAMESPACE } from '../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE } from '../../formats/cpix/fields.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
-import { repeatedSystems } from './agreement.ts'
-import { decodeCutBase64, looksBase64 } from './base64.ts'
 import { toHex } from './byte-reader.ts'
 import { explainCertificate, explainPemCertificates, isCertificate } from './certificate.ts'
 import { explainCpix, explainCpixParts, isCpixPart } from './cpix/cpix.ts'
 import { explainMpd, explainProtectionElements, explainSmooth, isProtectionElement } from './dash.ts'
 import { explainHls, isHls } from './hls/hls.ts'
 import { explainJson, type JsonKind } from './json.ts'
-import { kidNode, kidOfText, looksLikeKid } from './kids.ts'
+import { kidNode, kidOfText, looksLikeKid, repeatedSystems } from './kids.ts'
 import { type ByteSource, explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
-import { error, type InspectNode, node, note, warning, withFindings } from './node.ts'
-import { type Context, type InspectOptions, MAX_BYTES, newContext } from './options.ts'
-import { payloadOf } from './payload.ts'
+import {
+  type Context,
+  error,
+  type InspectNode,
+  type InspectOptions,
+  MAX_BYTES,
+  newContext,
+  node,
+  note,
+  warning,
+  withFindings,
+} from './node.ts'
+import { type Encoding, payloadOf, unwrapText } from './payload.ts'
 import {
   explainPlayReadyObject,
   explainWrmElements,
@@ -22,8 +30,15 @@ import {
   isWrmHeaderName,
 } from './playready.ts'
 import { explainSkd } from './skd.ts'
-import { firstNotText, jsonObject, skdInitData, textOfBytes, textOfUtf16 } from './text.ts'
-import { type Encoding, unwrapText } from './unwrap.ts'
+import {
+  decodeCutBase64,
+  firstNotText,
+  jsonObject,
+  looksBase64,
+  skdInitData,
+  textOfBytes,
+  textOfUtf16,
+} from './text.ts'
 import { explainWidevine } from './widevine.ts'
 import { readFragment, readXmlText, rootNameOf } from './xml.ts'
 

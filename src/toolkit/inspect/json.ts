@@ -1,10 +1,9 @@
 import type { Kid } from '../../formats/cenc.ts'
-import { decodeBase64 } from './base64.ts'
 import { kidNode, kidOf, kidOfText, looksLikeKid } from './kids.ts'
 import { explainBoxes, sourceOf } from './mp4/mp4.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning } from './node.ts'
-import { type Context, shownKey } from './options.ts'
+import { type Context, error, type InspectFinding, type InspectNode, node, note, shownKey, warning } from './node.ts'
 import { shownText } from './secrets.ts'
+import { decodeBase64 } from './text.ts'
 
 export type JsonKind = 'ClearKey licence' | 'ClearKey licence request' | 'FairPlay initialization data' | 'JSON'
 

@@ -2,16 +2,23 @@ import { KeyProviderError } from '../../core/errors.ts'
 import { decodeUtf16le, encodeUtf16le } from '../../core/utf16.ts'
 import type { Kid } from '../../formats/cenc.ts'
 import { WRMHEADER_RECORD } from '../../formats/drm/payloads/playready-object.ts'
-import { readWrmHeader } from '../../formats/drm/payloads/read-wrm-header.ts'
-import { playReadyChecksum, WRMHEADER_NAMESPACE } from '../../formats/drm/payloads/wrm-header.ts'
+import { playReadyChecksum, readWrmHeader, WRMHEADER_NAMESPACE } from '../../formats/drm/payloads/wrm-header.ts'
 import { type WrmHeaderProblem, wrmHeaderProblems } from '../../formats/drm/payloads/wrm-header-grammar.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
-import { decodeBase64 } from './base64.ts'
 import { readStructure, toHex } from './byte-reader.ts'
 import { kidNode, kidOf } from './kids.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from './node.ts'
-import type { Context } from './options.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  node,
+  note,
+  warning,
+  withFindings,
+} from './node.ts'
+import { decodeBase64 } from './text.ts'
 import { placeOf, plainAttributes, plainElement, readXmlText } from './xml.ts'
 
 /** A PlayReady Object: its records, and the WRMHEADER in them. @see PlayReady Header Specification */

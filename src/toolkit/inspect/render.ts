@@ -14,7 +14,7 @@ export interface Colours {
 
 const asItIs = (text: string): string => text
 /** No colour at all. */
-export const NO_COLOURS: Colours = { dim: asItIs, bold: asItIs, red: asItIs, yellow: asItIs, cyan: asItIs }
+const NO_COLOURS: Colours = { dim: asItIs, bold: asItIs, red: asItIs, yellow: asItIs, cyan: asItIs }
 
 /** A tree as lines: the place of each part, its name and value, their meaning, and the findings. */
 export function renderInspection({ kind, encodings, nodes }: Inspection, colours: Colours = NO_COLOURS): string {
@@ -58,7 +58,7 @@ function renderNodes(nodes: readonly InspectNode[], indent: string, lines: strin
 }
 
 /** `error: …`, `warning: …` or `note: …`. */
-export function renderFinding({ severity, message }: InspectFinding, colours: Colours): string {
+function renderFinding({ severity, message }: InspectFinding, colours: Colours): string {
   const colour = { error: colours.red, warning: colours.yellow, note: colours.dim }[severity]
   return colour(`${severity}: ${shown(message)}`)
 }

@@ -1,6 +1,4 @@
-import type { InspectFinding } from './node.ts'
-import { note, warning } from './node.ts'
-import type { InspectOptions } from './options.ts'
+import { type InspectFinding, type InspectOptions, note, warning } from './node.ts'
 
 /** Text as it may be printed, and a finding if a content key is in it. */
 interface ShownText {

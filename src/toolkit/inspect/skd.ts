@@ -1,10 +1,8 @@
 import { MAX_SKD_LENGTH } from '../../formats/drm/systems/fairplay.ts'
-import { decodeBase64, looksBase64 } from './base64.ts'
 import { kidNode, kidOfText } from './kids.ts'
-import { type InspectNode, node, warning } from './node.ts'
-import type { InspectOptions } from './options.ts'
+import { type InspectNode, type InspectOptions, node, warning } from './node.ts'
 import { shownText } from './secrets.ts'
-import { jsonObject, textOfBytes } from './text.ts'
+import { decodeBase64, jsonObject, looksBase64, textOfBytes } from './text.ts'
 
 /** A FairPlay URI in its usual forms: AWS's JSON in base64; a kid in any form; a kid and an IV; host and path; a query. */
 export function explainSkd(uri: string, options: InspectOptions): InspectNode {

@@ -2,8 +2,7 @@ import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme } from '../../fo
 import { fourCc } from '../../formats/drm/payloads/widevine-pssh-data.ts'
 import { type ByteReader, Damage, readStructure, toHex } from './byte-reader.ts'
 import { kidNode, kidOf } from './kids.ts'
-import { type InspectNode, node, nodesIn, note, warning } from './node.ts'
-import type { Budget } from './options.ts'
+import { type Budget, type InspectNode, node, nodesIn, note, warning } from './node.ts'
 import { textOfBytes } from './text.ts'
 
 /** The fields of a WidevinePsshData, as a tree. @see https://protobuf.dev/programming-guides/encoding/ */

@@ -4,13 +4,11 @@ import {
   SPEKE_NAMESPACE,
   XMLDSIG_NAMESPACE,
   XMLENC_NAMESPACE,
-} from '../../formats/cpix/names.ts'
-import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
-import { XMLNS_NAMESPACE } from '../../formats/xml/document.ts'
+} from '../../formats/cpix/fields.ts'
+import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../formats/xml/document.ts'
 import { positionAt, XmlError } from '../../formats/xml/error.ts'
 import { readXml, textOf } from '../../formats/xml/reader.ts'
-import { error, type InspectNode, type InspectPlace, node } from './node.ts'
-import { type InspectOptions, MAX_BYTES } from './options.ts'
+import { error, type InspectNode, type InspectOptions, type InspectPlace, MAX_BYTES, node } from './node.ts'
 import { shownText } from './secrets.ts'
 
 /** A document, or the node that says where it breaks. */

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { XmlElement } from '../../formats/xml/document.ts'
 import { positionOf } from '../../formats/xml/reader.ts'
-import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/presets.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import type {
   ExpectedRefusal,

@@ -1,4 +1,4 @@
-import { ENCRYPTORS } from '../../protocols/speke/tables/encryptors.ts'
+import { ENCRYPTORS } from '../../protocols/speke/tables/presets.ts'
 import { RULE_GROUPS, type Rule, type Severity } from './rule.ts'
 
 const WIDTH = 120

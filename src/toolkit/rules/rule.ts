@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { XmlElement } from '../../formats/xml/document.ts'
-import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/presets.ts'
 import type { SpekeRefusal } from '../../protocols/speke/tables/refusals.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
 import type { Side } from './side.ts'

@@ -1,13 +1,12 @@
 import type { KeyObject } from 'node:crypto'
 import { KeyProviderError } from '../../core/errors.ts'
 import { readCpix } from '../../formats/cpix/document.ts'
-import { CpixError } from '../../formats/cpix/error.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, CpixError, SPEKE_NAMESPACE } from '../../formats/cpix/fields.ts'
 import { type CheckedSignature, checkSignatures } from '../../formats/cpix/signature.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../formats/xml/document.ts'
 import { XmlError } from '../../formats/xml/error.ts'
 import { attributeOf, descendantOf, readXml } from '../../formats/xml/reader.ts'
-import type { EncryptorName } from '../../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../protocols/speke/tables/presets.ts'
 import {
   CPIX_EXCHANGE,
   SPEKE_1_0,

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { KeyProviderError } from '../../core/errors.ts'
 import {
   COMMON_ENCRYPTION_SCHEMES,
   type CommonEncryptionScheme,
@@ -9,14 +10,13 @@ import {
 } from '../../formats/cenc.ts'
 import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../formats/cpix/content-key-usage-rule.ts'
 import { entriesOf, type ListName } from '../../formats/cpix/document.ts'
-import { SIXTEEN_BYTES } from '../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE, SPEKE_NAMESPACE } from '../../formats/cpix/names.ts'
+import { type OpenedEncryption, openDocumentEncryption, readEncryptedValue } from '../../formats/cpix/encryption.ts'
+import { CPIX_NAMESPACE, PSKC_NAMESPACE, SIXTEEN_BYTES, SPEKE_NAMESPACE } from '../../formats/cpix/fields.ts'
 import { DRM_SYSTEM_FACTS } from '../../formats/drm/facts.ts'
 import type { DrmSystemFacts, Slot } from '../../formats/drm/system.ts'
 import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../formats/xml/reader.ts'
 import type { SpekeVersion } from '../../protocols/speke/tables/versions.ts'
-import { type OpenedKeys, openKeys } from './open-keys.ts'
 
 /** The child elements of DRMSystem by what they carry; HLS lines by their playlist. */
 export type SlotKind =
@@ -238,4 +238,46 @@ function playlistOf(element: XmlElement, version: SpekeVersion): SlotKind {
   const playlist = attributeOf(element, 'playlist') ?? 'media'
   const known = Object.hasOwn(version.playlists, playlist) ? version.playlists[playlist] : undefined
   return (known ?? playlist) === 'media' ? 'hlsMedia' : 'hlsMaster'
+}
+
+/** The encrypted keys of a document, opened with a private key. */
+interface OpenedKeys {
+  /** Undefined if the private key opens no DeliveryData. */
+  readonly encryption: OpenedEncryption | undefined
+  /** Returns the 16-byte content key in a Secret, or undefined if its MAC is wrong or it does not decrypt. */
+  decrypt(secret: XmlElement): Uint8Array | undefined
+}
+
+/** Opens the keys of a document with a private key. It never throws: the rules report what does not open. */
+function openKeys(document: XmlDocument, deliveryData: readonly XmlElement[], privateKey: KeyObject): OpenedKeys {
+  const encryption = deliveryData.map((element) => openDelivery(document, element, privateKey)).find((one) => one)
+  return {
+    encryption,
+    decrypt(secret) {
+      const value = readEncryptedValue(document, secret)
+      if (value === undefined || encryption === undefined) return undefined
+      const key = attempt(() => encryption.decrypt(value))
+      return key?.length === 16 ? key : undefined
+    },
+  }
+}
+
+function openDelivery(document: XmlDocument, element: XmlElement, privateKey: KeyObject): OpenedEncryption | undefined {
+  const [documentKey, macKey] = ['DocumentKey', 'MACMethod'].map((local) => {
+    const child = childOf(element, CPIX_NAMESPACE, local)
+    return child && readEncryptedValue(document, child)
+  })
+  if (documentKey === undefined || macKey === undefined) return undefined
+  return attempt(() =>
+    openDocumentEncryption({ documentKey: documentKey.cipherValue, macKey: macKey.cipherValue }, privateKey),
+  )
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof KeyProviderError) return undefined
+    throw error
+  }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
-import type { ClientStore, RegisteredClient } from '../../../src/auth/clients/store.ts'
+import type { ClientStore, RegisteredClient } from '../../../src/auth/clients/client.ts'
 import type { Credential } from '../../../src/auth/credentials/credential.ts'
 import { seal } from '../../../src/keys/crypto/seal.ts'
 import type { ContentStore } from '../../../src/keys/ports/content-store.ts'

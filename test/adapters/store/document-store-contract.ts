@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { ContentStore, StoredOverride } from '../../../src/keys/ports/content-store.ts'
-import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
+import type { ContentStore, LifeStore, StoredOverride } from '../../../src/keys/ports/content-store.ts'
 import type { DocumentStore, StoredDocument } from '../../../src/operations/ports/store.ts'
 import { BIRTH, kidOf, REF } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
+import type { ContentStore, LifeStore } from '../../../src/keys/ports/content-store.ts'
 import type { LedgerRecord, LedgerStore } from '../../../src/keys/ports/ledger-store.ts'
-import type { LifeStore } from '../../../src/keys/ports/lifetime-store.ts'
 import { BIRTH, kidOf, REF, wantedOf } from '../../keys/fixtures.ts'
 import { openedWith } from './opened.ts'
 

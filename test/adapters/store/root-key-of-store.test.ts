@@ -7,7 +7,7 @@ import { after, describe, test } from 'node:test'
 import { openLocalRootKey } from '../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../src/adapters/store/sqlite/store.ts'
 import { StoredContentKeys } from '../../../src/keys/content/content-keys.ts'
-import { openKeys } from '../../../src/keys/crypto/open-keys.ts'
+import { openKeys } from '../../../src/keys/crypto/data-keys.ts'
 import { issue, wantedOf } from '../../keys/fixtures.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'keyspring-root-key-of-store-'))

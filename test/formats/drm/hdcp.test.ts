@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hdcpOutputProtectionData } from '../../../src/formats/drm/hdcp.ts'
+import { hdcpOutputProtectionData } from '../../../src/formats/drm/elements.ts'
 import { readXml } from '../../../src/formats/xml/reader.ts'
 import type { SignalingVectors } from './signaling.ts'
 import { vectors } from './vectors.ts'

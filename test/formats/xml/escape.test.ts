@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { isChar } from '../../../src/formats/xml/characters.ts'
-import { escapeAttribute, escapeText } from '../../../src/formats/xml/escape.ts'
+import { escapeAttribute, escapeText } from '../../../src/formats/xml/markup.ts'
 import { attributeOf, readXml, textOf } from '../../../src/formats/xml/reader.ts'
 import { bytesOf } from './sample.ts'
 

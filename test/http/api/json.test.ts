@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { readJson } from '../../../src/http/api/json.ts'
+import { readJson } from '../../../src/http/api/read-request.ts'
 
 const read = (text: string) => readJson(Buffer.from(text))
 

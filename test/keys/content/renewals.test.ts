@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { KeyProviderError } from '../../../src/core/errors.ts'
-import { Renewals, type RenewalsOptions } from '../../../src/keys/content/renewals.ts'
+import { Renewals, type RenewalsOptions } from '../../../src/keys/content/revival.ts'
 import type { ContentStore } from '../../../src/keys/ports/content-store.ts'
 
 const refOf = (number: number) => ({ tenant: 'default', contentId: `c${number}` })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { canonicalJson, type JsonValue } from '../../../src/operations/audit/canonical-json.ts'
+import { canonicalJson, type JsonValue } from '../../../src/operations/audit/record.ts'
 
 interface Vector {
   readonly name: string

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
-import { toCloudEvent } from '../../../src/operations/events/cloudevent.ts'
-import type { PendingEvent } from '../../../src/operations/events/deliver.ts'
-import { boundEvents, createEmit } from '../../../src/operations/events/emit.ts'
+import { type PendingEvent, readWebhookSecret, signWebhook } from '../../../src/operations/events/deliver.ts'
+import { boundEvents, createEmit, toCloudEvent } from '../../../src/operations/events/emit.ts'
 import { keyIssued, requestRefused, sealFailure } from '../../../src/operations/events/of.ts'
-import { readWebhookSecret, signWebhook } from '../../../src/operations/events/sign.ts'
 import { EVENT_TYPES, type KeyspringEvent } from '../../../src/operations/ports/events.ts'
 import { kidOf } from '../../keys/fixtures.ts'
 

@@ -4,8 +4,12 @@ import { describe, test } from 'node:test'
 import { signUrl } from '../../../src/auth/players/signed-url.ts'
 import { createPlayerTokens, mintPlayerToken, type PlayerGrant } from '../../../src/auth/players/token.ts'
 import { RateLimit } from '../../../src/auth/rate-limit.ts'
-import type { AccessControl, AccessRequest } from '../../../src/protocols/playback/access.ts'
-import { jwtAccess, signedUrlAccess } from '../../../src/protocols/playback/token-access.ts'
+import {
+  type AccessControl,
+  type AccessRequest,
+  jwtAccess,
+  signedUrlAccess,
+} from '../../../src/protocols/playback/access.ts'
 import { callOf } from '../../http/calls.ts'
 import { base64url, getKey, issue, kidOf, NOW, playing, postLicense, REF, wantedOf } from './playing.ts'
 

@@ -9,7 +9,7 @@ import {
 } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { openDocumentEncryption } from '../../../src/formats/cpix/encryption.ts'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../../src/formats/cpix/names.ts'
+import { CPIX_NAMESPACE, PSKC_NAMESPACE, XMLENC_NAMESPACE } from '../../../src/formats/cpix/fields.ts'
 import type { XmlDocument, XmlElement } from '../../../src/formats/xml/document.ts'
 import { attributeOf, textOf } from '../../../src/formats/xml/reader.ts'
 import { certificateOf, evenPublicKey, rsaKeys, rsaPublicKey } from '../../formats/cpix/certificates.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { CPIX_NAMESPACE, PSKC_NAMESPACE } from '../../../src/formats/cpix/names.ts'
+import { CPIX_NAMESPACE, PSKC_NAMESPACE } from '../../../src/formats/cpix/fields.ts'
 import type { XmlDocument, XmlElement } from '../../../src/formats/xml/document.ts'
 import { readXml } from '../../../src/formats/xml/reader.ts'
 import { answering, elementsOf } from './answering.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Exchange } from '../../../src/toolkit/conformance/check.ts'
-import { REDACTED, shownBody } from '../../../src/toolkit/conformance/redact.ts'
+import { REDACTED, shownBody } from '../../../src/toolkit/conformance/report.ts'
 import { BROKEN_ANSWERS } from '../rules/broken.ts'
 import { pairOf } from '../rules/pairs.ts'
 

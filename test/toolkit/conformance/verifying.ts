@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/presets.ts'
 import type { CheckResult } from '../../../src/toolkit/conformance/check.ts'
 import { checksFor, pickChecks, USUAL_DRM } from '../../../src/toolkit/conformance/checks.ts'
 import { runChecks } from '../../../src/toolkit/conformance/run.ts'

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Inspection, inspect } from '../../../src/toolkit/inspect/inspect.ts'
-import { findingsIn, type InspectNode, nodesIn } from '../../../src/toolkit/inspect/node.ts'
-import type { InspectOptions } from '../../../src/toolkit/inspect/options.ts'
+import { findingsIn, type InspectNode, type InspectOptions, nodesIn } from '../../../src/toolkit/inspect/node.ts'
 
 /** The nodes of an inspection that are called `name`, in order. */
 export function named({ nodes }: Pick<Inspection, 'nodes'>, name: string): readonly InspectNode[] {

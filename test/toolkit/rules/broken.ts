@@ -2,7 +2,7 @@ import { constants, createCipheriv, createHash, createHmac, publicEncrypt, X509C
 import { encodePssh } from '../../../src/formats/drm/payloads/pssh.ts'
 import { decodeWidevinePsshData, encodeWidevinePsshData } from '../../../src/formats/drm/payloads/widevine-pssh-data.ts'
 import { attributeOf } from '../../../src/formats/xml/reader.ts'
-import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/presets.ts'
 import type { Wish } from '../encryptor/asking.ts'
 import {
   changeAttribute,

@@ -1,5 +1,5 @@
 import { type KeyObject, randomBytes } from 'node:crypto'
-import type { EncryptorName } from '../../../src/protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../../src/protocols/speke/tables/presets.ts'
 import { newRecipient } from '../../../src/toolkit/encryptor/certificate.ts'
 import type { BuiltRequest } from '../../../src/toolkit/encryptor/request/build.ts'
 import { type Evidence, type Finding, judge } from '../../../src/toolkit/rules/judge.ts'

@@ -1,16 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ClientStore } from '../../../auth/clients/store.ts'
+import type { ClientStore } from '../../../auth/clients/client.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
-import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
-import type { LedgerStore } from '../../../keys/ports/ledger-store.ts'
+import type { IssuedKid, LedgerStore } from '../../../keys/ports/ledger-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
 import type { AuditHeadStore, DocumentStore } from '../../../operations/ports/store.ts'
 
 type Store = ContentStore & LedgerStore & ClientStore & StoreMaintenance & DocumentStore & AuditHeadStore
 
-export interface CopyOptions {
+interface CopyOptions {
   readonly from: Store
   readonly to: Store
   readonly onProgress?: (progress: CopyReport) => void

@@ -2,8 +2,7 @@ import { contentGone } from '../../../keys/content/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { StoredOverride } from '../../../keys/ports/content-store.ts'
 import type { ContentCatalogue, ContentSummary, DocumentStore } from '../../../operations/ports/store.ts'
-import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../content.ts'
-import { toText } from '../rows.ts'
+import { COUNTED_OVERRIDES, pageOf, rowsToRead, toText } from '../rows.ts'
 import { type DynamoDbContents, toNumber } from './contents.ts'
 import {
   CONTENT,

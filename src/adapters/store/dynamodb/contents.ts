@@ -2,8 +2,7 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import type { Kid } from '../../../formats/cenc.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentLife, StoredContent, StoredOverride, Tombstone } from '../../../keys/ports/content-store.ts'
-import { COMPLETE_OVERRIDES, NOTHING, UNBORN } from '../content.ts'
-import { damaged, toBytes, toKidOverride, toOverride, toText } from '../rows.ts'
+import { COMPLETE_OVERRIDES, damaged, NOTHING, toBytes, toKidOverride, toOverride, toText, UNBORN } from '../rows.ts'
 import {
   CONTENT,
   contentPartition,

@@ -4,8 +4,7 @@ import type { Tenant } from '../../../keys/ports/content-ref.ts'
 import type { ContentStore } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
-import { dataKeyRemoved, rowGone } from '../content.ts'
-import { toBytes, toDataKey } from '../rows.ts'
+import { dataKeyRemoved, rowGone, toBytes, toDataKey } from '../rows.ts'
 import { contentOfPartition, DATA_KEYS, type DynamoDbItem, dataKeyKeyOf, dataKeyPrefix } from './items.ts'
 import type { DynamoDbTable } from './table.ts'
 
@@ -24,7 +23,7 @@ export interface DynamoDbDataKeys
   confirm(tenant: Tenant, sealed: readonly Uint8Array[]): Promise<void>
 }
 
-export interface DynamoDbDataKeysOptions {
+interface DynamoDbDataKeysOptions {
   readonly table: DynamoDbTable
   /** Milliseconds since 1970. */
   readonly now: () => number

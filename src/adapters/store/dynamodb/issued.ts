@@ -1,5 +1,5 @@
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { IssuedKid, IssuedKidStore } from '../../../keys/ports/issued-kid-store.ts'
+import type { IssuedKid, IssuedKidStore } from '../../../keys/ports/ledger-store.ts'
 import { toIssuedKid } from '../rows.ts'
 import { toNumber } from './contents.ts'
 import { CONTENT, contentPartition, type DynamoDbKey, epochPrefix, issuedPartition } from './items.ts'
@@ -11,7 +11,7 @@ const UPGRADE_MS = 86_400_000
 /** The number of concurrent puts. */
 const AT_ONCE = 25
 
-export interface DynamoDbIssuedOptions {
+interface DynamoDbIssuedOptions {
   readonly table: DynamoDbTable
   /** Milliseconds since 1970. */
   readonly now: () => number

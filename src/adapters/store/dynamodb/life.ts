@@ -1,7 +1,6 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { ContentLife, ContentStore, Tombstone } from '../../../keys/ports/content-store.ts'
-import type { Expiry, LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { ContentLife, ContentStore, Expiry, LifeStore, Tombstone } from '../../../keys/ports/content-store.ts'
 import { toText } from '../rows.ts'
 import {
   type DynamoDbContents,
@@ -40,7 +39,7 @@ export interface DynamoDbLife extends LifeStore, Pick<ContentStore, 'putExpiry'>
   putTombstone(ref: ContentRef, tombstone: Tombstone, more?: Readonly<Record<string, DynamoDbValue>>): Promise<boolean>
 }
 
-export interface DynamoDbLifeOptions extends DynamoDbContentsOptions {
+interface DynamoDbLifeOptions extends DynamoDbContentsOptions {
   readonly contents: DynamoDbContents
 }
 

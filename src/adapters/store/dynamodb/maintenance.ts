@@ -8,7 +8,7 @@ import { CONTENT, contentOfPartition, contentPartition, overrideKeyOf, secretKey
 import type { DynamoDbLife } from './life.ts'
 import type { DynamoDbTable } from './table.ts'
 
-export interface DynamoDbMaintenanceOptions {
+interface DynamoDbMaintenanceOptions {
   readonly table: DynamoDbTable
   readonly dataKeys: DynamoDbDataKeys
   /** The number of values outside contents that need a data key. */

@@ -206,7 +206,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
  * The error for every failure of the table. The SDK's message can quote an item, so only the name of the cause is
  * kept.
  */
-export function tableUnavailable(name: string, error: unknown): KeyProviderError {
+function tableUnavailable(name: string, error: unknown): KeyProviderError {
   const code = error instanceof Error ? error.name : 'unknown'
   const remedy = REMEDIES[code] ?? `${code}: check the network, the region and the state of the table`
   const cause = new Error(code)

@@ -1,8 +1,7 @@
 import { contentGone, contentHeld } from '../../../keys/content/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, StoredContent } from '../../../keys/ports/content-store.ts'
-import { NOTHING, rowGone } from '../content.ts'
-import { toMatch, toPsshJson } from '../rows.ts'
+import { NOTHING, rowGone, toMatch, toPsshJson } from '../rows.ts'
 import type { DynamoDbContents, ReadContent } from './contents.ts'
 import type { DynamoDbDataKeys } from './data-keys.ts'
 import { CONTENT, contentPartition, type DynamoDbValue, overrideKeyOf, ruleKeyOf, secretKeyOf } from './items.ts'
@@ -24,7 +23,7 @@ export type DynamoDbWrites = Pick<
   | 'putNextSecret'
 >
 
-export interface DynamoDbWritesOptions {
+interface DynamoDbWritesOptions {
   readonly table: DynamoDbTable
   readonly contents: DynamoDbContents
   readonly life: DynamoDbLife

@@ -2,15 +2,16 @@ import type { Kid } from '../../../formats/cenc.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type {
   ContentLife,
+  Expiry,
   KidOverride,
+  LifeStore,
   StoredContent,
   StoredOverride,
   Tombstone,
 } from '../../../keys/ports/content-store.ts'
-import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
-import type { Expiry, LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { IssuedKid } from '../../../keys/ports/ledger-store.ts'
 import type { StoredDocument } from '../../../operations/ports/store.ts'
-import { COMPLETE_OVERRIDES, UNBORN } from '../content.ts'
+import { COMPLETE_OVERRIDES, UNBORN } from '../rows.ts'
 
 /** A content in memory. */
 export interface MemoryContent {

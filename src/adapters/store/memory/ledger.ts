@@ -1,8 +1,8 @@
 import type { Kid } from '../../../formats/cenc.ts'
-import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
+import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import {
+  type IssuedKid,
   type LedgerRecord,
   type LedgerStore,
   type RecentPeriods,

@@ -1,4 +1,4 @@
-import type { ClientStore } from '../../../auth/clients/store.ts'
+import type { ClientStore } from '../../../auth/clients/client.ts'
 import { contentGone } from '../../../keys/content/errors.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { Tenant } from '../../../keys/ports/content-ref.ts'
@@ -13,7 +13,7 @@ import {
   type IdempotentWrite,
 } from '../../../operations/ports/store.ts'
 import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
-import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../content.ts'
+import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../rows.ts'
 import { byBytes, type MemoryContent, type MemoryContents } from './contents.ts'
 
 /** Writes with an idempotency key, and the heads of audit chains, in memory. */

@@ -4,7 +4,7 @@ import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, KidOverride, StoredOverride } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
 import type { StoreMaintenance } from '../../../keys/ports/maintenance-store.ts'
-import { dataKeyRemoved, NOTHING } from '../content.ts'
+import { dataKeyRemoved, NOTHING } from '../rows.ts'
 import { byKid, byName, destroy, type MemoryContent, type MemoryContents, overrideId, readContent } from './contents.ts'
 
 /** Content secrets and overrides in memory. */

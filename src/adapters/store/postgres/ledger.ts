@@ -1,5 +1,4 @@
-import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
-import { ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
+import { type LedgerConflict, ledgerKeyId, mergeLedgerRecords } from '../../../keys/ledger/ledger.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import {
   type LedgerKey,

@@ -1,6 +1,5 @@
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { ContentStore } from '../../../keys/ports/content-store.ts'
-import type { LifeStore } from '../../../keys/ports/lifetime-store.ts'
+import type { ContentStore, LifeStore } from '../../../keys/ports/content-store.ts'
 import { type Row, toText } from '../rows.ts'
 import type { PostgresPool, Run } from './pool.ts'
 import { escapeName, namesOf, unescapeName } from './reads.ts'

@@ -1,3 +1,4 @@
+import type { ClientStore } from '../../../auth/clients/client.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
 import { contentGone } from '../../../keys/content/errors.ts'
 import { sealGeneration } from '../../../keys/crypto/seal.ts'
@@ -9,8 +10,18 @@ import {
   type IdempotentWrite,
   type ManageStore,
 } from '../../../operations/ports/store.ts'
-import { COUNTED_OVERRIDES, pageOf, rowsToRead } from '../content.ts'
-import { type Row, toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
+import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
+import {
+  COUNTED_OVERRIDES,
+  pageOf,
+  type Row,
+  rowsToRead,
+  toAuditHead,
+  toDocument,
+  toIdempotentWrite,
+  toSummary,
+  toText,
+} from '../rows.ts'
 import type { PostgresPool } from './pool.ts'
 import { CONTENT_COLUMNS, escapeName, namesOf, toNamedLife, toNamedTombstone, unescapeName } from './reads.ts'
 import { PUT_ROW, putOverridesIn, unlessRemoved } from './writes.ts'
@@ -203,5 +214,38 @@ function toNamedSummary(row: Row): ContentSummary {
     ...toNamedLife(row),
     contentId: unescapeName(toText(row.content_id)),
     tombstone: toNamedTombstone(row),
+  }
+}
+
+const LIST = { name: 'keyspring-list-clients', text: 'SELECT registered FROM keyspring_client ORDER BY name' }
+const PUT = {
+  name: 'keyspring-put-client',
+  text: `INSERT INTO keyspring_client (name, registered) VALUES ($1, $2)
+    ON CONFLICT (name) DO UPDATE SET registered = excluded.registered`,
+}
+const CLEAR_SEALS = { name: 'keyspring-clear-client-seals', text: 'DELETE FROM keyspring_client_seal WHERE name = $1' }
+const PUT_SEAL = {
+  name: 'keyspring-put-client-seal',
+  text: 'INSERT INTO keyspring_client_seal (name, tenant, generation) VALUES ($1, $2, $3)',
+}
+const REMOVE = { name: 'keyspring-remove-client', text: 'DELETE FROM keyspring_client WHERE name = $1' }
+
+/** Clients in PostgreSQL. The foreign key of each seal keeps the data key that a credential needs. */
+export function postgresClients(pool: PostgresPool): ClientStore {
+  return {
+    listClients: async () => (await pool.run(LIST, [])).rows.map((row) => fromClientJson(row.registered)),
+    putClient: (registered) =>
+      unlessRemoved(
+        registered.client,
+        pool.transaction(async (run) => {
+          const name = escapeName(registered.client.name)
+          await run(PUT, [name, toClientJson(registered)])
+          await run(CLEAR_SEALS, [name])
+          for (const { tenant, generation } of dataKeysOf(registered)) {
+            await run(PUT_SEAL, [name, escapeName(tenant), generation])
+          }
+        }),
+      ),
+    removeClient: async (name) => (await pool.run(REMOVE, [escapeName(name)])).count > 0,
   }
 }

@@ -6,7 +6,7 @@ import type { Row } from '../rows.ts'
 import { databaseUnavailable, isAnswered, isConnectionLoss, isContention, REMEDIES } from './error.ts'
 
 /** A named statement: the server plans it once per connection. */
-export interface Statement {
+interface Statement {
   readonly name: string
   readonly text: string
 }

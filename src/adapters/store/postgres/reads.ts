@@ -1,9 +1,10 @@
 import type { Kid } from '../../../formats/cenc.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { ContentLife, ContentStore, StoredContent, Tombstone } from '../../../keys/ports/content-store.ts'
-import { COMPLETE_OVERRIDES, NOTHING as NO_KEYS, UNBORN } from '../content.ts'
 import {
+  COMPLETE_OVERRIDES,
   isBare,
+  NOTHING as NO_KEYS,
   type Row,
   toBytes,
   toDataKey,
@@ -12,6 +13,7 @@ import {
   toOverride,
   toText,
   toTombstone,
+  UNBORN,
 } from '../rows.ts'
 import type { PostgresPool } from './pool.ts'
 

@@ -3,14 +3,13 @@ import { sealGeneration } from '../../../keys/crypto/seal.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import type { Birth, ContentStore, StoredContent, StoredOverride } from '../../../keys/ports/content-store.ts'
 import type { DocumentOverrides } from '../../../operations/ports/store.ts'
-import { dataKeyRemoved, NOTHING, rowGone } from '../content.ts'
-import { toMatch, toPsshJson, toText } from '../rows.ts'
+import { dataKeyRemoved, NOTHING, rowGone, toMatch, toPsshJson, toText } from '../rows.ts'
 import { codeOf } from './error.ts'
 import { removeParts } from './life.ts'
 import type { PostgresPool, Run } from './pool.ts'
 import { escapeName, namesOf, type PostgresReads, unescapeName } from './reads.ts'
 
-export type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
+type PostgresWrites = Omit<ContentStore, keyof PostgresReads | 'putExpiry' | 'close'>
 
 const OF_CONTENT = 'WHERE tenant = $1 AND content_id = $2'
 /** The content row that a write needs. It is locked until the statement ends, so that no destruction comes between. */

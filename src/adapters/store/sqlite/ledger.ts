@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Kid } from '../../../formats/cenc.ts'
-import type { LedgerConflict } from '../../../keys/ledger/ledger.ts'
-import { mergeLedgerRecords } from '../../../keys/ledger/merge.ts'
+import { type LedgerConflict, mergeLedgerRecords } from '../../../keys/ledger/ledger.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
-import type { FoundIssued, IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
 import {
+  type FoundIssued,
+  type IssuedKid,
   type KidQuery,
   type LedgerRecord,
   type RecentPeriods,
@@ -20,7 +20,7 @@ import {
   toText,
 } from '../rows.ts'
 
-export interface SqliteLedgerReads {
+interface SqliteLedgerReads {
   findByKid(tenant: Tenant, kid: Kid, query?: KidQuery): readonly LedgerRecord[]
   findByContent(ref: ContentRef, limit: number): readonly LedgerRecord[]
   findIssued(ref: ContentRef, kids: readonly Kid[]): FoundIssued
@@ -128,7 +128,7 @@ export function sqliteLedgerWrites(db: DatabaseSync) {
   }
 }
 
-export type SqliteRecentReads = (
+type SqliteRecentReads = (
   ...values: Parameters<RecentPeriods['listRecent']>
 ) => Awaited<ReturnType<RecentPeriods['listRecent']>>
 

@@ -1,11 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
-import type { ContentStore } from '../../../keys/ports/content-store.ts'
-import type { Expiry } from '../../../keys/ports/lifetime-store.ts'
+import type { ContentStore, Expiry } from '../../../keys/ports/content-store.ts'
 import { toText } from '../rows.ts'
 
 /** The reads of a LifeStore on one connection. */
-export interface SqliteLifeReads {
+interface SqliteLifeReads {
   listExpired(before: number, after: Expiry | undefined, limit: number): readonly Expiry[]
 }
 

@@ -9,7 +9,7 @@ import { toDataKey, toText } from '../rows.ts'
 import { storeUnavailable, toEngineError } from './error.ts'
 
 /** The reads of StoreMaintenance on one connection. */
-export interface SqliteMaintenanceReads {
+interface SqliteMaintenanceReads {
   listContents(after: ContentRef | undefined, limit: number): readonly ContentRef[]
   listDataKeys(): readonly StoredDataKey[]
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { RegisteredClient } from '../../../auth/clients/client.ts'
 import { contentGone } from '../../../keys/content/errors.ts'
 import type { ContentRef } from '../../../keys/ports/content-ref.ts'
 import {
@@ -10,13 +11,23 @@ import {
   type IdempotentWrite,
   type StoredDocument,
 } from '../../../operations/ports/store.ts'
-import { COUNTED_OVERRIDES, dataKeyRemoved, pageOf, rowsToRead } from '../content.ts'
-import { toAuditHead, toDocument, toIdempotentWrite, toSummary, toText } from '../rows.ts'
+import { dataKeysOf, fromClientJson, toClientJson } from '../client-rows.ts'
+import {
+  COUNTED_OVERRIDES,
+  dataKeyRemoved,
+  pageOf,
+  rowsToRead,
+  toAuditHead,
+  toDocument,
+  toIdempotentWrite,
+  toSummary,
+  toText,
+} from '../rows.ts'
 import { removedDataKeys } from './maintenance.ts'
 import { CONTENT_COLUMNS } from './reads.ts'
 
 /** The reads of a ManageStore on one connection. Each reads a bounded number of rows. */
-export interface SqliteManageReads {
+interface SqliteManageReads {
   findDocument(ref: ContentRef): StoredDocument | undefined
   searchContents(query: ContentQuery): ContentPage
   findSummary(ref: ContentRef): ContentSummary | undefined
@@ -124,6 +135,41 @@ export function sqliteManageWrites(db: DatabaseSync): SqliteManageWrites {
     putAuditHead({ chain, seq, sealed }) {
       if (isRemoved(AUDIT_TENANT, sealed)) throw dataKeyRemoved(AUDIT_TENANT)
       putHead.run(chain, seq, sealed)
+    },
+  }
+}
+
+/** The reads of a ClientStore on one connection. */
+interface SqliteClientReads {
+  listClients(): readonly RegisteredClient[]
+}
+
+/** The writes, which run inside a transaction of the writer thread. */
+export interface SqliteClientWrites {
+  putClient(registered: RegisteredClient): void
+  removeClient(name: string): boolean
+}
+
+export function sqliteClientReads(db: DatabaseSync): SqliteClientReads {
+  const list = db.prepare('SELECT registered FROM client ORDER BY name')
+  return { listClients: () => list.all().map((row) => fromClientJson(row.registered)) }
+}
+
+export function sqliteClientWrites(db: DatabaseSync): SqliteClientWrites {
+  const put = db.prepare('INSERT OR REPLACE INTO client (name, registered) VALUES (?, ?)')
+  const remove = db.prepare('DELETE FROM client WHERE name = ?')
+  const putSeal = db.prepare('INSERT INTO client_seal (name, tenant, generation) VALUES (?, ?, ?)')
+  const removeSeals = db.prepare('DELETE FROM client_seal WHERE name = ?')
+  return {
+    putClient(registered) {
+      const { name } = registered.client
+      removeSeals.run(name)
+      put.run(name, toClientJson(registered))
+      for (const { tenant, generation } of dataKeysOf(registered)) putSeal.run(name, tenant, generation)
+    },
+    removeClient(name) {
+      removeSeals.run(name)
+      return remove.run(name).changes > 0
     },
   }
 }

@@ -15,7 +15,7 @@ export interface SqliteQueue {
   close(): Promise<void>
 }
 
-export interface SqliteQueueOptions {
+interface SqliteQueueOptions {
   /** Starts the writer's thread. */
   readonly start?: (data: WriterData) => Worker
   /** Called with the reason why a writer thread died, when its successor starts. */

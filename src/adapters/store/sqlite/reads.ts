@@ -3,11 +3,20 @@ import type { Kid } from '../../../formats/cenc.ts'
 import type { ContentRef, Tenant } from '../../../keys/ports/content-ref.ts'
 import type { StoredContent, StoredOverride } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
-import { COMPLETE_OVERRIDES, UNBORN } from '../content.ts'
-import { isBare, toBytes, toDataKey, toKidOverride, toLife, toOverride, toTombstone } from '../rows.ts'
+import {
+  COMPLETE_OVERRIDES,
+  isBare,
+  toBytes,
+  toDataKey,
+  toKidOverride,
+  toLife,
+  toOverride,
+  toTombstone,
+  UNBORN,
+} from '../rows.ts'
 
 /** The reads of a ContentStore on one connection. */
-export interface SqliteReads {
+interface SqliteReads {
   findContent(ref: ContentRef, kids: readonly Kid[]): StoredContent | undefined
   listOverrides(ref: ContentRef): readonly StoredOverride[]
   findDataKeys(tenant: Tenant): readonly StoredDataKey[]

@@ -165,7 +165,7 @@ export const SQLITE_MIGRATIONS: readonly Migration[] = [
 ]
 
 /** The schema version that this version of Keyspring writes. */
-export const SCHEMA_VERSION = SQLITE_MIGRATIONS.length
+const SCHEMA_VERSION = SQLITE_MIGRATIONS.length
 
 const HISTORY = `CREATE TABLE IF NOT EXISTS migration (
   version INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT`

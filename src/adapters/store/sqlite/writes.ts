@@ -12,16 +12,13 @@ import type {
   Tombstone,
 } from '../../../keys/ports/content-store.ts'
 import type { StoredDataKey } from '../../../keys/ports/data-key-store.ts'
-import type { IssuedKid } from '../../../keys/ports/issued-kid-store.ts'
-import type { LedgerRecord } from '../../../keys/ports/ledger-store.ts'
+import type { IssuedKid, LedgerRecord } from '../../../keys/ports/ledger-store.ts'
 import type { DocumentOverrides, StoredDocument } from '../../../operations/ports/store.ts'
-import { dataKeyRemoved, NOTHING } from '../content.ts'
-import { toMatch, toPsshJson, toText } from '../rows.ts'
-import { type SqliteClientWrites, sqliteClientWrites } from './clients.ts'
+import { dataKeyRemoved, NOTHING, toMatch, toPsshJson, toText } from '../rows.ts'
 import { sqliteLedgerWrites } from './ledger.ts'
 import { type SqliteLifeWrites, sqliteLifeWrites, sqlitePartRemoval } from './life.ts'
 import { removedDataKeys, type SqliteMaintenanceWrites, sqliteMaintenanceWrites } from './maintenance.ts'
-import { type SqliteManageWrites, sqliteManageWrites } from './manage.ts'
+import { type SqliteClientWrites, type SqliteManageWrites, sqliteClientWrites, sqliteManageWrites } from './manage.ts'
 import { sqliteReads } from './reads.ts'
 
 /** Every write, which runs inside a transaction of the writer thread. */

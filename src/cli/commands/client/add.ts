@@ -1,14 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { normalizeFingerprint } from '../../../auth/certificate.ts'
-import { type Client, SCOPES, type Scope } from '../../../auth/clients/client.ts'
+import {
+  type Client,
+  type ClientStore,
+  type RegisteredClient,
+  SCOPES,
+  type Scope,
+} from '../../../auth/clients/client.ts'
 import { createCredentialSecrets } from '../../../auth/clients/credential-secrets.ts'
 import { createClientDirectory } from '../../../auth/clients/directory.ts'
-import type { ClientStore, RegisteredClient } from '../../../auth/clients/store.ts'
 import { type CredentialMethod, isValidAt } from '../../../auth/credentials/credential.ts'
 import type { IssuedCredential } from '../../../auth/methods/definition.ts'
 import { issueCredential } from '../../../auth/methods/methods.ts'
 import { wrongUsage } from '../../../core/errors.ts'
-import { openKeys } from '../../../keys/crypto/open-keys.ts'
+import { openKeys } from '../../../keys/crypto/data-keys.ts'
 import { openStore } from '../../../server/assemble/open-store.ts'
 import { type Config, readConfig } from '../../../server/config/config.ts'
 import { readNumber } from '../../shared/options.ts'

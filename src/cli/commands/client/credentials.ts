@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { normalizeFingerprint } from '../../../auth/certificate.ts'
-import type { RegisteredClient } from '../../../auth/clients/store.ts'
+import type { RegisteredClient } from '../../../auth/clients/client.ts'
 import type { Credential, CredentialMethod } from '../../../auth/credentials/credential.ts'
 import type { IssueCredentialOptions } from '../../../auth/methods/definition.ts'
 import { wrongUsage } from '../../../core/errors.ts'

@@ -1,17 +1,17 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { PASSPHRASE_COST } from '../../../adapters/root-keys/passphrase.ts'
+import { PASSPHRASE_COST, type PassphraseCost, passphraseKey } from '../../../adapters/root-keys/passphrase.ts'
 import { measure, writeArchive } from '../../../adapters/store/backup/archive.ts'
 import { copyStore } from '../../../adapters/store/backup/copy.ts'
 import { backupSqlite } from '../../../adapters/store/sqlite/maintenance.ts'
 import { openSqliteStore } from '../../../adapters/store/sqlite/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
+import type { Secret } from '../../../core/secret.ts'
 import { openStore, rootKeyNameOf, type Store } from '../../../server/assemble/open-store.ts'
 import type { Config } from '../../../server/config/config.ts'
 import { type KeysOptions, readKeysConfig, readSecretFile } from '../../shared/stored.ts'
 import type { World } from '../../shared/world.ts'
-import { archiveKey, withScratch } from './archive.ts'
 
 export interface BackupOptions extends KeysOptions {
   readonly out: string
@@ -71,5 +71,27 @@ async function countContents(store: Store): Promise<number> {
     contents += page.length
     after = page.at(-1)
     if (page.length < 1_000) return contents
+  }
+}
+
+/** The key that encrypts an archive, from its passphrase. */
+export async function archiveKey(
+  passphrase: Secret<string>,
+  salt: Uint8Array,
+  cost: PassphraseCost,
+): Promise<KeyObject> {
+  const bytes = await passphraseKey(passphrase, salt, cost)
+  const key = createSecretKey(bytes)
+  bytes.fill(0)
+  return key
+}
+
+/** Gives `work` a temporary directory on the same disk as `near`, and deletes it. */
+export async function withScratch(near: string, work: (directory: string) => Promise<void>): Promise<void> {
+  const directory = mkdtempSync(join(near, '.keyspring-'))
+  try {
+    await work(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
   }
 }

@@ -6,14 +6,14 @@ import { isAffordable } from '../../../adapters/root-keys/passphrase.ts'
 import { readArchive, readManifest } from '../../../adapters/store/backup/archive.ts'
 import { openSqliteStore } from '../../../adapters/store/sqlite/store.ts'
 import { KeyProviderError } from '../../../core/errors.ts'
-import { openKeys } from '../../../keys/crypto/open-keys.ts'
+import { openKeys } from '../../../keys/crypto/data-keys.ts'
 import { type DrillReport, proveOpens } from '../../../keys/maintenance/drill.ts'
 import { openRootKeyOf, rootKeyNameOf } from '../../../server/assemble/open-store.ts'
 import type { Config } from '../../../server/config/config.ts'
 import { readNumber } from '../../shared/options.ts'
 import { type KeysOptions, readKeysConfig, readSecretFile } from '../../shared/stored.ts'
 import type { World } from '../../shared/world.ts'
-import { archiveKey, withScratch } from './archive.ts'
+import { archiveKey, withScratch } from './backup.ts'
 
 export interface RestoreOptions extends KeysOptions {
   readonly from: string

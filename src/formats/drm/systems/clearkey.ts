@@ -1,5 +1,5 @@
 import { concat } from '../../../core/template.ts'
-import { escapeText } from '../../xml/escape.ts'
+import { escapeText } from '../../xml/markup.ts'
 import type { SignalInput, Signaling } from '../system.ts'
 
 /**

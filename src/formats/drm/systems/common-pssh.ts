@@ -1,6 +1,5 @@
 import { concat } from '../../../core/template.ts'
-import { base64Of } from '../base64.ts'
-import { givenPssh } from '../given-pssh.ts'
+import { base64Of, givenPssh } from '../elements.ts'
 import { psshTemplate } from '../payloads/pssh.ts'
 import type { DrmSystemFacts, SignalInput, Signaling } from '../system.ts'
 

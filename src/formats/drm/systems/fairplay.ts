@@ -1,6 +1,6 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { base64, concat, type Template, utf8Bytes } from '../../../core/template.ts'
-import { explicitIvBase64 } from '../explicit-iv.ts'
+import { explicitIvBase64 } from '../elements.ts'
 import { hlsAttributeList } from '../hls.ts'
 import type { DrmSystemFacts, KeyFilling, SignalInput, Signaling } from '../system.ts'
 import { printTextTemplate, readTextTemplate } from '../template/text.ts'

@@ -1,5 +1,5 @@
 import { concat } from '../../../core/template.ts'
-import { explicitIvHlsHex } from '../explicit-iv.ts'
+import { explicitIvHlsHex } from '../elements.ts'
 import { hlsAttributeList } from '../hls.ts'
 import type { DrmSystemFacts, SignalInput, Signaling } from '../system.ts'
 

@@ -2,9 +2,15 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { concat, fillText, type Template, utf8Bytes } from '../../../core/template.ts'
 import { DEFAULT_SETTINGS } from '../settings.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
-import { sampleFilling, sampleInput } from './sample.ts'
-import { PLACEHOLDERS, printPieces, printTextTemplate, readTextTemplate } from './text.ts'
-import { xmlFragmentProblem } from './xml-fragment.ts'
+import {
+  PLACEHOLDERS,
+  printPieces,
+  printTextTemplate,
+  readTextTemplate,
+  sampleFilling,
+  sampleInput,
+  xmlFragmentProblem,
+} from './text.ts'
 
 /** The data of a box: the text of `template`, with values escaped for `syntax`, encoded as `encoding` says. */
 export interface PsshDataTemplate {

@@ -1,18 +1,20 @@
 import { KeyProviderError } from '../../../core/errors.ts'
-import type { Part, Template } from '../../../core/template.ts'
-import { fillText } from '../../../core/template.ts'
+import { fillText, type Part, type Template } from '../../../core/template.ts'
 import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme, type SystemId, toSystemId } from '../../cenc.ts'
-import { base64Of } from '../base64.ts'
-import { signalElements } from '../elements.ts'
-import { givenPssh } from '../given-pssh.ts'
+import { base64Of, givenPssh, signalElements } from '../elements.ts'
 import { type HlsAttribute, hlsAttributeList, hlsMethod } from '../hls.ts'
 import { psshTemplate } from '../payloads/pssh.ts'
 import { DEFAULT_SETTINGS } from '../settings.ts'
 import type { DrmSystem, KeyFilling, SignalInput } from '../system.ts'
 import { type PsshDataTemplate, readPsshData } from './pssh-data.ts'
-import { sampleFilling, sampleInput } from './sample.ts'
-import { PLACEHOLDERS, printTextTemplate, readTextTemplate } from './text.ts'
-import { xmlFragmentProblem } from './xml-fragment.ts'
+import {
+  PLACEHOLDERS,
+  printTextTemplate,
+  readTextTemplate,
+  sampleFilling,
+  sampleInput,
+  xmlFragmentProblem,
+} from './text.ts'
 
 /** A DRM system described by configuration. It signals only the given members. */
 export interface DrmSystemTemplate {

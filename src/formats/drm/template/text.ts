@@ -1,8 +1,10 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import { concat, fillText, holeOf, type Part, type Template } from '../../../core/template.ts'
-import { guidBytes, uuidBytes } from '../../cenc.ts'
-import { escapeAttribute } from '../../xml/escape.ts'
-import { explicitIvBase64, explicitIvHex } from '../explicit-iv.ts'
+import { type CommonEncryptionScheme, guidBytes, kidOfBytes, uuidBytes } from '../../cenc.ts'
+import { escapeAttribute } from '../../xml/markup.ts'
+import { readXml } from '../../xml/reader.ts'
+import { explicitIvBase64, explicitIvHex } from '../elements.ts'
+import type { SignalingSettings } from '../settings.ts'
 import type { KeyFilling, SignalInput } from '../system.ts'
 
 /** Configured text with placeholders such as `{kid}`, read. Braces around anything but a name are text. */
@@ -104,4 +106,39 @@ const ESCAPES: Readonly<Record<TemplatePlace, Readonly<Record<string, (value: st
 
 function jsonText(value: string): string {
   return JSON.stringify(value).slice(1, -1)
+}
+
+/** Why `text` cannot be the content of an element; undefined for well-formed XML that declares each of its prefixes. */
+export function xmlFragmentProblem(text: string): string | undefined {
+  try {
+    readXml(Buffer.from(`<fragment>${text}</fragment>`))
+    return undefined
+  } catch (error) {
+    if (error instanceof KeyProviderError) return error.message
+    throw error
+  }
+}
+
+/** An input to try configured templates. Its contentId breaks a template that does not escape it. */
+export function sampleInput(commonEncryptionScheme: CommonEncryptionScheme, settings: SignalingSettings): SignalInput {
+  const kid = kidOfBytes(new Uint8Array(16))
+  return {
+    kid,
+    contentId: '"\'\\<&>]]>\n é🔑%{kid}',
+    commonEncryptionScheme,
+    explicitIv: 'derived',
+    periodKids: [kid],
+    documentKids: [kid],
+    periodIndex: 1,
+    keyUrl: 'https://keys.example/k?a=1&b=2',
+    clearKeyLicenseUrl: 'https://keys.example/c?a=1&b=2',
+    pssh: undefined,
+    settings,
+  }
+}
+
+/** Zeros for the holes of a sample. */
+export function sampleFilling(): KeyFilling {
+  const zeros = new Uint8Array(16)
+  return { memo: new Map(), keyAndIv: () => ({ contentKey: zeros, explicitIv: zeros }) }
 }

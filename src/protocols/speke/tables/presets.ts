@@ -4,7 +4,7 @@ export interface PresetTrack {
   readonly filters: readonly PresetFilter[]
 }
 
-export interface PresetFilter {
+interface PresetFilter {
   readonly element: 'VideoFilter' | 'AudioFilter'
   /** Attributes of the filter: pixels of video, channels of audio, inclusive at both ends. */
   readonly attributes: Readonly<Record<string, number>>
@@ -59,9 +59,6 @@ export const SHARED_PRESET: readonly PresetTrack[] = [
   },
 ]
 
-export type VideoPreset = keyof typeof VIDEO_PRESETS
-export type AudioPreset = keyof typeof AUDIO_PRESETS
-
 /** Video of more than `above` and at most `maxPixels` pixels. */
 function video(intendedTrackType: string, above?: number, maxPixels?: number): PresetTrack {
   const attributes = {
@@ -78,3 +75,14 @@ function audio(intendedTrackType: string, minChannels?: number, maxChannels?: nu
   }
   return { intendedTrackType, filters: [{ element: 'AudioFilter', attributes }] }
 }
+
+/** The encryptors with known habits. `spec` is an encryptor that does only what the specifications say. */
+export const ENCRYPTORS = [
+  'spec',
+  'mediapackage-v1',
+  'mediapackage-v2',
+  'mediaconvert',
+  'elemental-live',
+  'shaka',
+] as const
+export type EncryptorName = (typeof ENCRYPTORS)[number]

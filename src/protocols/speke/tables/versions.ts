@@ -2,7 +2,7 @@ import { COMMON_ENCRYPTION_SCHEMES, type CommonEncryptionScheme } from '../../..
 import type { DeliveryDataForm } from '../../../formats/cpix/fill.ts'
 
 /** The METHOD names of HLS that SPEKE 2.1 accepts as a scheme, and their schemes. `NONE` is not accepted. */
-export const HLS_METHODS = {
+const HLS_METHODS = {
   'AES-128': 'cbc1',
   'SAMPLE-AES': 'cbcs',
   'SAMPLE-AES-CTR': 'cenc',

@@ -1,9 +1,7 @@
 import { SPEKE_VERSIONS } from '../../../protocols/speke/tables/versions.ts'
 import type { ExpectedRefusal } from '../../rules/rule.ts'
-import { type Ask, V2 } from '../asking.ts'
-import { changed, content } from '../changes.ts'
-import type { Check, Step } from '../check.ts'
-import { refused } from '../check.ts'
+import { type Ask, changed, content, V2 } from '../asking.ts'
+import { type Check, refused, type Step } from '../check.ts'
 
 const BARE_VIDEO = '<cpix:VideoFilter/>'
 const BARE_AUDIO = '<cpix:AudioFilter/>'

@@ -2,10 +2,8 @@ import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import type { SpekeRefusal } from '../../../protocols/speke/tables/refusals.ts'
 import { SPEKE_1_0, SPEKE_2_0 } from '../../../protocols/speke/tables/versions.ts'
 import type { BuiltRequest } from '../../encryptor/request/build.ts'
-import { type Ask, V2 } from '../asking.ts'
-import { attributes, type Change, changed, content, without } from '../changes.ts'
-import type { Check, Step } from '../check.ts'
-import { refused } from '../check.ts'
+import { type Ask, attributes, type Change, changed, content, type SpekeHeader, V2, without } from '../asking.ts'
+import { type Check, refused, type Step } from '../check.ts'
 
 interface Case {
   readonly name: string
@@ -190,4 +188,38 @@ export function crossedVersionChecks(ask: Ask): readonly Check[] {
       },
     ],
   }))
+}
+
+const VERSIONS: readonly SpekeHeader[] = ['1.0', ...V2]
+
+/** Other valid headers. */
+const HEADERS: readonly (readonly [name: string, title: string, headers: Step['headers']])[] = [
+  ['charset', 'a charset in Content-Type', { 'Content-Type': 'application/xml; charset=utf-8' }],
+  ['charset-upper', 'a charset in upper case', { 'Content-Type': 'application/xml;charset=UTF-8' }],
+  ['accept', 'an Accept header', { Accept: 'application/xml' }],
+  ['unknown', 'unknown headers', { 'X-Amzn-Trace-Id': 'Root=1-00000000-000000000000000000000000' }],
+]
+
+/** Checks of headers and status of valid requests. */
+export function httpChecks(ask: Ask): readonly Check[] {
+  return VERSIONS.flatMap((speke) => {
+    const built = ask({ speke, content: 'http', ...(speke === '1.0' ? { drm: ['widevine'] } : { video: 'SHARED' }) })
+    if (built === undefined) return []
+    const step: Step = { xml: built.xml, version: built.version }
+    const usual: Check = {
+      name: `http/${speke}/usual`,
+      group: 'http',
+      title: `answers SPEKE ${speke} with status 200 and its headers`,
+      steps: [step],
+    }
+    const other = HEADERS.map(
+      ([name, title, headers = {}]): Check => ({
+        name: `http/${speke}/${name}`,
+        group: 'http',
+        title: `answers a request with ${title}`,
+        steps: [{ ...step, headers }],
+      }),
+    )
+    return [usual, ...other]
+  })
 }

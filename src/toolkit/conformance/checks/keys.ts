@@ -1,6 +1,5 @@
 import type { BuiltRequest } from '../../encryptor/request/build.ts'
-import { type Ask, type Asked, type SpekeHeader, V2 } from '../asking.ts'
-import { attributes, changed } from '../changes.ts'
+import { type Ask, type Asked, attributes, changed, type SpekeHeader, V2 } from '../asking.ts'
 import type { Check, CheckGroup, Step } from '../check.ts'
 import { checkOf } from './presets.ts'
 

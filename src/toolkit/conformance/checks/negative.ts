@@ -1,8 +1,17 @@
 import type { BuiltRequest } from '../../encryptor/request/build.ts'
-import { type Ask, V2 } from '../asking.ts'
-import { appended, attributes, beforeLists, type Change, changed, content, twice, without } from '../changes.ts'
-import type { Check } from '../check.ts'
-import { refused } from '../check.ts'
+import {
+  type Ask,
+  appended,
+  attributes,
+  beforeLists,
+  type Change,
+  changed,
+  content,
+  twice,
+  V2,
+  without,
+} from '../asking.ts'
+import { type Check, refused } from '../check.ts'
 
 const STRANGER = '5a1ab1e0-0000-4000-8000-000000000009'
 const NIL = '00000000-0000-0000-0000-000000000000'

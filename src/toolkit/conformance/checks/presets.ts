@@ -1,7 +1,6 @@
 import { AUDIO_PRESETS, VIDEO_PRESETS } from '../../../protocols/speke/tables/presets.ts'
-import type { Ask, Asked } from '../asking.ts'
-import { attributes, changed } from '../changes.ts'
-import type { Check, CheckGroup } from '../check.ts'
+import { type Ask, type Asked, attributes, changed, twice, V2, without } from '../asking.ts'
+import { type Check, type CheckGroup, refused } from '../check.ts'
 
 /** The choices of presets that encryptors offer. */
 const CHOICES: readonly { readonly video: string; readonly audio: string }[] = [
@@ -120,4 +119,123 @@ const ZONE_MS = (5 * 60 + 30) * 60_000
 export function checkOf(ask: Ask, group: CheckGroup, name: string, title: string, asked: Asked): readonly Check[] {
   const built = ask(asked)
   return built === undefined ? [] : [{ name, group, title, steps: [{ xml: built.xml, version: built.version }] }]
+}
+
+const SYSTEMS: readonly (readonly string[])[] = [
+  ['fairplay'],
+  ['aes-128'],
+  ['widevine'],
+  ['playready'],
+  ['widevine', 'playready'],
+  ['widevine', 'fairplay'],
+  ['widevine', 'playready', 'fairplay'],
+]
+
+/** SPEKE 1.0 checks: live and VOD, each combination of systems that encryptors send, and invalid requests. */
+export function v1Checks(ask: Ask): readonly Check[] {
+  const right = SYSTEMS.flatMap((drm) =>
+    (['live', 'vod'] as const).flatMap((kind) => {
+      const systems = drm.join('+')
+      return checkOf(ask, 'v1', `v1/${kind}/${systems}`, `answers ${systems} in SPEKE 1.0, ${kind}`, {
+        speke: '1.0',
+        drm,
+        periods: kind === 'live' ? 1 : 0,
+        content: `v1-${kind}`,
+      })
+    }),
+  )
+  return [...right, ...wrong(ask)]
+}
+
+const BREAKS = [
+  ['no-id', 'rejects a request without CPIX@id', attributes('CPIX', 'id', undefined)],
+  ['no-keys', 'rejects a request without ContentKeyList', without('ContentKeyList')],
+  ['no-systems', 'rejects a request without DRMSystemList', without('DRMSystemList')],
+  ['kid', 'rejects a kid that is not a UUID', attributes('ContentKey', 'kid', 'kid-1')],
+  ['same-kid', 'rejects a duplicate kid', twice('ContentKey')],
+] as const
+
+function wrong(ask: Ask): readonly Check[] {
+  const asked: Asked = { speke: '1.0', periods: 0, content: 'v1-wrong' }
+  const built =
+    ask({ ...asked, drm: ['widevine'] }) ?? ask({ ...asked, drm: ['aes-128'] }) ?? ask({ ...asked, drm: ['fairplay'] })
+  if (built === undefined) return []
+  return BREAKS.map(([name, title, change]) => ({
+    name: `v1/wrong/${name}`,
+    group: 'v1',
+    title,
+    steps: [{ xml: changed(built.xml, change), version: built.version, refusal: refused() }],
+  }))
+}
+
+interface Case extends Omit<Asked, 'speke'> {
+  readonly name: string
+  readonly title: string
+}
+
+/** Requests and requirements of MediaPackage v2 by container. */
+const CASES: readonly Case[] = [
+  { name: 'iv-cenc', title: 'returns an explicitIV for cenc without a request for it', scheme: 'cenc', iv: 'none' },
+  { name: 'iv-cbcs', title: 'returns an explicitIV for cbcs without a request for it', scheme: 'cbcs', iv: 'none' },
+  { name: 'iv-cbc1', title: 'returns an explicitIV for AES-128 without a request for it', scheme: 'cbc1', iv: 'none' },
+  {
+    name: 'ts-fairplay',
+    title: 'answers TS with FairPlay',
+    scheme: 'cbcs',
+    drm: ['fairplay'],
+    container: 'ts',
+    video: 'SHARED',
+  },
+  {
+    name: 'ts-aes-128',
+    title: 'answers TS with AES-128',
+    scheme: 'cbc1',
+    drm: ['aes-128'],
+    container: 'ts',
+    video: 'SHARED',
+  },
+  {
+    name: 'cmaf-cbcs',
+    title: 'answers CMAF with every system, cbcs',
+    scheme: 'cbcs',
+    container: 'cmaf',
+    video: 'VIDEO-8',
+    audio: 'AUDIO-3',
+  },
+  {
+    name: 'cmaf-cenc',
+    title: 'answers CMAF with Widevine and PlayReady, cenc',
+    scheme: 'cenc',
+    container: 'cmaf',
+    video: 'VIDEO-5',
+  },
+  {
+    name: 'mss',
+    title: 'answers Smooth Streaming with PlayReady and a shared key',
+    scheme: 'cenc',
+    drm: ['playready'],
+    container: 'mss',
+    video: 'SHARED',
+  },
+  {
+    name: 'fairplay-alone',
+    title: 'writes METHOD=SAMPLE-AES for FairPlay',
+    scheme: 'cbcs',
+    drm: ['fairplay'],
+    video: 'VIDEO-2',
+  },
+  { name: 'method-cenc', title: 'writes METHOD=SAMPLE-AES for cenc', scheme: 'cenc', video: 'VIDEO-1' },
+]
+
+/** Checks of the requirements of MediaPackage v2. */
+export function mediaPackageChecks(ask: Ask): readonly Check[] {
+  return V2.flatMap((speke) =>
+    CASES.flatMap(({ name, title, ...asked }) =>
+      checkOf(ask, 'mediapackage-v2', `mediapackage-v2/${speke}/${name}`, title, {
+        speke,
+        content: `mp2-${asked.scheme}`,
+        ...asked,
+      }),
+    ),
+  )
 }

@@ -1,7 +1,6 @@
 import { SPEKE_2_0 } from '../../../protocols/speke/tables/versions.ts'
 import type { BuiltRequest } from '../../encryptor/request/build.ts'
-import type { Ask } from '../asking.ts'
-import { attributes, beforeLists, type Change, changed } from '../changes.ts'
+import { type Ask, attributes, beforeLists, type Change, changed } from '../asking.ts'
 import type { Check, Step } from '../check.ts'
 
 interface Unusual {

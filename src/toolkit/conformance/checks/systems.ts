@@ -1,8 +1,6 @@
 import { SPEKE_VERSIONS } from '../../../protocols/speke/tables/versions.ts'
-import { type Ask, type SpekeHeader, V2 } from '../asking.ts'
-import { attributes, changed } from '../changes.ts'
-import type { Check } from '../check.ts'
-import { refused } from '../check.ts'
+import { type Ask, attributes, changed, type SpekeHeader, V2 } from '../asking.ts'
+import { type Check, refused } from '../check.ts'
 import { checkOf } from './presets.ts'
 
 /** The schemes that SPEKE or an encryptor documents for a system. */

@@ -3,21 +3,24 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { Secret } from '../../../core/secret.ts'
 import type { Kid } from '../../../formats/cenc.ts'
 import { type Cpix, entriesOf } from '../../../formats/cpix/document.ts'
-import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
-import { type EncryptedValue, type OpenedEncryption, openDocumentEncryption } from '../../../formats/cpix/encryption.ts'
-import { SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
+import {
+  type EncryptedValue,
+  type OpenedEncryption,
+  openDocumentEncryption,
+  readEncryptedValue,
+} from '../../../formats/cpix/encryption.ts'
 import {
   AES256_CBC,
   CPIX_NAMESPACE,
   HMAC_SHA512,
   PSKC_NAMESPACE,
   RSA_OAEP_MGF1P,
+  SIXTEEN_BYTES,
   XMLDSIG_NAMESPACE,
-} from '../../../formats/cpix/names.ts'
+} from '../../../formats/cpix/fields.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childOf, pathOf, textOf } from '../../../formats/xml/reader.ts'
 import type { BuiltRequest } from '../request/build.ts'
-import type { Findings } from './findings.ts'
 
 /** The recipient that can decrypt the keys of an answer. */
 export interface Reader {
@@ -173,4 +176,10 @@ function descend(element: XmlElement, ...steps: readonly (readonly [namespace: s
   let at: XmlElement | undefined = element
   for (const [namespace, local] of steps) at = at && childOf(at, namespace, local)
   return at
+}
+
+/** Collects every problem of an answer: its place and the rule it breaks, never a value of the document. */
+export interface Findings {
+  problem(place: string, rule: string): void
+  warning(place: string, rule: string): void
 }

@@ -1,19 +1,18 @@
 import { KeyProviderError } from '../../../core/errors.ts'
 import type { Kid, SystemId } from '../../../formats/cenc.ts'
 import { type Cpix, entriesOf } from '../../../formats/cpix/document.ts'
-import { KID, requiredAttribute, SYSTEM_ID } from '../../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, KID, requiredAttribute, SPEKE_NAMESPACE, SYSTEM_ID } from '../../../formats/cpix/fields.ts'
 import { PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
 import { decodePlayReadyObject, WRMHEADER_RECORD } from '../../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes } from '../../../formats/drm/payloads/pssh.ts'
-import { readWrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { decodeWidevinePsshData } from '../../../formats/drm/payloads/widevine-pssh-data.ts'
+import { readWrmHeader } from '../../../formats/drm/payloads/wrm-header.ts'
 import type { Slot } from '../../../formats/drm/system.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, pathOf, readXml, textOf } from '../../../formats/xml/reader.ts'
 import type { BuiltRequest, RequestedDrmSystem } from '../request/build.ts'
 import { systemName } from '../systems.ts'
-import type { Findings } from './findings.ts'
+import type { Findings } from './keys.ts'
 
 /** The signalling of one DRM system and key in an answer, decoded. */
 export interface AnsweredSystem {

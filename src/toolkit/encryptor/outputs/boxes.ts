@@ -8,11 +8,10 @@ import {
   WRMHEADER_RECORD,
 } from '../../../formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes, type PsshBox } from '../../../formats/drm/payloads/pssh.ts'
-import { readWrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
 import { decodeWidevinePsshData, encodeWidevinePsshData } from '../../../formats/drm/payloads/widevine-pssh-data.ts'
-import { WRMHEADER_NAMESPACE } from '../../../formats/drm/payloads/wrm-header.ts'
+import { readWrmHeader, WRMHEADER_NAMESPACE } from '../../../formats/drm/payloads/wrm-header.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
-import { escapeAttribute } from '../../../formats/xml/escape.ts'
+import { escapeAttribute } from '../../../formats/xml/markup.ts'
 import { readXml } from '../../../formats/xml/reader.ts'
 import type { Answer } from '../answer/read.ts'
 

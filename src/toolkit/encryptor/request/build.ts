@@ -6,7 +6,7 @@ import {
   SPEKE_NAMESPACE,
   XMLDSIG_NAMESPACE,
   XMLENC_NAMESPACE,
-} from '../../../formats/cpix/names.ts'
+} from '../../../formats/cpix/fields.ts'
 import type { Slot } from '../../../formats/drm/system.ts'
 import { type Markup, writeMarkup } from '../../../formats/xml/markup.ts'
 import type { PresetTrack } from '../../../protocols/speke/tables/presets.ts'

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { wrongUsage } from '../../../core/errors.ts'
+import { type Kid, kidOfBytes, uuidBytes } from '../../../formats/cenc.ts'
 import type { SpekeVersion } from '../../../protocols/speke/tables/versions.ts'
-import { nameUuid } from './name-uuid.ts'
 
 /** The timing of a key period, with the names of MediaPackage v2. */
 export const PERIOD_TIMINGS = ['INDEX_ONLY', 'START_END_ONLY', 'INDEX_WITH_START_END'] as const
@@ -60,3 +61,15 @@ function intervalOf(i: number, interval: number, start: number | undefined): [st
     ['end', time(start + (i + 1) * interval * 1000)],
   ]
 }
+
+/** Returns the version 5 UUID of a name; equal parts always give the same UUID. @see RFC 9562, 5.5 */
+export function nameUuid(...parts: readonly string[]): Kid {
+  const name = JSON.stringify(parts)
+  const bytes = createHash('sha1').update(uuidBytes(NAMESPACE)).update(name).digest().subarray(0, 16)
+  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x50, 6)
+  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8)
+  return kidOfBytes(bytes)
+}
+
+/** The namespace of these names, which keeps them apart from other version 5 UUIDs. */
+const NAMESPACE = '5f0f1c1e-6a53-4d5b-9d0e-2c1b7a4f8e63' as Kid

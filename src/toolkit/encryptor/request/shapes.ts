@@ -1,5 +1,5 @@
 import type { Slot } from '../../../formats/drm/system.ts'
-import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/presets.ts'
 
 /** How one encryptor writes its requests. A key provider must not rely on these details. */
 export interface Shape {

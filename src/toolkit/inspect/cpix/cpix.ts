@@ -2,15 +2,22 @@ import { KeyProviderError } from '../../../core/errors.ts'
 import { type Kid, toKid } from '../../../formats/cenc.ts'
 import { type ContentKeyUsageRule, readContentKeyUsageRule } from '../../../formats/cpix/content-key-usage-rule.ts'
 import { type Cpix, entriesOf, isListName, readCpix } from '../../../formats/cpix/document.ts'
-import { collapse } from '../../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, collapse, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import { XMLNS_NAMESPACE, type XmlDocument, type XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf } from '../../../formats/xml/reader.ts'
-import { decodeBase64 } from '../base64.ts'
 import { toHex } from '../byte-reader.ts'
 import { disagreement, kidNode } from '../kids.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from '../node.ts'
-import type { Context } from '../options.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  node,
+  note,
+  warning,
+  withFindings,
+} from '../node.ts'
+import { decodeBase64 } from '../text.ts'
 import { placeOf, plainElement } from '../xml.ts'
 import { type ReadKey, readDocumentKeys } from './keys.ts'
 import { explainChild, explainDrmSystem, isDrmSystemChild } from './signaling.ts'
@@ -225,7 +232,7 @@ function explainPeriod(document: XmlDocument, element: XmlElement): InspectNode 
 }
 
 /** What a period is known by, apart from the id that only ties the document together. */
-export function describePeriod(element: XmlElement): string {
+function describePeriod(element: XmlElement): string {
   const attributes = ['index', 'label', 'start', 'end', 'startOffset', 'endOffset', 'duration'].flatMap((name) => {
     const value = attributeOf(element, name)
     return value === undefined ? [] : [`${name} ${value}`]

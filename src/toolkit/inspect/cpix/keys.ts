@@ -9,13 +9,21 @@ import {
   PSKC_NAMESPACE,
   XMLDSIG_NAMESPACE,
   XMLENC_NAMESPACE,
-} from '../../../formats/cpix/names.ts'
+} from '../../../formats/cpix/fields.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, textOf } from '../../../formats/xml/reader.ts'
-import { decodeBase64 } from '../base64.ts'
 import { explainCertificate } from '../certificate.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning } from '../node.ts'
-import { type InspectOptions, shownKey } from '../options.ts'
+import {
+  error,
+  type InspectFinding,
+  type InspectNode,
+  type InspectOptions,
+  node,
+  note,
+  shownKey,
+  warning,
+} from '../node.ts'
+import { decodeBase64 } from '../text.ts'
 import { placeOf } from '../xml.ts'
 
 /** A content key as a document has it. */
@@ -26,7 +34,7 @@ export interface ReadKey {
 }
 
 /** The recipients of a document, and how its content keys are read. */
-export interface DocumentKeys {
+interface DocumentKeys {
   readonly recipients: readonly InspectNode[]
   read(contentKey: XmlElement): ReadKey
 }

@@ -1,19 +1,26 @@
 import { type Kid, type SystemId, toSystemId } from '../../../formats/cenc.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, SPEKE_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import { drmSystemName } from '../../../formats/drm/facts.ts'
 import type { XmlDocument, XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childrenOf, textOf } from '../../../formats/xml/reader.ts'
-import { disagreements, elementDisagreements, type Surroundings } from '../agreement.ts'
-import { decodeBase64, decodeCutBase64 } from '../base64.ts'
 import { explainProtectionElements, explainPsshBoxes } from '../dash.ts'
 import { explainHls } from '../hls/hls.ts'
-import { error, type InspectFinding, type InspectNode, node, note, warning, withFindings } from '../node.ts'
-import type { Context } from '../options.ts'
+import { disagreements, elementDisagreements, type Surroundings } from '../kids.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  node,
+  note,
+  warning,
+  withFindings,
+} from '../node.ts'
 import { payloadOf } from '../payload.ts'
 import { explainPayload } from '../pssh.ts'
 import { shownText } from '../secrets.ts'
 import { explainSkd } from '../skd.ts'
-import { textOfBytes } from '../text.ts'
+import { decodeBase64, decodeCutBase64, textOfBytes } from '../text.ts'
 import { placeOf, plainElement, readFragment } from '../xml.ts'
 
 /** A DRMSystem: what each child says, and where they disagree with the key they are for. @see CPIX 2.3, DRMSystem */

@@ -1,9 +1,18 @@
-import { decodeCutBase64 } from '../base64.ts'
-import { error, type InspectFinding, type InspectNode, kidsIn, node, note, warning, withFindings } from '../node.ts'
-import type { Context } from '../options.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  kidsIn,
+  node,
+  note,
+  warning,
+  withFindings,
+} from '../node.ts'
 import { explainPayload } from '../pssh.ts'
+import { decodeCutBase64 } from '../text.ts'
 import { explainKeyLine, KEY_TAGS } from './key-line.ts'
-import { readVariables } from './variables.ts'
+import { readVariables } from './uri.ts'
 
 /** The lines about keys of a playlist, or of any part of one. @see RFC 8216, 4.3.2.4 and 4.3.4.5 */
 export function explainHls(text: string, context: Context): InspectNode[] {

@@ -1,14 +1,20 @@
-import type { SystemId } from '../../../formats/cenc.ts'
-import { toSystemId } from '../../../formats/cenc.ts'
+import { type SystemId, toSystemId } from '../../../formats/cenc.ts'
 import { DRM_SYSTEM_FACTS, drmSystemName, FAIRPLAY, WIDEVINE } from '../../../formats/drm/facts.ts'
-import { boxesIn, disagreements } from '../agreement.ts'
-import { disagreement } from '../kids.ts'
-import { error, type InspectFinding, type InspectNode, kidsIn, node, nodesIn, note, warning } from '../node.ts'
-import type { Context } from '../options.ts'
+import { boxesIn, disagreement, disagreements } from '../kids.ts'
+import {
+  type Context,
+  error,
+  type InspectFinding,
+  type InspectNode,
+  kidsIn,
+  node,
+  nodesIn,
+  note,
+  warning,
+} from '../node.ts'
 import { couldBeKey, shownText } from '../secrets.ts'
 import { widevineScheme } from '../widevine.ts'
-import { explainKeyId, explainUri } from './uri.ts'
-import { replaceVariables, type Variables } from './variables.ts'
+import { explainKeyId, explainUri, replaceVariables, type Variables } from './uri.ts'
 
 export const KEY_TAGS = ['#EXT-X-SESSION-KEY', '#EXT-X-KEY'] as const
 

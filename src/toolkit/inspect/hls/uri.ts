@@ -1,15 +1,13 @@
 import { DRM_SYSTEM_FACTS, FAIRPLAY, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
-import { decodeCutBase64 } from '../base64.ts'
 import { explainPsshBoxes } from '../dash.ts'
 import { kidNode, kidOfText } from '../kids.ts'
 import { isBoxes } from '../mp4/mp4.ts'
-import { error, type InspectNode, node, warning } from '../node.ts'
-import { type Context, shownKey } from '../options.ts'
+import { type Context, error, type InspectNode, node, shownKey, warning } from '../node.ts'
 import { payloadOf } from '../payload.ts'
 import { explainMember, explainPayload } from '../pssh.ts'
 import { shownText } from '../secrets.ts'
 import { explainSkd } from '../skd.ts'
-import { jsonObject, textOfBytes } from '../text.ts'
+import { decodeCutBase64, jsonObject, textOfBytes } from '../text.ts'
 
 /** KEYID: no attribute of the RFC. Players of Widevine require it. */
 export function explainKeyId(value: string): Partial<InspectNode> {
@@ -69,4 +67,38 @@ function explainData(bytes: Uint8Array, format: string, context: Context): Pick<
 function isFormat(format: string, systemId: typeof WIDEVINE): boolean {
   const { keyFormat, otherKeyFormats = [] } = DRM_SYSTEM_FACTS.get(systemId) ?? {}
   return [keyFormat, ...otherKeyFormats].some((one) => one?.toLowerCase() === format.toLowerCase())
+}
+
+/** Values of the variables of a playlist; undefined for one that another playlist or the URL defines. */
+export type Variables = ReadonlyMap<string, string | undefined>
+
+/** The variables that EXT-X-DEFINE lines define. @see RFC 8216bis, 4.3 and 4.4.2.3 */
+export function readVariables(lines: readonly string[]): Variables {
+  const variables = new Map<string, string | undefined>()
+  for (const line of lines) {
+    if (!line.startsWith('#EXT-X-DEFINE:') || variables.size >= MAX_VARIABLES) continue
+    const attribute = (name: string): string | undefined => new RegExp(`[:,]\\s*${name}="([^"]*)"`).exec(line)?.[1]
+    const name = attribute('NAME')
+    const elsewhere = attribute('IMPORT') ?? attribute('QUERYPARAM')
+    if (name !== undefined) variables.set(name, attribute('VALUE'))
+    else if (elsewhere !== undefined) variables.set(elsewhere, undefined)
+  }
+  return variables
+}
+
+const MAX_VARIABLES = 1000
+const MAX_VALUE = 64 * 1024
+
+/** A value with its variables replaced, and the names of those whose value is not known here. */
+export function replaceVariables(
+  text: string,
+  variables: Variables,
+): { readonly value: string; readonly unknown: readonly string[] } {
+  const unknown: string[] = []
+  const value = text.replaceAll(/\{\$([\w-]+)\}/g, (whole, name: string) => {
+    const known = variables.get(name)
+    if (known === undefined || known.length > MAX_VALUE) unknown.push(name)
+    return known ?? whole
+  })
+  return { value, unknown }
 }

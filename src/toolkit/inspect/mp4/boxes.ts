@@ -2,12 +2,11 @@ import { kidOfBytes } from '../../../formats/cenc.ts'
 import type { ByteReader } from '../byte-reader.ts'
 import type { InspectFinding } from '../node.ts'
 import { explainPsshData, readKid, readPssh, readSystemId } from '../pssh.ts'
-import { fullBox, readFourCc } from './fields.ts'
-import { PLAIN_BOXES } from './plain-boxes.ts'
+import { fullBox, PLAIN_BOXES, readFourCc } from './plain-boxes.ts'
 import { type BoxState, readGroups, readSampleEncryption, readScheme, readTrackEncryption } from './protection.ts'
 
 /** How a box is read. Its findings are about the box as a whole. */
-export interface Box {
+interface Box {
   /** What to call it, where its type says too little. */
   readonly name?: string
   readonly meaning: string

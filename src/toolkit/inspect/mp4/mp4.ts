@@ -1,10 +1,17 @@
 import type { Kid } from '../../../formats/cenc.ts'
-import { boxesIn } from '../agreement.ts'
 import { type ByteReader, Damage, damagedNode, readStructure } from '../byte-reader.ts'
-import { disagreement } from '../kids.ts'
-import { type InspectFinding, type InspectNode, kidsIn, node, nodesIn, note, withFindings } from '../node.ts'
-import type { Context } from '../options.ts'
-import { MAX_BYTES } from '../options.ts'
+import { boxesIn, disagreement } from '../kids.ts'
+import {
+  type Context,
+  type InspectFinding,
+  type InspectNode,
+  kidsIn,
+  MAX_BYTES,
+  node,
+  nodesIn,
+  note,
+  withFindings,
+} from '../node.ts'
 import { BOXES, CONTAINERS, readUuidBox } from './boxes.ts'
 import type { BoxState } from './protection.ts'
 

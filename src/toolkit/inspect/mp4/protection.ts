@@ -1,8 +1,7 @@
 import type { ByteReader } from '../byte-reader.ts'
-import { error, type InspectFinding, note, warning } from '../node.ts'
-import type { Context } from '../options.ts'
+import { type Context, error, type InspectFinding, note, warning } from '../node.ts'
 import { readKid } from '../pssh.ts'
-import { fullBox, readFourCc } from './fields.ts'
+import { fullBox, readFourCc } from './plain-boxes.ts'
 
 /** What one box says about the boxes after it. */
 export interface BoxState {

@@ -1,4 +1,4 @@
-import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
+import { readEncryptedValue } from '../../../formats/cpix/encryption.ts'
 import { kidsInBoxes } from '../payloads.ts'
 import type { RelatedAnswer, Relation, Rule } from '../rule.ts'
 import { type CpixView, filledSlot, keyOfKid } from '../view.ts'

@@ -1,4 +1,4 @@
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import { XMLNS_NAMESPACE, type XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf } from '../../../formats/xml/reader.ts'
 import type { Problem, Rule } from '../rule.ts'

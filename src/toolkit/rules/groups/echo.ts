@@ -1,5 +1,4 @@
-import { DATE_TIME } from '../../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, DATE_TIME, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import { FAIRPLAY } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, textOf } from '../../../formats/xml/reader.ts'

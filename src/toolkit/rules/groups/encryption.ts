@@ -1,6 +1,5 @@
-import { readEncryptedValue } from '../../../formats/cpix/encrypted-value.ts'
-import { ENCRYPTED_KEY_BYTES, VALUE_MAC_BYTES } from '../../../formats/cpix/encryption.ts'
-import { AES256_CBC, CPIX_NAMESPACE, HMAC_SHA512, RSA_OAEP_MGF1P } from '../../../formats/cpix/names.ts'
+import { ENCRYPTED_KEY_BYTES, readEncryptedValue, VALUE_MAC_BYTES } from '../../../formats/cpix/encryption.ts'
+import { AES256_CBC, CPIX_NAMESPACE, HMAC_SHA512, RSA_OAEP_MGF1P } from '../../../formats/cpix/fields.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childOf } from '../../../formats/xml/reader.ts'
 import type { Rule } from '../rule.ts'

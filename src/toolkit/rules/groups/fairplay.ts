@@ -1,5 +1,5 @@
 import { FAIRPLAY, keyFormatOf } from '../../../formats/drm/facts.ts'
-import { hlsAttribute } from '../hls-line.ts'
+import { hlsAttribute } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { type CpixView, filledSlot, filledSlots, keyOfKid, type SystemView } from '../view.ts'
 import { linesOf } from './hls.ts'

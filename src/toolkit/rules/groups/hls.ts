@@ -1,8 +1,7 @@
 import { uuidBytes } from '../../../formats/cenc.ts'
 import { FAIRPLAY, keyFormatOf, PLAYREADY, WIDEVINE } from '../../../formats/drm/facts.ts'
-import type { EncryptorName } from '../../../protocols/speke/tables/encryptors.ts'
-import { dataUriBytes, type HlsLine, hlsAttribute, readHlsLine } from '../hls-line.ts'
-import { objectInPssh, swappedKid } from '../payloads.ts'
+import type { EncryptorName } from '../../../protocols/speke/tables/presets.ts'
+import { dataUriBytes, type HlsLine, hlsAttribute, objectInPssh, readHlsLine, swappedKid } from '../payloads.ts'
 import type { Rule } from '../rule.ts'
 import { type CpixView, filledSlot, filledSlots, type SlotView, type SystemView } from '../view.ts'
 

@@ -1,4 +1,4 @@
-import { CPIX_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, childOf, textOf } from '../../../formats/xml/reader.ts'
 import { readFragment } from '../payloads.ts'

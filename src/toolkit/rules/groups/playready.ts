@@ -1,6 +1,5 @@
 import { PLAYREADY } from '../../../formats/drm/facts.ts'
-import type { WrmHeader } from '../../../formats/drm/payloads/read-wrm-header.ts'
-import { playReadyChecksum } from '../../../formats/drm/payloads/wrm-header.ts'
+import { playReadyChecksum, type WrmHeader } from '../../../formats/drm/payloads/wrm-header.ts'
 import { wrmHeaderProblems } from '../../../formats/drm/payloads/wrm-header-grammar.ts'
 import { headerDocuments, kidProblem, objectInPssh, playReadyPayloads, readFragment, readHeaders } from '../payloads.ts'
 import type { Rule } from '../rule.ts'

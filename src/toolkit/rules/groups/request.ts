@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { KID, SIXTEEN_BYTES } from '../../../formats/cpix/fields.ts'
-import { CPIX_NAMESPACE, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/names.ts'
+import { CPIX_NAMESPACE, KID, SIXTEEN_BYTES, SPEKE_NAMESPACE, XMLDSIG_NAMESPACE } from '../../../formats/cpix/fields.ts'
 import { DRM_SYSTEMS } from '../../../formats/drm/facts.ts'
 import type { XmlElement } from '../../../formats/xml/document.ts'
 import { attributeOf, descendantOf, textOf } from '../../../formats/xml/reader.ts'

@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { openDynamoDbStore } from '../../../../src/adapters/store/dynamodb/store.ts'
 import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
-import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
+import { openKeys } from '../../../../src/keys/crypto/data-keys.ts'
 import { seal, unseal } from '../../../../src/keys/crypto/seal.ts'
 import type { RootKey } from '../../../../src/keys/ports/root-key.ts'
 import { issue, REF, wantedOf } from '../../../keys/fixtures.ts'

@@ -3,7 +3,7 @@ import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openPostgresStore } from '../../../../src/adapters/store/postgres/store.ts'
 import { Secret } from '../../../../src/core/secret.ts'
 import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
-import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
+import { openKeys } from '../../../../src/keys/crypto/data-keys.ts'
 import { issue, REF, wantedOf } from '../../../keys/fixtures.ts'
 
 // A node on PostgreSQL: in each round it asks 32 times at once for a content that no node has seen, and tells what it was given.

@@ -12,7 +12,7 @@ import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
 import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
 import { addOverride } from '../../../../src/keys/content/overrides.ts'
-import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
+import { openKeys } from '../../../../src/keys/crypto/data-keys.ts'
 import { BIRTH, hex, issue, kidOf, REF, wantedOf } from '../../../keys/fixtures.ts'
 import { recordOf } from '../ledger-store-contract.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { openLocalRootKey } from '../../../../src/adapters/root-keys/local.ts'
 import { openSqliteStore } from '../../../../src/adapters/store/sqlite/store.ts'
 import { StoredContentKeys } from '../../../../src/keys/content/content-keys.ts'
-import { openKeys } from '../../../../src/keys/crypto/open-keys.ts'
+import { openKeys } from '../../../../src/keys/crypto/data-keys.ts'
 import { BIRTH, hex, issue, REF, wantedOf } from '../../../keys/fixtures.ts'
 
 // A process that uses a store as a server does, for the tests of several processes and of one that is killed.

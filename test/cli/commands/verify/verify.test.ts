@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { readXml } from '../../../../src/formats/xml/reader.ts'
-import { ENCRYPTORS } from '../../../../src/protocols/speke/tables/encryptors.ts'
+import { ENCRYPTORS } from '../../../../src/protocols/speke/tables/presets.ts'
 import { CHECK_GROUPS } from '../../../../src/toolkit/conformance/check.ts'
 import { run, start, temporaryDirectory } from '../../run.ts'
 

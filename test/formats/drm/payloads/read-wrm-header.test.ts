@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { readWrmHeader } from '../../../../src/formats/drm/payloads/read-wrm-header.ts'
+import { readWrmHeader } from '../../../../src/formats/drm/payloads/wrm-header.ts'
 import { kidOf, type PlayReadyVectors, vectors } from '../vectors.ts'
 
 const { origin, objects, kid, laUrl } = vectors<PlayReadyVectors>('playready.json')

@@ -5,15 +5,14 @@ import { guidBytes, type Kid } from '../../../../src/formats/cenc.ts'
 import { PLAYREADY, WIDEVINE } from '../../../../src/formats/drm/facts.ts'
 import { decodePlayReadyObject, encodePlayReadyObject } from '../../../../src/formats/drm/payloads/playready-object.ts'
 import { decodePsshBoxes, encodePssh } from '../../../../src/formats/drm/payloads/pssh.ts'
-import { readWrmHeader } from '../../../../src/formats/drm/payloads/read-wrm-header.ts'
 import {
   decodeWidevinePsshData,
   encodeWidevinePsshData,
 } from '../../../../src/formats/drm/payloads/widevine-pssh-data.ts'
+import { readWrmHeader } from '../../../../src/formats/drm/payloads/wrm-header.ts'
 import { readXml } from '../../../../src/formats/xml/reader.ts'
 import { newRecipient } from '../../../../src/toolkit/encryptor/certificate.ts'
-import { OUTPUT_NAMES } from '../../../../src/toolkit/encryptor/outputs/names.ts'
-import type { OutputOptions, Rendered } from '../../../../src/toolkit/encryptor/outputs/output.ts'
+import { OUTPUT_NAMES, type OutputOptions, type Rendered } from '../../../../src/toolkit/encryptor/outputs/output.ts'
 import { OUTPUTS } from '../../../../src/toolkit/encryptor/outputs/outputs.ts'
 import { substitute } from '../../../../src/toolkit/encryptor/substitute.ts'
 import { answerTo, type Wish } from '../asking.ts'
