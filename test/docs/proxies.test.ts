@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
-import { PACKAGE, type Running, start, temporaryDirectory } from '../cli/run.ts'
+import { PACKAGE, start, temporaryDirectory } from '../cli/run.ts'
 import { blocksOf, pageOf } from './pages.ts'
 
 const PAGE = pageOf('docs/guides/put-a-proxy-in-front.md')
@@ -74,45 +74,41 @@ const isInstalled = (program: string): boolean =>
 const directory = temporaryDirectory()
 /** What reached Keyspring last: the proxies forward to a recorder, and that to Keyspring. */
 let received: { readonly url: string | undefined; readonly headers: IncomingHttpHeaders } | undefined
-let recorder: Server
-let keyspring: Running
 
-before(async () => {
-  const yaml = blocksOf(PAGE).find(({ text }) => text.startsWith('# keyspring.yaml'))?.text ?? ''
-  const password = join(directory, 'password')
-  writeFileSync(password, PASSWORD, { mode: 0o600 })
-  const file = join(directory, 'keyspring.yaml')
-  writeFileSync(
-    file,
-    yaml
-      .replace('port: 8080', 'port: 0')
-      .replace('port: 9090', 'port: 0')
-      .replace('/run/secrets/encoder-password', password),
-  )
-  keyspring = start(['serve', '--config', file, '--data', join(directory, 'data')])
-  const [, port] = await keyspring.stderr(/listens on http:\/\/127\.0\.0\.1:(\d+)/)
-  recorder = createServer((incoming, outgoing) => {
-    const { url, headers, method } = incoming
-    if (url !== '/readyz') received = { url, headers }
-    const onward = httpRequest({ host: '127.0.0.1', port, path: url, method, headers }, (answer) => {
-      outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
-      answer.pipe(outgoing)
-    })
-    incoming.pipe(onward)
+const yaml = blocksOf(PAGE).find(({ text }) => text.startsWith('# keyspring.yaml'))?.text ?? ''
+const password = join(directory, 'password')
+writeFileSync(password, PASSWORD, { mode: 0o600 })
+const file = join(directory, 'keyspring.yaml')
+writeFileSync(
+  file,
+  yaml
+    .replace('port: 8080', 'port: 0')
+    .replace('port: 9090', 'port: 0')
+    .replace('/run/secrets/encoder-password', password),
+)
+const keyspring = start(['serve', '--config', file, '--data', join(directory, 'data')])
+const [, port] = await keyspring.stderr(/listens on http:\/\/127\.0\.0\.1:(\d+)/)
+const recorder = createServer((incoming, outgoing) => {
+  const { url, headers, method } = incoming
+  if (url !== '/readyz') received = { url, headers }
+  const onward = httpRequest({ host: '127.0.0.1', port, path: url, method, headers }, (answer) => {
+    outgoing.writeHead(answer.statusCode ?? 500, answer.headers)
+    answer.pipe(outgoing)
   })
-  await new Promise<void>((resolve) => recorder.listen(0, '127.0.0.1', resolve))
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=keys.example.com'],
-      ...['-addext', 'subjectAltName=DNS:keys.example.com', '-keyout', join(directory, 'keys.key')],
-      ...['-out', join(directory, 'keys.crt')],
-    ],
-    { stdio: 'ignore' },
-  )
-  const pem = ['keys.crt', 'keys.key'].map((name) => readFileSync(join(directory, name), 'utf8')).join('')
-  writeFileSync(join(directory, 'keys.pem'), pem)
+  incoming.pipe(onward)
 })
+await new Promise<void>((resolve) => recorder.listen(0, '127.0.0.1', resolve))
+execFileSync(
+  'openssl',
+  [
+    ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=keys.example.com'],
+    ...['-addext', 'subjectAltName=DNS:keys.example.com', '-keyout', join(directory, 'keys.key')],
+    ...['-out', join(directory, 'keys.crt')],
+  ],
+  { stdio: 'ignore' },
+)
+const pem = ['keys.crt', 'keys.key'].map((name) => readFileSync(join(directory, name), 'utf8')).join('')
+writeFileSync(join(directory, 'keys.pem'), pem)
 
 after(async () => {
   recorder?.closeAllConnections()

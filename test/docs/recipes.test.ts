@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { CREDENTIAL_METHODS } from '../../src/auth/methods/methods.ts'
 import { PACKAGE, temporaryDirectory } from '../cli/run.ts'
 import { codeIn, pageOf, rowsOf, sectionOf } from './pages.ts'
@@ -177,40 +177,38 @@ function inCopy(
 
 const keyspring = (...args: readonly string[]) => inCopy(['bin/keyspring.js', ...args])
 
-before(async () => {
-  for (const name of ['src', 'bin', 'scripts', 'types', 'docs', 'package.json', 'tsconfig.json'])
-    cpSync(join(PACKAGE, name), join(copy, name), { recursive: true })
-  symlinkSync(join(PACKAGE, 'node_modules'), join(copy, 'node_modules'))
-  for (const edit of Object.values(RECIPES).flat()) {
-    const file = join(copy, edit.file)
-    if ('content' in edit) {
-      mkdirSync(dirname(file), { recursive: true })
-      writeFileSync(file, edit.content)
-      continue
-    }
-    const text = readFileSync(file, 'utf8')
-    assert.ok(
-      text.includes(edit.after),
-      `${edit.file} has no line "${edit.after.trim()}": correct this test and the recipe`,
-    )
-    writeFileSync(
-      file,
-      text.replace(edit.after, () => `${edit.after}${edit.insert}`),
-    )
+for (const name of ['src', 'bin', 'scripts', 'types', 'docs', 'package.json', 'tsconfig.json'])
+  cpSync(join(PACKAGE, name), join(copy, name), { recursive: true })
+symlinkSync(join(PACKAGE, 'node_modules'), join(copy, 'node_modules'))
+for (const edit of Object.values(RECIPES).flat()) {
+  const file = join(copy, edit.file)
+  if ('content' in edit) {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, edit.content)
+    continue
   }
-  server = spawn(process.execPath, ['bin/keyspring.js', 'serve', '--port', '0'], {
-    cwd: copy,
-    env: { PATH: process.env.PATH, KEYSPRING_STORE: 'memory' },
+  const text = readFileSync(file, 'utf8')
+  assert.ok(
+    text.includes(edit.after),
+    `${edit.file} has no line "${edit.after.trim()}": correct this test and the recipe`,
+  )
+  writeFileSync(
+    file,
+    text.replace(edit.after, () => `${edit.after}${edit.insert}`),
+  )
+}
+server = spawn(process.execPath, ['bin/keyspring.js', 'serve', '--port', '0'], {
+  cwd: copy,
+  env: { PATH: process.env.PATH, KEYSPRING_STORE: 'memory' },
+})
+let output = ''
+url = await new Promise((resolve, reject) => {
+  server.stderr?.on('data', (chunk) => {
+    output += chunk
+    const found = /listens on (http:\S+?),/.exec(output)?.[1]
+    if (found !== undefined) resolve(found)
   })
-  let output = ''
-  url = await new Promise((resolve, reject) => {
-    server.stderr?.on('data', (chunk) => {
-      output += chunk
-      const found = /listens on (http:\S+?),/.exec(output)?.[1]
-      if (found !== undefined) resolve(found)
-    })
-    server.once('exit', () => reject(new Error(`the copy does not start: ${output}`)))
-  })
+  server.once('exit', () => reject(new Error(`the copy does not start: ${output}`)))
 })
 
 after(async () => {

@@ -113,7 +113,7 @@ describe('a server with 256 MiB of memory survives strangers who', { skip: !exis
     const base = `http://127.0.0.1:${server.port}`
     const kids = Array.from({ length: 128 }, () => randomBytes(16).toString('base64url'))
     const body = JSON.stringify({ kids, type: 'temporary' })
-    await flood(200, 16, async (i) => {
+    await flood(120, 16, async (i) => {
       const contentId = `${i}-${'x'.repeat(12_000)}`
       for (let again = 0; again < 2; again++) {
         await (await fetch(`${base}/keys/default/${contentId}/${KID}`)).arrayBuffer()
@@ -126,26 +126,20 @@ describe('a server with 256 MiB of memory survives strangers who', { skip: !exis
 
   test('ask for many contents that do not exist', async () => {
     const server = await startLimited('unknown')
-    await flood(2_000, 16, async (i) => {
+    await flood(1_000, 16, async (i) => {
       const path = `/keys/default/${i}-${'y'.repeat(240)}/${KID}`
       await (await fetch(`http://127.0.0.1:${server.port}${path}`)).arrayBuffer()
     })
     await server.assertSound()
   })
 
-  for (const path of [
-    '/copyProtection',
-    '/nothing',
-    '/widevine/getcontentkey',
-    '/api/keys/import',
-    '/license/clearkey/default/x',
-  ]) {
+  for (const path of ['/copyProtection', '/nothing']) {
     test(`hold back the last byte of large bodies, ${path}`, async () => {
       const server = await startLimited(`bodies-${path.replaceAll('/', '-')}`)
       const size = 1024 * 1024 - 1
       const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/xml\r\nContent-Length: ${size + 1}\r\n\r\n`
       const sockets: Socket[] = []
-      await flood(300, 50, async () => {
+      await flood(260, 65, async () => {
         const socket = connect(server.port, '127.0.0.1')
         sockets.push(socket)
         await new Promise<void>((resolve) => {
