@@ -190,7 +190,7 @@ describe('a function', () => {
       'load-balancer-multi-value': 200,
     })
     assert.deepEqual(await instance.invoke(recorded('schedule').event), { statusCode: 200 })
-    await assert.rejects(instance.invoke({ Records: [] }), /the event is of no kind/)
+    await assert.rejects(instance.invoke({ Records: [] }), /the kind of the event is not known/)
   })
 
   test('returns to an authorized player the key that the encryptor got', async () => {
@@ -241,6 +241,6 @@ describe('a function', () => {
 
   test('does not start while anyone could request keys', async () => {
     const instance = start(await dynamoDb.newTable(), { KEYSPRING_AUTH_GATEWAY_CALLERS: '' })
-    await assert.rejects(instance.ready, /nobody has to authenticate/)
+    await assert.rejects(instance.ready, /can ask for keys without a credential/)
   })
 })

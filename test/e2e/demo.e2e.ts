@@ -104,7 +104,7 @@ describe('npm run demo', () => {
 
 test('npm run demo without FFmpeg uses the included clip', async () => {
   const demo = await startDemo({ PATH: '/nowhere' })
-  assert.match(demo.said(), /FFmpeg is not here/)
+  assert.match(demo.said(), /FFmpeg is not installed/)
   const streams = await streamsOf(demo.url)
   const browser = await openBrowser(demo.url)
   const page = await browser.context.newPage()

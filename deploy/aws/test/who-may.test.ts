@@ -184,10 +184,10 @@ describe('who may do what', () => {
     const commands = (file: string) =>
       new Set([...sourceOf(file).matchAll(/new sdk\.(\w+)Command/g)].map(([, name = '']) => name))
     const granted = SWEEPER_RIGHTS.table
-    assert.deepEqual([...commands('store/dynamodb-table.ts')].sort(), [...granted].sort())
+    assert.deepEqual([...commands('adapters/store/dynamodb/table.ts')].sort(), [...granted].sort())
     for (const name of [...ISSUER_RIGHTS.dataKeys, ...PLAYER_RIGHTS.dataKeys])
-      assert.ok(commands('kms/aws-kms.ts').has(name), name)
-    assert.match(sourceOf('keys/data-keys.ts'), /use: 'data-key'/, 'what the condition on KMS names')
+      assert.ok(commands('adapters/root-keys/aws-kms.ts').has(name), name)
+    assert.match(sourceOf('keys/crypto/data-keys.ts'), /use: 'data-key'/, 'what the condition on KMS names')
   })
 
   test('on a table and a key of an earlier stack the rights are the same', () => {

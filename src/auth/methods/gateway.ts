@@ -20,7 +20,7 @@ interface GatewayOptions {
 }
 
 /** The headers that API Gateway is set up to fill from `context.identity.userArn` and `context.identity.accountId`. */
-const GATEWAY_IDENTITY_HEADERS = { arn: 'x-speke-caller-arn', account: 'x-speke-account' } as const
+export const GATEWAY_IDENTITY_HEADERS = { arn: 'x-speke-caller-arn', account: 'x-speke-account' } as const
 
 const ARN = /^arn:[a-z0-9-]+:(iam|sts)::(\d{12}):(.+)$/
 const ACCOUNT = /^\d{12}$/

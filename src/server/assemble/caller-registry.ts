@@ -65,7 +65,7 @@ export class CallerRegistry {
     const problems: string[] = []
     const report: ReportProblem = (path, problem) => void problems.push(`${path}: ${problem}`)
     const registered = await this.#registered(config, report)
-    const access = accessOf(config, await this.#hadClients(registered))
+    const access = accessOf(config, await this.#hadClients(config, registered))
     // Report the problems of the new callers before they replace the current ones.
     problems.push(...problemsOf(registered, config))
     if (access === 'clients' && registered.length === 0 && this.#serves === undefined) {
@@ -101,7 +101,9 @@ export class CallerRegistry {
   }
 
   /** Whether the store has or ever had clients; remembers that it has. */
-  async #hadClients(registered: readonly RegisteredClient[]): Promise<boolean> {
+  async #hadClients(config: Config, registered: readonly RegisteredClient[]): Promise<boolean> {
+    // A function is never private, and the role of one that only serves players must not write.
+    if (config.runsAs === 'function') return registered.length > 0
     const { store, dataKeys } = this.#options
     const isKnown = (await store.findDataKeys(HAD_CLIENTS_TENANT)).length > 0
     if (!isKnown && registered.length > 0) await dataKeys.current(HAD_CLIENTS_TENANT)

@@ -80,6 +80,8 @@ export interface Config
   readonly publicUrl: string | undefined
   /** Whether `host` is a loopback address. */
   readonly loopback: boolean
+  /** Undefined: a server with a listener. */
+  readonly runsAs: 'function' | undefined
   /** Whether, by the configuration, only programs on this machine reach the listener. */
   readonly isPrivate: boolean
   /** The file that was read, if any. */
@@ -162,6 +164,7 @@ export function readConfig(sources: ConfigSources): Config {
     events: toEvents(section('events'), report),
     api: toApi(section('api'), report),
     loopback,
+    runsAs: sources.runsAs,
     isPrivate,
     file,
     fixedAtStart: new Secret(fixedIn(sections)),

@@ -25,13 +25,17 @@ export function dynamoDbIssued({ table, now }: DynamoDbIssuedOptions): IssuedKid
     return content === undefined || content.tombstoneAt !== undefined ? undefined : toNumber(content.epoch)
   }
 
-  /** Written once for a table, by the first process of a version that records issued kids. */
+  /** From when on the records are complete; a day from now for a table in which nothing was recorded yet. Writes nothing. */
   const completeSince = async (): Promise<number> => {
-    const at = now() + UPGRADE_MS
     const stored = await table.get(SINCE)
-    if (stored !== undefined) return toNumber(stored.at)
-    if (await table.put({ ...SINCE, at }, { absent: ['pk'] })) return at
-    return toNumber((await table.get(SINCE))?.at ?? at)
+    return stored === undefined ? now() + UPGRADE_MS : toNumber(stored.at)
+  }
+  let isMarked = false
+  /** Marks the table once, by the first process of a version that records issued kids. */
+  const markBegin = async (): Promise<void> => {
+    if (isMarked) return
+    await table.put({ ...SINCE, at: now() + UPGRADE_MS }, { absent: ['pk'] })
+    isMarked = true
   }
 
   return {
@@ -60,6 +64,7 @@ export function dynamoDbIssued({ table, now }: DynamoDbIssuedOptions): IssuedKid
     async putIssued(ref, issued) {
       const epoch = issued.length === 0 ? undefined : await epochOf(ref)
       if (epoch === undefined) return
+      await markBegin()
       for (let at = 0; at < issued.length; at += AT_ONCE) {
         await Promise.all(
           issued
