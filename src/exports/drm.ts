@@ -31,7 +31,8 @@ export {
   type WrmHeaderKey,
 } from '../formats/drm/payloads/wrm-header.ts'
 export { DEFAULT_SETTINGS, type SignalingSettings } from '../formats/drm/settings.ts'
-export { type Inspection, inspect, inspectSource, type Kind } from '../toolkit/inspect/inspect.ts'
+export { inspect, inspectSource } from '../toolkit/inspect/inspect.ts'
+export type { Inspection, Kind } from '../toolkit/inspect/inspection.ts'
 export type { ByteSource } from '../toolkit/inspect/mp4/mp4.ts'
 export type { InspectFinding, InspectNode, InspectOptions, InspectPlace } from '../toolkit/inspect/node.ts'
 export type { Encoding } from '../toolkit/inspect/payload.ts'

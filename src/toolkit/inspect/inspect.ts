@@ -1,12 +1,9 @@
 import { toKid } from '../../formats/cenc.ts'
-import { CPIX_NAMESPACE } from '../../formats/cpix/fields.ts'
-import type { XmlDocument, XmlElement } from '../../formats/xml/document.ts'
 import { toHex } from './byte-reader.ts'
 import { explainCertificate, explainPemCertificates, isCertificate } from './certificate.ts'
-import { explainCpix, explainCpixParts, isCpixPart } from './cpix/cpix.ts'
-import { explainMpd, explainProtectionElements, explainSmooth, isProtectionElement } from './dash.ts'
 import { explainHls, isHls } from './hls/hls.ts'
-import { explainJson, type JsonKind } from './json.ts'
+import type { Inspection, Kind } from './inspection.ts'
+import { explainJson } from './json.ts'
 import { kidNode, kidOfText, looksLikeKid, repeatedSystems } from './kids.ts'
 import { type ByteSource, explainBoxes, isBoxes, sourceOf } from './mp4/mp4.ts'
 import {
@@ -22,13 +19,7 @@ import {
   withFindings,
 } from './node.ts'
 import { type Encoding, payloadOf, unwrapText } from './payload.ts'
-import {
-  explainPlayReadyObject,
-  explainWrmElements,
-  explainWrmHeader,
-  isWrmElement,
-  isWrmHeaderName,
-} from './playready.ts'
+import { explainPlayReadyObject } from './playready.ts'
 import { explainSkd } from './skd.ts'
 import {
   decodeCutBase64,
@@ -40,34 +31,7 @@ import {
   textOfUtf16,
 } from './text.ts'
 import { explainWidevine } from './widevine.ts'
-import { readFragment, readXmlText, rootNameOf } from './xml.ts'
-
-/** What an input is, and its parts. */
-export interface Inspection {
-  readonly kind: Kind
-  /** The encodings around it, outermost first. */
-  readonly encodings: readonly Encoding[]
-  readonly nodes: readonly InspectNode[]
-}
-
-export type Kind =
-  | 'CPIX'
-  | 'pssh'
-  | 'ISO BMFF boxes'
-  | 'PlayReady Object'
-  | 'WRMHEADER'
-  | 'Widevine message'
-  | 'HLS'
-  | 'DASH MPD'
-  | 'Smooth Streaming manifest'
-  | 'ContentProtection elements'
-  | 'FairPlay URI'
-  | 'X.509 certificate'
-  | 'KID'
-  | 'private key'
-  | 'XML'
-  | JsonKind
-  | 'unknown'
+import { explainXml } from './xml-documents.ts'
 
 /** Explains bytes or text part by part. Damaged input is explained up to the damage. Never throws. */
 export function inspect(input: Uint8Array | string, options: InspectOptions = {}): Inspection {
@@ -123,11 +87,22 @@ function inspectText(text: string, bytes: Uint8Array, context: Context, encoding
   const trimmed = text.trim()
   for (const { fits, explain } of TEXTS) {
     const explained = fits(trimmed) ? explain(text, context) : undefined
+    if (explained?.kind === 'HLS') return { encodings, kind: 'HLS', nodes: withMarkFinding(explained.nodes, bytes) }
     if (explained !== undefined) return { encodings, ...explained }
   }
   const found = encodings.length < MAX_ENCODINGS ? inspectEncoded(trimmed, context, encodings) : undefined
   return found ?? { ...unknown([unknownBytes(bytes, context)]), encodings }
 }
+
+/** A playlist with a byte order mark is an error. Decoding removed the mark from the text. */
+function withMarkFinding(nodes: readonly InspectNode[], bytes: Uint8Array): readonly InspectNode[] {
+  const [first, ...rest] = nodes
+  if (first === undefined || !UTF8_MARK.every((byte, i) => bytes[i] === byte)) return nodes
+  const finding = error('begins with a byte order mark: players reject the playlist (RFC 8216, 4)')
+  return [withFindings(first, [finding]), ...rest]
+}
+
+const UTF8_MARK = [0xef, 0xbb, 0xbf]
 
 interface TextKind {
   fits(text: string): boolean
@@ -185,80 +160,6 @@ function explainKid(text: string): Omit<Inspection, 'encodings'> | undefined {
   const isGuess = !text.includes('-')
   const findings = isGuess ? [note('read as a kid, because it looks like a UUID; content keys look random')] : []
   return { kind: 'KID', nodes: [withFindings(kidNode('KID', kid, 'uuid'), findings)] }
-}
-
-const XML_KINDS: Readonly<Record<string, Kind>> = {
-  CPIX: 'CPIX',
-  MPD: 'DASH MPD',
-  SmoothStreamingMedia: 'Smooth Streaming manifest',
-  WRMHEADER: 'WRMHEADER',
-  ContentProtection: 'ContentProtection elements',
-  pssh: 'ContentProtection elements',
-  pro: 'ContentProtection elements',
-  Laurl: 'ContentProtection elements',
-  laurl: 'ContentProtection elements',
-  Protection: 'Smooth Streaming manifest',
-  ProtectionHeader: 'Smooth Streaming manifest',
-}
-
-function explainXml(text: string, context: Context): Omit<Inspection, 'encodings'> {
-  const name = rootNameOf(text) ?? ''
-  const kind = (Object.hasOwn(XML_KINDS, name) ? XML_KINDS[name] : undefined) ?? partKind(name)
-  if (kind === 'WRMHEADER' && isWrmHeaderName(name)) return { kind, nodes: explainWrmHeader(text.trim(), context) }
-  if (DOCUMENTS.includes(name)) {
-    const read = readXmlText(text)
-    if ('broken' in read) return { kind, nodes: [read.broken] }
-    if (kind === 'CPIX') return { kind, nodes: explainCpix(read.document, context) }
-    return {
-      kind,
-      nodes: kind === 'DASH MPD' ? explainMpd(read.document, context) : explainSmooth(read.document, context),
-    }
-  }
-  const read = readFragment(text, kind === 'CPIX' ? CPIX_NAMESPACE : undefined)
-  if ('broken' in read) return { kind, nodes: [read.broken] }
-  const { document, undeclared } = read
-  return { kind, nodes: withPrefixNote(explainParts(kind, document, document.root.children, context), undeclared) }
-}
-
-/** Documents of their own; every other element is a part of one. */
-const DOCUMENTS: readonly string[] = ['CPIX', 'MPD', 'SmoothStreamingMedia']
-
-/** The document that an element is a part of. */
-function partKind(name: string): Kind {
-  if (isCpixPart(name)) return 'CPIX'
-  if (isProtectionElement(name)) return 'ContentProtection elements'
-  if (isWrmElement(name) || isWrmHeaderName(name)) return 'WRMHEADER'
-  return MPD_PARTS.includes(name) ? 'DASH MPD' : 'XML'
-}
-
-const MPD_PARTS: readonly string[] = [
-  'Period',
-  'AdaptationSet',
-  'Representation',
-  'SubRepresentation',
-  'Preselection',
-  'EmptyAdaptationSet',
-]
-
-function explainParts(
-  kind: Kind,
-  document: XmlDocument,
-  parts: readonly XmlElement[],
-  context: Context,
-): readonly InspectNode[] {
-  if (kind === 'CPIX') return explainCpixParts(document, parts, context)
-  if (kind === 'DASH MPD') return explainMpd(document, context)
-  if (kind === 'Smooth Streaming manifest') return explainSmooth(document, context)
-  if (kind === 'ContentProtection elements') return explainProtectionElements(document, parts, context)
-  if (kind === 'WRMHEADER') return explainWrmElements(document, parts, context)
-  return parts.map((one) => node(one.name, undefined, { meaning: 'an element that is not known here' }))
-}
-
-function withPrefixNote(nodes: readonly InspectNode[], prefixes: readonly string[]): readonly InspectNode[] {
-  const [first, ...rest] = nodes
-  if (first === undefined || prefixes.length === 0) return nodes
-  const finding = note(`the prefix ${prefixes.join(', ')} is not declared in this text; a whole document declares it`)
-  return [withFindings(first, [finding]), ...rest]
 }
 
 /** What the text holds in one of its encodings, if that is known. */

@@ -1,5 +1,5 @@
 import type { CpixDiff } from './diff.ts'
-import type { Inspection } from './inspect.ts'
+import type { Inspection } from './inspection.ts'
 import type { InspectFinding, InspectNode, InspectPlace } from './node.ts'
 import { printable } from './text.ts'
 

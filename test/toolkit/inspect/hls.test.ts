@@ -110,5 +110,6 @@ test('lines are numbered as in the playlist', () => {
 
 test('a playlist without keys says so', () => {
   assert.match(found(inspect('\n#EXTM3U\nsegment.ts')).join(), /#EXTM3U must be the first line/)
+  assert.match(found(inspect('\ufeff#EXTM3U\nsegment.ts')).join(), /byte order mark/)
   assert.match(found(inspect('#EXTM3U\nsegment.ts'), true).join('\n'), /has no line about keys/)
 })

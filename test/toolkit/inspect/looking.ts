@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { type Inspection, inspect } from '../../../src/toolkit/inspect/inspect.ts'
+import { inspect } from '../../../src/toolkit/inspect/inspect.ts'
+import type { Inspection } from '../../../src/toolkit/inspect/inspection.ts'
 import { findingsIn, type InspectNode, type InspectOptions, nodesIn } from '../../../src/toolkit/inspect/node.ts'
 
 /** The nodes of an inspection that are called `name`, in order. */
