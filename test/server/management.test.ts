@@ -160,6 +160,10 @@ for (const [name, storeOf] of STORES) {
       await close()
       const record = recordsOf(config).find(({ action }) => action === 'content.expire')
       assert.deepEqual([record?.contentId, record?.actor.id], ['again-late', 'late-request'])
+      assert.match(
+        String(record?.reason),
+        /^its retention period ended on \d{4}-\d\d-\d\dT\d\d:\d\dZ, and it was requested again/,
+      )
     })
 
     test('list, show, hold, expire, revive, destroy, regenerate, import, resolve, export, audit', async () => {
@@ -261,6 +265,7 @@ for (const [name, storeOf] of STORES) {
 interface WrittenRecord {
   readonly action: string
   readonly contentId?: string
+  readonly reason?: string
   readonly actor: { readonly method: string; readonly id: string; readonly address?: string }
   readonly kids?: readonly string[]
   readonly systemIds?: readonly string[]

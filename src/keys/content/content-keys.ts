@@ -55,7 +55,7 @@ export interface ContentKeysOptions {
   /** Receives the error of the store when keys are issued without confirmation by the store. */
   readonly onStale?: (error: KeyProviderError) => void
   /** Receives each content that a request destroyed after its grace period, in order to regenerate it. Must not throw. */
-  readonly onExpired?: (ref: ContentRef, retention: RetentionClass) => void
+  readonly onExpired?: (ref: ContentRef, retention: RetentionClass, reason: string) => void
 }
 
 /** The content keys of a store: derived or random, or overridden. A kid of a content always has the same key. */

@@ -16,13 +16,16 @@ interface RevivalOptions {
   readonly creator: Pick<KeyCreator, 'withNewSecret'>
   readonly renewals: Pick<Renewals, 'renew'>
   /** Receives each content that a request destroyed after its grace period, in order to regenerate it. Must not throw. */
-  readonly onExpired: (ref: ContentRef, retention: RetentionClass) => void
+  readonly onExpired: (ref: ContentRef, retention: RetentionClass, reason: string) => void
 }
 
 /** More steps than any content needs, unless other processes change it at the same time. */
 const MAX_STEPS = 8
-/** The reason in the tombstone of a content that a request destroyed. */
-export const ASKED_TOO_LATE = 'its retention period had passed when it was requested again'
+/** The reason in the tombstone of a content that a request destroyed: when it expired, to the minute, as a sweep says it. */
+function requestedTooLate(expiresAt: number): string {
+  const ended = `${new Date(expiresAt).toISOString().slice(0, 16)}Z`
+  return `its retention period ended on ${ended}, and it was requested again after its grace period`
+}
 
 /** Keeps contents alive that encryptors request. */
 export class Revival {
@@ -84,8 +87,9 @@ export class Revival {
       } else if (step > 0) {
         const expiresAt = expiryOf(content) ?? now
         if (retention.afterwards === 'gone') throw contentGone(ref, expiresAt + retention.graceMs)
-        const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, ASKED_TOO_LATE)
-        if (destroyed.length > 0) onExpired(ref, retention)
+        const reason = requestedTooLate(expiresAt)
+        const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, reason)
+        if (destroyed.length > 0) onExpired(ref, retention, reason)
       }
       revived = { content: await this.#readPrimary(ref, content, now), first: false }
     }

@@ -75,7 +75,7 @@ async function assembleOn(
       metrics.staleContent()
       log.warn({ code, problem: message }, 'store unreachable, answering from memory')
     },
-    onExpired: (ref, retention) => operations?.expired(ref, retention),
+    onExpired: (ref, retention, reason) => operations?.expired(ref, retention, reason),
   })
   const ledger = new Ledger({
     store,

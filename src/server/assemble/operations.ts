@@ -4,7 +4,6 @@ import { KeyProviderError } from '../../core/errors.ts'
 import type { Observe } from '../../http/handler.ts'
 import type { ContentKeys } from '../../keys/content/content-key.ts'
 import type { RetentionClass } from '../../keys/content/lifetime.ts'
-import { ASKED_TOO_LATE } from '../../keys/content/revival.ts'
 import type { DataKeys } from '../../keys/crypto/data-keys.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { WatchedAuditLog } from '../../operations/audit/log.ts'
@@ -114,9 +113,8 @@ export class Operations {
   }
 
   /** Records and emits that a late request destroyed an expired content, before it gives the content new keys. */
-  expired({ tenant, contentId }: ContentRef, { name }: RetentionClass): void {
+  expired({ tenant, contentId }: ContentRef, { name }: RetentionClass, reason: string): void {
     const actor = { method: 'server', id: 'late-request' }
-    const reason = ASKED_TOO_LATE
     this.#audit.spool({
       action: 'content.expire',
       outcome: 'ok',
