@@ -86,3 +86,8 @@ export function needsRenewal({ snapshot, retention }: KeptContent, now: number):
   if (expiresAt === undefined) return true
   return expiresAt - now < (keepMs * 7) / 8 || expiresAt - now > (keepMs * 9) / 8
 }
+
+/** The words for a retention period that ended, in tombstones and audit records. To the minute: contents with one reason are destroyed in one write. */
+export function retentionEnded(expiresAt: number): string {
+  return `its retention period ended on ${new Date(expiresAt).toISOString().slice(0, 16)}Z`
+}

@@ -4,7 +4,7 @@ import type { ContentStore, LifeStore } from '../ports/content-store.ts'
 import { type CachedContent, type ContentCache, contentCacheId } from './cache.ts'
 import type { Creation, KeyCreator } from './create.ts'
 import { contentChanged, contentGone, keysLost } from './errors.ts'
-import { birthOf, expiryOf, isMortal, needsRenewal, phaseOf, type RetentionClass } from './lifetime.ts'
+import { birthOf, expiryOf, isMortal, needsRenewal, phaseOf, type RetentionClass, retentionEnded } from './lifetime.ts'
 import { isLost, sameBytes } from './snapshot.ts'
 
 interface RevivalOptions {
@@ -21,12 +21,6 @@ interface RevivalOptions {
 
 /** More steps than any content needs, unless other processes change it at the same time. */
 const MAX_STEPS = 8
-/** The reason in the tombstone of a content that a request destroyed: when it expired, to the minute, as a sweep says it. */
-function requestedTooLate(expiresAt: number): string {
-  const ended = `${new Date(expiresAt).toISOString().slice(0, 16)}Z`
-  return `its retention period ended on ${ended}, and it was requested again after its grace period`
-}
-
 /** Keeps contents alive that encryptors request. */
 export class Revival {
   readonly #options: RevivalOptions
@@ -87,7 +81,7 @@ export class Revival {
       } else if (step > 0) {
         const expiresAt = expiryOf(content) ?? now
         if (retention.afterwards === 'gone') throw contentGone(ref, expiresAt + retention.graceMs)
-        const reason = requestedTooLate(expiresAt)
+        const reason = `${retentionEnded(expiresAt)}, and it was requested again after its grace period`
         const destroyed = await store.destroyExpired([{ ...ref, expiresAt }], now, reason)
         if (destroyed.length > 0) onExpired(ref, retention, reason)
       }

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises'
 import { KeyProviderError } from '../../core/errors.ts'
 import { inGroups } from '../../core/in-groups.ts'
 import { ClockSteps } from '../../keys/content/cache.ts'
+import { retentionEnded } from '../../keys/content/lifetime.ts'
 import type { ContentRef } from '../../keys/ports/content-ref.ts'
 import type { Expiry } from '../../keys/ports/content-store.ts'
 import type { Answered } from '../answers/fields.ts'
@@ -107,7 +108,7 @@ export function createSweeper(management: Management, options: SweeperOptions = 
       await management.audit.write({ ...entry, outcome: 'begun', tenant, reason: namesOf(contents) })
     }
     const destroyed: { readonly ref: ContentRef; readonly reason: string }[] = []
-    for (const [reason, group] of Map.groupBy(due, ({ expiry }) => reasonOf(expiry))) {
+    for (const [reason, group] of Map.groupBy(due, ({ expiry }) => retentionEnded(expiry.expiresAt))) {
       const expiries = group.map(({ expiry }) => expiry)
       for (const ref of await store.destroyExpired(expiries, at, reason)) destroyed.push({ ref, reason })
     }
@@ -191,11 +192,6 @@ export function createSweeper(management: Management, options: SweeperOptions = 
 }
 
 type Counts = { -readonly [K in 'looked' | 'expired' | 'destroyed' | 'adopted' | 'kept']: SweepReport[K] }
-
-/** Why a content was destroyed. To the minute: the store destroys contents with the same reason in one write. */
-function reasonOf({ expiresAt }: Expiry): string {
-  return `its retention period ended on ${new Date(expiresAt).toISOString().slice(0, 16)}Z`
-}
 
 function namesOf(contents: readonly Judged[]): string {
   const ids = contents.slice(0, MAX_NAMED).map(({ expiry }) => JSON.stringify(expiry.contentId))
